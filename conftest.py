@@ -1,0 +1,49 @@
+"""Golden vectors for all packages.
+
+A test marked ``@pytest.mark.vectors("kind", ...)`` that takes a ``vector`` runs once for every case of
+these kinds in the folder named by SKEL_VECTORS, or in the ``vectors`` folder beside the test.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+class Vector:
+    """One golden case: its settings and its arrays by name, such as ``case["in.x"]``."""
+
+    def __init__(self, path: Path) -> None:
+        with np.load(path, allow_pickle=False) as arrays:
+            self.config: dict[str, Any] = json.loads(str(arrays["config"]))
+            self.arrays = {key: arrays[key] for key in arrays.files if key != "config"}
+        self.name = path.stem
+
+    def __getitem__(self, key: str) -> Any:
+        return self.arrays[key]
+
+    def group(self, prefix: str) -> dict[str, Any]:
+        """The arrays under a prefix such as ``state.``, without it."""
+        return {key.removeprefix(prefix): value for key, value in self.arrays.items() if key.startswith(prefix)}
+
+
+def vectors(beside: Path) -> Iterator[Vector]:
+    """All cases of the folder named by SKEL_VECTORS, or of ``vectors`` beside a test file."""
+    folder = Path(os.environ.get("SKEL_VECTORS") or beside.parent / "vectors")
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise pytest.UsageError(f"no golden vectors (*.npz) in {folder}")
+    return map(Vector, paths)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test marked `vectors` once per case of its kinds."""
+    marker = metafunc.definition.get_closest_marker("vectors")
+    if marker is None or "vector" not in metafunc.fixturenames:
+        return
+    cases = [case for case in vectors(metafunc.definition.path) if case.config["kind"] in marker.args]
+    metafunc.parametrize("vector", cases, ids=lambda case: case.name)

@@ -1,0 +1,201 @@
+"""ST-GCN (Yan et al., AAAI 2018) in the size that contrastive skeleton methods use.
+
+CrosSCLR, AimCLR, CMCS and PSTL share it: ten blocks of 16 to 64 channels, a last block as wide as
+the feature, learnable edge weights in every block.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from einops import rearrange, reduce
+from skel_data import SkeletonLayout
+from torch import Tensor, nn
+
+from skel_encoders._dropout import Dropout
+from skel_encoders._graph import Strategy, adjacency
+
+_KERNEL = 9
+_STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
+
+
+class STGCN(nn.Module):
+    """Spatial-temporal graph convolutional network without a classifier.
+
+    Args:
+        layout: The skeleton; gives joints, graph and channels.
+        in_channels: Channels of a clip; the layout's unless given.
+        base_channels: Width of the first four blocks; it doubles twice.
+        feature_dim: Width of the last block and of the feature.
+        dropout: Dropout of every block but the first.
+        edge_weights: Whether each block scales the edges of the graph by learned weights.
+        strategy: Partition of the graph, see `adjacency`.
+        init_std: Standard deviation of the initial convolution weights, as the published programs
+            set it; None keeps PyTorch's own.
+
+    Raises:
+        ValueError: If a clip batch does not fit the layout (on calling).
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout,
+        *,
+        in_channels: int | None = None,
+        base_channels: int = 16,
+        feature_dim: int = 256,
+        dropout: float = 0.5,
+        edge_weights: bool = True,
+        strategy: Strategy = "spatial",
+        init_std: float | None = 0.02,
+    ) -> None:
+        super().__init__()
+        self.layout = layout
+        self.in_channels = layout.channels if in_channels is None else in_channels
+        self.feature_dim = feature_dim
+        graph = torch.from_numpy(adjacency(layout, strategy))
+        self.input_norm = nn.BatchNorm1d(layout.num_joints * self.in_channels)
+        base = base_channels
+        widths = (self.in_channels, *[base] * 4, *[2 * base] * 3, *[4 * base] * 2, feature_dim)
+        self.blocks = nn.ModuleList(
+            _Block(
+                widths[i],
+                widths[i + 1],
+                graph,
+                stride=stride,
+                dropout=dropout if i else 0.0,
+                residual=i > 0,
+                edge_weights=edge_weights,
+            )
+            for i, stride in enumerate(_STRIDES)
+        )
+        if init_std is not None:
+            for module in self.modules():
+                if isinstance(module, nn.Conv2d):
+                    nn.init.normal_(module.weight, 0.0, init_std)
+                    if module.bias is not None:
+                        nn.init.zeros_(module.bias)
+
+    def forward_features(self, clips: Tensor) -> Tensor:
+        """Features before pooling.
+
+        Args:
+            clips: (N, C, T, V, M).
+
+        Returns:
+            (N, M, T', V, D), T' being T halved twice (rounded up).
+        """
+        if clips.ndim != 5 or clips.shape[1] != self.in_channels or clips.shape[3] != self.layout.num_joints:
+            raise ValueError(
+                f"expected clips (N, {self.in_channels}, T, {self.layout.num_joints}, M) "
+                f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
+            )
+        bodies = clips.shape[4]
+        x = self.input_norm(rearrange(clips, "n c t v m -> (n m) (v c) t"))
+        x = rearrange(x, "b (v c) t -> b c t v", c=self.in_channels)
+        for block in self.blocks:
+            x = block(x)
+        return rearrange(x, "(n m) d t v -> n m t v d", m=bodies)
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Mean over frames, joints and bodies: (N, M, T', V, D) to (N, D)."""
+        return reduce(features, "n m t v d -> n d", "mean")
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M)."""
+        return self.pool(self.forward_features(clips))
+
+
+class _Block(nn.Module):
+    """Graph convolution over joints, then a convolution over time, with a residual."""
+
+    adjacency: Tensor
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Tensor,
+        *,
+        stride: int,
+        dropout: float,
+        residual: bool,
+        edge_weights: bool,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("adjacency", graph.clone(), persistent=False)
+        self.edge_weight = nn.Parameter(torch.ones_like(graph)) if edge_weights else None
+        self.spatial = nn.Conv2d(in_channels * len(graph), out_channels, 1, bias=False)
+        self.spatial_bias = nn.Parameter(torch.zeros(len(graph), out_channels))
+        self.spatial_norm = nn.BatchNorm2d(out_channels)
+        self.temporal = nn.Conv2d(
+            out_channels, out_channels, (_KERNEL, 1), stride=(stride, 1), padding=(_KERNEL // 2, 0)
+        )
+        self.temporal_norm = nn.BatchNorm2d(out_channels)
+        self.dropout = Dropout(dropout)
+        self.residual: nn.Module | None = None
+        if residual and (in_channels != out_channels or stride != 1):
+            self.residual = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1, stride=(stride, 1)), nn.BatchNorm2d(out_channels)
+            )
+        elif residual:
+            self.residual = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        graph = self.adjacency if self.edge_weight is None else self.adjacency * self.edge_weight
+        # Joints are aggregated before channels are expanded: the published order (expand to K times
+        # the output, then aggregate) gives the same sum at a higher price wherever channels grow.
+        # A bias b_k added before aggregation arrives as b_k times the column sums of subset k.
+        gathered = torch.cat([torch.matmul(x, subset) for subset in graph], dim=1)
+        bias = torch.einsum("kc,kw->cw", self.spatial_bias, graph.sum(1))
+        y = self.spatial(gathered) + bias[:, None].to(x.dtype)
+        y = self.temporal(torch.relu(self.spatial_norm(y)))
+        y = self.dropout(self.temporal_norm(y))
+        return torch.relu(y if self.residual is None else y + self.residual(x))
+
+
+def stgcn_from_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+    """Rename the weights of a published ST-GCN for `STGCN.load_state_dict`.
+
+    Covers the programs of CrosSCLR, AimCLR, CMCS and PSTL, whose names are alike. The classifier or
+    projection head (``fc``) and the graph (``A``, rebuilt from the layout) are left out.
+
+    Args:
+        state: The published state dict.
+        prefix: Prefix of the wanted network inside it, such as ``encoder_q.``.
+
+    Raises:
+        ValueError: If a key under the prefix is not one of a published ST-GCN, or there is none.
+    """
+    parts = {
+        "gcn.conv.weight": "spatial.weight",
+        "gcn.conv.bias": "spatial_bias",
+        "tcn.0": "spatial_norm",
+        "tcn.2": "temporal",
+        "tcn.3": "temporal_norm",
+        "residual.0": "residual.0",
+        "residual.1": "residual.1",
+    }
+    renamed: dict[str, Tensor] = {}
+    subsets = state[f"{prefix}A"].shape[0] if f"{prefix}A" in state else 3
+    for key, value in state.items():
+        if not key.startswith(prefix) or (name := key.removeprefix(prefix)) == "A" or name.startswith("fc."):
+            continue
+        if name.startswith("data_bn."):
+            renamed[name.replace("data_bn", "input_norm", 1)] = value
+        elif name.startswith("edge_importance."):
+            renamed[f"blocks.{name.split('.')[1]}.edge_weight"] = value
+        elif name.startswith("st_gcn_networks."):
+            _, index, rest = name.split(".", 2)
+            part = next((part for part in parts if rest.startswith(part)), None)
+            if part is None:
+                raise ValueError(f"{key!r} is not a weight of a published ST-GCN")
+            if part == "gcn.conv.weight":  # (K * out, in, 1, 1), subsets outermost
+                value = rearrange(value, "(k o) i 1 1 -> o (k i) 1 1", k=subsets)  # noqa: PLW2901
+            elif part == "gcn.conv.bias":
+                value = rearrange(value, "(k o) -> k o", k=subsets)  # noqa: PLW2901
+            renamed[f"blocks.{index}.{parts[part]}{rest.removeprefix(part)}"] = value
+        else:
+            raise ValueError(f"{key!r} is not a weight of a published ST-GCN")
+    if not renamed:
+        raise ValueError(f"no weights of a published ST-GCN under the prefix {prefix!r}")
+    return renamed

@@ -1,0 +1,135 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skel_data import SkeletonLayout, get_layout
+from skel_encoders import STGCN, stgcn_from_published
+
+PUBLISHED_LAYOUTS = {"ntu-rgb+d": "ntu-25", "openpose": "openpose-18"}
+HAND = SkeletonLayout.from_dict(
+    {
+        "joints": ["wrist", "thumb", "index", "middle"],
+        "bones": [["thumb", "wrist"], ["index", "wrist"], ["middle", "index"]],
+    }
+)
+
+
+def small(layout, **settings):
+    torch.manual_seed(0)
+    return STGCN(layout, base_channels=4, feature_dim=16, **settings)
+
+
+def test_default_size():
+    # "0.82 M without last layer" as in the papers that use it.
+    assert 0.80e6 < sum(p.numel() for p in STGCN(get_layout("ntu-25")).parameters()) < 0.85e6
+
+
+@pytest.mark.parametrize("layout", [get_layout("ntu-25"), get_layout("utd-20"), get_layout("coco-17"), HAND])
+@pytest.mark.parametrize(("frames", "bodies"), [(1, 1), (13, 1), (16, 2)])
+def test_shapes(layout, frames, bodies):
+    encoder = small(layout)
+    clips = torch.randn(3, layout.channels, frames, layout.num_joints, bodies)
+    features = encoder.forward_features(clips)
+    assert features.shape == (3, bodies, -(-frames // 4), layout.num_joints, 16)
+    torch.manual_seed(1)
+    assert encoder(clips).shape == (3, encoder.feature_dim)
+
+
+def test_errors():
+    encoder = small(get_layout("ntu-25"))
+    with pytest.raises(ValueError, match=r"\(N, 3, T, 25, M\).*got \(2, 3, 8, 20, 1\)"):
+        encoder(torch.zeros(2, 3, 8, 20, 1))
+    with pytest.raises(ValueError, match="not a weight of a published ST-GCN"):
+        stgcn_from_published({"st_gcn_networks.0.what": torch.zeros(1)})
+    with pytest.raises(ValueError, match="prefix 'encoder_q.'"):
+        stgcn_from_published({"data_bn.weight": torch.zeros(1)}, prefix="encoder_q.")
+
+
+def published(vector):
+    config = vector.config
+    encoder = STGCN(
+        get_layout(PUBLISHED_LAYOUTS[config["layout"]]),
+        base_channels=config["hidden_channels"],
+        feature_dim=config["hidden_dim"],
+        dropout=config["dropout"],
+        edge_weights=config["edge_importance_weighting"],
+        strategy=config["strategy"],
+    )
+    state = {key: torch.from_numpy(value) for key, value in vector.group("state.").items()}
+    encoder.load_state_dict(stgcn_from_published(state))
+    head = torch.nn.Linear(config["hidden_dim"], config["num_class"])
+    head.load_state_dict({"weight": state["fc.weight"], "bias": state["fc.bias"]})
+    return encoder, head
+
+
+def assert_close(ours, theirs):
+    scale = theirs.abs().max()
+    torch.testing.assert_close(ours / scale, theirs / scale, rtol=0, atol=1e-5)
+
+
+@pytest.mark.vectors("stgcn")
+def test_published_numbers(vector):
+    encoder, head = published(vector)
+    clips = torch.from_numpy(vector["in.x"])
+    encoder.eval()
+    features = encoder(clips)
+    assert_close(features, torch.from_numpy(vector["out.feature_eval"]))
+    assert_close(head(features), torch.from_numpy(vector["out.logits_eval"]))
+
+    encoder.train()
+    logits = head(encoder(clips))
+    loss = logits.square().mean()
+    loss.backward()
+    assert_close(logits, torch.from_numpy(vector["out.logits_train"]))
+    assert_close(loss, torch.tensor(vector["out.loss"]))
+    gradients = {key: torch.from_numpy(value) for key, value in vector.group("grad.").items()}
+    ours = {name: parameter.grad for name, parameter in encoder.named_parameters()}
+    # Gradients are renamed as weights are: the mapping is linear in them.
+    for name, theirs in stgcn_from_published(gradients).items():
+        if name.endswith(("temporal.bias", "residual.0.bias")):  # zero but for rounding: BatchNorm follows
+            assert ours[name].abs().max() < 1e-6
+            assert theirs.abs().max() < 1e-6
+        else:
+            assert_close(ours[name], theirs)
+    buffers = dict(encoder.named_buffers())
+    after = {key: torch.from_numpy(value) for key, value in vector.group("running_after.").items()}
+    for name, theirs in stgcn_from_published(after).items():
+        assert_close(buffers[name], theirs)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.permutations(range(25)))
+def test_renumbered_joints_give_the_same_feature(order):
+    layout = get_layout("ntu-25")
+    place = {joint: new for new, joint in enumerate(order)}
+    renumbered = SkeletonLayout(
+        name="renumbered",
+        joints=tuple(layout.joints[joint] for joint in order),
+        parents=tuple(place[layout.parents[joint]] for joint in order),
+        center=place[layout.center],
+        mirror=tuple(place[layout.mirror[joint]] for joint in order),
+        across=(),
+    )
+    clips = torch.randn(2, 3, 8, 25, 1)
+    ours, theirs = small(layout, dropout=0.0).eval(), small(renumbered, dropout=0.0).eval()
+    torch.testing.assert_close(ours(clips), theirs(clips[:, :, :, order]))
+
+
+def test_clip_does_not_depend_on_its_batch():
+    encoder = small(get_layout("utd-20")).eval()
+    clips = torch.randn(4, 3, 16, 20, 2)
+    torch.testing.assert_close(encoder(clips)[1:2], encoder(clips[1:2]))
+
+
+def test_gradient_reaches_every_parameter():
+    encoder = small(get_layout("utd-20"))
+    encoder(torch.randn(4, 3, 16, 20, 2)).square().sum().backward()
+    assert all(p.grad is not None for p in encoder.parameters())
+    assert all(p.grad.abs().sum() > 0 for name, p in encoder.named_parameters() if name.endswith("weight"))
+
+
+def test_compiles_without_graph_breaks():
+    encoder = small(get_layout("utd-20")).eval()
+    clips = torch.randn(2, 3, 12, 20, 1)
+    compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(clips), encoder(clips))

@@ -1,0 +1,34 @@
+"""Energy-based attention-guided drop of AimCLR (arXiv 2112.03590, section 3.2)."""
+
+import torch
+from torch import Tensor
+
+
+def attention_drop(features: Tensor, *, keep: float = 0.7, energy: float = 1e-4) -> Tensor:
+    """Drop what the encoder attends to most, so that the rest must tell the action.
+
+    The attention is SimAM's (Yang et al., ICML 2021): how far a value lies from its channel's mean. Whole
+    joints whose mean attention reaches `keep` are dropped, then single values whose own attention
+    does, as in the released program. What stays is scaled up by the share that stayed in the batch.
+
+    Args:
+        features: (..., T, V, D) features before pooling.
+        keep: Attention, a sigmoid between 0.62 and 1, from which on a joint or value is dropped.
+        energy: SimAM's regulariser lambda.
+
+    Returns:
+        Features of the same shape. The masks are constants for the gradient.
+    """
+    if features.ndim < 3:
+        raise ValueError(f"expected features (..., T, V, D), got {tuple(features.shape)}")
+    with torch.no_grad():
+        x = features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
+        squares = (x - x.mean((-3, -2), keepdim=True)).square()
+        others = x.shape[-3] * x.shape[-2] - 1
+        variance = squares.sum((-3, -2), keepdim=True) / max(others, 1)
+        attention = torch.sigmoid(squares / (4 * (variance + energy)) + 0.5)
+        joints = (attention.mean((-3, -1), keepdim=True) < keep).to(x.dtype)
+        values = (attention < keep).to(x.dtype)
+        scale = joints.numel() / joints.sum().clamp(min=1) * (values.numel() / values.sum().clamp(min=1))
+        mask = (joints * values * scale).to(features.dtype)
+    return features * mask

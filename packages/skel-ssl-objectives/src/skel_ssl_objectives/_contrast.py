@@ -1,0 +1,54 @@
+"""Contrast with a queue of negatives: InfoNCE (van den Oord et al., 2018; MoCo, He et al., CVPR 2020)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: float = 0.07) -> Tensor:
+    """Similarities of queries to their key and to shared negatives, the logits of all queue losses.
+
+    Args:
+        query: (N, D); normalised here, gradients flow into it.
+        key: (N, D); normalised here, treated as a constant.
+        negatives: (K, D) of unit length, such as `Queue.keys`.
+        temperature: Divisor of the cosine similarities.
+
+    Returns:
+        Logits (N, 1 + K); column 0 is the positive.
+
+    Raises:
+        ValueError: If the shapes do not fit or the temperature is not positive.
+    """
+    if query.ndim != 2 or query.shape != key.shape or negatives.shape[1:] != query.shape[1:]:
+        raise ValueError(
+            "expected query (N, D), key (N, D), negatives (K, D), "
+            f"got {tuple(query.shape)}, {tuple(key.shape)}, {tuple(negatives.shape)}"
+        )
+    if temperature <= 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    query = F.normalize(query, dim=1)
+    key = F.normalize(key.detach(), dim=1)
+    positive = (query * key).sum(1, keepdim=True)
+    return torch.cat([positive, query @ negatives.detach().T], dim=1) / temperature
+
+
+def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
+    """InfoNCE, with more than one positive a row if wanted.
+
+    L = - mean over rows of (1 / |P|) sum over P of log softmax(logits). The mean is over logarithms,
+    as in the programs of CrosSCLR and AimCLR.
+
+    Args:
+        logits: (N, L), see `contrast`.
+        positives: (N, L) of zeros and ones; column 0 alone unless given.
+
+    Returns:
+        The loss, a scalar.
+    """
+    log_p = F.log_softmax(logits, dim=1)
+    if positives is None:
+        return -log_p[:, 0].mean()
+    if positives.shape != logits.shape:
+        raise ValueError(f"expected positives {tuple(logits.shape)}, got {tuple(positives.shape)}")
+    return -((log_p * positives).sum(1) / positives.sum(1)).mean()

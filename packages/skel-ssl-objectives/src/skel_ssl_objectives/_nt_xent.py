@@ -1,0 +1,44 @@
+"""NT-Xent, the contrast with in-batch negatives of SimCLR (Chen et al., ICML 2020, equation 1)."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Gather = Callable[[Tensor], Tensor]
+
+
+def nt_xent(
+    first: Tensor, second: Tensor, *, temperature: float = 0.1, gather: Gather | None = None, rank: int = 0
+) -> Tensor:
+    """Normalised temperature-scaled cross-entropy between two views of a batch.
+
+    Args:
+        first: (N, D) embeddings of one view; normalised here.
+        second: (N, D) embeddings of the other view of the same clips.
+        temperature: Divisor of the cosine similarities.
+        gather: Joins a (N, D) tensor of every process to (W * N, D), in the order of ranks, with
+            gradients; then negatives come from all processes. None for one process.
+        rank: This process's place in what `gather` returns.
+
+    Returns:
+        The loss, a scalar: mean over the 2 N anchors of this process.
+
+    Raises:
+        ValueError: If the shapes differ, there are no negatives, or the temperature is not positive.
+    """
+    if first.ndim != 2 or first.shape != second.shape:
+        raise ValueError(f"expected two (N, D) tensors, got {tuple(first.shape)} and {tuple(second.shape)}")
+    if temperature <= 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
+    everyone = [first, second] if gather is None else [gather(first), gather(second)]
+    count, total = len(first), len(everyone[0])
+    if total < 2:
+        raise ValueError("NT-Xent needs at least two clips in a batch: the others are the negatives")
+    logits = torch.cat([first, second]) @ torch.cat(everyone).T / temperature
+    own = torch.arange(count, device=first.device) + rank * count
+    rows = torch.arange(2 * count, device=first.device)
+    logits = logits.index_put((rows, torch.cat([own, own + total])), logits.new_tensor(float("-inf")))
+    return F.cross_entropy(logits, torch.cat([own + total, own]))

@@ -1,0 +1,56 @@
+"""The queue of past keys that MoCo-like methods contrast with (He et al., CVPR 2020)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from skel_ssl_objectives._nt_xent import Gather
+
+
+class Queue(nn.Module):
+    """First-in first-out memory of unit vectors.
+
+    It fits any batch size, not only divisors of its own. Contents and write position are buffers, so
+    they travel with the state dict.
+
+    Args:
+        size: Number of keys, K.
+        dim: Their dimension, D.
+        gather: Joins the keys of all processes in the order of ranks; None for one process. With it
+            every process holds the same queue.
+        generator: Source of the random first contents.
+
+    Attributes:
+        keys: (K, D), rows of unit length.
+    """
+
+    keys: Tensor
+    position: Tensor
+
+    def __init__(
+        self, size: int, dim: int, *, gather: Gather | None = None, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        if size < 1 or dim < 1:
+            raise ValueError(f"a queue needs a positive size and dimension, got {size} and {dim}")
+        self.gather = gather
+        self.register_buffer("keys", F.normalize(torch.randn(size, dim, generator=generator), dim=1))
+        self.register_buffer("position", torch.zeros((), dtype=torch.long))
+
+    @torch.no_grad()
+    def push(self, keys: Tensor) -> None:
+        """Replace the oldest keys by these.
+
+        Args:
+            keys: (N, D); normalised here. Of more than K only the last K stay.
+        """
+        size, dim = self.keys.shape
+        if keys.ndim != 2 or keys.shape[1] != dim:
+            raise ValueError(f"expected keys (N, {dim}), got {tuple(keys.shape)}")
+        if self.gather is not None:
+            keys = self.gather(keys)
+        count = len(keys)
+        keys = F.normalize(keys[-size:].to(self.keys.dtype), dim=1)
+        places = torch.arange(count - len(keys), count, device=keys.device) + self.position
+        self.keys[places % size] = keys
+        self.position.add_(count).remainder_(size)

@@ -1,0 +1,79 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skel_ssl_objectives import Queue, contrast, info_nce
+
+
+def unit(*shape):
+    return torch.nn.functional.normalize(torch.randn(*shape), dim=1)
+
+
+def test_shapes():
+    torch.manual_seed(0)
+    logits = contrast(torch.randn(4, 8), torch.randn(4, 8), unit(16, 8))
+    assert logits.shape == (4, 17)
+    assert info_nce(logits).shape == ()
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"got \(4, 8\), \(4, 8\), \(16, 7\)"):
+        contrast(torch.randn(4, 8), torch.randn(4, 8), torch.randn(16, 7))
+    with pytest.raises(ValueError, match="temperature must be positive"):
+        contrast(torch.randn(4, 8), torch.randn(4, 8), torch.randn(16, 8), temperature=0)
+    with pytest.raises(ValueError, match="expected positives"):
+        info_nce(torch.zeros(4, 17), torch.ones(4, 16))
+
+
+@pytest.mark.vectors("skeletonclr")
+def test_published_numbers(vector):
+    query = torch.from_numpy(vector["in.q"]).requires_grad_()
+    key = torch.from_numpy(vector["in.k"])
+    keys = torch.from_numpy(vector["in.queue"]).T
+    logits = contrast(query, key, keys, temperature=vector.config["temperature"])
+    loss = info_nce(logits)
+    loss.backward()
+    queue = Queue(*keys.shape)
+    queue.keys.copy_(keys)
+    queue.push(key)
+    for ours, theirs in (
+        (logits, vector["out.logits"]),
+        (loss, vector["out.loss"]),
+        (query.grad, vector["grad.q"]),
+        (queue.keys.T, vector["out.queue_after"]),
+    ):
+        theirs = torch.as_tensor(theirs)
+        torch.testing.assert_close(ours.detach(), theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.permutations(range(6)), st.floats(0.05, 1.0))
+def test_order_of_clips_and_length_of_vectors_do_not_matter(order, temperature):
+    torch.manual_seed(0)
+    query, key, negatives = torch.randn(6, 8).double(), torch.randn(6, 8).double(), unit(9, 8).double()
+    loss = info_nce(contrast(query, key, negatives, temperature=temperature))
+    other = info_nce(contrast(3 * query[order], 5 * key[order], negatives, temperature=temperature))
+    torch.testing.assert_close(loss, other)
+
+
+def test_all_entries_positive_means_uniform_target():
+    torch.manual_seed(0)
+    logits = torch.randn(3, 5)
+    expected = torch.nn.functional.cross_entropy(logits, torch.full((3, 5), 0.2))
+    torch.testing.assert_close(info_nce(logits, torch.ones(3, 5)), expected)
+
+
+def test_gradient_reaches_the_query_only():
+    torch.manual_seed(0)
+    query, key, negatives = (torch.randn(n, 8, requires_grad=True) for n in (4, 4, 16))
+    info_nce(contrast(query, key, negatives)).backward()
+    assert query.grad.abs().sum() > 0
+    assert key.grad is None
+    assert negatives.grad is None
+
+
+def test_compiles_without_graph_breaks():
+    torch.manual_seed(0)
+    args = torch.randn(4, 8), torch.randn(4, 8), unit(16, 8)
+    compiled = torch.compile(lambda *a: info_nce(contrast(*a)), fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(*args), info_nce(contrast(*args)))
