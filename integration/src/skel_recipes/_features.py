@@ -1,0 +1,28 @@
+"""Frozen features: every clip through the encoder once, kept under the hash of both."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+_BATCH = 256
+
+
+@torch.no_grad()
+def embed(encoder: nn.Module, clips: Tensor) -> Tensor:
+    """Features (N, D) of clips (N, C, T, V, M) from an encoder in eval mode, which is left as it was."""
+    training = encoder.training
+    encoder.eval()
+    features = torch.cat([encoder(batch) for batch in clips.split(_BATCH)])
+    encoder.train(training)
+    return features.float()
+
+
+def embed_array(encoder: nn.Module, clips: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
+    """`embed` for arrays that may be larger than the device's memory."""
+    encoder = encoder.to(device)
+    parts = [
+        embed(encoder, torch.from_numpy(clips[start : start + _BATCH]).to(device)).cpu().numpy()
+        for start in range(0, len(clips), _BATCH)
+    ]
+    return np.concatenate(parts)

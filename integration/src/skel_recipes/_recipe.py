@@ -1,0 +1,243 @@
+"""Recipes: everything a pretraining run depends on, as one TOML file.
+
+A recipe file may name another as its ``base`` and say only what differs. Whatever it says is checked
+against the settings classes below; a key that nobody reads is an error that names its path.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import cattrs
+import tomli_w
+from attrs import define, field, validators
+from cattrs.strategies import configure_tagged_union
+from cattrs.v import format_exception
+from skel_augment import View, build_view, describe_view, preset
+from skel_data import PIPELINES, STREAMS, CrosSCLR50, Default
+
+from skel_recipes._encoders import ENCODERS, EncoderSettings
+from skel_recipes.methods import METHODS, MethodSettings
+
+Pipeline = Default | CrosSCLR50
+
+
+@define(frozen=True)
+class DataSettings:
+    """What the encoder sees.
+
+    Attributes:
+        pipeline: How recordings become clips of equal length.
+        stream: joint, motion or bone, taken after augmentation.
+    """
+
+    pipeline: Pipeline = Default()
+    stream: str = field(default="joint", validator=validators.in_(STREAMS))
+
+
+@define(frozen=True)
+class OptimSettings:
+    """How weights are updated.
+
+    Attributes:
+        name: sgd (with momentum 0.9) or adamw.
+        lr: Largest learning rate.
+        weight_decay: L2 penalty of SGD, decoupled decay of AdamW.
+        schedule: constant, cosine (to zero), or step (a tenth after each milestone).
+        milestones: For step: epochs after which the rate falls.
+        warmup_epochs: Epochs over which the rate grows linearly from zero.
+    """
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: float = field(default=0.1, validator=validators.gt(0))
+    weight_decay: float = field(default=1e-4, validator=validators.ge(0))
+    schedule: Literal["constant", "cosine", "step"] = "constant"
+    milestones: tuple[int, ...] = ()
+    warmup_epochs: int = field(default=0, validator=validators.ge(0))
+
+
+@define(frozen=True)
+class TrainSettings:
+    """How long and in what portions.
+
+    Attributes:
+        epochs: Passes over the training clips.
+        batch_size: Clips per step; a last smaller batch of an epoch is left out.
+        seed: Decides weights, order and views; the same seed on the same machine gives the same run.
+        precision: float32, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where the
+            device computes in it.
+        monitor_every: Epochs between looks at the features, without labels; 0 for never.
+        checkpoint_every: Epochs between checkpoints.
+        tensorboard: Write TensorBoard events too (needs the extra ``skel-recipes[tensorboard]``).
+    """
+
+    epochs: int = field(default=100, validator=validators.ge(1))
+    batch_size: int = field(default=128, validator=validators.ge(2))
+    seed: int = field(default=0, validator=validators.ge(0))
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    monitor_every: int = field(default=10, validator=validators.ge(0))
+    checkpoint_every: int = field(default=5, validator=validators.ge(1))
+    tensorboard: bool = False
+
+
+@define(frozen=True)
+class Recipe:
+    """All settings of a pretraining run.
+
+    Attributes:
+        name: Name of the recipe.
+        summary: What it is, in a sentence.
+        method: The self-supervised method; ``method.name`` chooses it.
+        encoder: The encoder; ``encoder.name`` chooses it.
+        data: Pipeline and stream.
+        optim: Optimiser and schedule.
+        train: Length, batches, seed, precision.
+    """
+
+    name: str
+    method: MethodSettings
+    encoder: EncoderSettings
+    summary: str = ""
+    data: DataSettings = DataSettings()
+    optim: OptimSettings = OptimSettings()
+    train: TrainSettings = TrainSettings()
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Names of the recipes that come with the package."""
+    folder = files("skel_recipes") / "recipes"
+    names = (entry.name for entry in folder.iterdir())
+    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+
+
+def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """A recipe by name or from a TOML file.
+
+    Args:
+        name: One of `recipe_names`, or the path of a ``.toml`` file.
+        overrides: Values by dotted key, such as ``{"optim.lr": 0.05}``; an index reaches into lists.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If there is no such recipe, a key is unknown or a value does not fit; the message
+            names the path.
+    """
+    recipe = _structure(_read(str(name), ()), str(name))
+    if not overrides:
+        return recipe
+    # Laid over the resolved recipe, where also what stood as a preset's name has become a table.
+    data = _converter().unstructure(recipe)
+    for key, value in sorted(overrides.items(), key=lambda item: not item[0].endswith(".name")):
+        _put(data, key, value)
+    return _structure(data, str(name))
+
+
+def _structure(data: Mapping[str, Any], source: str) -> Recipe:
+    """A recipe from plain data; `source` names it in errors."""
+    try:
+        return _converter().structure(data, Recipe)
+    except (cattrs.BaseValidationError, ValueError, TypeError) as error:
+        problems = "\n  ".join(_problems(error))
+        raise ValueError(f"recipe {source}:\n  {problems}") from error
+
+
+def dump_recipe(recipe: Recipe) -> str:
+    """The recipe as TOML that `load_recipe` reads back."""
+    return tomli_w.dumps(_converter().unstructure(recipe))
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML would read it; text that is no TOML value stays a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _read(name: str, chain: tuple[str, ...]) -> dict[str, Any]:
+    """The file's data, laid over that of its base."""
+    if name in chain:
+        raise ValueError(f"recipe {name!r} is its own base: {' -> '.join((*chain, name))}")
+    if name in recipe_names():
+        text = (files("skel_recipes") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")
+    elif name.endswith(".toml"):
+        text = Path(name).read_text(encoding="utf-8")
+    else:
+        raise ValueError(f"no recipe {name!r}; there are {', '.join(recipe_names())}, or give a .toml file")
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"recipe {name!r}: not a TOML file: {error}") from error
+    data.setdefault("name", Path(name).stem)
+    if "base" not in data:
+        return data
+    base = str(data.pop("base"))
+    if base.endswith(".toml"):
+        base = str(Path(name).parent / base)
+    return _over(_read(base, (*chain, name)), data)
+
+
+def _over(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """`top` laid over `base`: tables are merged, unless they are of different kinds (``name``)."""
+    merged = dict(base)
+    for key, value in top.items():
+        under = merged.get(key)
+        same_kind = isinstance(under, dict) and isinstance(value, dict) and (
+            "name" not in value or value["name"] == under.get("name")
+        )
+        merged[key] = _over(under, value) if isinstance(under, dict) and same_kind else value
+    return merged
+
+
+def _put(data: dict[str, Any], key: str, value: Any) -> None:
+    """Set a value by its dotted key; another ``name`` empties its table, whose keys were of the old kind."""
+    *path, last = key.split(".")
+    place: Any = data
+    for step in path:
+        place = place[_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
+        if not isinstance(place, dict | list):
+            raise ValueError(f"{key}: {step!r} holds {place!r}, not a table")
+    if isinstance(place, list):
+        place[_index(place, last, key)] = value
+        return
+    if last == "name" and path and place.get("name") != value:
+        place.clear()
+    place[last] = value
+
+
+def _index(items: list[Any], step: str, key: str) -> int:
+    if not step.isdecimal() or int(step) >= len(items):
+        raise ValueError(f"{key}: {step!r} is not an index into a list of {len(items)}")
+    return int(step)
+
+
+def _converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(View, _structure_view)
+    converter.register_unstructure_hook(View, describe_view)
+    for kinds, union in ((PIPELINES, Pipeline), (ENCODERS, EncoderSettings), (METHODS, MethodSettings)):
+        settings = {getattr(kind, "Settings", kind): name for name, kind in kinds.items()}
+        configure_tagged_union(union, converter, tag_generator=settings.__getitem__, tag_name="name")
+    return converter
+
+
+def _structure_view(data: Any, _: type) -> View:
+    """A view from the name of a preset or from a list of tables."""
+    return preset(data) if isinstance(data, str) else build_view(data)
+
+
+def _problems(error: BaseException) -> Iterable[str]:
+    if isinstance(error, cattrs.BaseValidationError):
+        return cattrs.transform_error(error, path="recipe", format_exception=_sentence)
+    return [str(error)]
+
+
+def _sentence(error: BaseException, kind: type | None) -> str:
+    """What was wrong, in words; validators put it before the attribute that they speak of."""
+    if isinstance(error, cattrs.ForbiddenExtraKeysError):
+        return f"unknown key {', '.join(sorted(error.extra_fields))}"
+    if isinstance(error, ValueError | TypeError) and error.args:
+        return str(error.args[0])
+    return format_exception(error, kind)

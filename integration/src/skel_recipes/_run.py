@@ -1,0 +1,130 @@
+"""The folder of a run: settings, facts, metrics, checkpoint, encoder, evaluations, report."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from attrs import define
+from safetensors.torch import load_file, save
+from skel_data import SkeletonLayout, Store
+from torch import Tensor, nn
+
+from skel_recipes._files import write_atomically, write_text
+from skel_recipes._recipe import Recipe, dump_recipe, load_recipe
+
+PACKAGES = ("skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval", "skel-recipes")
+
+
+@define(frozen=True)
+class Run:
+    """A run folder.
+
+    It holds ``recipe.toml`` (the resolved settings), ``run.json`` (store, split, layout, versions),
+    ``metrics.jsonl`` (one line per epoch), ``checkpoint.pt`` (to go on from), and when training has
+    ended ``encoder.safetensors``; evaluations add ``eval/*.json`` and ``report.html``.
+
+    Attributes:
+        path: The folder.
+        recipe: Its settings.
+        facts: The content of ``run.json``.
+    """
+
+    path: Path
+    recipe: Recipe
+    facts: Mapping[str, Any]
+
+    @classmethod
+    def create(cls, path: str | Path, recipe: Recipe, store: Store, split: str, clips: int) -> "Run":
+        """Make the folder of a new run.
+
+        Raises:
+            FileExistsError: If the folder exists and is not empty.
+        """
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise FileExistsError(f"{path} exists already; name another folder, or go on with: --resume {path}")
+        path.mkdir(parents=True, exist_ok=True)
+        facts = {
+            "format": "skel-run",
+            "version": 1,
+            "store": {"path": str(store.path.absolute()), "dataset": store.dataset, "hash": store.hash},
+            "split": split,
+            "train_clips": clips,
+            "layout": store.layout.to_dict(),
+            "versions": {name: version(name) for name in (*PACKAGES, "torch", "numpy")},
+            "python": platform.python_version(),
+        }
+        write_text(path / "recipe.toml", dump_recipe(recipe))
+        write_text(path / "run.json", json.dumps(facts, indent=1))
+        return cls(path, recipe, facts)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Open the folder of a run.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+            ValueError: If it is not a run.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no run at {path}")
+        try:
+            facts = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            known = facts["format"] == "skel-run" and facts["version"] == 1
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a run: it has no readable run.json") from error
+        if not known:
+            raise ValueError(f"{path}: run of format {facts['format']} {facts['version']}, expected skel-run 1")
+        return cls(path, load_recipe(path / "recipe.toml"), facts)
+
+    @property
+    def layout(self) -> SkeletonLayout:
+        """The joints that the encoder was trained on."""
+        return SkeletonLayout.from_dict(self.facts["layout"])
+
+    @property
+    def finished(self) -> bool:
+        """Whether pretraining has come to its end."""
+        return (self.path / "encoder.safetensors").exists()
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``."""
+        file = self.path / "metrics.jsonl"
+        if not file.exists():
+            return []
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    def save_encoder(self, encoder: nn.Module) -> None:
+        """Write the final weights of the encoder."""
+        weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
+        write_atomically(self.path / "encoder.safetensors", lambda file: file.write(save(weights)))
+
+    def encoder(self, *, trained: bool = True) -> nn.Module:
+        """The encoder on the CPU in eval mode, after pretraining or as it was before.
+
+        Raises:
+            ValueError: If the trained one is wanted and pretraining has not ended.
+        """
+        # The seed gives the weights that training began with.
+        torch.manual_seed(self.recipe.train.seed)
+        encoder: nn.Module = self.recipe.encoder.build(self.layout)
+        if trained:
+            if not self.finished:
+                raise ValueError(f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}")
+            encoder.load_state_dict(load_file(self.path / "encoder.safetensors"))
+        return encoder.eval()
+
+
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """Hash of all tensors of a state dict, to tell whether any has changed."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value in state.items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,62 @@
+"""The ``skel`` command.
+
+This module stays light: torch is imported by the commands that need it, when they run.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from tyro.extras import SubcommandApp
+
+from skel_recipes.commands.bench import bench
+from skel_recipes.commands.data import data_import, data_info, data_synth
+from skel_recipes.commands.demo import demo
+from skel_recipes.commands.evaluate import eval_knn, eval_linear
+from skel_recipes.commands.pretrain import pretrain, recipe
+from skel_recipes.commands.show import show
+
+
+def _app() -> SubcommandApp:
+    data = SubcommandApp()
+    data.command(data_import, name="import")
+    data.command(data_info, name="info")
+    data.command(data_synth, name="synth")
+    evaluation = SubcommandApp()
+    evaluation.command(eval_linear, name="linear")
+    evaluation.command(eval_knn, name="knn")
+    app = SubcommandApp()
+    app.command(demo)
+    app.command(data, name="data", help="Make and look at stores of recordings.")
+    app.command(pretrain)
+    app.command(recipe)
+    app.command(evaluation, name="eval", help="Evaluate the frozen encoder of a run.")
+    app.command(show)
+    app.command(bench)
+    return app
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    words = recipe_keys_as_settings(sys.argv[1:] if args is None else args)
+    try:
+        _app().cli(prog="skel", description="Self-supervised skeleton-based action recognition.", args=words)
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+        # What a user can mend is told in a sentence; anything else keeps its traceback.
+        sys.stderr.write(f"skel: {error}\n")
+        return 1
+    return 0
+
+
+def recipe_keys_as_settings(words: Sequence[str]) -> list[str]:
+    """Spell ``--optim.lr 0.1`` and ``--optim.lr=0.1`` as ``--set optim.lr=0.1``: flags with a dot are recipe keys."""
+    spelled: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if not (name.startswith("--") and "." in name):
+            spelled.append(word)
+            continue
+        if not equals:
+            value = next(rest, "")
+        spelled += ["--set", f"{name.removeprefix('--')}={value}"]
+    return spelled

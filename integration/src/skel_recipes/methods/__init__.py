@@ -1,0 +1,16 @@
+"""Methods, one readable file each.
+
+A method is a module with an ``encoder`` that is kept in the end, and a forward pass from clips to
+losses. Its settings class is what a recipe may say under ``[method]``.
+"""
+
+from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.aimclr import AimCLR
+from skel_recipes.methods.simclr import SimCLR
+from skel_recipes.methods.skeletonclr import SkeletonCLR
+
+Method = SimCLR | SkeletonCLR | AimCLR
+MethodSettings = SimCLR.Settings | SkeletonCLR.Settings | AimCLR.Settings
+METHODS: dict[str, type[Method]] = {"simclr": SimCLR, "skeletonclr": SkeletonCLR, "aimclr": AimCLR}
+
+__all__ = ["METHODS", "AimCLR", "Method", "MethodSettings", "Sight", "SimCLR", "SkeletonCLR"]

@@ -1,0 +1,83 @@
+"""AimCLR (Guo et al., AAAI 2022, arXiv 2112.03590): learn from extreme views without trusting them.
+
+The normal query contrasts with keys as in SkeletonCLR. The extreme query, and the same with what it
+attends to most dropped, only have to see the keys at the distances at which the normal query sees
+them. Later the nearest neighbours of all three in the queue count as positives too.
+"""
+
+import torch
+from attrs import define
+from skel_augment import View, preset
+from skel_ssl_objectives import Queue, Teacher, attention_drop, contrast, d3m, info_nce, mlp_head, nearest_neighbors
+from torch import Tensor, nn
+
+from skel_recipes.methods._sight import Sight
+
+
+@define(frozen=True)
+class AimCLRSettings:
+    """Settings of `AimCLR`; the defaults are the paper's for NTU-60.
+
+    Attributes:
+        normal: The view that is drawn twice, for query and key.
+        extreme: The view of the extreme query.
+        mining_epoch: Epochs before nearest neighbours count as positives.
+        neighbors: Neighbours mined per query.
+        keep: Attention from which on features are dropped.
+        queue_size: Keys of past clips to contrast with; 0 for four fifths of the training set, the
+            share that the paper's 32,768 is of NTU-60.
+        temperature: Of all similarities.
+        momentum: With which the key encoder follows.
+        projection_dim: Dimension in which views are compared.
+    """
+
+    normal: View = preset("aimclr.normal")
+    extreme: View = preset("aimclr.extreme")
+    mining_epoch: int = 150
+    neighbors: int = 1
+    keep: float = 0.7
+    queue_size: int = 32768
+    temperature: float = 0.07
+    momentum: float = 0.999
+    projection_dim: int = 128
+
+    def queue_for(self, clips: int) -> int:
+        """Size of the queue for a training set of so many clips."""
+        return self.queue_size or max(1, 4 * clips // 5)
+
+
+class AimCLR(nn.Module):
+    """SkeletonCLR with extreme views, attention drop, D3M and nearest-neighbour mining."""
+
+    Settings = AimCLRSettings
+
+    def __init__(self, settings: AimCLRSettings, encoder: nn.Module, sight: Sight) -> None:
+        super().__init__()
+        self.settings, self.sight = settings, sight
+        self.encoder = encoder
+        self.projector = mlp_head(encoder.feature_dim, encoder.feature_dim, settings.projection_dim)
+        self.teacher = Teacher(nn.Sequential(encoder, self.projector))
+        self.queue = Queue(settings.queue_for(sight.clips), settings.projection_dim)
+
+    def forward(self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
+        s = self.settings
+        query_view, key_view, extreme_view = self.sight.views(clips, [s.normal, s.normal, s.extreme], generator)
+        self.teacher.follow(nn.Sequential(self.encoder, self.projector), s.momentum)
+        query = self.projector(self.encoder(query_view))
+        features = self.encoder.forward_features(extreme_view)
+        extreme = self.projector(self.encoder.pool(features))
+        dropped = self.projector(self.encoder.pool(attention_drop(features, keep=s.keep)))
+        key = self.teacher(key_view)
+
+        # A copy, because the queue changes before the backward pass reads it.
+        keys = self.queue.keys.clone()
+        normal, extreme, dropped = (
+            contrast(view, key, keys, temperature=s.temperature) for view in (query, extreme, dropped)
+        )
+        self.queue.push(key)
+        mining = epoch >= s.mining_epoch
+        positives = nearest_neighbors([normal, extreme, dropped], k=s.neighbors) if mining else None
+        nce = info_nce(normal, positives)
+        divergence = (d3m(extreme, normal) + d3m(dropped, normal)) / 2
+        return {"loss": nce + divergence, "nce": nce, "d3m": divergence}

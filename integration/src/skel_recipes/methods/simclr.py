@@ -1,0 +1,51 @@
+"""SimCLR on skeletons (Chen et al., ICML 2020): two views of a clip agree, all other clips repel.
+
+No teacher, no queue: the simplest contrast, and the quickest on small sets.
+"""
+
+import torch
+from attrs import define
+from skel_augment import View, preset
+from skel_ssl_objectives import mlp_head, nt_xent
+from torch import Tensor, nn
+
+from skel_recipes.methods._sight import Sight
+
+
+@define(frozen=True)
+class SimCLRSettings:
+    """Settings of `SimCLR`.
+
+    Attributes:
+        view: The view that is drawn twice.
+        temperature: Of NT-Xent.
+        hidden_dim: Width of the projector.
+        projection_dim: Dimension in which views are compared.
+    """
+
+    view: View = preset("compact.view")
+    temperature: float = 0.1
+    hidden_dim: int = 512
+    projection_dim: int = 128
+
+
+class SimCLR(nn.Module):
+    """Two views, one encoder, NT-Xent within the batch."""
+
+    Settings = SimCLRSettings
+
+    def __init__(self, settings: SimCLRSettings, encoder: nn.Module, sight: Sight) -> None:
+        super().__init__()
+        self.settings, self.sight = settings, sight
+        self.encoder = encoder
+        self.projector = mlp_head(
+            encoder.feature_dim, settings.hidden_dim, settings.projection_dim, batch_norm=True
+        )
+
+    def forward(self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
+        del epoch
+        view = self.settings.view
+        views = self.sight.views(clips, [view, view], generator)
+        first, second = self.projector(self.encoder(torch.cat(views))).chunk(2)
+        return {"loss": nt_xent(first, second, temperature=self.settings.temperature)}

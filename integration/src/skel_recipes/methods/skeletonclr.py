@@ -1,0 +1,60 @@
+"""SkeletonCLR (Li et al., CVPR 2021, arXiv 2104.14466): MoCo v2 on skeletons."""
+
+import torch
+from attrs import define
+from skel_augment import View, preset
+from skel_ssl_objectives import Queue, Teacher, contrast, info_nce, mlp_head
+from torch import Tensor, nn
+
+from skel_recipes.methods._sight import Sight
+
+
+@define(frozen=True)
+class SkeletonCLRSettings:
+    """Settings of `SkeletonCLR`; the defaults are the paper's for NTU-60.
+
+    Attributes:
+        view: The view that is drawn twice, for query and key.
+        queue_size: Keys of past clips to contrast with; 0 for four fifths of the training set, the
+            share that the paper's 32,768 is of NTU-60.
+        temperature: Of InfoNCE.
+        momentum: With which the key encoder follows.
+        projection_dim: Dimension in which views are compared.
+    """
+
+    view: View = preset("aimclr.normal")
+    queue_size: int = 32768
+    temperature: float = 0.07
+    momentum: float = 0.999
+    projection_dim: int = 128
+
+    def queue_for(self, clips: int) -> int:
+        """Size of the queue for a training set of so many clips."""
+        return self.queue_size or max(1, 4 * clips // 5)
+
+
+class SkeletonCLR(nn.Module):
+    """A query encoder, a key encoder that follows it, and a queue of keys."""
+
+    Settings = SkeletonCLRSettings
+
+    def __init__(self, settings: SkeletonCLRSettings, encoder: nn.Module, sight: Sight) -> None:
+        super().__init__()
+        self.settings, self.sight = settings, sight
+        self.encoder = encoder
+        self.projector = mlp_head(encoder.feature_dim, encoder.feature_dim, settings.projection_dim)
+        self.teacher = Teacher(nn.Sequential(encoder, self.projector))
+        self.queue = Queue(settings.queue_for(sight.clips), settings.projection_dim)
+
+    def forward(self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
+        del epoch
+        s = self.settings
+        query_view, key_view = self.sight.views(clips, [s.view, s.view], generator)
+        self.teacher.follow(nn.Sequential(self.encoder, self.projector), s.momentum)
+        query = self.projector(self.encoder(query_view))
+        key = self.teacher(key_view)
+        # A copy, because the queue changes before the backward pass reads it.
+        logits = contrast(query, key, self.queue.keys.clone(), temperature=s.temperature)
+        self.queue.push(key)
+        return {"loss": info_nce(logits)}

@@ -1,0 +1,92 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skel_recipes.cli import main, recipe_keys_as_settings
+
+
+def skel(capsys, *words):
+    status = main([str(word) for word in words])
+    return status, capsys.readouterr()
+
+
+def test_help_is_light():
+    code = (
+        "import sys\nfrom skel_recipes.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'torch', 'scipy', 'sklearn', 'cattrs', 'tqdm'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "pretrain" in result.stdout
+
+
+def test_recipe_keys():
+    words = ["pretrain", "compact", "s", "--optim.lr", "0.1", "--train.epochs=3", "--out", "r", "--set", "a=b"]
+    assert recipe_keys_as_settings(words) == [
+        *words[:3],
+        "--set",
+        "optim.lr=0.1",
+        "--set",
+        "train.epochs=3",
+        *words[6:],
+    ]
+
+
+def test_main_job(capsys, tmp_path):
+    """Import, pretrain, evaluate and look, as a user types it."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(5, 12, size=24)
+    np.savez(
+        tmp_path / "poses.npz",
+        positions=rng.normal(size=(lengths.sum(), 20, 3)).astype(np.float32),
+        lengths=lengths,
+        labels=np.arange(24) % 2,
+        class_names=np.array(["nod", "wave"]),
+        split=np.repeat([1, 2], 12),
+    )
+    store, run = tmp_path / "s.store", tmp_path / "run"
+    assert skel(capsys, "data", "import", "npz", tmp_path / "poses.npz", store, "--layout", "kinect-20")[0] == 0
+    status, output = skel(capsys, "data", "info", store, "--json")
+    info = json.loads(output.out)
+    assert (info["clips"], info["layout"], info["classes"]) == (24, "kinect-20", {"nod": 12, "wave": 12})
+    small = ["--encoder.widths", "[8]", "--encoder.kernels", "[3]", "--encoder.strides", "[1]"]
+    status, _ = skel(capsys, "pretrain", "compact", store, "--out", run, "--train.epochs", "2", *small)
+    assert status == 0
+    for protocol in ("linear", "knn"):
+        status, output = skel(capsys, "eval", protocol, run, store, "--json")
+        assert status == 0
+        assert json.loads(output.out)["test_clips"] == 12
+    assert (run / "report.html").exists()
+    status, output = skel(capsys, "eval", "knn", run, store, "--k", "3")
+    assert "untrained encoder" in output.out
+    assert skel(capsys, "show", store, "--clip", "2", "--out", tmp_path / "clip.html")[0] == 0
+    assert "as recorded" in (tmp_path / "clip.html").read_text()
+    assert skel(capsys, "data", "info", store)[0] == 0
+    assert skel(capsys, "recipe", "compact")[1].out.startswith('name = "compact"')
+    assert "aimclr" in skel(capsys, "recipe")[1].out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["pretrain", "compact"], "expected: skel pretrain RECIPE STORE --out RUN"),
+        (["pretrain", "compact", "no.store", "--out", "run"], "no store at no.store"),
+        (["pretrain", "--resume", "no", "--out", "run"], "--resume takes nothing"),
+        (["pretrain", "compact", "no.store", "--out", "run", "--train.epochz", "3"], "unknown key epochz"),
+        (["pretrain", "compact", "no.store", "--out", "run", "--set", "epochs"], "KEY=VALUE"),
+        (["data", "import", "ntu61", "x", "y"], "ntu61"),
+        (["data", "import", "utd-mhad", "missing.tar.xz", "y"], "missing.tar.xz"),
+        (["eval", "linear", "no", "no.store"], "no run at no"),
+        (["show", "no.store"], "no store at no.store"),
+    ],
+)
+def test_errors_are_told_in_a_sentence(capsys, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    status, output = skel(capsys, *words)
+    assert status == 1
+    assert message in output.err
+    assert "Traceback" not in output.err
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,67 @@
+import pytest
+from skel_augment import Shear
+from skel_recipes import dump_recipe, load_recipe, recipe_names
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_resolved_recipe_reads_back(name, tmp_path):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.summary
+    (tmp_path / "again.toml").write_text(dump_recipe(recipe))
+    assert load_recipe(tmp_path / "again.toml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("train.epochz", 3, r"unknown key epochz @ recipe\.train"),
+        ("method.view.1.degres", 3, r"yaw.*degres.*@ recipe\.method"),
+        ("method.view.1.degrees", "wide", r"@ recipe\.method"),
+        ("method.view.77.degrees", 3, "'77' is not an index into a list"),
+        ("train.epochs.x", 3, "'epochs' holds 150, not a table"),
+        ("train.epochs", 0, r"epochs.*@ recipe\.train"),
+        ("train.batch_size", "many", r"@ recipe\.train\.batch_size"),
+        ("optim.name", "lars", r"lars.*|@ recipe\.optim\.name"),
+        ("data.stream", "sound", r"stream.*@ recipe\.data"),
+        ("method.name", "simsiam", r"@ recipe\.method"),
+    ],
+)
+def test_wrong_settings_are_named_by_their_path(key, value, message):
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        load_recipe("compact", {key: value})
+
+
+def test_unknown_recipes(tmp_path):
+    with pytest.raises(ValueError, match="no recipe 'comact'; there are .*compact"):
+        load_recipe("comact")
+    with pytest.raises(FileNotFoundError):
+        load_recipe(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("name = ")
+    with pytest.raises(ValueError, match="not a TOML file"):
+        load_recipe(tmp_path / "bad.toml")
+
+
+def test_base_is_laid_under(tmp_path):
+    (tmp_path / "wide.toml").write_text('base = "compact"\n[train]\nepochs = 7\n')
+    (tmp_path / "wider.toml").write_text('base = "wide.toml"\n[encoder]\nname = "stgcn"\nbase_channels = 64\n')
+    recipe = load_recipe(tmp_path / "wider.toml")
+    assert recipe.name == "wider"
+    assert recipe.train.epochs == 7
+    assert recipe.method == load_recipe("compact").method
+    assert recipe.encoder.base_channels == 64
+
+
+def test_recipe_cannot_be_its_own_base(tmp_path):
+    (tmp_path / "a.toml").write_text('base = "b.toml"')
+    (tmp_path / "b.toml").write_text('base = "a.toml"')
+    with pytest.raises(ValueError, match="its own base"):
+        load_recipe(tmp_path / "a.toml")
+
+
+def test_overrides_reach_into_views_and_change_kinds():
+    recipe = load_recipe("compact", {"method.view.0.name": "shear", "method.view.0.amplitude": 0.3})
+    assert recipe.method.view.steps[0] == Shear(amplitude=0.3)
+    assert recipe.method.view.steps[1:] == load_recipe("compact").method.view.steps[1:]
+    assert load_recipe("compact", {"encoder.base_channels": 8, "encoder.name": "stgcn"}).encoder.base_channels == 8
+    assert load_recipe("aimclr", {"method.extreme": "aimclr.extreme-released"}) != load_recipe("aimclr")

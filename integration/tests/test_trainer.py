@@ -1,0 +1,144 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from skel_data import get_split
+from skel_recipes import Run, _trainer, pretrain, resume
+
+
+def weights(run):
+    return load_file(run.path / "encoder.safetensors")
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.mark.parametrize("name", ["compact", "skeletonclr", "aimclr"])
+def test_run_folder(name, store, tmp_path, tiny):
+    run = pretrain(tiny(name), store, tmp_path / "run")
+    assert run.finished
+    assert Run.open(run.path).recipe == tiny(name)
+    metrics = run.metrics()
+    assert [line["epoch"] for line in metrics] == list(range(1, run.recipe.train.epochs + 1))
+    assert {"loss", "lr", "clips_per_second"} <= metrics[0].keys()
+    assert {"instance_1nn", "feature_std", "effective_rank"} <= metrics[-1].keys()
+    assert run.facts["store"]["hash"] == store.hash
+    assert not list(tmp_path.rglob("*.partial*"))
+
+
+def test_training_changes_the_encoder_and_lowers_the_loss(store, tmp_path, tiny):
+    run = pretrain(tiny("compact", train__epochs=30), store, tmp_path / "run")
+    losses = [line["loss"] for line in run.metrics()]
+    assert losses[-1] < 0.8 * losses[0]
+    before, after = run.encoder(trained=False).state_dict(), run.encoder().state_dict()
+    assert any(not torch.equal(before[key], after[key]) for key in before)
+
+
+def test_same_seed_same_run(store, tmp_path, tiny, run):
+    again = pretrain(tiny("compact"), store, tmp_path / "again")
+    other = pretrain(tiny("compact", train__seed=1), store, tmp_path / "other")
+    assert_same(weights(run), weights(again))
+    assert any(not torch.equal(weights(run)[key], weights(other)[key]) for key in weights(run))
+
+
+@pytest.mark.parametrize("name", ["compact", "aimclr"])
+def test_resume_after_an_interruption_is_exact(name, store, tmp_path, tiny, monkeypatch):
+    recipe = tiny(name, train__epochs=4, train__checkpoint_every=2)
+    whole = pretrain(recipe, store, tmp_path / "whole")
+
+    class PowerCutError(Exception):
+        pass
+
+    real = _trainer._log
+
+    def log_then_cut(run, line, events):
+        real(run, line, events)
+        if line["epoch"] == 3:
+            raise PowerCutError
+
+    monkeypatch.setattr(_trainer, "_log", log_then_cut)
+    with pytest.raises(PowerCutError):
+        pretrain(recipe, store, tmp_path / "cut")
+    monkeypatch.undo()
+    assert not Run.open(tmp_path / "cut").finished
+    cut = resume(tmp_path / "cut")
+    assert_same(weights(whole), weights(cut))
+    assert [line["loss"] for line in whole.metrics()] == [line["loss"] for line in cut.metrics()]
+
+
+def test_resume_after_kill_is_exact(store, tmp_path, tiny):
+    """SIGKILL in the middle of training, by the command line."""
+    flags = ["--train.epochs=12", "--train.checkpoint_every=2", "--data.pipeline.frames=16", "--train.batch_size=8"]
+    skel = [sys.executable, "-m", "skel_recipes"]
+    begin = [*skel, "pretrain", "compact", str(store.path), *flags]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run([*begin, "--out", str(tmp_path / "whole")], check=True, env=env, capture_output=True)
+    process = subprocess.Popen([*begin, "--out", str(tmp_path / "cut")], env=env, stderr=subprocess.DEVNULL)
+    metrics = tmp_path / "cut" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "cut" / "encoder.safetensors").exists()
+    go_on = [*skel, "pretrain", "--resume", str(tmp_path / "cut")]
+    subprocess.run(go_on, check=True, env=env, capture_output=True)
+    assert_same(weights(Run.open(tmp_path / "whole")), weights(Run.open(tmp_path / "cut")))
+
+
+def test_finished_run_stays_as_it_is(run):
+    before = weights(run)
+    resume(run.path)
+    assert_same(before, weights(run))
+
+
+def test_errors(store, tmp_path, tiny, run):
+    with pytest.raises(FileExistsError, match="--resume"):
+        pretrain(tiny("compact"), store, run.path)
+    with pytest.raises(ValueError, match="no split 'xsup'"):
+        pretrain(tiny("compact"), store, tmp_path / "run", split="xsup")
+    with pytest.raises(ValueError, match="no device 'tpu'"):
+        pretrain(tiny("compact"), store, tmp_path / "device", device="tpu")
+    with pytest.raises(FileNotFoundError, match="no run at"):
+        resume(tmp_path / "none")
+    with pytest.raises(ValueError, match="is not a run"):
+        resume(tmp_path)
+
+
+def test_resume_refuses_another_store(store, tmp_path, tiny, run):
+    facts = json.loads((run.path / "run.json").read_text())
+    facts["store"]["hash"] = "another"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text(json.dumps(facts))
+    (tmp_path / "run" / "recipe.toml").write_text((run.path / "recipe.toml").read_text())
+    with pytest.raises(ValueError, match="has changed since"):
+        resume(tmp_path / "run")
+
+
+def test_loss_that_is_not_finite_stops_the_run(store, tmp_path, tiny):
+    with pytest.raises(FloatingPointError, match=r"loss was .* in epoch \d, step"):
+        pretrain(tiny("compact", optim__name="sgd", optim__lr=1e30, optim__warmup_epochs=0), store, tmp_path / "run")
+    assert not (tmp_path / "run" / "encoder.safetensors").exists()
+
+
+def test_bfloat16_trains_too(store, tmp_path, tiny):
+    run = pretrain(tiny("aimclr", train__precision="bfloat16"), store, tmp_path / "run")
+    assert all(value.dtype != torch.bfloat16 for value in weights(run).values())
+
+
+def test_labels_are_not_read(store, tmp_path, tiny, run):
+    """Pretraining on the same clips without labels gives the same encoder."""
+    blind = type(store).open(store.path)
+    blind.columns["label"][get_split(store).train] = -1
+    again = pretrain(tiny("compact"), blind, tmp_path / "blind")
+    assert_same(weights(run), weights(again))

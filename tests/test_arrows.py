@@ -1,0 +1,86 @@
+"""Who may know whom: the arrows between packages, in the code and in the metadata."""
+
+import ast
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# Package: (siblings it may import, what it must not import when it is imported)
+ARROWS = {
+    "skel-data": (set(), {"torch", "scipy"}),
+    "skel-augment": ({"skel-data"}, {"timm", "scipy"}),
+    "skel-encoders": ({"skel-data"}, {"timm", "scipy"}),
+    "skel-ssl-objectives": (set(), {"timm", "scipy"}),
+    "skel-eval": (set(), {"timm", "sklearn", "matplotlib"}),
+    "skel-recipes": ({"skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval"}, {"torch"}),
+}
+
+
+def folder(name):
+    return ROOT / ("integration" if name == "skel-recipes" else f"packages/{name}")
+
+
+def imports(path):
+    """Top-level names of all modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.split(".")[0]
+
+
+def metadata(name):
+    return tomllib.loads((folder(name) / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_all_packages_are_named_here():
+    found = {metadata_file.parent.name for metadata_file in ROOT.glob("packages/*/pyproject.toml")}
+    assert found | {"skel-recipes"} == set(ARROWS)
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_imports_follow_the_arrows(name):
+    siblings = {other.replace("-", "_") for other in ARROWS} - {name.replace("-", "_")}
+    allowed = {other.replace("-", "_") for other in ARROWS[name][0]}
+    for path in (folder(name) / "src").rglob("*.py"):
+        assert set(imports(path)) & siblings <= allowed, path
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_dependencies_are_exactly_what_is_imported(name):
+    """Nothing undeclared, nothing declared in vain."""
+    project = metadata(name)
+    declared, optional = (
+        {requirement.split(">")[0].split("[")[0].replace("-", "_") for requirement in requirements}
+        for requirements in (project["dependencies"], sum(project.get("optional-dependencies", {}).values(), []))
+    )
+    aliases = {"scikit_learn": "sklearn"}
+    declared = {aliases.get(package, package) for package in declared}
+    optional = {aliases.get(package, package) for package in optional}
+    used = set().union(*(set(imports(path)) for path in (folder(name) / "src").rglob("*.py")))
+    used -= {name.replace("-", "_"), *sys.stdlib_module_names}
+    assert used - optional == declared
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_bounds_admit_the_versions_beside(name):
+    for requirement in metadata(name)["dependencies"]:
+        sibling = requirement.split(">")[0].split("[")[0]
+        if sibling in ARROWS:
+            major, minor, _ = metadata(sibling)["version"].split(".")
+            assert requirement.endswith(f">={major}.{minor},<{major}.{int(minor) + 1}")
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_import_stays_light(name, fresh_python):
+    heavy = fresh_python(f"import sys, {name.replace('-', '_')}; print(*sys.modules)")
+    assert not ARROWS[name][1] & set(heavy.split())
+
+
+@pytest.mark.parametrize("name", ARROWS)
+def test_version_is_stated_once(name, fresh_python):
+    stated = fresh_python(f"import {name.replace('-', '_')} as package; print(package.__version__)")
+    assert stated.strip() == metadata(name)["version"]
