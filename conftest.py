@@ -7,6 +7,7 @@ these kinds in the folder named by SKEL_VECTORS, or in the ``vectors`` folder be
 import json
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ class Vector:
 
     def group(self, prefix: str) -> dict[str, Any]:
         """The arrays under a prefix such as ``state.``, without it."""
-        return {key.removeprefix(prefix): value for key, value in self.arrays.items() if key.startswith(prefix)}
+        return {
+            key.removeprefix(prefix): value for key, value in self.arrays.items() if key.startswith(prefix)
+        }
 
 
 def vectors(beside: Path) -> Iterator[Vector]:
@@ -47,3 +50,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     cases = [case for case in vectors(metafunc.definition.path) if case.config["kind"] in marker.args]
     metafunc.parametrize("vector", cases, ids=lambda case: case.name)
+
+
+if find_spec("sybil") is not None:  # the docs session: every Python block in Markdown runs
+    from sybil import Sybil
+    from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+    pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], patterns=["*.md"]).pytest()

@@ -37,7 +37,9 @@ def closure(name):
     """A package and those of this repository that it needs, directly or not."""
     needed = {name}
     for requirement in project(name)["dependencies"]:
-        sibling = next((other for other in FOLDERS if requirement.startswith((f"{other}>", f"{other}["))), None)
+        sibling = next(
+            (other for other in FOLDERS if requirement.startswith((f"{other}>", f"{other}["))), None
+        )
         if sibling is not None:
             needed |= closure(sibling)
     return needed
@@ -50,7 +52,11 @@ def works(python):
 
 
 SUPPORTED = sorted(
-    {c.rsplit(" ", 1)[1] for c in project(TORCH_FREE)["classifiers"] if c.startswith("Programming Language :: Python :: 3.")},
+    {
+        c.rsplit(" ", 1)[1]
+        for c in project(TORCH_FREE)["classifiers"]
+        if c.startswith("Programming Language :: Python :: 3.")
+    },
     key=lambda version: int(version.split(".")[1]),
 )
 PYTHONS = [python for python in SUPPORTED if works(python)]
@@ -97,7 +103,9 @@ def wheels(session):
     shutil.rmtree(dist, ignore_errors=True)
     session.install("build", "hatchling>=1.26")
     for folder in FOLDERS.values():
-        session.run("python", "-m", "build", "--installer=uv", "--outdir", str(dist), str(folder), silent=True)
+        session.run(
+            "python", "-m", "build", "--installer=uv", "--outdir", str(dist), str(folder), silent=True
+        )
     session.install("--reinstall", *(str(wheel) for wheel in sorted(dist.glob("*.whl"))), "pytest")
     session.chdir(session.create_tmp())
     session.run("skel", "--help", silent=True)

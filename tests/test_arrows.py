@@ -3,6 +3,7 @@
 import ast
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ ARROWS = {
     "skel-encoders": ({"skel-data"}, {"timm", "scipy"}),
     "skel-ssl-objectives": (set(), {"timm", "scipy"}),
     "skel-eval": (set(), {"timm", "sklearn", "matplotlib"}),
-    "skel-recipes": ({"skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval"}, {"torch"}),
+    "skel-recipes": (
+        {"skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval"},
+        {"torch"},
+    ),
 }
 
 
@@ -55,7 +59,10 @@ def test_dependencies_are_exactly_what_is_imported(name):
     project = metadata(name)
     declared, optional = (
         {requirement.split(">")[0].split("[")[0].replace("-", "_") for requirement in requirements}
-        for requirements in (project["dependencies"], sum(project.get("optional-dependencies", {}).values(), []))
+        for requirements in (
+            project["dependencies"],
+            chain(*project.get("optional-dependencies", {}).values()),
+        )
     )
     aliases = {"scikit_learn": "sklearn"}
     declared = {aliases.get(package, package) for package in declared}

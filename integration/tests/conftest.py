@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from skel_data import SynthSettings, synth_store
 from skel_recipes import load_recipe, pretrain
 
@@ -38,7 +39,9 @@ def tiny():
     """A recipe of this name that trains in a second."""
 
     def load(name, **overrides):
-        return load_recipe(name, TINY[name] | {key.replace("__", "."): value for key, value in overrides.items()})
+        return load_recipe(
+            name, TINY[name] | {key.replace("__", "."): value for key, value in overrides.items()}
+        )
 
     return load
 

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from skel_recipes.cli import main, recipe_keys_as_settings
 
 
@@ -24,7 +25,18 @@ def test_help_is_light():
 
 
 def test_recipe_keys():
-    words = ["pretrain", "compact", "s", "--optim.lr", "0.1", "--train.epochs=3", "--out", "r", "--set", "a=b"]
+    words = [
+        "pretrain",
+        "compact",
+        "s",
+        "--optim.lr",
+        "0.1",
+        "--train.epochs=3",
+        "--out",
+        "r",
+        "--set",
+        "a=b",
+    ]
     assert recipe_keys_as_settings(words) == [
         *words[:3],
         "--set",
@@ -48,7 +60,9 @@ def test_main_job(capsys, tmp_path):
         split=np.repeat([1, 2], 12),
     )
     store, run = tmp_path / "s.store", tmp_path / "run"
-    assert skel(capsys, "data", "import", "npz", tmp_path / "poses.npz", store, "--layout", "kinect-20")[0] == 0
+    assert (
+        skel(capsys, "data", "import", "npz", tmp_path / "poses.npz", store, "--layout", "kinect-20")[0] == 0
+    )
     status, output = skel(capsys, "data", "info", store, "--json")
     info = json.loads(output.out)
     assert (info["clips"], info["layout"], info["classes"]) == (24, "kinect-20", {"nod": 12, "wave": 12})

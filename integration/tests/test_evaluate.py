@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import torch
+
 from skel_data import Clip, get_layout, write_store
 from skel_eval import linear_probe
 from skel_recipes import Run, evaluate, pretrain, report
@@ -74,11 +75,20 @@ def test_copies_are_reported_apart(tmp_path, tiny):
     layout = get_layout("kinect-20")
     motions = rng.normal(size=(12, 10, 1, 20, 3)).astype(np.float32)
     clips = [
-        Clip(motions[i % 12], f"clip{i}", label=i % 2, subject=i % 4, split=1 if i < 12 else 2) for i in range(18)
+        Clip(motions[i % 12], f"clip{i}", label=i % 2, subject=i % 4, split=1 if i < 12 else 2)
+        for i in range(18)
     ]
-    clips += [Clip(motion[:8], f"new{i}", label=i % 2, subject=1, split=2) for i, motion in enumerate(motions[:4])]
+    clips += [
+        Clip(motion[:8], f"new{i}", label=i % 2, subject=1, split=2) for i, motion in enumerate(motions[:4])
+    ]
     store = write_store(
-        tmp_path / "s.store", clips, layout=layout, classes=("a", "b"), dataset="x", units="metre", source="made"
+        tmp_path / "s.store",
+        clips,
+        layout=layout,
+        classes=("a", "b"),
+        dataset="x",
+        units="metre",
+        source="made",
     )
     run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
     result = evaluate(run, store, "knn").result

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from skel_data import get_layout
 from skel_recipes import Sight, build_method, load_recipe
 
@@ -65,7 +66,8 @@ def test_queue_holds_the_keys_of_past_clips(name, tiny):
 def test_mining_begins_at_its_epoch(tiny):
     recipe = tiny("aimclr", method__mining_epoch=5, encoder__dropout=0.0)
     losses = [
-        make(recipe)(batch(), epoch=epoch, generator=torch.Generator().manual_seed(0))["nce"] for epoch in (3, 4, 5)
+        make(recipe)(batch(), epoch=epoch, generator=torch.Generator().manual_seed(0))["nce"]
+        for epoch in (3, 4, 5)
     ]
     assert losses[0] == losses[1] != losses[2]
 

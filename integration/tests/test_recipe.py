@@ -1,4 +1,5 @@
 import pytest
+
 from skel_augment import Shear
 from skel_recipes import dump_recipe, load_recipe, recipe_names
 
@@ -44,7 +45,9 @@ def test_unknown_recipes(tmp_path):
 
 def test_base_is_laid_under(tmp_path):
     (tmp_path / "wide.toml").write_text('base = "compact"\n[train]\nepochs = 7\n')
-    (tmp_path / "wider.toml").write_text('base = "wide.toml"\n[encoder]\nname = "stgcn"\nbase_channels = 64\n')
+    (tmp_path / "wider.toml").write_text(
+        'base = "wide.toml"\n[encoder]\nname = "stgcn"\nbase_channels = 64\n'
+    )
     recipe = load_recipe(tmp_path / "wider.toml")
     assert recipe.name == "wider"
     assert recipe.train.epochs == 7
@@ -63,5 +66,8 @@ def test_overrides_reach_into_views_and_change_kinds():
     recipe = load_recipe("compact", {"method.view.0.name": "shear", "method.view.0.amplitude": 0.3})
     assert recipe.method.view.steps[0] == Shear(amplitude=0.3)
     assert recipe.method.view.steps[1:] == load_recipe("compact").method.view.steps[1:]
-    assert load_recipe("compact", {"encoder.base_channels": 8, "encoder.name": "stgcn"}).encoder.base_channels == 8
+    assert (
+        load_recipe("compact", {"encoder.base_channels": 8, "encoder.name": "stgcn"}).encoder.base_channels
+        == 8
+    )
     assert load_recipe("aimclr", {"method.extreme": "aimclr.extreme-released"}) != load_recipe("aimclr")

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from skel_recipes._recipe import OptimSettings
 from skel_recipes._schedule import learning_rate
 
@@ -26,5 +27,7 @@ def test_numbers(schedule, epoch, expected):
 @settings(max_examples=30)
 @given(st.floats(0, 100), st.integers(0, 100), st.sampled_from(["constant", "cosine", "step"]))
 def test_stays_between_zero_and_the_largest(epoch, warmup, schedule):
-    rate = learning_rate(OptimSettings(lr=2.0, schedule=schedule, milestones=(50,), warmup_epochs=warmup), epoch, 100)
+    rate = learning_rate(
+        OptimSettings(lr=2.0, schedule=schedule, milestones=(50,), warmup_epochs=warmup), epoch, 100
+    )
     assert 0 <= rate <= 2.0

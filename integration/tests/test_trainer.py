@@ -8,6 +8,7 @@ import time
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from skel_data import get_split
 from skel_recipes import Run, _trainer, pretrain, resume
 
@@ -76,7 +77,12 @@ def test_resume_after_an_interruption_is_exact(name, store, tmp_path, tiny, monk
 
 def test_resume_after_kill_is_exact(store, tmp_path, tiny):
     """SIGKILL in the middle of training, by the command line."""
-    flags = ["--train.epochs=12", "--train.checkpoint_every=2", "--data.pipeline.frames=16", "--train.batch_size=8"]
+    flags = [
+        "--train.epochs=12",
+        "--train.checkpoint_every=2",
+        "--data.pipeline.frames=16",
+        "--train.batch_size=8",
+    ]
     skel = [sys.executable, "-m", "skel_recipes"]
     begin = [*skel, "pretrain", "compact", str(store.path), *flags]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -127,7 +133,11 @@ def test_resume_refuses_another_store(store, tmp_path, tiny, run):
 
 def test_loss_that_is_not_finite_stops_the_run(store, tmp_path, tiny):
     with pytest.raises(FloatingPointError, match=r"loss was .* in epoch \d, step"):
-        pretrain(tiny("compact", optim__name="sgd", optim__lr=1e30, optim__warmup_epochs=0), store, tmp_path / "run")
+        pretrain(
+            tiny("compact", optim__name="sgd", optim__lr=1e30, optim__warmup_epochs=0),
+            store,
+            tmp_path / "run",
+        )
     assert not (tmp_path / "run" / "encoder.safetensors").exists()
 
 

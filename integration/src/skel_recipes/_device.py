@@ -24,7 +24,7 @@ def pick_device(name: str = "auto") -> torch.device:
 def computes_bfloat16(device: torch.device) -> bool:
     """Whether the device has instructions for bfloat16; without them it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:
         return "avx512_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:

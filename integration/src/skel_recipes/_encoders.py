@@ -1,9 +1,9 @@
 """Encoders by name, with the settings that a recipe may give them."""
 
 from attrs import define
+
 from skel_data import SkeletonLayout
 from skel_encoders import STGCN, TCN
-from torch import nn
 
 
 @define(frozen=True)
@@ -15,7 +15,7 @@ class STGCNSettings:
     dropout: float = 0.5
     edge_weights: bool = True
 
-    def build(self, layout: SkeletonLayout) -> nn.Module:
+    def build(self, layout: SkeletonLayout) -> STGCN:
         """An encoder with fresh weights."""
         return STGCN(
             layout,
@@ -35,10 +35,13 @@ class TCNSettings:
     strides: tuple[int, ...] = (1, 2, 1, 2, 1, 1)
     streams: tuple[str, ...] = ("joint", "bone", "motion")
 
-    def build(self, layout: SkeletonLayout) -> nn.Module:
+    def build(self, layout: SkeletonLayout) -> TCN:
         """An encoder with fresh weights."""
-        return TCN(layout, widths=self.widths, kernels=self.kernels, strides=self.strides, streams=self.streams)
+        return TCN(
+            layout, widths=self.widths, kernels=self.kernels, strides=self.strides, streams=self.streams
+        )
 
 
+Encoder = STGCN | TCN
 EncoderSettings = STGCNSettings | TCNSettings
 ENCODERS: dict[str, type[STGCNSettings] | type[TCNSettings]] = {"stgcn": STGCNSettings, "tcn": TCNSettings}

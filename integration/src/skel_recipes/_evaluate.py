@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from attrs import define
 from numpy.typing import NDArray
+
 from skel_data import Split, Store, build_clips, get_split, holdout_groups, stream, without_copies
 from skel_eval import accuracy, chance, knn, linear_probe, ridge
-
 from skel_recipes._device import pick_device
 from skel_recipes._features import embed_array
 from skel_recipes._files import write_atomically, write_text
@@ -72,14 +72,20 @@ def evaluate(
     chosen = get_split(store, split or (run.facts["split"] if same_store else None))
     train, test = chosen.train[store.labels[chosen.train] >= 0], chosen.test
     if len(train) == 0 or len(test) == 0:
-        raise ValueError(f"split {chosen.name!r} of {store.path} has {len(train)} labelled training, {len(test)} test clips")
+        raise ValueError(
+            f"split {chosen.name!r} of {store.path} has {len(train)} labelled training clips "
+            f"and {len(test)} test clips"
+        )
     kept = np.isin(test, without_copies(store, chosen))
     groups = holdout_groups(store, train)
     labels = store.labels
 
     clips = build_clips(store, run.recipe.data.pipeline)
     where = pick_device(device)
-    features = {name: _features(run, store, clips, where, trained=name == "trained") for name in ("trained", "untrained")}
+    features = {
+        name: _features(run, store, clips, where, trained=name == "trained")
+        for name in ("trained", "untrained")
+    }
 
     def predict(x: NDArray[np.float32]) -> tuple[Ints, float | None]:
         if protocol == "linear":

@@ -13,7 +13,7 @@ def embed(encoder: nn.Module, clips: Tensor) -> Tensor:
     """Features (N, D) of clips (N, C, T, V, M) from an encoder in eval mode, which is left as it was."""
     training = encoder.training
     encoder.eval()
-    features = torch.cat([encoder(batch) for batch in clips.split(_BATCH)])
+    features = torch.cat([encoder(batch) for batch in torch.split(clips, _BATCH)])
     encoder.train(training)
     return features.float()
 

@@ -1,10 +1,10 @@
 """Looks at the features during pretraining that need no labels and no test clips."""
 
 import torch
-from skel_data import stream
-from skel_eval import feature_health, instance_retrieval
 from torch import Tensor
 
+from skel_data import stream
+from skel_eval import feature_health, instance_retrieval
 from skel_recipes._features import embed
 from skel_recipes.methods import Method
 from skel_recipes.methods._sight import Sight
@@ -26,8 +26,7 @@ def look(method: Method, clips: Tensor, sight: Sight, *, seed: int) -> dict[str,
         ``feature_std`` and ``effective_rank``: near zero and one when features collapse.
     """
     clips = clips[:_MOST]
-    view = getattr(method.settings, "view", None) or method.settings.normal
-    (seen,) = sight.views(clips, [view], torch.Generator(clips.device).manual_seed(seed))
+    (seen,) = sight.views(clips, [method.settings.view], torch.Generator(clips.device).manual_seed(seed))
     plain = embed(method.encoder, stream(clips, sight.stream, sight.layout))
     varied = embed(method.encoder, seen)
     health = feature_health(plain)

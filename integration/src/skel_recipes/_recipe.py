@@ -15,9 +15,9 @@ import tomli_w
 from attrs import define, field, validators
 from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
+
 from skel_augment import View, build_view, describe_view, preset
 from skel_data import PIPELINES, STREAMS, CrosSCLR50, Default
-
 from skel_recipes._encoders import ENCODERS, EncoderSettings
 from skel_recipes.methods import METHODS, MethodSettings
 
@@ -184,8 +184,10 @@ def _over(base: dict[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in top.items():
         under = merged.get(key)
-        same_kind = isinstance(under, dict) and isinstance(value, dict) and (
-            "name" not in value or value["name"] == under.get("name")
+        same_kind = (
+            isinstance(under, dict)
+            and isinstance(value, dict)
+            and ("name" not in value or value["name"] == under.get("name"))
         )
         merged[key] = _over(under, value) if isinstance(under, dict) and same_kind else value
     return merged

@@ -6,7 +6,6 @@ from typing import Any
 
 from skel_data import Store, build_clips
 from skel_eval import Report, ResultRow, knn, retrieval_gallery, write_report
-
 from skel_recipes._evaluate import Evaluation
 from skel_recipes._recipe import dump_recipe
 from skel_recipes._run import Run

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from attrs import define
 from safetensors.torch import load_file, save
-from skel_data import SkeletonLayout, Store
 from torch import Tensor, nn
 
+from skel_data import SkeletonLayout, Store
+from skel_recipes._encoders import Encoder
 from skel_recipes._files import write_atomically, write_text
 from skel_recipes._recipe import Recipe, dump_recipe, load_recipe
 
@@ -47,7 +48,9 @@ class Run:
         """
         path = Path(path)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise FileExistsError(f"{path} exists already; name another folder, or go on with: --resume {path}")
+            raise FileExistsError(
+                f"{path} exists already; name another folder, or go on with: --resume {path}"
+            )
         path.mkdir(parents=True, exist_ok=True)
         facts = {
             "format": "skel-run",
@@ -80,7 +83,9 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a run: it has no readable run.json") from error
         if not known:
-            raise ValueError(f"{path}: run of format {facts['format']} {facts['version']}, expected skel-run 1")
+            raise ValueError(
+                f"{path}: run of format {facts['format']} {facts['version']}, expected skel-run 1"
+            )
         return cls(path, load_recipe(path / "recipe.toml"), facts)
 
     @property
@@ -105,7 +110,7 @@ class Run:
         weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
         write_atomically(self.path / "encoder.safetensors", lambda file: file.write(save(weights)))
 
-    def encoder(self, *, trained: bool = True) -> nn.Module:
+    def encoder(self, *, trained: bool = True) -> Encoder:
         """The encoder on the CPU in eval mode, after pretraining or as it was before.
 
         Raises:
@@ -113,10 +118,12 @@ class Run:
         """
         # The seed gives the weights that training began with.
         torch.manual_seed(self.recipe.train.seed)
-        encoder: nn.Module = self.recipe.encoder.build(self.layout)
+        encoder = self.recipe.encoder.build(self.layout)
         if trained:
             if not self.finished:
-                raise ValueError(f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}")
+                raise ValueError(
+                    f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}"
+                )
             encoder.load_state_dict(load_file(self.path / "encoder.safetensors"))
         return encoder.eval()
 

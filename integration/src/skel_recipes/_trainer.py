@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from skel_data import Store, build_clips, get_split
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from skel_data import Store, build_clips, get_split
 from skel_recipes._device import computes_bfloat16, pick_device
 from skel_recipes._files import write_atomically, write_text
 from skel_recipes._monitor import look
@@ -122,7 +122,9 @@ def _epoch(
     """Train for one epoch; returns its line of metrics."""
     settings = recipe.train
     started = time.perf_counter()
-    order_seed, view_seed, dropout_seed = np.random.SeedSequence([settings.seed, epoch]).generate_state(3).tolist()
+    order_seed, view_seed, dropout_seed = (
+        np.random.SeedSequence([settings.seed, epoch]).generate_state(3).tolist()
+    )
     order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(order_seed)).to(clips.device)
     generator = torch.Generator(clips.device).manual_seed(view_seed)
     torch.manual_seed(dropout_seed)
@@ -152,7 +154,8 @@ def _epoch(
         if not values.isfinite().all():
             bad = int((~values.isfinite()).nonzero()[0])
             raise FloatingPointError(
-                f"{name} was {float(values[bad])} in epoch {epoch}, step {bad}; the last checkpoint is before it"
+                f"{name} was {float(values[bad])} in epoch {epoch}, step {bad}; "
+                "the last checkpoint is before it"
             )
         means[name] = float(values.mean())
     seconds = time.perf_counter() - started
@@ -206,4 +209,4 @@ def _tensorboard(run: Run) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError("train.tensorboard needs the extra skel-recipes[tensorboard]") from error
-    return SummaryWriter(str(run.path / "tensorboard"))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(run.path / "tensorboard"))

@@ -18,12 +18,12 @@ from skel_recipes.commands.show import show
 
 def _app() -> SubcommandApp:
     data = SubcommandApp()
-    data.command(data_import, name="import")
-    data.command(data_info, name="info")
-    data.command(data_synth, name="synth")
+    data.command(name="import")(data_import)
+    data.command(name="info")(data_info)
+    data.command(name="synth")(data_synth)
     evaluation = SubcommandApp()
-    evaluation.command(eval_linear, name="linear")
-    evaluation.command(eval_knn, name="knn")
+    evaluation.command(name="linear")(eval_linear)
+    evaluation.command(name="knn")(eval_knn)
     app = SubcommandApp()
     app.command(demo)
     app.command(data, name="data", help="Make and look at stores of recordings.")
@@ -48,7 +48,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def recipe_keys_as_settings(words: Sequence[str]) -> list[str]:
-    """Spell ``--optim.lr 0.1`` and ``--optim.lr=0.1`` as ``--set optim.lr=0.1``: flags with a dot are recipe keys."""
+    """Spell ``--optim.lr 0.1`` as ``--set optim.lr=0.1``: flags with a dot are keys of the recipe."""
     spelled: list[str] = []
     rest = iter(words)
     for word in rest:

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from skel_encoders._dropout import Dropout
 
 

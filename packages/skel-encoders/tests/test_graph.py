@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from skel_data import get_layout, layout_names
 from skel_encoders import adjacency
 
@@ -7,7 +8,9 @@ PUBLISHED_LAYOUTS = {"ntu-rgb+d": "ntu-25", "openpose": "openpose-18"}
 
 
 @pytest.mark.parametrize("name", layout_names())
-@pytest.mark.parametrize(("strategy", "max_hop", "subsets"), [("uniform", 1, 1), ("distance", 2, 3), ("spatial", 2, 5)])
+@pytest.mark.parametrize(
+    ("strategy", "max_hop", "subsets"), [("uniform", 1, 1), ("distance", 2, 3), ("spatial", 2, 5)]
+)
 def test_shapes(name, strategy, max_hop, subsets):
     layout = get_layout(name)
     stack = adjacency(layout, strategy, max_hop=max_hop)
@@ -27,7 +30,9 @@ def test_published_numbers(vector):
     config = vector.config
     if config["strategy"] == "ctrgcn-spatial":
         pytest.skip("graph of CTR-GCN: not covered yet")
-    stack = adjacency(get_layout(PUBLISHED_LAYOUTS[config["layout"]]), config["strategy"], max_hop=config["max_hop"])
+    stack = adjacency(
+        get_layout(PUBLISHED_LAYOUTS[config["layout"]]), config["strategy"], max_hop=config["max_hop"]
+    )
     np.testing.assert_array_equal(stack, vector["out.A"])
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from skel_data import SkeletonLayout, get_layout
 from skel_encoders import STGCN, stgcn_from_published
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from skel_ssl_objectives import contrast, d3m, info_nce, nearest_neighbors
 
 
@@ -15,7 +16,9 @@ def test_errors():
 @pytest.mark.vectors("aimclr")
 def test_published_numbers(vector):
     temperature, k = vector.config["temperature"], vector.config["topk"]
-    queries = [torch.from_numpy(vector[f"in.{q}"]).requires_grad_() for q in ("q", "q_extreme", "q_extreme_drop")]
+    queries = [
+        torch.from_numpy(vector[f"in.{q}"]).requires_grad_() for q in ("q", "q_extreme", "q_extreme_drop")
+    ]
     key, keys = torch.from_numpy(vector["in.k"]), torch.from_numpy(vector["in.queue"]).T
     normal, extreme, dropped = (contrast(query, key, keys, temperature=temperature) for query in queries)
     positives = nearest_neighbors([normal, extreme, dropped], k=k)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from skel_ssl_objectives import attention_drop
 
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from skel_ssl_objectives import Queue, contrast, info_nce
 
 
@@ -77,3 +78,11 @@ def test_compiles_without_graph_breaks():
     args = torch.randn(4, 8), torch.randn(4, 8), unit(16, 8)
     compiled = torch.compile(lambda *a: info_nce(contrast(*a)), fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(*args), info_nce(contrast(*args)))
+
+
+def test_full_precision_under_autocast():
+    torch.manual_seed(0)
+    args = torch.randn(4, 8), torch.randn(4, 8), unit(16, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = contrast(*args)
+    assert torch.equal(logits, contrast(*args))

@@ -1,7 +1,8 @@
 import pytest
 import torch
-from skel_ssl_objectives import mlp_head
 from torch import nn
+
+from skel_ssl_objectives import mlp_head
 
 
 @pytest.mark.parametrize(("layers", "linear"), [(1, 1), (2, 2), (3, 3)])

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from skel_ssl_objectives import nt_xent
 
 
@@ -62,3 +63,10 @@ def test_compiles_without_graph_breaks():
     pair = torch.randn(4, 8), torch.randn(4, 8)
     compiled = torch.compile(nt_xent, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(*pair), nt_xent(*pair))
+
+
+def test_full_precision_under_autocast():
+    pair = torch.randn(4, 8), torch.randn(4, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = nt_xent(*pair)
+    assert torch.equal(loss, nt_xent(*pair))

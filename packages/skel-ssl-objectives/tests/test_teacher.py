@@ -2,8 +2,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skel_ssl_objectives import Teacher
 from torch import nn
+
+from skel_ssl_objectives import Teacher
 
 
 def student():
@@ -40,7 +41,10 @@ def test_is_the_moving_average_after_n_steps(momenta):
             for p in net.parameters():
                 p.copy_(torch.randn(p.shape, generator=generator))
         teacher.follow(net, momentum)
-        expected = [momentum * e + (1 - momentum) * p.detach() for e, p in zip(expected, net.parameters(), strict=True)]
+        expected = [
+            momentum * e + (1 - momentum) * p.detach()
+            for e, p in zip(expected, net.parameters(), strict=True)
+        ]
     for ours, theirs in zip(teacher.parameters(), expected, strict=True):
         torch.testing.assert_close(ours, theirs)
 

@@ -4,6 +4,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def bench(*, seconds: float = 2.0, device: str = "auto", json: bool = False) -> None:
@@ -22,7 +26,9 @@ def bench(*, seconds: float = 2.0, device: str = "auto", json: bool = False) -> 
     where = pick_device(device)
     with TemporaryDirectory() as folder:
         parts = _parts(where, Path(folder))
-        speeds = {name: round(_rate(work, seconds, where) * units, 1) for name, (units, work) in parts.items()}
+        speeds = {
+            name: round(_rate(work, seconds, where) * units, 1) for name, (units, work) in parts.items()
+        }
     facts = {"device": str(where), "threads": torch.get_num_threads(), "torch": torch.__version__}
     if json:
         say_json({**facts, "per_second": speeds})
@@ -31,16 +37,26 @@ def bench(*, seconds: float = 2.0, device: str = "auto", json: bool = False) -> 
         say(table([("", "per second"), *((name, f"{speed:,.1f}") for name, speed in speeds.items())]))
 
 
-def _parts(device, folder: Path) -> dict[str, tuple[int, Callable[[], object]]]:  # type: ignore[no-untyped-def]
+def _parts(device: "torch.device", folder: Path) -> dict[str, tuple[int, Callable[[], object]]]:
     """Work by name, with the number of units that one call does."""
     import numpy as np
     import torch
-    from skel_augment import preset
-    from skel_data import READERS, CrosSCLR50, Default, Source, SynthSettings, apply_pipeline, get_layout, synth_clips
-    from skel_data import synth_store, write_ntu_skeleton
 
+    from skel_augment import preset
+    from skel_data import (
+        READERS,
+        CrosSCLR50,
+        Default,
+        Source,
+        SynthSettings,
+        apply_pipeline,
+        get_layout,
+        synth_clips,
+        synth_store,
+        write_ntu_skeleton,
+    )
     from skel_recipes._recipe import load_recipe
-    from skel_recipes._trainer import build_method, build_optimizer
+    from skel_recipes._trainer import build_method, build_optimizer, precision_of
     from skel_recipes.methods._sight import Sight
 
     clips = list(synth_clips(SynthSettings()))[:200]
@@ -63,9 +79,10 @@ def _parts(device, folder: Path) -> dict[str, tuple[int, Callable[[], object]]]:
         joints = get_layout(layout_name)
         method = build_method(recipe, Sight(joints, "joint", 1000)).to(device)
         optimizer = build_optimizer(recipe.optim, method)
-        x = torch.randn(recipe.train.batch_size, 3, recipe.data.pipeline.frames, joints.num_joints, bodies, device=device)
+        x = torch.randn(
+            recipe.train.batch_size, 3, recipe.data.pipeline.frames, joints.num_joints, bodies, device=device
+        )
         draws = torch.Generator(device).manual_seed(0)
-        from skel_recipes._trainer import precision_of
 
         def step() -> None:
             with precision_of(recipe.train, device):
@@ -89,7 +106,7 @@ def _parts(device, folder: Path) -> dict[str, tuple[int, Callable[[], object]]]:
     }
 
 
-def _rate(work: Callable[[], object], seconds: float, device) -> float:  # type: ignore[no-untyped-def]
+def _rate(work: Callable[[], object], seconds: float, device: "torch.device") -> float:
     """Calls per second, after one call to warm up."""
     import torch
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from skel_data import Store, import_dataset, split_names
 
+from skel_data import Store, import_dataset, split_names
 from skel_recipes.commands._say import note, say, say_json
 
 
@@ -38,6 +38,10 @@ def data_import(
     from tqdm import tqdm
 
     with tqdm(unit="clip", desc=format, disable=None) as bar:
+
+        def advance(count: int) -> None:
+            bar.update(count - bar.n)
+
         made = import_dataset(
             format,
             source,
@@ -47,7 +51,7 @@ def data_import(
             limit=limit,
             strict=strict,
             overwrite=overwrite,
-            progress=lambda count: bar.update(count - bar.n) and None,
+            progress=advance,
         )
     for bad in made.bad_files:
         note(f"not imported: {bad.name}: {bad.reason}")
@@ -100,7 +104,9 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
             say(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
-def data_synth(store: Annotated[Path, tyro.conf.Positional], /, *, seed: int = 0, overwrite: bool = False) -> None:
+def data_synth(
+    store: Annotated[Path, tyro.conf.Positional], /, *, seed: int = 0, overwrite: bool = False
+) -> None:
     """Make a store of synthetic labelled actions.
 
     Args:

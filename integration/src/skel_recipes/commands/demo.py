@@ -11,7 +11,6 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0) -> None:
         seed: Decides the recordings and the training.
     """
     from skel_data import SynthSettings, synth_store
-
     from skel_recipes._evaluate import evaluate
     from skel_recipes._recipe import load_recipe
     from skel_recipes._report import report

@@ -60,7 +60,6 @@ def _evaluate(
     json: bool,
 ) -> None:
     from skel_data import Store
-
     from skel_recipes._evaluate import evaluate
     from skel_recipes._report import report
     from skel_recipes._run import Run
@@ -85,5 +84,8 @@ def as_table(result: dict[str, Any]) -> str:
     title = f"{result['protocol']}, {result['dataset']} {result['split']}, {result['test_clips']} test clips"
     copies = result["test_clips_that_are_copies"]
     head = (title, "all", *([f"without {copies} copies"] if copies else []))
-    rows = [row(result["recipe"], result), *(row(name, scores) for name, scores in result["baselines"].items())]
+    rows = [
+        row(result["recipe"], result),
+        *(row(name, scores) for name, scores in result["baselines"].items()),
+    ]
     return table([head, *rows])

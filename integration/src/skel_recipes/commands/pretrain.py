@@ -33,13 +33,14 @@ def pretrain(
         set: A setting of the recipe, KEY=VALUE; --KEY VALUE is short for it.
     """
     from skel_data import Store
-
     from skel_recipes import _trainer
     from skel_recipes._recipe import load_recipe, parse_value
 
     if resume is not None:
         if recipe or store or out or set or split:
-            raise ValueError("--resume takes nothing but --device: recipe, store and split are those of the run")
+            raise ValueError(
+                "--resume takes nothing but --device: recipe, store and split are those of the run"
+            )
         run = _trainer.resume(resume, device=device, progress=True)
     else:
         if recipe is None or store is None or out is None:

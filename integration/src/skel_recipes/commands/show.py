@@ -29,10 +29,10 @@ def show(
     """
     import attrs
     import torch
+
     from skel_augment import View
     from skel_data import Store, apply_pipeline
     from skel_eval import strip_svg
-
     from skel_recipes._files import write_text
     from skel_recipes._recipe import load_recipe
     from skel_recipes.commands._say import say

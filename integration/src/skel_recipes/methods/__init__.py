@@ -5,12 +5,12 @@ losses. Its settings class is what a recipe may say under ``[method]``.
 """
 
 from skel_recipes.methods._sight import Sight
-from skel_recipes.methods.aimclr import AimCLR
-from skel_recipes.methods.simclr import SimCLR
-from skel_recipes.methods.skeletonclr import SkeletonCLR
+from skel_recipes.methods.aimclr import AimCLR, AimCLRSettings
+from skel_recipes.methods.simclr import SimCLR, SimCLRSettings
+from skel_recipes.methods.skeletonclr import SkeletonCLR, SkeletonCLRSettings
 
 Method = SimCLR | SkeletonCLR | AimCLR
-MethodSettings = SimCLR.Settings | SkeletonCLR.Settings | AimCLR.Settings
+MethodSettings = SimCLRSettings | SkeletonCLRSettings | AimCLRSettings
 METHODS: dict[str, type[Method]] = {"simclr": SimCLR, "skeletonclr": SkeletonCLR, "aimclr": AimCLR}
 
 __all__ = ["METHODS", "AimCLR", "Method", "MethodSettings", "Sight", "SimCLR", "SkeletonCLR"]

@@ -2,9 +2,10 @@
 
 import torch
 from attrs import define
+from torch import Tensor
+
 from skel_augment import ClipShape, View, sample_views
 from skel_data import SkeletonLayout, stream
-from torch import Tensor
 
 
 @define(frozen=True)
@@ -24,7 +25,9 @@ class Sight:
     def views(self, clips: Tensor, views: list[View], generator: torch.Generator | None) -> list[Tensor]:
         """Independent draws of these views of the clips (N, C, T, V, M), in the stream."""
         shape = ClipShape.of(clips, self.layout)
-        drawn = sample_views(views, shape, len(clips), generator=generator, device=clips.device, dtype=clips.dtype)
+        drawn = sample_views(
+            views, shape, len(clips), generator=generator, device=clips.device, dtype=clips.dtype
+        )
         return [
             stream(view.apply(clips, params), self.stream, self.layout)
             for view, params in zip(views, drawn, strict=True)

@@ -7,11 +7,21 @@ them. Later the nearest neighbours of all three in the queue count as positives 
 
 import torch
 from attrs import define
-from skel_augment import View, preset
-from skel_ssl_objectives import Queue, Teacher, attention_drop, contrast, d3m, info_nce, mlp_head, nearest_neighbors
 from torch import Tensor, nn
 
+from skel_augment import View, preset
+from skel_recipes._encoders import Encoder
 from skel_recipes.methods._sight import Sight
+from skel_ssl_objectives import (
+    Queue,
+    Teacher,
+    attention_drop,
+    contrast,
+    d3m,
+    info_nce,
+    mlp_head,
+    nearest_neighbors,
+)
 
 
 @define(frozen=True)
@@ -19,7 +29,7 @@ class AimCLRSettings:
     """Settings of `AimCLR`; the defaults are the paper's for NTU-60.
 
     Attributes:
-        normal: The view that is drawn twice, for query and key.
+        view: The view that is drawn twice, for query and key.
         extreme: The view of the extreme query.
         mining_epoch: Epochs before nearest neighbours count as positives.
         neighbors: Neighbours mined per query.
@@ -31,7 +41,7 @@ class AimCLRSettings:
         projection_dim: Dimension in which views are compared.
     """
 
-    normal: View = preset("aimclr.normal")
+    view: View = preset("aimclr.normal")
     extreme: View = preset("aimclr.extreme")
     mining_epoch: int = 150
     neighbors: int = 1
@@ -51,7 +61,7 @@ class AimCLR(nn.Module):
 
     Settings = AimCLRSettings
 
-    def __init__(self, settings: AimCLRSettings, encoder: nn.Module, sight: Sight) -> None:
+    def __init__(self, settings: AimCLRSettings, encoder: Encoder, sight: Sight) -> None:
         super().__init__()
         self.settings, self.sight = settings, sight
         self.encoder = encoder
@@ -59,10 +69,12 @@ class AimCLR(nn.Module):
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
         self.queue = Queue(settings.queue_for(sight.clips), settings.projection_dim)
 
-    def forward(self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         s = self.settings
-        query_view, key_view, extreme_view = self.sight.views(clips, [s.normal, s.normal, s.extreme], generator)
+        query_view, key_view, extreme_view = self.sight.views(clips, [s.view, s.view, s.extreme], generator)
         self.teacher.follow(nn.Sequential(self.encoder, self.projector), s.momentum)
         query = self.projector(self.encoder(query_view))
         features = self.encoder.forward_features(extreme_view)

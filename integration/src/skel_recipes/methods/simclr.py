@@ -5,11 +5,12 @@ No teacher, no queue: the simplest contrast, and the quickest on small sets.
 
 import torch
 from attrs import define
-from skel_augment import View, preset
-from skel_ssl_objectives import mlp_head, nt_xent
 from torch import Tensor, nn
 
+from skel_augment import View, preset
+from skel_recipes._encoders import Encoder
 from skel_recipes.methods._sight import Sight
+from skel_ssl_objectives import mlp_head, nt_xent
 
 
 @define(frozen=True)
@@ -34,7 +35,7 @@ class SimCLR(nn.Module):
 
     Settings = SimCLRSettings
 
-    def __init__(self, settings: SimCLRSettings, encoder: nn.Module, sight: Sight) -> None:
+    def __init__(self, settings: SimCLRSettings, encoder: Encoder, sight: Sight) -> None:
         super().__init__()
         self.settings, self.sight = settings, sight
         self.encoder = encoder
@@ -42,7 +43,9 @@ class SimCLR(nn.Module):
             encoder.feature_dim, settings.hidden_dim, settings.projection_dim, batch_norm=True
         )
 
-    def forward(self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
         view = self.settings.view

@@ -2,11 +2,12 @@
 
 import torch
 from attrs import define
-from skel_augment import View, preset
-from skel_ssl_objectives import Queue, Teacher, contrast, info_nce, mlp_head
 from torch import Tensor, nn
 
+from skel_augment import View, preset
+from skel_recipes._encoders import Encoder
 from skel_recipes.methods._sight import Sight
+from skel_ssl_objectives import Queue, Teacher, contrast, info_nce, mlp_head
 
 
 @define(frozen=True)
@@ -38,7 +39,7 @@ class SkeletonCLR(nn.Module):
 
     Settings = SkeletonCLRSettings
 
-    def __init__(self, settings: SkeletonCLRSettings, encoder: nn.Module, sight: Sight) -> None:
+    def __init__(self, settings: SkeletonCLRSettings, encoder: Encoder, sight: Sight) -> None:
         super().__init__()
         self.settings, self.sight = settings, sight
         self.encoder = encoder
@@ -46,7 +47,9 @@ class SkeletonCLR(nn.Module):
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
         self.queue = Queue(settings.queue_for(sight.clips), settings.projection_dim)
 
-    def forward(self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+    def forward(
+        self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
         s = self.settings

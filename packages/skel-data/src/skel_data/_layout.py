@@ -74,7 +74,9 @@ class SkeletonLayout:
             for _ in range(count):
                 node = self.parents[node]
             if node != roots[0]:
-                raise ValueError(f"layout {self.name!r}: joint {self.joints[joint]!r} does not lead to the root")
+                raise ValueError(
+                    f"layout {self.name!r}: joint {self.joints[joint]!r} does not lead to the root"
+                )
 
     @property
     def num_joints(self) -> int:
@@ -171,7 +173,9 @@ class SkeletonLayout:
             center=center,
             mirror=tuple(mirror),
             across=tuple(across),
-            parts=tuple((part, tuple(index(j) for j in group)) for part, group in data.get("parts", {}).items()),
+            parts=tuple(
+                (part, tuple(index(j) for j in group)) for part, group in data.get("parts", {}).items()
+            ),
             dims=int(data.get("dims", 3)),
             confidence=bool(data.get("confidence", False)),
         )
@@ -243,8 +247,12 @@ def get_layout(name: str | Path) -> SkeletonLayout:
         return _preset(str(name))
     path = Path(name)
     if path.suffix != ".toml":
-        raise ValueError(f"no layout {str(name)!r}; presets are {', '.join(layout_names())}, or give a .toml file")
+        raise ValueError(
+            f"no layout {str(name)!r}; presets are {', '.join(layout_names())}, or give a .toml file"
+        )
     try:
-        return SkeletonLayout.from_dict({"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))})
+        return SkeletonLayout.from_dict(
+            {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
+        )
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from error

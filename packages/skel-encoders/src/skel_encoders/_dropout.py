@@ -1,8 +1,8 @@
 """Dropout that does not dominate a training step on the CPU."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 _LEVELS = 1 << 16
 
@@ -26,7 +26,7 @@ class Dropout(nn.Module):
         if not self.training or dropped == 0:
             return x
         if x.device.type != "cpu":
-            return F.dropout(x, self.p)
+            return functional.dropout(x, self.p)
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
         keep = words.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - _LEVELS // 2
         return x * keep.to(x.dtype).mul_(_LEVELS / (_LEVELS - dropped))

@@ -4,12 +4,15 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
 from skel_data import SkeletonLayout
 
 Strategy = Literal["uniform", "distance", "spatial"]
 
 
-def adjacency(layout: SkeletonLayout, strategy: Strategy = "spatial", *, max_hop: int = 1) -> NDArray[np.float32]:
+def adjacency(
+    layout: SkeletonLayout, strategy: Strategy = "spatial", *, max_hop: int = 1
+) -> NDArray[np.float32]:
     """The column-normalised adjacency of a skeleton, split into subsets of neighbours.
 
     Args:

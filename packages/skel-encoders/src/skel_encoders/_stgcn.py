@@ -7,10 +7,10 @@ the feature, learnable edge weights in every block.
 from collections.abc import Mapping
 
 import torch
-from einops import rearrange, reduce
-from skel_data import SkeletonLayout
+from einops import rearrange
 from torch import Tensor, nn
 
+from skel_data import SkeletonLayout
 from skel_encoders._dropout import Dropout
 from skel_encoders._graph import Strategy, adjacency
 
@@ -94,11 +94,12 @@ class STGCN(nn.Module):
         x = rearrange(x, "b (v c) t -> b c t v", c=self.in_channels)
         for block in self.blocks:
             x = block(x)
-        return rearrange(x, "(n m) d t v -> n m t v d", m=bodies)
+        features: Tensor = rearrange(x, "(n m) d t v -> n m t v d", m=bodies)
+        return features
 
     def pool(self, features: Tensor) -> Tensor:
         """Mean over frames, joints and bodies: (N, M, T', V, D) to (N, D)."""
-        return reduce(features, "n m t v d -> n d", "mean")
+        return features.mean((1, 2, 3))
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M)."""
@@ -190,9 +191,9 @@ def stgcn_from_published(state: Mapping[str, Tensor], *, prefix: str = "") -> di
             if part is None:
                 raise ValueError(f"{key!r} is not a weight of a published ST-GCN")
             if part == "gcn.conv.weight":  # (K * out, in, 1, 1), subsets outermost
-                value = rearrange(value, "(k o) i 1 1 -> o (k i) 1 1", k=subsets)  # noqa: PLW2901
+                value = rearrange(value, "(k o) i 1 1 -> o (k i) 1 1", k=subsets)
             elif part == "gcn.conv.bias":
-                value = rearrange(value, "(k o) -> k o", k=subsets)  # noqa: PLW2901
+                value = rearrange(value, "(k o) -> k o", k=subsets)
             renamed[f"blocks.{index}.{parts[part]}{rest.removeprefix(part)}"] = value
         else:
             raise ValueError(f"{key!r} is not a weight of a published ST-GCN")

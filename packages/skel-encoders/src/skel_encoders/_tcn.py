@@ -2,8 +2,9 @@
 
 import torch
 from einops import rearrange, reduce
-from skel_data import SkeletonLayout, stream
 from torch import Tensor, nn
+
+from skel_data import SkeletonLayout, stream
 
 
 class TCN(nn.Module):
@@ -36,7 +37,9 @@ class TCN(nn.Module):
     ) -> None:
         super().__init__()
         if not widths or not len(widths) == len(kernels) == len(strides):
-            raise ValueError(f"widths, kernels and strides must be equally long, got {widths}, {kernels}, {strides}")
+            raise ValueError(
+                f"widths, kernels and strides must be equally long, got {widths}, {kernels}, {strides}"
+            )
         if any(kernel % 2 == 0 for kernel in kernels):
             raise ValueError(f"kernels must be odd, got {kernels}")
         self.layout = layout
@@ -78,7 +81,8 @@ class TCN(nn.Module):
             present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
             y = self.layers(self.input_norm(x[present]))
             x = y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)
-        return rearrange(x, "(n m) d t -> n m t 1 d", m=bodies)
+        features: Tensor = rearrange(x, "(n m) d t -> n m t 1 d", m=bodies)
+        return features
 
     def pool(self, features: Tensor) -> Tensor:
         """Mean and maximum over time, then the mean over present bodies: to (N, D)."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def d3m(logits: Tensor, target_logits: Tensor) -> Tensor:
@@ -23,8 +23,8 @@ def d3m(logits: Tensor, target_logits: Tensor) -> Tensor:
     """
     if logits.shape != target_logits.shape:
         raise ValueError(f"expected equal shapes, got {tuple(logits.shape)} and {tuple(target_logits.shape)}")
-    target = F.softmax(target_logits.detach(), dim=1)
-    return -(target * F.log_softmax(logits, dim=1)).sum(1).mean()
+    target = functional.softmax(target_logits.detach(), dim=1)
+    return -(target * functional.log_softmax(logits, dim=1)).sum(1).mean()
 
 
 def nearest_neighbors(views: Iterable[Tensor], *, k: int = 1) -> Tensor:
@@ -39,7 +39,9 @@ def nearest_neighbors(views: Iterable[Tensor], *, k: int = 1) -> Tensor:
     """
     views = list(views)
     if not views or not 1 <= k < views[0].shape[1]:
-        raise ValueError(f"expected one view or more and k from 1 to the queue's size, got {len(views)} and {k}")
+        raise ValueError(
+            f"expected one view or more and k from 1 to the queue's size, got {len(views)} and {k}"
+        )
     positives = torch.zeros_like(views[0])
     positives[:, 0] = 1
     for logits in views:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from skel_ssl_objectives._precision import at_least_float32
+
 
 def attention_drop(features: Tensor, *, keep: float = 0.7, energy: float = 1e-4) -> Tensor:
     """Drop what the encoder attends to most, so that the rest must tell the action.
@@ -22,7 +24,7 @@ def attention_drop(features: Tensor, *, keep: float = 0.7, energy: float = 1e-4)
     if features.ndim < 3:
         raise ValueError(f"expected features (..., T, V, D), got {tuple(features.shape)}")
     with torch.no_grad():
-        x = features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
+        x = at_least_float32(features)
         squares = (x - x.mean((-3, -2), keepdim=True)).square()
         others = x.shape[-3] * x.shape[-2] - 1
         variance = squares.sum((-3, -2), keepdim=True) / max(others, 1)

@@ -1,12 +1,17 @@
 """Contrast with a queue of negatives: InfoNCE (van den Oord et al., 2018; MoCo, He et al., CVPR 2020)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
+
+from skel_ssl_objectives._precision import at_least_float32
 
 
 def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: float = 0.07) -> Tensor:
     """Similarities of queries to their key and to shared negatives, the logits of all queue losses.
+
+    Computed in float32 also under autocast: at a temperature of 0.07 the rounding of a bfloat16
+    similarity would move a logit by 0.1.
 
     Args:
         query: (N, D); normalised here, gradients flow into it.
@@ -27,10 +32,11 @@ def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
         )
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    query = F.normalize(query, dim=1)
-    key = F.normalize(key.detach(), dim=1)
-    positive = (query * key).sum(1, keepdim=True)
-    return torch.cat([positive, query @ negatives.detach().T], dim=1) / temperature
+    with torch.autocast(query.device.type, enabled=False):
+        query = functional.normalize(at_least_float32(query), dim=1)
+        key = functional.normalize(at_least_float32(key.detach()), dim=1)
+        positive = (query * key).sum(1, keepdim=True)
+        return torch.cat([positive, query @ negatives.detach().to(query.dtype).T], dim=1) / temperature
 
 
 def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
@@ -46,7 +52,7 @@ def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
     Returns:
         The loss, a scalar.
     """
-    log_p = F.log_softmax(logits, dim=1)
+    log_p = functional.log_softmax(logits, dim=1)
     if positives is None:
         return -log_p[:, 0].mean()
     if positives.shape != logits.shape:

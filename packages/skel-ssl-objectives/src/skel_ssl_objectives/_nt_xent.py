@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
+
+from skel_ssl_objectives._precision import at_least_float32
 
 Gather = Callable[[Tensor], Tensor]
 
@@ -13,6 +15,8 @@ def nt_xent(
     first: Tensor, second: Tensor, *, temperature: float = 0.1, gather: Gather | None = None, rank: int = 0
 ) -> Tensor:
     """Normalised temperature-scaled cross-entropy between two views of a batch.
+
+    Computed in float32 also under autocast.
 
     Args:
         first: (N, D) embeddings of one view; normalised here.
@@ -32,13 +36,14 @@ def nt_xent(
         raise ValueError(f"expected two (N, D) tensors, got {tuple(first.shape)} and {tuple(second.shape)}")
     if temperature <= 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    first, second = F.normalize(first, dim=1), F.normalize(second, dim=1)
-    everyone = [first, second] if gather is None else [gather(first), gather(second)]
-    count, total = len(first), len(everyone[0])
-    if total < 2:
-        raise ValueError("NT-Xent needs at least two clips in a batch: the others are the negatives")
-    logits = torch.cat([first, second]) @ torch.cat(everyone).T / temperature
-    own = torch.arange(count, device=first.device) + rank * count
-    rows = torch.arange(2 * count, device=first.device)
-    logits = logits.index_put((rows, torch.cat([own, own + total])), logits.new_tensor(float("-inf")))
-    return F.cross_entropy(logits, torch.cat([own + total, own]))
+    with torch.autocast(first.device.type, enabled=False):
+        first, second = (functional.normalize(at_least_float32(x), dim=1) for x in (first, second))
+        everyone = [first, second] if gather is None else [gather(first), gather(second)]
+        count, total = len(first), len(everyone[0])
+        if total < 2:
+            raise ValueError("NT-Xent needs at least two clips in a batch: the others are the negatives")
+        logits = torch.cat([first, second]) @ torch.cat(everyone).T / temperature
+        own = torch.arange(count, device=first.device) + rank * count
+        rows = torch.arange(2 * count, device=first.device)
+        logits = logits.index_put((rows, torch.cat([own, own + total])), logits.new_tensor(float("-inf")))
+        return functional.cross_entropy(logits, torch.cat([own + total, own]))

@@ -1,8 +1,8 @@
 """The queue of past keys that MoCo-like methods contrast with (He et al., CVPR 2020)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from skel_ssl_objectives._nt_xent import Gather
 
@@ -34,7 +34,7 @@ class Queue(nn.Module):
         if size < 1 or dim < 1:
             raise ValueError(f"a queue needs a positive size and dimension, got {size} and {dim}")
         self.gather = gather
-        self.register_buffer("keys", F.normalize(torch.randn(size, dim, generator=generator), dim=1))
+        self.register_buffer("keys", functional.normalize(torch.randn(size, dim, generator=generator), dim=1))
         self.register_buffer("position", torch.zeros((), dtype=torch.long))
 
     @torch.no_grad()
@@ -50,7 +50,7 @@ class Queue(nn.Module):
         if self.gather is not None:
             keys = self.gather(keys)
         count = len(keys)
-        keys = F.normalize(keys[-size:].to(self.keys.dtype), dim=1)
+        keys = functional.normalize(keys[-size:].to(self.keys.dtype), dim=1)
         places = torch.arange(count - len(keys), count, device=keys.device) + self.position
         self.keys[places % size] = keys
         self.position.add_(count).remainder_(size)

@@ -1,0 +1,75 @@
+"""What all augmentations have in common."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from attrs import define, field
+from attrs.validators import ge, le
+from torch import Tensor
+
+from skel_augment._params import Params
+from skel_augment._shape import ClipShape
+
+
+@define(frozen=True)
+class Augmentation(ABC):
+    """Settings of one augmentation. It keeps no state: sampling and applying are pure functions.
+
+    A new augmentation says how many uniform numbers it needs per clip (`numbers`, or `_draws` where that
+    depends on the clips) and what it makes of them (`_params`); the probability is dealt with here.
+
+    Attributes:
+        p: Probability that a clip is augmented; each clip decides by itself.
+    """
+
+    numbers: ClassVar[int] = 0
+    p: float = field(default=1.0, kw_only=True, converter=float, validator=[ge(0), le(1)])
+
+    def draws(self, shape: ClipShape) -> int:
+        """Uniform numbers needed per clip. The first one decides whether the clip is augmented."""
+        return 1 + self._draws(shape)
+
+    def params(self, uniforms: Tensor, shape: ClipShape) -> Params:
+        """Parameters from uniform numbers.
+
+        Args:
+            uniforms: (N, draws) in [0, 1); their dtype is that of the parameters.
+            shape: Shape of the clips.
+
+        Returns:
+            Parameters with N rows.
+
+        Raises:
+            ValueError: If ``uniforms`` has another shape, or the settings do not fit the shape of the clips.
+        """
+        if uniforms.ndim != 2 or uniforms.shape[1] != self.draws(shape):
+            raise ValueError(
+                f"{type(self).__name__} needs uniforms of shape (N, {self.draws(shape)}), "
+                f"got {tuple(uniforms.shape)}"
+            )
+        return self._params(uniforms[:, 1:], shape).where(uniforms[:, 0] < self.p)
+
+    def apply(self, clips: Tensor, params: Params) -> Tensor:
+        """Clips (N, C, T, V, M) changed by parameters with N rows."""
+        return params.apply(clips)
+
+    def _draws(self, shape: ClipShape) -> int:  # noqa: ARG002
+        """Uniform numbers needed per clip, without the one for the probability."""
+        return self.numbers
+
+    @abstractmethod
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> Params:
+        """Parameters for clips that are all augmented, from uniforms (N, `_draws`)."""
+
+
+def between(uniforms: Tensor, low: float, high: float) -> Tensor:
+    """Uniform numbers in [low, high) from such in [0, 1)."""
+    return low + (high - low) * uniforms
+
+
+def choice(uniforms: Tensor, count: int | Tensor) -> Tensor:
+    """Whole numbers 0 to count - 1, all equally likely, from uniforms in [0, 1); float dtype kept."""
+    # u * count rounds to count for no u below 1 - 2**-24; minimum guards uniforms from elsewhere.
+    top = count - 1
+    whole = (uniforms * count).floor()
+    return whole.minimum(top) if isinstance(top, Tensor) else whole.clamp(max=top)

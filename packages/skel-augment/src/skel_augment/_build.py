@@ -1,0 +1,113 @@
+"""Views from plain data, so that a view can stand in a TOML file, and the views of published methods."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from attrs import asdict, fields
+
+from skel_augment._augmentation import Augmentation
+from skel_augment._joints import JointMask, SpatialFlip
+from skel_augment._noise import GaussianNoise
+from skel_augment._space import AxisMask, RandomAxisRotation, Scale, Shear, Tilt, Yaw
+from skel_augment._time import GaussianBlur, TemporalCrop, TemporalCropResize, TimeFlip, TimeWarp
+from skel_augment._view import View
+
+AUGMENTATIONS: dict[str, type[Augmentation]] = {
+    "axis_mask": AxisMask,
+    "gaussian_blur": GaussianBlur,
+    "gaussian_noise": GaussianNoise,
+    "joint_mask": JointMask,
+    "random_axis_rotation": RandomAxisRotation,
+    "scale": Scale,
+    "shear": Shear,
+    "spatial_flip": SpatialFlip,
+    "temporal_crop": TemporalCrop,
+    "temporal_crop_resize": TemporalCropResize,
+    "tilt": Tilt,
+    "time_flip": TimeFlip,
+    "time_warp": TimeWarp,
+    "yaw": Yaw,
+}
+
+
+def build_view(steps: Iterable[Mapping[str, Any] | Augmentation]) -> View:
+    """A view from plain data, such as a list of tables in a TOML file.
+
+    Args:
+        steps: Augmentations, or for each a mapping with its ``name`` (a key of `AUGMENTATIONS`) and settings.
+
+    Raises:
+        ValueError: If there is no augmentation of that name, or a setting is unknown or out of range.
+        TypeError: If a setting is of the wrong type.
+
+    >>> build_view([{"name": "shear", "amplitude": 0.5, "p": 0.5}]).steps
+    (Shear(p=0.5, amplitude=0.5),)
+    """
+    built: list[Augmentation] = []
+    for place, step in enumerate(steps):
+        built.append(step if isinstance(step, Augmentation) else _build(place, step))
+    return View(tuple(built))
+
+
+def _build(place: int, step: Mapping[str, Any]) -> Augmentation:
+    settings = dict(step)
+    name = settings.pop("name", None)
+    if name not in AUGMENTATIONS:
+        raise ValueError(f"step {place}: no augmentation {name!r}; known are {', '.join(AUGMENTATIONS)}")
+    kind = AUGMENTATIONS[name]
+    known = [attribute.name for attribute in fields(kind)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ValueError(f"step {place}, {name!r}: unknown settings {unknown}; known are {known}")
+    try:
+        return kind(**settings)
+    except (TypeError, ValueError) as error:
+        # attrs puts the attribute and its definition behind the message; the message is all a reader needs.
+        raise type(error)(f"step {place}, {name!r}: {error.args[0] if error.args else error}") from error
+
+
+def describe_view(view: View) -> list[dict[str, Any]]:
+    """The view as plain data that `build_view` and a TOML file can take.
+
+    Raises:
+        ValueError: If a step is not one of `AUGMENTATIONS`.
+    """
+    names = {kind: name for name, kind in AUGMENTATIONS.items()}
+    steps = []
+    for step in view.steps:
+        if type(step) not in names:
+            raise ValueError(f"{type(step).__name__} has no name in AUGMENTATIONS")
+        steps.append({"name": names[type(step)], **asdict(step)})
+    return steps
+
+
+@cache
+def _presets() -> dict[str, View]:
+    methods = tomllib.loads((files("skel_augment") / "presets.toml").read_text(encoding="utf-8"))
+    return {
+        f"{method}.{view}": build_view(methods[method][view])
+        for method in methods
+        for view in methods[method]
+    }
+
+
+def preset_names() -> tuple[str, ...]:
+    """Names of the preset views."""
+    return tuple(sorted(_presets()))
+
+
+def preset(name: str) -> View:
+    """The view of this name, such as ``aimclr.extreme``.
+
+    Raises:
+        ValueError: If there is no such preset.
+
+    >>> len(preset("aimclr.normal").steps)
+    2
+    """
+    if name not in _presets():
+        raise ValueError(f"no view {name!r}; presets are {', '.join(preset_names())}")
+    return _presets()[name]

@@ -1,0 +1,55 @@
+"""Augmentations of the joints: left-right exchange, mirror image, joint mask."""
+
+import torch
+from attrs import define, field
+from attrs.validators import ge, instance_of
+from torch import Tensor
+
+from skel_augment._augmentation import Augmentation
+from skel_augment._params import Chain, Params
+from skel_augment._point_params import Affine, JointMap
+from skel_augment._shape import ClipShape
+
+
+@define(frozen=True)
+class SpatialFlip(Augmentation):
+    """Left and right joints exchanged.
+
+    Attributes:
+        mirror_axis: Also negate x, so that the result is the body's mirror image. False exchanges the
+            joints only and leaves the coordinates where they are, as in AimCLR's program (2112.03590).
+    """
+
+    mirror_axis: bool = field(default=False, validator=instance_of(bool))
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> Params:
+        # non_blocking: nothing here may wait for the device
+        mirror = torch.tensor(shape.layout.mirror).to(uniforms.device, non_blocking=True)
+        swap = JointMap(index=mirror.expand(len(uniforms), -1))
+        if not self.mirror_axis:
+            return swap
+        signs = torch.ones(shape.dims, dtype=uniforms.dtype, device=uniforms.device)
+        signs[0] = -1
+        return Chain((swap, Affine(signs.diag().expand(len(uniforms), -1, -1))))
+
+
+@define(frozen=True)
+class JointMask(Augmentation):
+    """Random joints set to zero, all channels, for the whole clip and all bodies.
+
+    Attributes:
+        joints: Number of joints to mask, the same for every clip.
+    """
+
+    joints: int = field(default=5, validator=[instance_of(int), ge(0)])
+
+    def _draws(self, shape: ClipShape) -> int:
+        if self.joints > shape.joints:
+            raise ValueError(
+                f"cannot mask {self.joints} joints of layout {shape.layout.name!r}: {shape.joints} joints"
+            )
+        return shape.joints
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap:  # noqa: ARG002
+        masked = uniforms.argsort(1)[:, : self.joints]
+        return JointMap(keep=torch.ones_like(uniforms).scatter(1, masked, 0.0))

@@ -1,0 +1,117 @@
+"""What can be done to the points of a frame: moved by a matrix, exchanged, masked, given noise."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from skel_augment._params import Params, with_rest
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Affine(Params):
+    """A matrix on the coordinates of every joint; a confidence channel is left alone.
+
+    Attributes:
+        matrix: (N, dims, dims); a point p becomes ``matrix @ p``.
+    """
+
+    axis: ClassVar[str] = "space"
+    matrix: Tensor
+
+    def apply(self, clips: Tensor) -> Tensor:
+        # Written out because a matrix product would be rounded to TF32 or bfloat16 where those are
+        # allowed, which is too coarse for coordinates; for three terms it is also no slower.
+        matrix = self.matrix.to(clips.dtype)[..., None, None, None]
+        dims = matrix.shape[1]
+        moved = matrix[:, :, 0] * clips[:, :1]
+        for axis in range(1, dims):
+            moved = torch.addcmul(moved, matrix[:, :, axis], clips[:, axis : axis + 1])
+        return with_rest(moved, clips)
+
+    def where(self, gate: Tensor) -> "Affine":
+        eye = torch.eye(self.matrix.shape[1], dtype=self.matrix.dtype, device=self.matrix.device)
+        return Affine(torch.where(gate[:, None, None], self.matrix, eye))
+
+    def then(self, later: Params) -> "Affine | None":
+        if not isinstance(later, Affine):
+            return None
+        product = (later.matrix[..., None] * self.matrix[:, None]).sum(2)  # as in apply: no TF32
+        return Affine(product)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class JointMap(Params):
+    """Joints exchanged, then joints zeroed in all channels, the same for all frames and bodies.
+
+    Attributes:
+        index: (N, V) integers or None: joint v of the result is joint ``index[:, v]`` of the clip.
+        keep: (N, V) ones and zeros or None: zero where joint v of the result is zeroed.
+    """
+
+    axis: ClassVar[str] = "joints"
+    index: Tensor | None = None
+    keep: Tensor | None = None
+
+    def apply(self, clips: Tensor) -> Tensor:
+        count, channels, frames, joints, bodies = clips.shape
+        rows = clips.reshape(count, channels * frames, joints * bodies)
+        if self.index is not None:
+            column = self.index[:, :, None] * bodies + torch.arange(bodies, device=clips.device)
+            rows = rows.gather(2, column.flatten(1)[:, None].expand_as(rows))
+        if self.keep is not None:
+            rows = rows * self.keep.to(clips.dtype).repeat_interleave(bodies, 1)[:, None]
+        return rows.view(clips.shape)
+
+    def where(self, gate: Tensor) -> "JointMap":
+        index, keep = self.index, self.keep
+        if index is not None:
+            index = torch.where(gate[:, None], index, torch.arange(index.shape[1], device=index.device))
+        if keep is not None:
+            keep = torch.where(gate[:, None], keep, 1.0)
+        return JointMap(index, keep)
+
+    def then(self, later: Params) -> "JointMap | None":
+        if not isinstance(later, JointMap):
+            return None
+        index, keep = self.index, self.keep
+        if later.index is not None:
+            index = later.index if index is None else index.gather(1, later.index)
+            keep = None if keep is None else keep.gather(1, later.index)
+        if later.keep is not None:
+            keep = later.keep if keep is None else keep * later.keep
+        return JointMap(index, keep)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Noise(Params):
+    """Numbers added to the coordinates.
+
+    Attributes:
+        values: (N, dims, T, V, M).
+        scale: (N,) factor of the values.
+        spare: What stays exactly zero: "bodies" that are zero in the whole clip, "joints" that are zero in
+            a frame (and so bodies too), or "nothing".
+    """
+
+    values: Tensor
+    scale: Tensor
+    spare: str = "bodies"
+
+    def apply(self, clips: Tensor) -> Tensor:
+        count, channels, frames, joints, bodies = clips.shape
+        points = clips[:, : self.values.shape[1]].flatten(3)
+        scale = self.scale.to(clips.dtype)[:, None, None, None]
+        # A sum of magnitudes is zero only where all of them are, and quicker than to ask each.
+        if self.spare == "bodies":
+            size = clips.abs().reshape(count, channels * frames, joints * bodies).sum(1)
+            size = size.view(count, joints, bodies).sum(1)
+            scale = scale * (size != 0).repeat(1, joints)[:, None, None]
+        elif self.spare == "joints":
+            scale = scale * (clips.abs().sum(1, keepdim=True) != 0).flatten(3)
+        moved = torch.addcmul(points, self.values.to(clips.dtype).flatten(3), scale)
+        return with_rest(moved.view(*moved.shape[:3], joints, bodies), clips)
+
+    def where(self, gate: Tensor) -> "Noise":
+        return replace(self, scale=torch.where(gate, self.scale, 0.0))

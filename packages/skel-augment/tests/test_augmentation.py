@@ -1,0 +1,149 @@
+"""What every augmentation promises."""
+
+import pytest
+import torch
+
+from skel_augment import AUGMENTATIONS, View
+
+KINDS = pytest.mark.parametrize("kind", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
+LINEAR_IN_SPACE = {"axis_mask", "random_axis_rotation", "scale", "shear", "tilt", "yaw"}
+
+
+@KINDS
+@pytest.mark.parametrize("frames", [1, 6, 7])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_shape_and_dtype_stay(kind, frames, dtype, ntu, coco, make_clips, sample):
+    for layout, bodies in ((ntu, 2), (ntu, 1), (coco, 3)):
+        clips, shape = make_clips(layout, frames=frames, bodies=bodies, dtype=dtype)
+        before = clips.clone()
+        result = kind().apply(clips, sample(kind(), shape, len(clips), dtype=dtype))
+        assert result.shape == clips.shape
+        assert result.dtype == dtype
+        assert result.isfinite().all()
+        assert torch.equal(clips, before)
+
+
+@KINDS
+def test_it_changes_clips(kind, ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, n=50)
+    result = kind().apply(clips, sample(kind(), shape, len(clips)))
+    # a crop may keep a clip whole; nothing keeps them all
+    assert (result != clips).flatten(1).any(1).double().mean() > 0.5
+
+
+@KINDS
+def test_probability_zero_is_the_identity(kind, ntu, coco, make_clips, sample):
+    for layout in (ntu, coco):
+        clips, shape = make_clips(layout)
+        assert torch.equal(kind(p=0).apply(clips, sample(kind(p=0), shape, len(clips))), clips)
+
+
+@KINDS
+def test_first_uniform_decides(kind, ntu, make_clips, rows):
+    clips, shape = make_clips(ntu)
+    uniforms = torch.full((len(clips), kind().draws(shape)), 0.1, dtype=clips.dtype)
+    uniforms[:, 0] = torch.tensor([0, 0.29, 0.3, 0.31, 0.9, 0.999], dtype=clips.dtype)
+    result = kind(p=0.3).apply(clips, kind(p=0.3).params(uniforms, shape))
+    always = kind().apply(clips, kind().params(uniforms, shape))
+    assert torch.equal(result[:2], always[:2])
+    assert torch.equal(result[2:], clips[2:])
+
+
+@KINDS
+def test_batch_mates_do_not_matter(kind, ntu, make_clips, sample, rows):
+    clips, shape = make_clips(ntu)
+    step = kind(p=0.7)
+    params = sample(step, shape, len(clips))
+    together = step.apply(clips, params)
+    for i in range(len(clips)):
+        alone = step.apply(clips[i : i + 1], rows(params, slice(i, i + 1)))
+        torch.testing.assert_close(alone, together[i : i + 1], rtol=0, atol=1e-14)
+
+
+@KINDS
+def test_absent_bodies_stay_absent(kind, ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    result = kind().apply(clips, sample(kind(), shape, len(clips)))
+    assert torch.equal(result[:-1, ..., 1], torch.zeros_like(result[:-1, ..., 1]))
+    assert result[-1, ..., 1].count_nonzero() > 0
+
+
+@KINDS
+def test_confidence_is_left_alone(kind, coco, make_clips, sample):
+    name = next(name for name, value in AUGMENTATIONS.items() if value is kind)
+    if name not in LINEAR_IN_SPACE | {"gaussian_noise", "gaussian_blur"}:
+        pytest.skip("moves or masks whole joints or frames, confidence with them")
+    clips, shape = make_clips(coco, n=30)
+    result = kind().apply(clips, sample(kind(), shape, len(clips)))
+    assert torch.equal(result[:, 2], clips[:, 2])
+    assert not torch.equal(result[:, :2], clips[:, :2])
+
+
+@KINDS
+def test_clips_need_not_be_contiguous(kind, coco, make_clips, sample):
+    clips, shape = make_clips(coco)
+    params = sample(kind(), shape, len(clips))
+    strided = clips.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
+    torch.testing.assert_close(kind().apply(strided, params), kind().apply(clips, params), rtol=0, atol=1e-14)
+
+
+@KINDS
+def test_gradient(kind, small, make_clips, sample):
+    clips, shape = make_clips(small, n=2, frames=3)
+    params = sample(kind(p=0.5), shape, 2)
+    clips.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: kind().apply(x, params), clips)
+
+
+@KINDS
+def test_wrong_uniforms_are_named(kind, ntu, make_clips):
+    _, shape = make_clips(ntu)
+    with pytest.raises(
+        ValueError, match=rf"{kind.__name__} needs uniforms of shape \(N, \d+\), got \(3, 99999\)"
+    ):
+        kind().params(torch.rand(3, 99999), shape)
+
+
+@KINDS
+@pytest.mark.parametrize("p", [-0.1, 1.1])
+def test_probability_must_be_one(kind, p):
+    with pytest.raises(ValueError, match="'p'"):
+        kind(p=p)
+
+
+@KINDS
+def test_compiles_whole(kind, ntu, make_clips, sample):
+    torch.compiler.reset()
+    clips, shape = make_clips(ntu)
+    params = (sample(kind(p=0.5), shape, len(clips)),)
+    view = View((kind(p=0.5),))
+    compiled = torch.compile(view.apply, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(clips, params), view.apply(clips, params))
+
+
+def test_autocast_does_not_touch_coordinates(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, dtype=torch.float32)
+    for kind in AUGMENTATIONS.values():
+        params = sample(kind(), shape, len(clips), dtype=torch.float32)
+        expected = kind().apply(clips, params)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            result = kind().apply(clips, params)
+        assert result.dtype == torch.float32
+        torch.testing.assert_close(result, expected, rtol=0, atol=0)
+
+
+@KINDS
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_device_is_never_waited_for(kind, ntu, make_clips):
+    clips, shape = make_clips(ntu)
+    view = View((kind(p=0.5),))
+    params = view.sample(shape, len(clips), generator=torch.Generator().manual_seed(0), dtype=clips.dtype)
+    on_device = clips.cuda()
+    view(on_device, ntu)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        view(on_device, ntu, generator=torch.Generator("cuda"))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    result = view(on_device, ntu, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(result.cpu(), view.apply(clips, params), rtol=1e-12, atol=1e-12)

@@ -1,0 +1,98 @@
+import tomllib
+
+import pytest
+from attrs import asdict
+
+from skel_augment import (
+    AUGMENTATIONS,
+    Augmentation,
+    GaussianBlur,
+    Params,
+    Shear,
+    SpatialFlip,
+    TemporalCrop,
+    View,
+    build_view,
+    describe_view,
+    preset,
+    preset_names,
+)
+
+
+def test_view_from_toml():
+    text = """
+    [[views.extreme]]
+    name = "shear"
+    amplitude = 1
+    [[views.extreme]]
+    name = "gaussian_blur"
+    sigma = [0.5, 1]
+    p = 0.5
+    """
+    view = build_view(tomllib.loads(text)["views"]["extreme"])
+    assert view == View((Shear(1.0), GaussianBlur(sigma=(0.5, 1.0), p=0.5)))
+
+
+def test_steps_may_be_settings_already():
+    assert build_view([Shear(), {"name": "time_flip"}]).steps[0] == Shear()
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_description_builds_the_same_view(name):
+    assert build_view(describe_view(preset(name))) == preset(name)
+
+
+def test_settings_are_plain():
+    for kind in AUGMENTATIONS.values():
+        values = list(asdict(kind()).values())
+        assert all(isinstance(value, (int, float, str, bool, tuple)) for value in values)
+        assert hash(kind()) == hash(kind())
+
+
+def test_published_views():
+    assert preset("aimclr.normal") == View((TemporalCrop(6), Shear(0.5)))
+    extreme, released = preset("aimclr.extreme").steps, preset("aimclr.extreme-released").steps
+    assert [type(step) for step in extreme] == [type(step) for step in released]
+    assert [step.p for step in extreme] == [1, 1, 0.5, 1, 0.5, 0.5, 0.5]
+    assert extreme[2] == SpatialFlip(p=0.5)
+    assert (extreme[5].normalised, released[5].normalised) == (True, False)
+    assert {"aimclr.normal", "aimclr.extreme", "aimclr.extreme-released", "compact.view"} <= set(
+        preset_names()
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ({"name": "sheer"}, r"step 1: no augmentation 'sheer'; known are axis_mask, "),
+        ({"amplitude": 1}, r"step 1: no augmentation None"),
+        (
+            {"name": "shear", "amount": 1},
+            r"step 1, 'shear': unknown settings \['amount'\]; known are \['p', 'amplitude'\]",
+        ),
+        ({"name": "shear", "amplitude": -1}, r"step 1, 'shear': 'amplitude' must be >= 0: -1"),
+        ({"name": "shear", "amplitude": "a lot"}, r"step 1, 'shear': .*'a lot'"),
+    ],
+)
+def test_mistakes_are_named(step, message):
+    with pytest.raises(ValueError, match=message):
+        build_view([{"name": "time_flip"}, step])
+
+
+def test_wrong_types_are_named():
+    with pytest.raises(TypeError, match="step 0, 'joint_mask': 'joints' must be"):
+        build_view([{"name": "joint_mask", "joints": 1.5}])
+
+
+def test_unknown_preset():
+    with pytest.raises(ValueError, match=r"no view 'aimclr'; presets are aimclr\.extreme, "):
+        preset("aimclr")
+
+
+def test_unnamed_augmentation_has_no_description():
+    class Own(Augmentation):
+        def _params(self, uniforms, shape) -> Params:
+            raise NotImplementedError
+
+    with pytest.raises(ValueError, match="Own"):
+        describe_view(View((Own(),)))

@@ -1,0 +1,67 @@
+import pytest
+import torch
+
+from skel_augment import ClipShape, JointMask, SpatialFlip
+
+COUNT = 5_000
+
+
+@pytest.mark.parametrize("mirror_axis", [False, True])
+def test_flip_twice_is_the_identity(mirror_axis, ntu, coco, make_clips, sample):
+    for layout in (ntu, coco):
+        clips, shape = make_clips(layout)
+        params = sample(SpatialFlip(mirror_axis), shape, len(clips))
+        once = params.apply(clips)
+        assert not torch.equal(once, clips)
+        assert torch.equal(params.apply(once), clips)
+
+
+def test_flip_exchanges_joints_only(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    result = sample(SpatialFlip(), shape, len(clips)).apply(clips)
+    left, right = ntu.joints.index("left hand"), ntu.joints.index("right hand")
+    assert torch.equal(result[:, :, :, left], clips[:, :, :, right])
+    assert torch.equal(result[:, :, :, ntu.center], clips[:, :, :, ntu.center])
+
+
+def test_mirror_image(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    result = sample(SpatialFlip(mirror_axis=True), shape, len(clips)).apply(clips)
+    expected = clips[:, :, :, list(ntu.mirror)] * torch.tensor([-1.0, 1, 1], dtype=clips.dtype).view(
+        3, 1, 1, 1
+    )
+    assert torch.equal(result, expected)
+
+
+def test_flip_probability(ntu, sample, assert_share):
+    index = sample(SpatialFlip(p=0.3), ClipShape(ntu, 5), COUNT).index
+    assert_share(index[:, 4] == 8, 0.3)
+
+
+def test_mask_takes_so_many_joints(ntu, make_clips, sample, assert_share):
+    clips, shape = make_clips(ntu)
+    keep = sample(JointMask(4), shape, COUNT).keep
+    assert torch.equal(keep.sum(1), torch.full((COUNT,), 21.0, dtype=keep.dtype))
+    for joint in range(25):
+        assert_share(keep[:, joint] == 0, 4 / 25)
+    result = sample(JointMask(4), shape, len(clips)).apply(clips)[..., 0]
+    assert ((result == 0).all(1).all(1).sum(1) == 4).all()
+    assert ((result == clips[..., 0]) | (result == 0)).all()
+
+
+def test_mask_covers_the_confidence(coco, make_clips, sample):
+    clips, shape = make_clips(coco)
+    result = sample(JointMask(17), shape, len(clips)).apply(clips)
+    assert result.count_nonzero() == 0
+
+
+def test_mask_of_more_joints_than_there_are(coco):
+    with pytest.raises(ValueError, match=r"18 joints.*coco-17.* 17"):
+        JointMask(18).draws(ClipShape(coco, 5))
+
+
+def test_settings():
+    with pytest.raises(ValueError, match="joints"):
+        JointMask(-1)
+    with pytest.raises(TypeError, match="mirror_axis"):
+        SpatialFlip(mirror_axis=1)

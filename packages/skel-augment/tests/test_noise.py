@@ -1,0 +1,55 @@
+import pytest
+import torch
+
+from skel_augment import ClipShape, GaussianNoise
+
+
+def test_noise_is_normal(ntu, sample):
+    values = sample(GaussianNoise(0.01), ClipShape(ntu, 50, 2), 100).values
+    assert values.shape == (100, 3, 50, 25, 2)
+    flat = values.flatten().sort().values
+    place = torch.arange(1, len(flat) + 1) / len(flat)
+    assert (torch.special.ndtr(flat) - place).abs().max() < 2.23 / len(flat) ** 0.5
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_odd_and_even_counts(ntu, sample, frames):
+    params = sample(GaussianNoise(), ClipShape(ntu, frames), 4000)
+    values = params.values.flatten(1)
+    correlation = values.T @ values / len(values)
+    off = correlation - torch.eye(values.shape[1], dtype=values.dtype)
+    assert off.abs().max() < 6 * 2**0.5 / len(values) ** 0.5
+
+
+def test_standard_deviation(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, n=40, frames=50)
+    step = GaussianNoise(0.2, p=0.5)
+    change = (step.apply(clips, sample(step, shape, len(clips))) - clips)[..., 0].flatten(1).std(1)
+    assert ((change == 0) | ((change - 0.2).abs() < 0.02)).all()
+    assert 0 < (change == 0).sum() < 40
+
+
+def test_extreme_uniforms_stay_finite(ntu):
+    shape = ClipShape(ntu, 2)
+    for value in (0.0, 1 - 2**-24):
+        uniforms = torch.full((1, GaussianNoise().draws(shape)), value)
+        assert GaussianNoise().params(uniforms, shape).values.isfinite().all()
+
+
+def test_coordinates_only(coco, make_clips, sample):
+    clips, shape = make_clips(coco)
+    assert sample(GaussianNoise(), shape, len(clips)).values.shape[1] == 2
+
+
+def test_published_noise_falls_on_absent_bodies(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    step = GaussianNoise(spare="nothing")
+    result = step.apply(clips, sample(step, shape, len(clips)))
+    assert result.count_nonzero() == result.numel()
+
+
+def test_settings():
+    with pytest.raises(ValueError, match="std"):
+        GaussianNoise(-1)
+    with pytest.raises(ValueError, match="spare"):
+        GaussianNoise(spare="none")

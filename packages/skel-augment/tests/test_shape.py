@@ -1,0 +1,28 @@
+import pytest
+import torch
+
+from skel_augment import ClipShape
+
+
+def test_shape_of_clips(ntu, coco):
+    shape = ClipShape.of(torch.zeros(2, 3, 9, 25, 2), ntu)
+    assert (shape.frames, shape.bodies, shape.joints, shape.channels, shape.dims) == (9, 2, 25, 3, 3)
+    shape = ClipShape.of(torch.zeros(2, 3, 9, 17, 1), coco)
+    assert (shape.bodies, shape.joints, shape.channels, shape.dims) == (1, 17, 3, 2)
+
+
+@pytest.mark.parametrize("size", [(3, 9, 25, 2), (2, 2, 9, 25, 2), (2, 3, 9, 17, 2)])
+def test_wrong_shape_is_named(ntu, size):
+    with pytest.raises(ValueError, match=r"clips.*" + str(size).replace("(", r"\(").replace(")", r"\)")):
+        ClipShape.of(torch.zeros(size), ntu)
+
+
+def test_clips_must_be_floats(ntu):
+    with pytest.raises(TypeError, match="int64"):
+        ClipShape.of(torch.zeros(2, 3, 9, 25, 2, dtype=torch.int64), ntu)
+
+
+@pytest.mark.parametrize("key", ["frames", "bodies"])
+def test_shape_counts_from_one(ntu, key):
+    with pytest.raises(ValueError, match=key):
+        ClipShape(**{"layout": ntu, "frames": 5, "bodies": 1, key: 0})

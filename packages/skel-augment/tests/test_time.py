@@ -1,0 +1,161 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skel_augment import (
+    ClipShape,
+    GaussianBlur,
+    TemporalCrop,
+    TemporalCropResize,
+    TimeFlip,
+    TimePosition,
+    TimeWarp,
+)
+from skel_data import get_layout
+
+COUNT = 20_000
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 40), st.integers(1, 8), st.floats(0, 1, exclude_max=True))
+def test_crop_is_a_window_of_the_mirror_padded_clip(frames, ratio, uniform):
+    shape = ClipShape(get_layout("ntu-25"), frames)
+    index = (
+        TemporalCrop(ratio)
+        .params(torch.tensor([[0.0, uniform]], dtype=torch.float64), shape)
+        .index[0]
+        .tolist()
+    )
+    padding = frames // ratio
+    clip = list(range(frames))
+    padded = [*reversed(clip[:padding]), *clip, *reversed(clip[frames - padding :])]
+    windows = [padded[start : start + frames] for start in range(2 * padding + 1)]
+    assert index == windows[int(uniform * len(windows))]
+
+
+def test_crop_starts_are_equally_likely(ntu, sample, assert_share):
+    index = sample(TemporalCrop(6), ClipShape(ntu, 25), COUNT, dtype=torch.float32).index
+    middle = index[:, 12]
+    assert sorted(middle.unique().tolist()) == list(range(8, 17))
+    for frame in range(8, 17):
+        assert_share(middle == frame, 1 / 9)
+
+
+def test_time_flip_twice_is_the_identity(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    params = sample(TimeFlip(), shape, len(clips))
+    once = params.apply(clips)
+    assert torch.equal(once, clips.flip(2))
+    assert torch.equal(params.apply(once), clips)
+
+
+def test_crop_resize_windows(ntu, sample):
+    frames = 200
+    step = TemporalCropResize(0.25, 0.75)
+    position = sample(step, ClipShape(ntu, frames), COUNT).position
+    length = (position[:, 100] - position[:, 99]) * frames
+    torch.testing.assert_close(length, length.round())
+    assert length.min() >= 50
+    assert length.max() <= 150
+    start = position[:, 0]
+    assert start.min() == 0
+    assert (position[:, -1] <= frames - 1).all()
+    assert abs(length.mean().item() - 99.5) < 1
+    share = start / (frames - length)
+    assert abs(share.mean().item() - 0.5) < 0.01
+
+
+def test_crop_resize_of_the_whole_clip_is_the_identity(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    step = TemporalCropResize(1, 1)
+    assert torch.equal(step.apply(clips, sample(step, shape, len(clips))), clips)
+
+
+@pytest.mark.parametrize(("min_frames", "shortest"), [(1, 2), (15, 15), (99, 20)])
+def test_crop_resize_min_frames(ntu, sample, min_frames, shortest):
+    step = TemporalCropResize(0.1, min_frames=min_frames)
+    position = sample(step, ClipShape(ntu, 20), COUNT).position
+    # for windows of two frames or more the middle steps are length / frames long
+    assert round((position[:, 10] - position[:, 9]).min().item() * 20) == shortest
+
+
+def test_resize_agrees_with_torch():
+    clips = torch.randn(2, 3, 30, 4, 1, dtype=torch.float64)
+    params = TimePosition.crop(torch.tensor([3.0, 3.0]).double(), torch.tensor([20.0, 20.0]).double(), 13)
+    expected = torch.nn.functional.interpolate(
+        clips[:, :, 3:23].permute(0, 1, 3, 4, 2).flatten(1, 3), 13, mode="linear"
+    )
+    result = params.apply(clips).permute(0, 1, 3, 4, 2).flatten(1, 3)
+    torch.testing.assert_close(result, expected)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 60), st.floats(0, 1), st.floats(0, 1, exclude_max=True))
+def test_warp_keeps_order_and_ends(frames, amplitude, uniform):
+    shape = ClipShape(get_layout("ntu-25"), frames)
+    position = (
+        TimeWarp(amplitude).params(torch.tensor([[0.0, uniform]], dtype=torch.float64), shape).position[0]
+    )
+    assert position[0] == 0
+    assert position[-1] == frames - 1
+    assert (position.diff() > -1e-12).all()
+
+
+def test_warp_changes_the_speed(ntu, sample, assert_uniform):
+    position = sample(TimeWarp(0.4), ClipShape(ntu, 10_001), COUNT // 20).position
+    assert_uniform(position[:, 1] - 1, -0.4001, 0.4001)
+    torch.testing.assert_close(
+        position[:, 1] + (position[:, -1] - position[:, -2]), torch.full((1000,), 2.0).double()
+    )
+
+
+def test_blur_widths(ntu, sample, assert_uniform):
+    taps = sample(GaussianBlur(sigma=(0.5, 2)), ClipShape(ntu, 20), COUNT).taps
+    assert taps.shape == (COUNT, 8)
+    assert torch.equal(taps[:, 0], torch.ones_like(taps[:, 0]))
+    assert_uniform((-0.5 / taps[:, 1].log()).sqrt(), 0.5, 2)
+    torch.testing.assert_close(taps[:, 3], taps[:, 1] ** 9)
+
+
+def test_blur_leaves_a_still_body_where_it_is(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, frames=9)
+    still = clips[:, :, :1].expand(-1, -1, 9, -1, -1)
+    params = sample(GaussianBlur(), shape, len(clips))
+    torch.testing.assert_close(params.apply(still), still, rtol=1e-14, atol=1e-14)
+
+
+def test_blur_as_released_enlarges_a_still_body(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, frames=31)
+    still = clips[:, :, :1].expand(-1, -1, 31, -1, -1)
+    step = GaussianBlur(sigma=(2, 2), normalised=False)
+    result = step.apply(still, sample(step, shape, len(clips)))
+    growth = sum(torch.exp(torch.tensor(-i * i / 8, dtype=torch.float64)).item() for i in range(-7, 8))
+    torch.testing.assert_close(result[:, :, 15], growth * still[:, :, 15])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TemporalCrop(0),
+        lambda: TemporalCropResize(0.9, 0.5),
+        lambda: TemporalCropResize(0),
+        lambda: TemporalCropResize(min_frames=0),
+        lambda: TimeWarp(1.5),
+        lambda: GaussianBlur(kernel=4),
+        lambda: GaussianBlur(sigma=(0, 1)),
+        lambda: GaussianBlur(sigma=(2, 1)),
+        lambda: GaussianBlur(sigma=(1,)),
+    ],
+)
+def test_settings_out_of_range(make):
+    with pytest.raises(
+        ValueError, match=r"padding_ratio|max_ratio|min_ratio|min_frames|amplitude|kernel|sigma"
+    ):
+        make()
+
+
+@pytest.mark.parametrize("make", [lambda: TemporalCrop(6.0), lambda: GaussianBlur(normalised="no")])
+def test_settings_of_the_wrong_type(make):
+    with pytest.raises(TypeError, match=r"padding_ratio|normalised"):
+        make()

@@ -1,0 +1,104 @@
+"""Results number by number: the set in $SKEL_VECTORS, else the small one beside this file."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skel_augment import (
+    AxisMask,
+    ClipShape,
+    GaussianBlur,
+    RandomAxisRotation,
+    Shear,
+    SpatialFlip,
+    TemporalCrop,
+    TimeFlip,
+    TimePosition,
+)
+from skel_data import get_layout
+
+FOLDER = Path(os.environ.get("SKEL_VECTORS") or Path(__file__).parent / "vectors")
+EXACT = {"temporal_crop", "spatial_flip", "time_flip", "axis_mask"}
+
+
+def from_uniforms(step, *uniforms):
+    """Parameters that these numbers give; the leading zero says that the clip is augmented."""
+
+    def params(x):
+        rows = torch.tensor([[0.0, *map(float, uniforms)]], dtype=x.dtype)
+        return step.params(rows, ClipShape.of(x, get_layout("ntu-25")))
+
+    return params
+
+
+def params_of(config, case):
+    """A function from the clips to the parameters of a case; None for an op that this package lacks."""
+    match config["op"]:
+        case "temporal_crop":
+            ratio, start = config["padding_ratio"], config["start"]
+            places = 2 * (case["in.x"].shape[1] // ratio) + 1
+            return from_uniforms(TemporalCrop(padding_ratio=ratio), (start + 0.5) / places)
+        case "shear":
+            return from_uniforms(Shear(amplitude=0.5), *(case["in.factors"] + 0.5))
+        case "rotate":
+            axis, angles = config["main_axis"], case["in.angles"].copy()
+            angles[axis] /= 30
+            return from_uniforms(RandomAxisRotation(main=30, other=1), (axis + 0.5) / 3, *angles)
+        case "spatial_flip":
+            return from_uniforms(SpatialFlip())
+        case "time_flip":
+            return from_uniforms(TimeFlip())
+        case "gaussian_blur":
+            low = config["sigma"]
+            blur = GaussianBlur(kernel=config["kernel"], sigma=(low, low), normalised=config["normalised"])
+            return from_uniforms(blur, 0)
+        case "axis_mask":
+            return from_uniforms(AxisMask(), (config["axis"] + 0.5) / 3)
+        case "temporal_crop_resize":
+            window = (
+                torch.tensor([float(config[key])], dtype=torch.float64) for key in ("start", "crop_length")
+            )
+            params = TimePosition.crop(*window, config["output_frames"])
+            return lambda _: params
+    return None
+
+
+def read(path):
+    with np.load(path) as file:
+        return json.loads(str(file["config"])), {key: file[key] for key in file if key != "config"}
+
+
+def is_ours(path):
+    with np.load(path) as file:
+        return json.loads(str(file["config"]))["kind"] == "augment"
+
+
+CASES = [path for path in sorted(FOLDER.rglob("*.npz")) if is_ours(path)]
+
+
+@pytest.mark.vectors
+def test_folder_holds_cases():
+    assert CASES, f"no vectors of augmentations in {FOLDER}"
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_vector(path):
+    config, case = read(path)
+    params = params_of(config, case)
+    if params is None:
+        pytest.skip(f"not covered yet: {config['op']}")
+
+    x = torch.from_numpy(case["in.x"])[None]
+    y = params(x).apply(x)[0]
+    expected = torch.from_numpy(case["out.y"])
+    if config["op"] in EXACT:
+        assert torch.equal(y, expected)
+    elif x.dtype == torch.float64:
+        torch.testing.assert_close(y, expected, rtol=0, atol=1e-13 * expected.abs().max().item())
+    else:
+        torch.testing.assert_close(y, expected, rtol=0, atol=1e-6 * expected.abs().max().item())

@@ -1,0 +1,74 @@
+"""One recorded clip and the facts known about it, and what is said of a file that gave none."""
+
+from typing import Any
+
+import numpy as np
+from attrs import define, field
+from numpy.typing import NDArray
+
+
+def _float32(value: Any) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # becomes infinite, which a store refuses with a reason
+        array: NDArray[np.float32] = np.ascontiguousarray(value, dtype=np.float32)
+    return array
+
+
+def _int64(value: Any) -> NDArray[np.int64] | None:
+    return None if value is None else np.ascontiguousarray(value, dtype=np.int64)
+
+
+@define(frozen=True, eq=False)
+class Clip:
+    """A skeleton sequence as it was recorded.
+
+    Attributes:
+        positions: Coordinates (T, M, V, C), float32. NaN, or zero in all coordinates, means missing; a
+            body that is absent in a frame is all zero there.
+        name: What the clip is called in its data set, usually the file name without its suffix.
+        label: Class, counted from 0; -1 is unknown, here and below.
+        subject: Who performs.
+        view: Camera.
+        setup: Camera arrangement, where a set has several.
+        replication: Which repetition of the action.
+        split: Part the data set itself puts the clip in: 0 unknown, 1 train, 2 test. A tuple where the
+            set lists several splits.
+        tracks: Body id per frame and slot (T, M), 0 where there is none. None: a body is present where
+            its frame is not all zero.
+
+    Raises:
+        ValueError: If the arrays do not have these shapes.
+    """
+
+    positions: NDArray[np.float32] = field(converter=_float32)
+    name: str
+    label: int = -1
+    subject: int = -1
+    view: int = -1
+    setup: int = -1
+    replication: int = -1
+    split: tuple[int, ...] | int = 0
+    tracks: NDArray[np.int64] | None = field(default=None, converter=_int64)
+
+    def __attrs_post_init__(self) -> None:
+        shape = self.positions.shape
+        if len(shape) != 4 or 0 in shape:
+            raise ValueError(
+                f"clip {self.name!r}: positions must be (T, M, V, C) without a zero, got {shape}"
+            )
+        if self.tracks is not None and self.tracks.shape != shape[:2]:
+            raise ValueError(
+                f"clip {self.name!r}: tracks must be (T, M) = {shape[:2]}, got {self.tracks.shape}"
+            )
+
+
+@define(frozen=True)
+class BadFile:
+    """A file, or a clip in one, that could not be used.
+
+    Attributes:
+        name: The file within its source.
+        reason: What is wrong with it.
+    """
+
+    name: str
+    reason: str

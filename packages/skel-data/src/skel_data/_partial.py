@@ -1,0 +1,80 @@
+"""A folder that appears under its name only when it is complete."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def partial_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Make a hidden folder beside `path` to write to, and rename it to `path` at the end.
+
+    On an exception it is removed. What a killed process left behind for the same target is removed first.
+
+    Args:
+        path: The folder to be.
+        overwrite: Whether a folder at `path` is replaced.
+
+    Raises:
+        FileExistsError: If `path` has come to be meanwhile.
+    """
+    path = path.parent.resolve() / path.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
+    _clean_up(path)
+    partial.mkdir()
+    try:
+        yield partial
+        _sync_folder(partial)
+        if path.exists():
+            if not overwrite:
+                raise FileExistsError(f"{path} exists already")
+            path.rename(replaced)
+        partial.rename(path)
+        _sync_folder(path.parent)
+        shutil.rmtree(replaced, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        if replaced.exists() and not path.exists():
+            replaced.rename(path)
+        raise
+
+
+def _clean_up(path: Path) -> None:
+    """Remove what dead processes left; bring back a folder whose replacement did not arrive."""
+    for kind in ("replaced", "partial"):
+        prefix = f".{path.name}.{kind}-"
+        for left in path.parent.iterdir():
+            pid = left.name.removeprefix(prefix)
+            if left.name.startswith(prefix) and pid.isdigit() and not _alive(int(pid)):
+                if kind == "replaced" and not path.exists():
+                    left.rename(path)
+                else:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    if pid == os.getpid():
+        return False  # left by an earlier process of the same number
+    if os.name == "nt":
+        return True  # no way to ask that does no harm there
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,171 @@
+"""Where files come from: a folder, an archive or one file, read in place and never unpacked to disk."""
+
+import gzip
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Self, cast
+
+from skel_data._clip import BadFile
+
+MAX_BYTES = 256 * 2**20
+"""Largest member that is read: a recording is far smaller, an archive bomb is not."""
+
+Member = tuple[str, Callable[[], bytes]]
+
+_TAR_SUFFIXES = (".tar", ".tar.xz", ".tar.gz", ".txz", ".tgz")
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+class Source:
+    """The files of a folder, of a ``.zip``, ``.tar``, ``.tar.xz`` or ``.tar.gz`` archive, or one file.
+
+    Iterating gives `(name, read)` for each file, with `name` relative to the source and `read()` its
+    bytes; `read` must be called before the next step, and raises ValueError with the reason when the
+    file cannot be had. Folders and zip archives come sorted by name, tar archives in their own order.
+    Hidden files and ``__MACOSX`` are passed over. When an archive is damaged, what lies before the damage is
+    given, then one `BadFile` for the rest.
+
+    Args:
+        path: The folder or file.
+
+    Raises:
+        FileNotFoundError: If there is nothing at `path`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise FileNotFoundError(f"no such file or folder: {self.path}")
+        self.name = self.path.name or self.path.resolve().name
+
+    def __iter__(self) -> Iterator[Member | BadFile]:
+        """The files, one after another.
+
+        Raises:
+            ValueError: If the source has the suffix of an archive but nothing can be read from it.
+        """
+        if self.path.is_dir():
+            return self._folder()
+        suffix = self.path.name.lower()
+        if suffix.endswith(".zip"):
+            return self._zip()
+        if suffix.endswith(_TAR_SUFFIXES):
+            return self._tar()
+        return iter([(self.path.name, partial(_read_file, self.path))])
+
+    def _folder(self) -> Iterator[Member | BadFile]:
+        root = self.path.resolve()
+        closed: list[OSError] = []
+        for folder, subfolders, files in os.walk(root, onerror=closed.append):
+            subfolders[:] = sorted(name for name in subfolders if _wanted(name))
+            for file in sorted(files):
+                path = Path(folder, file)
+                if _wanted(file) and path.is_file():
+                    yield path.relative_to(root).as_posix(), partial(_read_file, path, root)
+        for error in closed:
+            yield BadFile(Path(error.filename).name, f"folder cannot be read: {error.strerror}")
+
+    def _zip(self) -> Iterator[Member]:
+        try:
+            archive = zipfile.ZipFile(self.path)
+        except _DAMAGE as error:
+            raise ValueError(f"{self.name}: not a zip archive, or cut off: {error}") from error
+        with archive:
+            for info in sorted(archive.infolist(), key=lambda info: info.filename):
+                if not info.is_dir() and _wanted(info.filename):
+                    yield info.filename, partial(_read_zipped, archive, info)
+
+    def _tar(self) -> Iterator[Member | BadFile]:
+        count = 0
+        try:
+            with _open_stream(self.path) as stream, _TarFile.open(fileobj=stream, mode="r|") as archive:
+                while (info := archive.next()) is not None:
+                    if (info.isfile() or info.islnk() or info.issym()) and _wanted(info.name):
+                        name = info.name.removeprefix("./")
+                        yield name, partial(_read_tarred, archive, info)
+                        count += 1
+                    cast("Any", archive).members.clear()  # else every header stays in memory
+                while stream.read(1 << 20):  # to the end, where the checksum is
+                    pass
+        except _DAMAGE as error:
+            if count == 0:
+                raise ValueError(
+                    f"{self.name}: not a tar archive, or damaged from the start: {error}"
+                ) from error
+            yield BadFile(
+                self.name, f"archive damaged or cut off after {count} files, the rest is lost: {error}"
+            )
+
+
+class _TarHeader(tarfile.TarInfo):
+    """A header that is strict: tarfile takes a damaged one for the end of the archive."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.HeaderError as error:
+            if type(error).__name__ == "EOFHeaderError":
+                raise
+            raise tarfile.ReadError(str(error)) from error
+
+
+class _TarFile(tarfile.TarFile):
+    tarinfo = _TarHeader
+
+
+def _wanted(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return not any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
+
+
+def _open_stream(path: Path) -> IO[bytes]:
+    name = path.name.lower()
+    if name.endswith("xz"):
+        return lzma.open(path)
+    if name.endswith("gz"):
+        return cast("IO[bytes]", gzip.open(path))
+    return path.open("rb")
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise ValueError(f"file of {size} bytes, more than the limit of {MAX_BYTES}")
+
+
+def _read_file(path: Path, root: Path | None = None) -> bytes:
+    if root is not None and not path.resolve().is_relative_to(root):
+        raise ValueError("a link that leads out of the source folder")
+    try:
+        _check_size(path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from error
+
+
+def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    _check_size(info.file_size)
+    try:
+        return archive.read(info)
+    except (*_DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
+        raise ValueError(f"cannot be read from the archive: {error}") from error
+
+
+def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    if not info.isfile():
+        raise ValueError("a link inside the archive")
+    _check_size(info.size)
+    try:
+        data: Any = archive.extractfile(info)
+        content: bytes = data.read()
+    except _DAMAGE as error:
+        raise ValueError(f"the archive is damaged or cut off within this file: {error}") from error
+    if len(content) != info.size:
+        raise ValueError("the archive is cut off within this file")
+    return content

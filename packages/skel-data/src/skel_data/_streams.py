@@ -1,0 +1,51 @@
+"""Streams: the joint, motion and bone views of a clip, for numpy arrays and torch tensors alike."""
+
+from typing import Any, TypeVar
+
+from skel_data._layout import SkeletonLayout
+
+STREAMS = ("joint", "motion", "bone")
+"""Names of the streams."""
+
+Array = TypeVar("Array")
+
+
+def stream(clips: Array, name: str, layout: SkeletonLayout) -> Array:
+    """One stream of clips.
+
+    ``joint`` is the clips themselves. ``motion`` is the step to the next frame, x[t+1] - x[t], zero
+    in the last. ``bone`` is the vector from the parent to the joint, zero for the root. A
+    confidence channel is kept as it is. (Shi et al., "Two-stream adaptive graph convolutional
+    networks", CVPR 2019.)
+
+    Args:
+        clips: Clips (..., C, T, V, M), a numpy array or a torch tensor.
+        name: One of `STREAMS`.
+        layout: The joints.
+
+    Returns:
+        An array of the same kind and shape.
+
+    Raises:
+        ValueError: If there is no such stream, or the clips do not fit the layout.
+    """
+    x: Any = clips
+    if name not in STREAMS:
+        raise ValueError(f"no stream {name!r}; there are {', '.join(STREAMS)}")
+    if x.ndim < 4 or x.shape[-4] != layout.channels or x.shape[-2] != layout.num_joints:
+        raise ValueError(
+            f"clips of shape {tuple(x.shape)} do not fit layout {layout.name}: "
+            f"expected (..., {layout.channels}, T, {layout.num_joints}, M)"
+        )
+    if name == "joint":
+        return clips
+    # One gather and one difference: indexing with a list is the same for both libraries
+    if name == "motion":
+        last = x.shape[-3] - 1
+        out = x[..., [*range(1, last + 1), last], :, :] - x
+    else:
+        out = x - x[..., list(layout.parents), :]
+    if layout.confidence:
+        out[..., layout.dims :, :, :, :] = x[..., layout.dims :, :, :, :]
+    result: Array = out
+    return result

@@ -1,0 +1,162 @@
+"""The generic interchange: one ``.npz`` file with all clips of a set, without pickled objects.
+
+Arrays: ``positions`` (sum of T, V, C) or (sum of T, M, V, C) and ``lengths`` (N). Optional:
+    ``labels`` (N, -1 unknown),
+``subjects``, ``views`` (N, numbers or names), ``setups``, ``replications``, ``names`` (N),
+``tracks`` (sum of T, M), ``split`` (N) or (N, K) (0 unknown, 1 train, 2 test), ``class_names``, and
+for the layout ``joint_names`` (V) and ``parents`` (V; the root's is -1 or itself).
+"""
+
+import io
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from skel_data._clip import BadFile, Clip
+from skel_data._layout import SkeletonLayout
+from skel_data._source import Source
+from skel_data.readers._reader import Facts, Reader
+
+_OPTIONAL = ("labels", "subjects", "views", "setups", "replications", "names", "split", "tracks")
+_LAYOUT = ("class_names", "joint_names", "parents")
+
+
+def _load(source: Source) -> dict[str, np.ndarray]:
+    """The arrays of the one file of a source, checked against each other.
+
+    Raises:
+        ValueError: If there is not exactly one file, or it is not of this form.
+    """
+    found = [
+        entry for entry in source if not isinstance(entry, BadFile) and entry[0].lower().endswith(".npz")
+    ]
+    if len(found) != 1:
+        names = [name for name, _ in found]
+        raise ValueError(f"{source.name}: expected one .npz file, found {len(names)}: {', '.join(names[:5])}")
+    name, read = found[0]
+    try:
+        with np.load(io.BytesIO(read()), allow_pickle=False) as file:
+            arrays = {key: file[key] for key in ("positions", "lengths", *_OPTIONAL, *_LAYOUT) if key in file}
+    except Exception as error:  # numpy and zipfile raise whatever the bytes lead them to
+        raise ValueError(f"{name}: not a readable .npz file without pickled objects: {error}") from error
+    _check(name, arrays)
+    return arrays
+
+
+def _check(name: str, arrays: dict[str, np.ndarray]) -> None:
+    missing = {"positions", "lengths"} - set(arrays)
+    if missing:
+        raise ValueError(f"{name}: no array {', '.join(sorted(missing))}")
+    positions, lengths = arrays["positions"], arrays["lengths"]
+    if positions.ndim not in (3, 4) or positions.dtype.kind not in "fiu" or 0 in positions.shape:
+        raise ValueError(
+            f"{name}: positions must be numbers (sum of T, V, C) or (sum of T, M, V, C), "
+            f"got {positions.dtype} {positions.shape}"
+        )
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+        raise ValueError(f"{name}: lengths must be whole numbers (N), got {lengths.dtype} {lengths.shape}")
+    if int(lengths.sum(dtype=np.int64)) != len(positions):
+        raise ValueError(
+            f"{name}: lengths add up to {lengths.sum()}, but positions has {len(positions)} frames"
+        )
+    for key in _OPTIONAL:
+        if key not in arrays:
+            continue
+        kinds = {"names": "U", "subjects": "iuU", "views": "iuU"}.get(key, "iu")
+        wanted = {"U": "text", "iu": "whole numbers"}.get(kinds, "whole numbers or text")
+        shapes = {"split": (1, 2), "tracks": (2,)}.get(key, (1,))
+        count = len(positions) if key == "tracks" else len(lengths)
+        array = arrays[key]
+        if array.dtype.kind not in kinds or array.ndim not in shapes or len(array) != count:
+            raise ValueError(
+                f"{name}: {key} must be {wanted} with {count} rows, got {array.dtype} {array.shape}"
+            )
+
+
+def _codes(values: np.ndarray | None, count: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers for each clip, and the names behind them if they were names."""
+    if values is None:
+        return np.full(count, -1), ()
+    if values.dtype.kind != "U":
+        return values, ()
+    names, codes = np.unique(values, return_inverse=True)
+    return codes.reshape(-1), tuple(names.tolist())
+
+
+def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | None) -> SkeletonLayout:
+    channels = arrays["positions"].shape[-1]
+    if given is not None:
+        # The same joints with or without confidence are one layout to a user
+        if channels in (given.dims, given.dims + 1):
+            given = evolve(given, confidence=channels == given.dims + 1)
+        return given
+    if "joint_names" not in arrays or "parents" not in arrays:
+        raise ValueError(f"{name}: has no joint_names and parents, so a layout must be given")
+    joints, parents = arrays["joint_names"].tolist(), arrays["parents"].tolist()
+    if len(joints) != len(parents) or len(joints) != arrays["positions"].shape[-2]:
+        raise ValueError(
+            f"{name}: {len(joints)} joint_names and {len(parents)} parents "
+            f"for {arrays['positions'].shape[-2]} joints"
+        )
+    bones = [[child, parent] for child, parent in enumerate(parents) if parent not in (-1, child)]
+    dims = 2 if channels == 2 else 3
+    return SkeletonLayout.from_dict(
+        {
+            "name": PurePosixPath(name).stem,
+            "joints": joints,
+            "bones": bones,
+            "dims": dims,
+            "confidence": channels == 4,
+        }
+    )
+
+
+def _describe(source: Source, layout: SkeletonLayout | None) -> Facts:
+    arrays = _load(source)
+    labels = arrays.get("labels", np.array([-1]))
+    highest = int(labels.max(initial=-1))
+    classes = arrays.get("class_names", np.arange(highest + 1)).astype(str).reshape(-1)
+    return Facts(
+        _layout(arrays, source.name, layout),
+        tuple(classes.tolist()),
+        "unknown",
+        _codes(arrays.get("subjects"), 0)[1],
+        _codes(arrays.get("views"), 0)[1],
+    )
+
+
+def _read(source: Source) -> Iterator[Clip | BadFile]:
+    arrays = _load(source)
+    positions, lengths = arrays["positions"], arrays["lengths"].astype(np.int64)
+    if positions.ndim == 3:
+        positions = positions[:, None]
+    count = len(lengths)
+    facts: dict[str, Any] = {
+        key: arrays.get(plural, np.full(count, -1)).tolist()
+        for key, plural in (("label", "labels"), ("setup", "setups"), ("replication", "replications"))
+    }
+    facts["subject"] = _codes(arrays.get("subjects"), count)[0].tolist()
+    facts["view"] = _codes(arrays.get("views"), count)[0].tolist()
+    split = arrays.get("split", np.zeros(count, int)).reshape(count, -1).tolist()
+    digits = len(str(max(count - 1, 0)))
+    names = arrays["names"].tolist() if "names" in arrays else [f"{i:0{digits}}" for i in range(count)]
+    tracks = arrays.get("tracks")
+    stops = np.cumsum(lengths)
+    for i in range(count):
+        rows = slice(stops[i] - lengths[i], stops[i])
+        try:
+            yield Clip(
+                positions[rows],
+                names[i],
+                split=tuple(split[i]),
+                tracks=None if tracks is None else tracks[rows],
+                **{key: values[i] for key, values in facts.items()},
+            )
+        except ValueError as error:
+            yield BadFile(names[i], str(error))
+
+
+NPZ = Reader("npz", None, None, (), _read, ".npz", units="unknown", describe=_describe)

@@ -1,0 +1,99 @@
+"""What a reader is, and the loop that most readers share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+from attrs import define
+from numpy.typing import NDArray
+
+from skel_data._clip import BadFile, Clip
+from skel_data._layout import SkeletonLayout
+from skel_data._source import Source
+
+Read = Callable[[Source], Iterator[Clip | BadFile]]
+
+
+@define(frozen=True)
+class Facts:
+    """What holds for all clips of a data set.
+
+    Attributes:
+        layout: The joints.
+        classes: Name of each class.
+        units: Unit of the coordinates.
+        subject_names: Names behind the subject codes, if they are names.
+        view_names: Names behind the view codes, if they are names.
+    """
+
+    layout: SkeletonLayout
+    classes: tuple[str, ...]
+    units: str
+    subject_names: tuple[str, ...] = ()
+    view_names: tuple[str, ...] = ()
+
+
+@define(frozen=True)
+class Reader:
+    """How one format is read.
+
+    Attributes:
+        name: Name of the format.
+        dataset: Name of the data set; None: the name of the file.
+        layout: Name of its layout; None: told by the source or the user.
+        classes: Name of each class; empty: told by the source.
+        read: Gives the clips of a source, and what could not be read.
+        suffix: Suffix of its files.
+        units: Unit of the coordinates.
+        default_split: The usual protocol.
+        describe: Reads the facts from the source where `layout` is None, given the user's layout.
+    """
+
+    name: str
+    dataset: str | None
+    layout: str | None
+    classes: tuple[str, ...]
+    read: Read
+    suffix: str
+    units: str = "metres"
+    default_split: str | None = None
+    describe: Callable[[Source, SkeletonLayout | None], Facts] | None = None
+
+
+def read_each(source: Source, suffix: str, parse: Callable[[str, bytes], Clip]) -> Iterator[Clip | BadFile]:
+    """Parse each file of a source that has the suffix; the others are passed over.
+
+    Args:
+        source: The files.
+        suffix: Suffix of the data files, in small letters.
+        parse: Makes a clip of the file's name, without folder and suffix, and its content; raises
+            ValueError with the reason if it cannot.
+    """
+    for entry in source:
+        if isinstance(entry, BadFile):
+            yield entry
+            continue
+        path, read = entry
+        if not path.lower().endswith(suffix):
+            continue
+        try:
+            data = read()
+            if not data:
+                raise ValueError("empty file")
+            yield parse(PurePosixPath(path).name[: -len(suffix)], data)
+        except ValueError as error:
+            yield BadFile(path, str(error))
+
+
+def check_joints(positions: NDArray[Any], joints: int, dims: int) -> None:
+    """Check that `positions` is (T, M, joints, dims) with at least one frame and one finite coordinate.
+
+    Raises:
+        ValueError: With the reason.
+    """
+    shape = positions.shape
+    if positions.ndim != 4 or shape[2:] != (joints, dims) or 0 in shape:
+        raise ValueError(f"{shape[0]} frames of shape {shape[2:]}, expected {(joints, dims)}")
+    if not np.isfinite(positions).any():
+        raise ValueError("no finite coordinate")

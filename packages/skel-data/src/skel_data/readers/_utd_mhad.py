@@ -1,0 +1,62 @@
+"""UTD-MHAD (Chen, Jafari, Kehtarnavaz, ICIP 2015): one MATLAB file a clip, ``a1_s1_t1_skeleton.mat``."""
+
+import io
+import re
+from collections.abc import Iterator
+
+from skel_data._clip import BadFile, Clip
+from skel_data._source import Source
+from skel_data.readers._reader import Reader, check_joints, read_each
+
+_NAME = re.compile(r"a([1-9]\d?)_s([1-9]\d?)_t([1-9]\d?)_skeleton")
+
+_CLASSES = (
+    "swipe left", "swipe right", "wave", "clap", "throw", "arm cross", "basketball shoot", "draw X",
+    "draw circle clockwise", "draw circle counter-clockwise", "draw triangle", "bowling", "boxing",
+    "baseball swing", "tennis swing", "arm curl", "tennis serve", "push", "knock", "catch",
+    "pick up and throw", "jog", "walk", "sit to stand", "stand to sit", "lunge", "squat",
+)  # fmt: skip
+
+
+def parse(name: str, data: bytes) -> Clip:
+    """Make a clip of one file.
+
+    Args:
+        name: Name of the file without suffix.
+        data: Its content.
+
+    Raises:
+        ValueError: With the reason, if it is not a recording of this set.
+        ImportError: If scipy is missing.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError("unexpected name, expected a{action}_s{subject}_t{trial}_skeleton.mat")
+    action, subject, trial = map(int, match.groups())
+    if action > len(_CLASSES):
+        raise ValueError(f"action a{action}, the set has a1 to a{len(_CLASSES)}")
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise ImportError("UTD-MHAD files need scipy: install skel-data[utd-mhad]") from error
+    try:
+        content = loadmat(io.BytesIO(data), variable_names=["d_skel"])
+    except Exception as error:  # scipy raises whatever the bytes lead it to
+        raise ValueError(f"not a readable MATLAB file: {error}") from error
+    if "d_skel" not in content:
+        raise ValueError("no variable d_skel")
+    skeleton = content["d_skel"]
+    if skeleton.ndim != 3 or skeleton.shape[:2] != (20, 3) or skeleton.dtype.kind not in "fiu":
+        raise ValueError(
+            f"d_skel is {skeleton.dtype} of shape {skeleton.shape}, expected numbers (20, 3, frames)"
+        )
+    positions = skeleton.transpose(2, 0, 1)[:, None]
+    check_joints(positions, 20, 3)
+    return Clip(positions, name, label=action - 1, subject=subject, replication=trial)
+
+
+def _read(source: Source) -> Iterator[Clip | BadFile]:
+    return read_each(source, ".mat", parse)
+
+
+UTD_MHAD = Reader("utd-mhad", "utd-mhad", "utd-20", _CLASSES, _read, ".mat", default_split="xsub")

@@ -1,0 +1,97 @@
+import io
+import tarfile
+
+import numpy as np
+import pytest
+
+from skel_data import Store, get_layout, import_dataset, write_ntu_skeleton
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """Folder with two good files in the NTU format, two bad ones and one of another kind."""
+    folder = tmp_path / "nturgb+d_skeletons"
+    folder.mkdir()
+    for seed, name in enumerate(["S001C002P001R001A001", "S001C001P003R002A060"]):
+        positions = np.random.default_rng(seed).normal(size=(4, 1, 25, 3))
+        write_ntu_skeleton(folder / f"{name}.skeleton", positions)
+    (folder / "S001C001P001R001A002.skeleton").write_text("3\n")
+    (folder / "copy of something.skeleton").write_text("3\n")
+    (folder / "readme.txt").write_text("hello")
+    return folder
+
+
+BAD = ["S001C001P001R001A002.skeleton", "copy of something.skeleton"]
+
+
+def test_folder(recordings, tmp_path):
+    passed = []
+    store = import_dataset("ntu60", recordings, tmp_path / "a.store", progress=passed.append)
+    assert store.names.tolist() == ["S001C001P003R002A060", "S001C002P001R001A001"]
+    assert store.labels.tolist() == [59, 0]
+    assert [bad.name for bad in store.bad_files] == BAD
+    assert passed == [1, 2, 3, 4]
+    assert (store.dataset, store.units, store.default_split) == ("ntu60", "metres", "xsub")
+    assert store.header["source"] == "nturgb+d_skeletons"
+    assert str(tmp_path) not in (store.path / "header.json").read_text()
+    assert len(store.classes) == 60
+    assert store.layout == get_layout("ntu-25")
+
+
+def test_archive_gives_the_same_store(recordings, tmp_path):
+    with tarfile.open(tmp_path / "a.tar.xz", "w:xz") as archive:
+        archive.add(recordings, "skeletons")
+    first = import_dataset("ntu60", recordings, tmp_path / "a.store")
+    second = import_dataset("ntu60", tmp_path / "a.tar.xz", tmp_path / "b.store")
+    order = np.argsort(second.names)
+    assert second.names[order].tolist() == first.names.tolist()
+    assert second.digests[order].tolist() == first.digests.tolist()
+    assert sorted(bad.name for bad in second.bad_files) == [f"skeletons/{name}" for name in BAD]
+
+
+def test_cut_archive_keeps_its_first_clips(recordings, tmp_path):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for path in sorted(recordings.iterdir()):
+            archive.add(path, path.name)
+    (tmp_path / "a.tar").write_bytes(stream.getvalue()[:40_000])
+    store = import_dataset("ntu60", tmp_path / "a.tar", tmp_path / "a.store")
+    assert len(store) >= 1
+    assert "the rest is lost" in store.bad_files[-1].reason
+
+
+def test_strict_names_the_file_and_leaves_nothing(recordings, tmp_path):
+    with pytest.raises(ValueError, match=BAD[0]):
+        import_dataset("ntu60", recordings, tmp_path / "a.store", strict=True)
+    assert [path.name for path in tmp_path.iterdir()] == [recordings.name]
+
+
+def test_limit_counts_good_clips(recordings, tmp_path):
+    store = import_dataset("ntu60", recordings, tmp_path / "a.store", limit=2)
+    assert len(store) == 2
+    store = import_dataset("ntu60", recordings, tmp_path / "b.store", limit=1)
+    assert store.names.tolist() == ["S001C001P003R002A060"]
+
+
+def test_overwrite(recordings, tmp_path):
+    import_dataset("ntu60", recordings, tmp_path / "a.store", limit=1)
+    with pytest.raises(FileExistsError):
+        import_dataset("ntu60", recordings, tmp_path / "a.store")
+    import_dataset("ntu60", recordings, tmp_path / "a.store", overwrite=True)
+    assert len(Store.open(tmp_path / "a.store")) == 2
+
+
+def test_errors(recordings, tmp_path):
+    with pytest.raises(ValueError, match="no format 'ntu'; there are utd-mhad"):
+        import_dataset("ntu", recordings, tmp_path / "a.store")
+    with pytest.raises(FileNotFoundError, match="missing"):
+        import_dataset("ntu60", tmp_path / "missing", tmp_path / "a.store")
+    with pytest.raises(ValueError, match=r"no \.json file for format nw-ucla"):
+        import_dataset("nw-ucla", recordings, tmp_path / "a.store")
+    with pytest.raises(ValueError, match="layout utd-20 has 20 joints"):
+        import_dataset("ntu60", recordings, tmp_path / "a.store", layout="utd-20")
+    with pytest.raises(ValueError, match="no layout 'ntu'"):
+        import_dataset("ntu60", recordings, tmp_path / "a.store", layout="ntu")
+    with pytest.raises(ValueError, match="limit"):
+        import_dataset("ntu60", recordings, tmp_path / "a.store", limit=0)
+    assert not (tmp_path / "a.store").exists()

@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from skel_data import import_dataset
+
+LENGTHS = np.array([3, 2, 4])
+TREE = {"joint_names": np.array(["root", "left arm", "right arm"]), "parents": np.array([-1, 0, 0])}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Import arrays; `with_layout` adds names and parents."""
+
+    def run(layout=None, with_layout=True, **arrays):
+        positions = np.random.default_rng(0).normal(size=(9, 3, 3)).astype(np.float32)
+        everything = {"positions": positions, "lengths": LENGTHS, **(TREE if with_layout else {}), **arrays}
+        np.savez(tmp_path / "my.npz", **{key: value for key, value in everything.items() if value is not None})
+        return import_dataset("npz", tmp_path / "my.npz", tmp_path / "my.store", layout=layout, overwrite=True)
+
+    return run
+
+
+def test_least(load):
+    store = load()
+    assert (store.dataset, store.classes, store.units) == ("my", (), "unknown")
+    assert store.labels.tolist() == [-1] * 3
+    assert store.names.tolist() == ["0", "1", "2"]
+    assert store.layout.joints == ("root", "left arm", "right arm")
+    assert store.layout.parents == (0, 0, 0)
+    assert store.layout.mirror == (0, 2, 1)
+    positions = np.random.default_rng(0).normal(size=(9, 3, 3)).astype(np.float32)
+    assert np.array_equal(store.clip(1)[:, 0], positions[3:5])
+
+
+def test_everything(load):
+    store = load(
+        positions=np.random.default_rng(1).normal(size=(9, 2, 3, 3)),
+        labels=np.array([1, 0, -1]),
+        class_names=np.array(["sit", "stand"]),
+        subjects=np.array(["tr", "bd", "tr"]),
+        views=np.array([4, 2, 4]),
+        setups=np.array([1, 2, 3]),
+        replications=np.array([0, 1, 0]),
+        names=np.array(["x", "y", "z"]),
+        split=np.array([[1, 2], [2, 1], [1, 0]]),
+        tracks=np.arange(1, 19).reshape(9, 2),
+    )
+    assert store.labels.tolist() == [1, 0, -1]
+    assert store.classes == ("sit", "stand")
+    assert store.subjects.tolist() == [1, 0, 1]
+    assert store.subject_names == ("bd", "tr")
+    assert store.views.tolist() == [4, 2, 4]
+    assert store.view_names == ()
+    assert store.setups.tolist() == [1, 2, 3]
+    assert store.replications.tolist() == [0, 1, 0]
+    assert store.names.tolist() == ["x", "y", "z"]
+    assert store.listed_split.tolist() == [[1, 2], [2, 1], [1, 0]]
+    assert store.tracks(2).tolist() == np.arange(11, 19).reshape(4, 2).tolist()
+
+
+def test_own_root_and_two_dimensions(load):
+    store = load(parents=np.array([0, 0, 0]), positions=np.ones((9, 3, 2)), split=np.array([1, 2, 0]))
+    assert (store.layout.dims, store.layout.confidence) == (2, False)
+    assert store.listed_split.tolist() == [[1], [2], [0]]
+
+
+def test_preset_with_and_without_confidence(load):
+    for channels, confidence in ((2, False), (3, True)):
+        store = load(layout="coco-17", with_layout=False, positions=np.ones((9, 17, channels)))
+        assert (store.layout.dims, store.layout.confidence) == (2, confidence)
+        assert store.layout.name == "coco-17"
+
+
+def test_bad_clips_cost_no_good_one(load):
+    positions = np.ones((9, 3, 3))
+    positions[3:5] = np.nan
+    positions[5, 0, 0] = np.nan  # one gap is no reason
+    store = load(positions=positions)
+    assert store.names.tolist() == ["0", "2"]
+    assert [(bad.name, bad.reason) for bad in store.bad_files] == [
+        ("1", "no joint in any frame (all missing, NaN or zero)")
+    ]
+    store = load(lengths=np.array([0, 9]))
+    assert [bad.name for bad in store.bad_files] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"lengths": None}, "no array lengths"),
+        ({"positions": None, "lengths": None}, "no array lengths, positions"),
+        ({"lengths": np.array([3, 2, 5])}, "add up to 10, but positions has 9"),
+        ({"lengths": np.array([3.0, 2, 4])}, "whole numbers"),
+        ({"lengths": np.array([-1, 10])}, "whole numbers"),
+        ({"positions": np.ones((9, 9))}, r"positions must be numbers .* got float64 \(9, 9\)"),
+        ({"labels": np.array([1, 0])}, "labels must be whole numbers with 3 rows"),
+        ({"subjects": np.array([1.5, 0, 1])}, "subjects must be whole numbers or text"),
+        ({"names": np.array([1, 2, 3])}, "names must be text"),
+        ({"positions": np.array([None] * 9)}, "pickled"),
+        ({"parents": np.array([-1, 0])}, "3 joint_names and 2 parents"),
+        ({"parents": np.array([-1, 0, 7])}, "no joint 7"),
+        ({"labels": np.array([3, 3, 3]), "class_names": np.array(["a"])}, "label 3, but there are 1 classes"),
+        ({"split": np.array([3, 3, 3])}, "expected 0 .unknown., 1"),
+    ],
+)
+def test_reasons(load, arrays, reason):
+    with pytest.raises(ValueError, match=reason):
+        load(**arrays)
+
+
+def test_layout_must_be_known_and_fit(load):
+    with pytest.raises(ValueError, match="a layout must be given"):
+        load(with_layout=False)
+    with pytest.raises(ValueError, match=r"\(25, 3\)"):
+        load(layout="ntu-25")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 not really", b"\x93NUMPY"])
+def test_not_a_npz(tmp_path, data):
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.npz"):
+        import_dataset("npz", tmp_path / "a.npz", tmp_path / "store")
+
+
+def test_one_file_is_expected(tmp_path):
+    with pytest.raises(ValueError, match="found 0"):
+        import_dataset("npz", tmp_path, tmp_path / "store")
+    for name in "ab":
+        np.savez(tmp_path / f"{name}.npz")
+    with pytest.raises(ValueError, match=r"found 2: a\.npz, b\.npz"):
+        import_dataset("npz", tmp_path, tmp_path / "store")

@@ -1,0 +1,90 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skel_data import STREAMS, get_layout, stream
+
+VECTORS = Path(os.environ.get("SKEL_VECTORS", Path(__file__).with_name("vectors")))
+NAMES = {"ntu-rgb+d": "ntu-25"}
+
+
+@pytest.mark.vectors
+@pytest.mark.parametrize("path", sorted(VECTORS.glob("streams.*.npz")), ids=lambda path: path.stem)
+def test_vectors(path):
+    with np.load(path) as case:
+        name = json.loads(str(case["config"]))["layout"]
+        layout = get_layout(NAMES.get(name, name))
+        joint = case["in.joint"]
+        if layout.channels != joint.shape[1]:
+            layout = evolve(layout, confidence=joint.shape[1] > layout.dims)
+        for name in ("motion", "bone"):
+            assert np.array_equal(stream(joint, name, layout), case[f"out.{name}"])
+
+
+@pytest.mark.vectors
+def test_there_are_vectors():
+    assert list(VECTORS.glob("streams.*.npz"))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_torch_agrees_with_numpy(name, ntu):
+    torch = pytest.importorskip("torch")
+    clips = np.random.default_rng(0).normal(size=(2, 3, 6, 25, 2)).astype(np.float32)
+    result = stream(torch.from_numpy(clips), name, ntu)
+    assert isinstance(result, torch.Tensor)
+    assert np.array_equal(result.numpy(), stream(clips, name, ntu))
+
+
+@pytest.mark.parametrize("confidence", [False, True])
+@pytest.mark.parametrize("name", STREAMS)
+def test_gradients(name, confidence):
+    torch = pytest.importorskip("torch")
+    layout = evolve(get_layout("jhmdb-15"), confidence=confidence)
+    clips = torch.randn(1, layout.channels, 3, 15, 1, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: stream(x, name, layout), clips)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_compiles(name, ntu):
+    torch = pytest.importorskip("torch")
+    clips = torch.randn(2, 3, 6, 25, 2)
+    compiled = torch.compile(lambda x: stream(x, name, ntu), backend="eager", fullgraph=True)
+    assert torch.equal(compiled(clips), stream(clips, name, ntu))
+
+
+@given(st.integers(1, 5), st.integers(1, 2), st.booleans(), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_laws(frames, bodies, batched, seed):
+    layout = get_layout("kinect-20")
+    shape = (*((4,) if batched else ()), 3, frames, 20, bodies)
+    clips = np.random.default_rng(seed).normal(size=shape)
+    before = clips.copy()
+    assert stream(clips, "joint", layout) is clips
+    motion, bone = stream(clips, "motion", layout), stream(clips, "bone", layout)
+    assert np.array_equal(clips, before)
+    assert motion.shape == bone.shape == shape
+    # Motions add up to the whole way; bones add up along a limb; neither sees where the clip is
+    np.testing.assert_allclose(motion.sum(-3), clips[..., -1, :, :] - clips[..., 0, :, :], atol=1e-12)
+    assert not motion[..., -1, :, :].any()
+    assert not bone[..., layout.root, :].any()
+    joint, total = 7, 0
+    while joint != layout.root:
+        total = total + bone[..., joint, :]
+        joint = layout.parents[joint]
+    np.testing.assert_allclose(total, clips[..., 7, :] - clips[..., layout.root, :], atol=1e-12)
+    np.testing.assert_allclose(stream(clips + 3, "bone", layout), bone, atol=1e-12)
+    np.testing.assert_allclose(stream(clips + 3, "motion", layout), motion, atol=1e-12)
+
+
+def test_errors(ntu):
+    with pytest.raises(ValueError, match="no stream 'bones'; there are joint, motion, bone"):
+        stream(np.zeros((3, 5, 25, 1)), "bones", ntu)
+    for shape in ((3, 5, 24, 1), (2, 5, 25, 1), (5, 25, 1)):
+        with pytest.raises(ValueError, match=r"expected \(..., 3, T, 25, M\)"):
+            stream(np.zeros(shape), "bone", ntu)

@@ -1,0 +1,44 @@
+"""Choose a regularisation on held-out parts of the train set, never on test."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from skel_eval._folds import fold_of_rows
+from skel_eval._task import Task
+
+# (x, y, strengths) -> one (weight, bias) per strength
+Fit = Callable[[Tensor, Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
+
+
+def choose_strength(
+    fit: Fit, task: Task, strengths: Sequence[float], folds: int
+) -> tuple[float, tuple[tuple[float, float], ...]]:
+    """The strength whose classifiers predict the held-out rows best; the stronger one of equals.
+
+    Args:
+        fit: Fits linear classifiers of several strengths.
+        task: The train rows are used, the test rows are not.
+        strengths: What to choose from.
+        folds: Largest number of held-out parts.
+
+    Returns:
+        The strength, and (strength, held-out accuracy) of all, strongest first; the latter is empty
+        when there is only one strength or only one row, so nothing to choose or nothing to hold out.
+    """
+    x, y = task.train, task.train_y
+    candidates = sorted(set(strengths), reverse=True)
+    if len(candidates) == 1 or len(y) == 1:
+        return candidates[0], ()
+    fold = fold_of_rows(y, task.groups, folds)
+    correct = [0] * len(candidates)
+    for part in torch.unique(fold):
+        kept, held = (fold != part).to(x.device), (fold == part).to(x.device)
+        classifiers = fit(x[kept], y[fold != part], candidates)
+        for index, (weight, bias) in enumerate(classifiers):
+            predictions = (x[held] @ weight.T + bias).argmax(1).cpu()
+            correct[index] += int((predictions == y[fold == part]).sum())
+    best = correct.index(max(correct))
+    rates = tuple((s, c / len(y)) for s, c in zip(candidates, correct, strict=True))
+    return candidates[best], rates

@@ -1,0 +1,83 @@
+"""Training curves as small SVG charts, one per quantity."""
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from skel_eval._axes import ticks
+
+_WIDTH, _HEIGHT = 340.0, 210.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 38.0
+_MOST_POINTS = 800
+_TIME = ("epoch", "step")
+
+
+def curves_html(metrics: Sequence[Mapping[str, object]]) -> str:
+    """One chart for each number in the records that varies in time; losses first, then rates.
+
+    Args:
+        metrics: One record per epoch or step; ``epoch``, else ``step``, else the position is the time.
+    """
+    time = next((key for key in _TIME if any(_number(record.get(key)) for record in metrics)), None)
+    keys = list(dict.fromkeys(key for record in metrics for key in record if key not in _TIME))
+    charts = []
+    for key in sorted(keys, key=_rank):
+        points = []
+        for position, record in enumerate(metrics):
+            x, y = (position if time is None else record.get(time)), record.get(key)
+            if _number(x) and _number(y):
+                points.append((float(x), float(y)))  # type: ignore[arg-type]
+        if len(points) > 1:
+            charts.append(_chart(key, time or "record", points))
+    return f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _rank(key: str) -> int:
+    if "loss" in key:
+        return 0
+    return 1 if key in ("lr", "learning_rate") else 2
+
+
+def _chart(name: str, time: str, points: Sequence[tuple[float, float]]) -> str:
+    stride = math.ceil(len(points) / _MOST_POINTS)
+    points = [*points[:-1:stride], points[-1]]
+    x0, x1 = min(x for x, _ in points), max(x for x, _ in points)
+    y0, y1 = min(y for _, y in points), max(y for _, y in points)
+    margin = 0.05 * (y1 - y0) or 0.05 * abs(y0) or 1.0
+    y0, y1 = (y0 - margin if y0 < 0 or y0 > 0.3 * y1 else 0.0), y1 + margin
+
+    def across(x: float) -> float:
+        return _LEFT + (x - x0) / ((x1 - x0) or 1) * (_WIDTH - _LEFT - _RIGHT)
+
+    def down(y: float) -> float:
+        return _TOP + (y1 - y) / (y1 - y0) * (_HEIGHT - _TOP - _BOTTOM)
+
+    bottom = _HEIGHT - _BOTTOM
+    parts = []
+    for tick in ticks(y0, y1):
+        y = down(tick)
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{tick:g}</text>')
+    for tick in ticks(x0, x1):
+        x = across(tick)
+        parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{tick:g}</text>')
+    path = "L".join(f"{across(x):.1f} {down(y):.1f}" for x, y in points)
+    parts.append(
+        f'<path class="axis" d="M{_LEFT} {bottom}H{_WIDTH - _RIGHT}"/><path class="curve" d="M{path}"/>'
+    )
+    middle = (_LEFT + _WIDTH - _RIGHT) / 2
+    parts.append(
+        f'<text class="label" x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(time)}</text>'
+    )
+    last = points[-1]
+    return (
+        f'<figure class="chart"><figcaption><b>{escape(name)}</b> '
+        f"<span>{last[1]:.4g} at the end</span></figcaption>"
+        f'<svg role="img" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" height="{_HEIGHT:g}">'
+        f"<title>{escape(name)} by {escape(time)}</title>{''.join(parts)}</svg></figure>"
+    )

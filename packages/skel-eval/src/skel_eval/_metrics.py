@@ -1,0 +1,81 @@
+"""Accuracy in its usual forms. Rows with a negative label do not count.
+
+These are counts; torchmetrics, which has them too, takes several seconds to import.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skel_eval._arrays import Array, as_labels, as_tensor
+
+
+def accuracy(predictions: Array, labels: Array) -> float:
+    """Share of the labelled rows that are predicted right; NaN without labelled rows.
+
+    Args:
+        predictions: Classes, (N,).
+        labels: Classes, (N,); negative means unlabelled.
+    """
+    truth = as_labels(labels, len(labels), "labels")
+    guess = as_labels(predictions, len(labels), "predictions")
+    known = truth >= 0
+    return float((guess == truth)[known].double().mean())
+
+
+def top_k_accuracy(logits: Array, labels: Array, k: int = 5) -> float:
+    """Share of the labelled rows whose class is among the `k` highest logits.
+
+    Args:
+        logits: (N, classes).
+        labels: Classes, (N,); negative means unlabelled.
+        k: How many guesses are allowed.
+
+    Raises:
+        ValueError: If there are fewer than `k` classes.
+    """
+    scores = as_tensor(logits, "logits")
+    if scores.ndim != 2 or not 1 <= k <= scores.shape[1]:
+        raise ValueError(
+            f"logits must have shape (N, classes) with classes >= k = {k}, got {tuple(scores.shape)}"
+        )
+    truth = as_labels(labels, len(scores), "labels")
+    known = truth >= 0
+    hits = (scores.topk(k).indices.cpu() == truth[:, None]).any(1)
+    return float(hits[known].double().mean())
+
+
+def confusion_matrix(labels: Array, predictions: Array, classes: int | None = None) -> np.ndarray:
+    """How often each class (row) was taken for each class (column), (classes, classes).
+
+    Args:
+        labels: Classes, (N,); negative means unlabelled.
+        predictions: Classes, (N,).
+        classes: Number of classes; None takes the largest one that occurs.
+
+    Raises:
+        ValueError: If a class is `classes` or larger, or a prediction is negative.
+    """
+    truth = as_labels(labels, len(labels), "labels")
+    guess = as_labels(predictions, len(labels), "predictions")
+    known = truth >= 0
+    truth, guess = truth[known], guess[known]
+    pairs = torch.cat([truth, guess])
+    highest = int(pairs.max()) if len(pairs) else -1
+    count = highest + 1 if classes is None else classes
+    if highest >= count or bool((guess < 0).any()):
+        raise ValueError(f"classes must lie in 0..{count - 1}, got {int(pairs.min())}..{highest}")
+    matrix: Tensor = torch.bincount(truth * count + guess, minlength=count * count)
+    return matrix.reshape(count, count).numpy()
+
+
+def per_class_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Share of each class that is predicted right, (classes,); NaN for a class without rows.
+
+    Args:
+        confusion: As from `confusion_matrix`.
+    """
+    totals = confusion.sum(1)
+    rates = np.full(len(confusion), np.nan)
+    np.divide(np.diagonal(confusion), totals, out=rates, where=totals > 0)
+    return rates

@@ -1,0 +1,248 @@
+import attrs
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import skel_eval
+from skel_eval import LinearProbe
+
+
+@pytest.mark.parametrize("width", [10, 200])  # fewer and more columns than rows
+@pytest.mark.parametrize("strength", [0.1, 0.001])
+def test_lbfgs_numbers_scikit_learn(task_of_seed, width, strength):
+    train, labels, test, truth, _ = task_of_seed(1, width=width, classes=5, spread=2.0)
+    train, test = train.astype(np.float64), test.astype(np.float64)
+    result = skel_eval.linear_probe(
+        train, labels, test, truth, settings=LinearProbe(strengths=(strength,), tolerance=1e-9)
+    )
+    scaler = StandardScaler().fit(train)
+    referee = LogisticRegression(C=1 / (strength * len(train)), tol=1e-9, max_iter=10_000)
+    referee.fit(scaler.transform(train), labels)
+    expected = torch.tensor(referee.predict_log_proba(scaler.transform(test)))
+    ours = torch.log_softmax(torch.tensor(result.logits), 1)
+    torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(result.predictions, referee.predict(scaler.transform(test)))
+    assert result.accuracy == referee.score(scaler.transform(test), truth)
+    assert result.train_accuracy == referee.score(scaler.transform(train), labels)
+    assert result.strength == strength
+    assert result.held_out == ()
+    np.testing.assert_allclose(test @ result.weight.T + result.bias, result.logits, rtol=1e-9, atol=1e-9)
+
+
+def test_lbfgs_choice_is_leave_one_group_out(task):
+    train, labels, test, truth, groups = task
+    strengths = (1.0, 0.01, 0.1)
+    result = skel_eval.linear_probe(
+        train, labels, test, truth, groups=groups, settings=LinearProbe(strengths=strengths)
+    )
+    expected = {}
+    for strength in strengths:
+        alone = LinearProbe(strengths=(strength,))
+        hits = 0
+        for group in np.unique(groups):
+            kept = groups != group
+            part = skel_eval.linear_probe(
+                train[kept], labels[kept], train[~kept], labels[~kept], settings=alone
+            )
+            hits += (part.predictions == labels[~kept]).sum()
+        expected[strength] = hits / len(labels)
+    assert dict(result.held_out) == expected
+    assert [strength for strength, _ in result.held_out] == [1.0, 0.1, 0.01]
+    best = max(expected.values())
+    assert result.strength == max(s for s in strengths if expected[s] == best)
+
+
+def test_ties_go_to_the_stronger(task_of_seed):
+    # classes so far apart that every strength is right everywhere
+    train, labels, test, truth, _ = task_of_seed(2, spread=0.01)
+    result = skel_eval.linear_probe(
+        train, labels, test, truth, settings=LinearProbe(strengths=(1e-3, 1e-1, 1e-2))
+    )
+    assert [rate for _, rate in result.held_out] == [1.0, 1.0, 1.0]
+    assert result.strength == 0.1
+
+
+def test_groups_are_respected():
+    # The label is a function of the row, the same in each copy of it, and of nothing that carries over
+    # from one subject to another: only a split inside the subjects can look better than chance.
+    rng = np.random.default_rng(0)
+    base, classes = rng.normal(size=(20, 40)), rng.integers(0, 4, 20)
+    train, labels, groups = np.repeat(base, 5, 0), np.repeat(classes, 5), np.repeat(np.arange(20) // 4, 5)
+    strengths = LinearProbe(strengths=(0.01, 0.001))
+    split = skel_eval.linear_probe(train, labels, base, classes, settings=strengths)
+    kept = skel_eval.linear_probe(train, labels, base, classes, settings=strengths, groups=groups)
+    named = [f"subject {group}" for group in groups]
+    assert min(rate for _, rate in split.held_out) == 1.0
+    assert max(rate for _, rate in kept.held_out) < 0.6
+    assert (
+        skel_eval.linear_probe(train, labels, base, classes, settings=strengths, groups=named).held_out
+        == kept.held_out
+    )
+
+
+def naive_sgd(train, labels, test, probe):
+    generator = torch.Generator().manual_seed(probe.seed)
+    layer = nn.Linear(train.shape[1], int(labels.max()) + 1)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * probe.init_std)
+        layer.bias.zero_()
+    velocity = [torch.zeros_like(parameter) for parameter in layer.parameters()]
+    rate = probe.learning_rate
+    for epoch in range(probe.epochs):
+        if epoch in probe.milestones:
+            rate *= 0.1
+        order = torch.randperm(len(train), generator=generator)
+        for start in range(0, len(train), probe.batch_size):
+            rows = order[start : start + probe.batch_size]
+            layer.zero_grad()
+            nn.CrossEntropyLoss()(layer(train[rows]), labels[rows]).backward()
+            with torch.no_grad():
+                for parameter, speed in zip(layer.parameters(), velocity, strict=True):
+                    speed.mul_(probe.momentum).add_(parameter.grad + probe.weight_decay * parameter)
+                    parameter.sub_(rate * speed)
+    return layer(test).detach()
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 1e-3])
+def test_sgd_numbers_naive_loop(task, weight_decay):
+    train, labels, test, truth, _ = task
+    train, test = train / 100, test / 100
+    probe = LinearProbe(
+        solver="sgd",
+        epochs=6,
+        batch_size=32,
+        learning_rate=0.5,
+        milestones=(3, 5),
+        seed=5,
+        weight_decay=weight_decay,
+    )
+    result = skel_eval.linear_probe(train, labels, test, truth, settings=probe)
+    expected = naive_sgd(torch.tensor(train), torch.tensor(labels), torch.tensor(test), probe)
+    torch.testing.assert_close(torch.tensor(result.logits), expected, rtol=1e-5, atol=1e-5)
+    assert result.strength is None
+
+
+def test_sgd_defaults_are_the_published_protocol(task):
+    train, labels, test, truth, _ = task
+    probe = LinearProbe(solver="sgd")
+    published = (probe.epochs, probe.batch_size, probe.learning_rate, probe.momentum, probe.weight_decay)
+    assert published == (100, 128, 3.0, 0.9, 0.0)
+    assert (probe.milestones, probe.init_std) == ((80,), 0.02)
+    result = skel_eval.linear_probe(train / 100, labels, test / 100, truth, settings=probe)
+    again = skel_eval.linear_probe(train / 100, labels, test / 100, truth, settings=probe)
+    other = skel_eval.linear_probe(
+        train / 100, labels, test / 100, truth, settings=attrs.evolve(probe, seed=1)
+    )
+    assert result.accuracy > 0.6
+    np.testing.assert_array_equal(result.logits, again.logits)
+    assert (result.logits != other.logits).any()
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 1000), st.sampled_from(["lbfgs", "sgd"]))
+def test_law_test_labels_do_not_change_predictions(task_seed, solver):
+    rng = np.random.default_rng(task_seed)
+    train, labels = rng.normal(size=(30, 6)).astype(np.float32), np.arange(30) % 3
+    test = rng.normal(size=(12, 6)).astype(np.float32)
+    probe = LinearProbe(solver=solver, epochs=3, strengths=(0.1, 0.01))
+    first = skel_eval.linear_probe(train, labels, test, np.zeros(12, int), settings=probe)
+    second = skel_eval.linear_probe(train, labels, test, rng.integers(0, 9, 12), settings=probe)
+    np.testing.assert_array_equal(first.logits, second.logits)
+    np.testing.assert_array_equal(first.weight, second.weight)
+    assert (first.strength, first.held_out) == (second.strength, second.held_out)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_unlabelled_rows_are_dropped(task, solver):
+    train, labels, test, truth, groups = task
+    hidden = labels.copy()
+    hidden[::3] = -1
+    seen = hidden >= 0
+    probe = LinearProbe(solver=solver, epochs=3)
+    result = skel_eval.linear_probe(train, hidden, test, truth, settings=probe, groups=groups)
+    part = skel_eval.linear_probe(train[seen], labels[seen], test, truth, settings=probe, groups=groups[seen])
+    np.testing.assert_array_equal(result.logits, part.logits)
+    masked = np.where(np.arange(len(truth)) % 2, truth, -1)
+    rate = skel_eval.linear_probe(train, labels, test, masked, settings=probe)
+    assert rate.accuracy == np.mean(rate.predictions[1::2] == truth[1::2])
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_constant_features(task, solver):
+    train, labels, test, truth, _ = task
+    probe = LinearProbe(solver=solver, epochs=3)
+    constant = np.full_like(train, 0.1)
+    result = skel_eval.linear_probe(constant, labels, np.full_like(test, 0.1), truth, settings=probe)
+    assert np.isfinite(result.logits).all()
+    assert len(set(result.predictions.tolist())) == 1
+    if solver == "lbfgs":
+        counts = np.bincount(labels) / len(labels)
+        np.testing.assert_allclose(
+            np.exp(result.logits[0]) / np.exp(result.logits[0]).sum(), counts, atol=1e-4
+        )
+        # one constant column changes nothing, however it is rounded
+        wide = np.concatenate([train, constant[:, :1]], 1)
+        wide_test = np.concatenate([test, np.full_like(test[:, :1], 0.1)], 1)
+        plain = skel_eval.linear_probe(train, labels, test, truth)
+        np.testing.assert_allclose(
+            skel_eval.linear_probe(wide, labels, wide_test, truth).logits, plain.logits, atol=1e-3
+        )
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "sgd"])
+def test_class_without_train_rows(task, solver):
+    train, labels, test, truth, groups = task
+    gap = np.where(labels >= 2, labels + 1, labels)  # no class 2
+    probe = LinearProbe(solver=solver, epochs=3)
+    result = skel_eval.linear_probe(train, gap, test, truth, settings=probe, groups=groups)
+    plain = skel_eval.linear_probe(train, labels, test, truth, settings=probe, groups=groups)
+    assert (result.logits[:, 2] == -np.inf).all()
+    np.testing.assert_allclose(result.logits[:, [0, 1, 3, 4]], plain.logits, rtol=1e-6, atol=1e-6)
+
+
+def test_rows_of_more_than_one_axis_are_flattened(task):
+    train, labels, test, truth, _ = task
+    probe = LinearProbe(strengths=(0.1,))
+    flat = skel_eval.linear_probe(train, labels, test, truth, settings=probe)
+    cube = skel_eval.linear_probe(
+        train.reshape(-1, 5, 2), labels, test.reshape(-1, 5, 2), truth, settings=probe
+    )
+    np.testing.assert_array_equal(flat.logits, cube.logits)
+
+
+def test_one_row_has_nothing_to_hold_out():
+    result = skel_eval.linear_probe(np.ones((1, 2)), np.array([1]), np.zeros((2, 2)), np.array([1, 0]))
+    assert result.held_out == ()
+    assert result.strength == 1.0
+    assert result.accuracy == 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"solver": "adam"}, "solver"),
+        ({"strengths": ()}, "strengths must be numbers above 0"),
+        ({"strengths": (0.0,)}, "strengths must be numbers above 0"),
+        ({"folds": 1}, "folds"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"batch_size": 0}, "batch_size"),
+    ],
+)
+def test_settings_errors(change, message):
+    with pytest.raises(ValueError, match=message):
+        LinearProbe(**change)
+
+
+def test_array_errors(task):
+    train, labels, test, truth, groups = task
+    with pytest.raises(ValueError, match=r"groups must have shape \(120,\)"):
+        skel_eval.linear_probe(train, labels, test, truth, groups=groups[:5])
+    with pytest.raises(ValueError, match=r"test_y must have shape \(120,\)"):
+        skel_eval.linear_probe(train, labels, test, truth[:5])
+    with pytest.raises(ValueError, match="train_x must have shape"):
+        skel_eval.linear_probe(train[0], labels, test, truth)
