@@ -138,7 +138,7 @@ def typing(session):
 def docs(session):
     """The site, warnings being errors; and every example in it and in the READMEs."""
     session.install(*editables(FOLDERS), *GROUPS["docs"])
-    session.run("sphinx-build", "-n", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     pytest(session, "docs", "README.md", *(str(folder / "README.md") for folder in FOLDERS.values()))
 
 

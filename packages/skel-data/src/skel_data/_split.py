@@ -56,8 +56,8 @@ def get_split(store: Store, name: str | None = None, *, seed: int = 0) -> Split:
 
     Args:
         store: The clips.
-        name: One of `split_names`. None: the store's default, else the first listed one, else ``xsub``, else
-            ``random``.
+        name: One of `split_names`. None: the store's default where its clips allow it, else the first
+            listed one, else ``xsub``, else ``random``.
         seed: Decides what ``random`` gives; the others do not depend on it.
 
     Raises:
@@ -100,7 +100,7 @@ def holdout_groups(store: Store, indices: Ints, *, seed: int = 0) -> Ints:
 
 
 def _subject_name(store: Store, code: int) -> str:
-    return store.subject_names[code] if code < len(store.subject_names) else str(code)
+    return store.subject_names[code] if 0 <= code < len(store.subject_names) else str(code)
 
 
 def _parts(store: Store, name: str) -> tuple[Ints, Ints]:

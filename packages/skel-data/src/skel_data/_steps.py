@@ -201,7 +201,7 @@ def resample(x: Floats, mask: Mask, lengths: Ints, frames: int) -> tuple[Floats,
     high = np.minimum(low + 1, lengths[:, None] - 1)
     rows = np.arange(len(x))[:, None]
     weight: Floats = (at - low).astype(np.float32)[..., None, None]
-    out_mask: Mask = np.where(weight < 0.5, mask[rows, low], mask[rows, high])
+    out_mask: Mask = (mask[rows, low] & (weight <= 0.5)) | (mask[rows, high] & (weight >= 0.5))
     part_low: Floats = np.where(mask[rows, low], 1 - weight, np.float32(0))
     part_high: Floats = np.where(mask[rows, high], weight, np.float32(0))
     total: Floats = np.where(out_mask, part_low + part_high, np.float32(1))[..., None]

@@ -1,0 +1,239 @@
+import os
+import stat
+
+import numpy as np
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import skel_data._pipeline as pipeline_module
+from skel_data import PIPELINES, Clip, CrosSCLR50, Default, apply_pipeline, build_clips, get_layout, stream
+
+
+def walk(layout, frames=20, seed=0, bodies=1):
+    """A body that keeps its shape roughly and walks."""
+    rng = np.random.default_rng(seed)
+    shape = rng.normal(size=(bodies, layout.num_joints, layout.dims)) + 3
+    way = np.linspace(0, 1, frames)[:, None, None, None] * rng.normal(size=layout.dims)
+    clip = shape + way + 0.05 * rng.normal(size=(frames, *shape.shape))
+    if layout.confidence:
+        clip = np.concatenate([clip, rng.uniform(0.1, 1, (*clip.shape[:3], 1))], -1)
+    return clip.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", ["ntu-25", "utd-20", "coco-17", "jhmdb-15"])
+@pytest.mark.parametrize("confidence", [False, True])
+@pytest.mark.parametrize("pipeline", [Default(), Default(frames=7, bodies=3), CrosSCLR50(), CrosSCLR50(frames=9)])
+def test_shape_for_any_layout(name, confidence, pipeline):
+    layout = evolve(get_layout(name), confidence=confidence)
+    clips = [walk(layout, frames, bodies=bodies) for frames, bodies in ((20, 1), (3, 2), (1, 1))]
+    out = apply_pipeline(pipeline, layout, clips)
+    assert out.shape == (3, layout.channels, pipeline.frames, layout.num_joints, pipeline.bodies or 2)
+    assert out.dtype == np.float32
+    assert np.isfinite(out).all()
+    assert not out[0, ..., 1].any()
+    assert out[1, ..., 1].any()
+
+
+@pytest.mark.parametrize("pipeline", [Default(), Default(scale=False, face=False), CrosSCLR50()])
+def test_a_clip_does_not_depend_on_the_others(pipeline, ntu, monkeypatch):
+    clips = [walk(ntu, frames, seed, bodies) for seed, (frames, bodies) in enumerate([(20, 1), (50, 2), (3, 1), (21, 3)])]
+    pipeline = evolve(pipeline, bodies=2)
+    together = apply_pipeline(pipeline, ntu, clips)
+    for clip, expected in zip(clips, together, strict=True):
+        np.testing.assert_allclose(apply_pipeline(pipeline, ntu, [clip])[0], expected, atol=1e-5)
+    monkeypatch.setattr(pipeline_module, "_BLOCK_BYTES", 1)
+    np.testing.assert_allclose(apply_pipeline(pipeline, ntu, clips), together, atol=1e-5)
+
+
+@given(st.floats(-3.1, 3.1), st.floats(0.01, 100), st.integers(0, 50))
+@settings(max_examples=25, deadline=None)
+def test_default_does_not_see_place_unit_or_direction(angle, unit, seed):
+    layout = get_layout("utd-20")
+    clip = walk(layout, seed=seed)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
+    moved = ((clip - [1, 2, 3]) @ turn.T * unit).astype(np.float32)
+    out = apply_pipeline(Default(), layout, [clip, moved])
+    np.testing.assert_allclose(out[0], out[1], atol=2e-4)
+
+
+def test_default_keeps_the_way_and_starts_at_the_origin(ntu):
+    clip = walk(ntu)
+    out = apply_pipeline(Default(frames=20, scale=False, face=False), ntu, [clip])[0, ..., 0]
+    np.testing.assert_allclose(out.transpose(1, 2, 0), clip[:, 0] - clip[0, 0, ntu.center], atol=1e-6)
+
+
+def test_default_scales_bones_to_a_quarter(ntu):
+    out = apply_pipeline(Default(frames=20), ntu, [walk(ntu), 40 * walk(ntu, seed=1)])
+    lengths = np.linalg.norm(stream(out, "bone", ntu), axis=1).sum(2) / 24
+    np.testing.assert_allclose(np.median(lengths[..., 0], 1), 0.25, rtol=1e-5)
+
+
+def test_default_leaves_2d_upright():
+    layout = get_layout("jhmdb-15")
+    clip = walk(layout)
+    out = apply_pipeline(Default(frames=20), layout, [clip])[0, ..., 0].transpose(1, 2, 0)
+    expected = clip[:, 0] - clip[0, 0, layout.center]
+    ratio = np.linalg.norm(out) / np.linalg.norm(expected)
+    np.testing.assert_allclose(out, ratio * expected, atol=1e-5)
+
+
+def test_default_carries_confidence_and_drops_joints_without():
+    layout = evolve(get_layout("jhmdb-15"), confidence=True)
+    clip = walk(layout)
+    clip[:, 0, 3, 2] = 0  # never seen
+    clip[5, 0, 4, 2] = 0  # missed once
+    out = apply_pipeline(Default(frames=20), layout, [clip])[0, ..., 0]
+    assert not out[:, :, 3].any()
+    np.testing.assert_allclose(out[2, :, 0], clip[:, 0, 0, 2], rtol=1e-6)
+    assert out[2, 5, 4] == 0
+    np.testing.assert_allclose(out[:2, 5, 4], (out[:2, 4, 4] + out[:2, 6, 4]) / 2, atol=1e-6)
+
+
+def test_default_with_gaps_is_the_line_between(ntu):
+    whole = np.ones((9, 1, 25, 3)) * np.arange(1, 10)[:, None, None, None] + walk(ntu, 1)
+    holes = whole.copy()
+    holes[3:5] = np.nan
+    holes[6, 0, 7] = 0
+    first, second = apply_pipeline(Default(), ntu, [whole, holes])
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
+def test_empty_frames_at_the_ends_do_not_count(ntu):
+    clip = walk(ntu)
+    padded = np.concatenate([np.zeros_like(clip[:3]), clip, np.full_like(clip[:2], np.nan)])
+    first, second = apply_pipeline(Default(), ntu, [clip, padded])
+    assert np.array_equal(first, second)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 3), st.sampled_from([0.0, 0.5, 0.95, 1.0]))
+@settings(max_examples=30, deadline=None)
+def test_never_nan_whatever_is_missing(seed, frames, bodies, share):
+    rng = np.random.default_rng(seed)
+    layout = get_layout("kinect-20")
+    clip = (10.0 ** rng.integers(-6, 9) * rng.normal(size=(frames, bodies, 20, 3))).astype(np.float32)
+    clip[rng.random(clip.shape[:3]) < share] = rng.choice([0, np.nan])
+    clip[rng.random(clip.shape) < share / 5] = np.nan
+    for pipeline in (Default(), CrosSCLR50()):
+        out = apply_pipeline(pipeline, layout, [clip])
+        assert np.isfinite(out).all()
+        if share == 1:
+            assert not out.any()
+
+
+def crossclr50(clip, layout, frames=50):
+    """The published procedure for one clip (T, M, V, C), as a loop."""
+    clip = clip[:300, :2]
+    out = np.zeros((3, frames, layout.num_joints, 2))
+    length = sum(bool(np.abs(frame[0, 0]).sum()) for frame in clip)
+    for body in range(clip.shape[1]):
+        x = (clip[:, body] - clip[:, body, layout.center : layout.center + 1])[:length].astype(np.float64)
+        resized = np.zeros((frames, layout.num_joints, 3))
+        for i in range(frames):
+            at = min(max((i + 0.5) * length / frames - 0.5, 0), length - 1)
+            low = int(at)
+            high = min(low + 1, length - 1)
+            resized[i] = x[low] + (at - low) * (x[high] - x[low])
+        left, right = layout.across[0]
+        vector = resized[:, right] - resized[:, left]
+        total = vector[:, 2].sum()
+        for i in range(frames):
+            theta = np.arccos(vector[i, 0] / (np.hypot(vector[i, 0], vector[i, 2]) + 1e-4))
+            theta = -theta if total >= 0 else theta
+            cos, sin = np.cos(theta), np.sin(theta)
+            turn = np.array([[cos, 0, -sin], [0, 1, 0], [sin, 0, cos]])
+            out[:, i, :, body] = turn @ resized[i].T
+    return out
+
+
+@pytest.mark.parametrize("name", ["ntu-25", "utd-20"])
+def test_crossclr50_is_the_published_procedure(name):
+    layout = get_layout(name)
+    clips = [walk(layout, frames, seed, bodies) for seed, (frames, bodies) in enumerate([(20, 1), (80, 2), (320, 3), (1, 1)])]
+    clips[1][10:30] = 0  # frames without a body shorten the clip at its end
+    clips[1][40:, 1] = 0
+    expected = [crossclr50(clip, layout) for clip in clips]
+    np.testing.assert_allclose(apply_pipeline(CrosSCLR50(), layout, clips), expected, atol=1e-5)
+
+
+def test_errors(ntu):
+    with pytest.raises(ValueError, match=r"clip 1 has shape \(4, 1, 20, 3\)"):
+        apply_pipeline(Default(), ntu, [np.ones((4, 1, 25, 3)), np.ones((4, 1, 20, 3))])
+    with pytest.raises(ValueError, match=r"clip 0 .* needs tracks of shape \(4, 1\)"):
+        apply_pipeline(Default(), ntu, [np.ones((4, 1, 25, 3))], [np.ones((4, 2))])
+    with pytest.raises(ValueError, match="frames"):
+        Default(frames=0)
+    with pytest.raises(TypeError, match="bodies"):
+        Default(bodies=1.5)
+    assert {name: kind.name for name, kind in PIPELINES.items()} == {name: name for name in PIPELINES}
+
+
+def test_no_clips(ntu):
+    assert apply_pipeline(Default(), ntu, []).shape == (0, 3, 64, 25, 1)
+
+
+@pytest.fixture
+def store(make_store, make_clip):
+    return make_store([make_clip(0), make_clip(1, (5, 3, 5, 3)), make_clip(2, (9, 1, 5, 3))])
+
+
+def test_build_clips_is_the_pipeline(store):
+    expected = apply_pipeline(
+        Default(bodies=2), store.layout, [store.clip(i) for i in range(3)], [store.tracks(i) for i in range(3)]
+    )
+    for cache in (False, True, True):
+        assert np.array_equal(build_clips(store, Default(), cache=cache), expected)
+        some = build_clips(store, Default(), indices=np.array([2, 0]), cache=cache)
+        assert np.array_equal(some, expected[[2, 0]])
+        some[:] = 0  # the cache is not to be seen through what is given
+
+
+def files(store):
+    return sorted(path.name for path in (store.path / "cache").glob("*"))
+
+
+def test_cache_goes_by_settings_and_content(store, make_store, make_clip, monkeypatch):
+    assert not (store.path / "cache").exists()
+    build_clips(store, Default(), cache=False)
+    assert not (store.path / "cache").exists()
+    first = build_clips(store, Default())
+    assert len(files(store)) == 1
+    build_clips(store, Default(face=False))
+    build_clips(store, CrosSCLR50())
+    assert len(files(store)) == 3
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline_module, "apply_pipeline", None)  # from here on only the cache can answer
+        assert np.array_equal(build_clips(store, Default()), first)
+        with pytest.raises(TypeError):
+            build_clips(store, Default(frames=63))
+    other = make_store([make_clip(5)], "other.store")
+    assert files(other) == []
+    assert Clip(other.clip(0), "x").positions.shape == (7, 1, 5, 3)
+
+
+@pytest.mark.parametrize("damage", [b"", b"junk", None])
+def test_a_damaged_cache_is_made_anew(store, damage):
+    first = build_clips(store, Default())
+    path = store.path / "cache" / files(store)[0]
+    path.write_bytes(path.read_bytes()[:-100] if damage is None else damage)
+    assert np.array_equal(build_clips(store, Default()), first)
+    assert np.array_equal(np.load(path), first)
+
+
+def test_a_read_only_store_is_not_cached(store, monkeypatch):
+    expected = build_clips(store, Default(), cache=False)
+    if os.geteuid() == 0:  # root may write anywhere: refuse in its place
+
+        def refuse(*_, **__):
+            raise PermissionError("read-only")
+
+        monkeypatch.setattr(pipeline_module.Path, "mkdir", refuse)
+    else:
+        store.path.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        assert np.array_equal(build_clips(store, Default()), expected)
+    finally:
+        store.path.chmod(stat.S_IRWXU)
+    assert not (store.path / "cache").exists()
