@@ -32,14 +32,11 @@ class TCNSettings:
 
     widths: tuple[int, ...] = (128, 128, 192, 192, 256, 256)
     kernels: tuple[int, ...] = (5, 5, 3, 3, 3, 3)
-    strides: tuple[int, ...] = (1, 2, 1, 2, 1, 1)
-    streams: tuple[str, ...] = ("joint", "bone", "motion")
+    strides: tuple[int, ...] = (2, 1, 2, 1, 1, 1)
 
     def build(self, layout: SkeletonLayout) -> TCN:
         """An encoder with fresh weights."""
-        return TCN(
-            layout, widths=self.widths, kernels=self.kernels, strides=self.strides, streams=self.streams
-        )
+        return TCN(layout, widths=self.widths, kernels=self.kernels, strides=self.strides)
 
 
 Encoder = STGCN | TCN

@@ -71,6 +71,8 @@ def test_unknown_preset_lists_the_others():
 def test_ntu_bones_are_the_published_pairs():
     # 1-based (child, parent) of the field's bone stream
     text = "1-2 2-21 3-21 4-3 5-21 6-5 7-6 8-7 9-21 10-9 11-10 12-11 13-1 14-13 15-14 16-15 17-1 18-17 19-18"
-    pairs = [tuple(map(int, pair.split("-"))) for pair in f"{text} 20-19 21-21 22-23 23-8 24-25 25-12".split()]
+    pairs = [
+        tuple(map(int, pair.split("-"))) for pair in f"{text} 20-19 21-21 22-23 23-8 24-25 25-12".split()
+    ]
     expected = np.array([parent for _, parent in sorted(pairs)]) - 1
     assert np.array_equal(get_layout("ntu-25").parents, expected)

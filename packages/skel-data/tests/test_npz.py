@@ -14,8 +14,9 @@ def load(tmp_path):
     def run(layout=None, with_layout=True, **arrays):
         positions = np.random.default_rng(0).normal(size=(9, 3, 3)).astype(np.float32)
         everything = {"positions": positions, "lengths": LENGTHS, **(TREE if with_layout else {}), **arrays}
-        np.savez(tmp_path / "my.npz", **{key: value for key, value in everything.items() if value is not None})
-        return import_dataset("npz", tmp_path / "my.npz", tmp_path / "my.store", layout=layout, overwrite=True)
+        path = tmp_path / "my.npz"
+        np.savez(path, **{key: value for key, value in everything.items() if value is not None})
+        return import_dataset("npz", path, tmp_path / "my.store", layout=layout, overwrite=True)
 
     return run
 

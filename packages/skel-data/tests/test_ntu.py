@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_data import READERS, BadFile, Clip, CrosSCLR50, Source, build_clips, import_dataset, write_ntu_skeleton
+from skel_data import (
+    READERS,
+    BadFile,
+    Clip,
+    CrosSCLR50,
+    Source,
+    build_clips,
+    import_dataset,
+    write_ntu_skeleton,
+)
 from skel_data.readers._ntu import parse, parse_text
 
 NAME = "S001C002P003R002A013"
@@ -39,7 +48,8 @@ def test_slots_are_the_order_in_the_frame():
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [(b"\r\n", b"\n"), (b" ", b"  "), (b" ", b"\t"), (b"\r\n", b" \r\n"), (b"25\r\n", b"25\r\n")]
+    ("old", "new"),
+    [(b"\r\n", b"\n"), (b" ", b"  "), (b" ", b"\t"), (b"\r\n", b" \r\n"), (b"25\r\n", b"25\r\n")],
 )
 def test_white_space_does_not_matter(old, new):
     positions, data = text()
@@ -102,11 +112,13 @@ def test_damage_gives_a_clip_or_a_value_error(data):
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(damaged)))
         stop = at + data.draw(st.sampled_from([0, 1, 5, 700]))
-        damaged[at:stop] = data.draw(st.one_of(st.binary(max_size=4), st.sampled_from([b"1e999", b"nan", b"\n", b"9"])))
+        damaged[at:stop] = data.draw(
+            st.one_of(st.binary(max_size=4), st.sampled_from([b"1e999", b"nan", b"\n", b"9"]))
+        )
     try:
         positions, tracks = parse_text(bytes(damaged))
     except ValueError as error:
-        assert str(error)
+        assert str(error)  # noqa: PT017
     else:
         assert np.isfinite(positions).all()
         assert positions.shape[:2] == tracks.shape
@@ -157,7 +169,8 @@ def test_good_files_give_the_published_clips(ntu_format, tmp_path):
 def test_broken_files_are_told_and_lose_no_good_one(ntu_format, tmp_path):
     both = tmp_path / "both"
     both.mkdir()
-    good, broken = sorted((ntu_format / "nturgb+d_skeletons").iterdir()), sorted((ntu_format / "broken").iterdir())
+    good = sorted((ntu_format / "nturgb+d_skeletons").iterdir())
+    broken = sorted((ntu_format / "broken").iterdir())
     for path in good + broken:
         (both / path.name).write_bytes(path.read_bytes())
     entries = list(READERS["ntu60"].read(Source(both)))
@@ -174,5 +187,3 @@ def test_broken_files_are_told_and_lose_no_good_one(ntu_format, tmp_path):
     with pytest.raises(ValueError, match=broken[0].name):
         import_dataset("ntu60", both, tmp_path / "strict", strict=True)
     assert not (tmp_path / "strict").exists()
-
-

@@ -13,7 +13,9 @@ NAME = "a08_s02_e03_v01"
 
 def file(frames=4, **changes):
     skeletons = np.random.default_rng(0).normal(size=(frames, 20, 3)).round(3)
-    return skeletons, json.dumps({"file_name": NAME, "skeletons": skeletons.tolist(), "label": 7, **changes}).encode()
+    return skeletons, json.dumps(
+        {"file_name": NAME, "skeletons": skeletons.tolist(), "label": 7, **changes}
+    ).encode()
 
 
 def test_clip():
@@ -68,6 +70,7 @@ def test_damage_gives_a_clip_or_a_value_error(at, length, put):
     try:
         clip = parse(NAME, GOOD[:at] + put + GOOD[at + length :])
     except ValueError as error:
-        assert str(error)
+        reason = str(error)
+        assert reason
     else:
         assert clip.positions.shape[1:] == (1, 20, 3)

@@ -24,7 +24,9 @@ def walk(layout, frames=20, seed=0, bodies=1):
 
 @pytest.mark.parametrize("name", ["ntu-25", "utd-20", "coco-17", "jhmdb-15"])
 @pytest.mark.parametrize("confidence", [False, True])
-@pytest.mark.parametrize("pipeline", [Default(), Default(frames=7, bodies=3), CrosSCLR50(), CrosSCLR50(frames=9)])
+@pytest.mark.parametrize(
+    "pipeline", [Default(), Default(frames=7, bodies=3), CrosSCLR50(), CrosSCLR50(frames=9)]
+)
 def test_shape_for_any_layout(name, confidence, pipeline):
     layout = evolve(get_layout(name), confidence=confidence)
     clips = [walk(layout, frames, bodies=bodies) for frames, bodies in ((20, 1), (3, 2), (1, 1))]
@@ -38,7 +40,7 @@ def test_shape_for_any_layout(name, confidence, pipeline):
 
 @pytest.mark.parametrize("pipeline", [Default(), Default(scale=False, face=False), CrosSCLR50()])
 def test_a_clip_does_not_depend_on_the_others(pipeline, ntu, monkeypatch):
-    clips = [walk(ntu, frames, seed, bodies) for seed, (frames, bodies) in enumerate([(20, 1), (50, 2), (3, 1), (21, 3)])]
+    clips = [walk(ntu, *shape) for shape in ((20, 0, 1), (50, 1, 2), (3, 2, 1), (21, 3, 3))]
     pipeline = evolve(pipeline, bodies=2)
     together = apply_pipeline(pipeline, ntu, clips)
     for clip, expected in zip(clips, together, strict=True):
@@ -151,7 +153,7 @@ def crossclr50(clip, layout, frames=50):
 @pytest.mark.parametrize("name", ["ntu-25", "utd-20"])
 def test_crossclr50_is_the_published_procedure(name):
     layout = get_layout(name)
-    clips = [walk(layout, frames, seed, bodies) for seed, (frames, bodies) in enumerate([(20, 1), (80, 2), (320, 3), (1, 1)])]
+    clips = [walk(layout, *shape) for shape in ((20, 0, 1), (80, 1, 2), (320, 2, 3), (1, 3, 1))]
     clips[1][10:30] = 0  # frames without a body shorten the clip at its end
     clips[1][40:, 1] = 0
     expected = [crossclr50(clip, layout) for clip in clips]
@@ -181,7 +183,10 @@ def store(make_store, make_clip):
 
 def test_build_clips_is_the_pipeline(store):
     expected = apply_pipeline(
-        Default(bodies=2), store.layout, [store.clip(i) for i in range(3)], [store.tracks(i) for i in range(3)]
+        Default(bodies=2),
+        store.layout,
+        [store.clip(i) for i in range(3)],
+        [store.tracks(i) for i in range(3)],
     )
     for cache in (False, True, True):
         assert np.array_equal(build_clips(store, Default(), cache=cache), expected)

@@ -16,8 +16,8 @@ def load(tmp_path):
     if "SKEL_DATA" not in os.environ:
         pytest.skip("SKEL_DATA is not set: no folder with recordings")
 
-    def run(format, path, **settings):
-        return import_dataset(format, Path(os.environ["SKEL_DATA"]) / path, tmp_path / "store", **settings)
+    def run(kind, path, **settings):
+        return import_dataset(kind, Path(os.environ["SKEL_DATA"]) / path, tmp_path / "store", **settings)
 
     return run
 

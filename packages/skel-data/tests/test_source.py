@@ -5,6 +5,7 @@ import os
 import tarfile
 import zipfile
 
+import numpy as np
 import pytest
 
 import skel_data._source as source_module
@@ -56,7 +57,11 @@ def test_links_do_not_lead_out(tmp_path):
     (inside / "folder").symlink_to(tmp_path / "outside")
     os.mkfifo(inside / "pipe.txt")
     found = content(Source(inside))
-    assert found == {"link.txt": "a link that leads out of the source folder", "near.txt": b"r", "real.txt": b"r"}
+    assert found == {
+        "link.txt": "a link that leads out of the source folder",
+        "near.txt": b"r",
+        "real.txt": b"r",
+    }
 
 
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.xz", ".TXZ"])
@@ -112,27 +117,43 @@ def test_too_large_member(tmp_path, monkeypatch):
         assert "3000 bytes" in found["b/two.txt"]
 
 
-@pytest.mark.parametrize("cut", [700, 1100, 3000, 4608])
-@pytest.mark.parametrize("pack", [bytes, lzma.compress, gzip.compress])
-def test_cut_archive_keeps_what_came_before(tmp_path, cut, pack):
-    files = {"first.txt": b"1", "second.txt": os.urandom(3000), "third.txt": b"3"}
-    data = tar_bytes(files)
-    if pack is bytes:
-        data = data[:cut]
-    else:
-        packed = pack(data)
-        data = packed[: cut if cut < 4000 else len(packed) - 12]
-    name = {bytes: "a.tar", lzma.compress: "a.tar.xz", gzip.compress: "a.tar.gz"}[pack]
-    (tmp_path / name).write_bytes(data)
-    try:
-        found = content(Source(tmp_path / name))
-    except ValueError as error:
-        assert name in str(error)  # noqa: PT017
-        assert pack is not bytes
-        return
-    assert found["first.txt"] == b"1"
-    assert "cut off" in found[name]
-    assert not any(found.get(file, files[file]) != files[file] and isinstance(found[file], bytes) for file in files)
+def assert_cut(path, complete):
+    """The files named are whole, no other has wrong content, and the rest is told to be lost."""
+    found = content(Source(path))
+    assert {name: found[name] for name in complete} == {name: THREE[name] for name in complete}
+    assert not [name for name in THREE.keys() - complete if isinstance(found.get(name), bytes)]
+    assert "cut off" in found[path.name]
+
+
+THREE = {"first.txt": b"1", "second.txt": np.random.default_rng(0).bytes(3000), "third.txt": b"3"}
+
+
+@pytest.mark.parametrize(
+    ("cut", "complete"),
+    [
+        (1100, {"first.txt"}),  # within the second header
+        (3000, {"first.txt"}),  # within the second file
+        (4608, {"first.txt", "second.txt"}),  # between two files
+        (5632, set(THREE)),  # only the end mark is lost
+    ],
+)
+def test_cut_tar_keeps_what_came_before(tmp_path, cut, complete):
+    path = tmp_path / "a.tar"
+    path.write_bytes(tar_bytes(THREE)[:cut])
+    assert_cut(path, complete)
+
+
+@pytest.mark.parametrize(("pack", "suffix"), [(lzma.compress, "xz"), (gzip.compress, "gz")])
+def test_cut_compressed_tar_keeps_what_came_before(tmp_path, pack, suffix):
+    path = tmp_path / f"a.tar.{suffix}"
+    packed = pack(tar_bytes(THREE))
+    path.write_bytes(packed[:-12])  # the checksum is lost
+    assert_cut(path, set(THREE))
+    path.write_bytes(packed[:2000])
+    assert_cut(path, {"first.txt"})
+    path.write_bytes(packed[:20])
+    with pytest.raises(ValueError, match=path.name):
+        content(Source(path))
 
 
 def test_damaged_header_midway_is_reported(tmp_path):

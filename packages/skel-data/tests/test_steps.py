@@ -26,7 +26,9 @@ def test_known_joints():
     out, mask = steps.known_joints(x, 3)
     assert mask[0, :, 0, 0].tolist() == [True, False, False, True]
     assert not out[0, 1:3].any()
-    out, mask = steps.known_joints(np.array([[[[[1, 2, 0.5], [1, 2, 0], [0, 0, 0.5], [0, 1, 1]]]]], np.float32), 2)
+    out, mask = steps.known_joints(
+        np.array([[[[[1, 2, 0.5], [1, 2, 0], [0, 0, 0.5], [0, 1, 1]]]]], np.float32), 2
+    )
     assert mask[0, 0, 0].tolist() == [True, False, False, True]
     assert not out[0, 0, 0, 1:3].any()
 
@@ -170,4 +172,6 @@ def test_resample_ignores_padding_and_keeps_lines(length, frames, padding):
     x[0, :length, 0, 0] = np.linspace(1, 2, length)[:, None]
     out, _ = steps.resample(*steps.known_joints(x, 3), np.array([length]), frames)
     at = ((np.arange(frames) + 0.5) * length / frames - 0.5).clip(0, length - 1)
-    np.testing.assert_allclose(series(out), np.interp(at, np.arange(length), x[0, :length, 0, 0, 0]), rtol=1e-6)
+    np.testing.assert_allclose(
+        series(out), np.interp(at, np.arange(length), x[0, :length, 0, 0, 0]), rtol=1e-6
+    )

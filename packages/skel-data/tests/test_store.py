@@ -24,9 +24,8 @@ def test_round_trip(make_store, make_clip):
         for index, clip in enumerate([clips[0], clips[1], clips[3]]):
             assert np.array_equal(opened.clip(index), clip.positions)
             assert not opened.clip(index).flags.writeable
-            frames, bodies = clip.positions.shape[:2]
-            ids = np.broadcast_to(np.arange(1, bodies + 1), (frames, bodies)) if clip.tracks is None else clip.tracks
-            assert np.array_equal(opened.tracks(index), ids)
+            slots = np.tile(np.arange(1, clip.positions.shape[1] + 1), (len(clip.positions), 1))
+            assert np.array_equal(opened.tracks(index), slots if clip.tracks is None else clip.tracks)
         assert opened.lengths.tolist() == [7, 4, 1]
         assert opened.bodies.tolist() == [1, 2, 3]
         assert opened.labels.tolist() == [0, 1, -1]
@@ -36,8 +35,8 @@ def test_round_trip(make_store, make_clip):
         assert opened.listed_split.tolist() == [[1], [0], [0]]
         assert opened.bad_files == (BadFile("c.txt", "empty"),)
         assert (opened.dataset, opened.classes, opened.units) == ("made-up", ("a", "b"), "metres")
-        assert (opened.default_split, opened.subject_names, opened.view_names) == ("xsub", ("p", "q"), ("left",))
-        assert opened.header["source"] == "nowhere"
+        assert (opened.default_split, opened.header["source"]) == ("xsub", "nowhere")
+        assert (opened.subject_names, opened.view_names) == (("p", "q"), ("left",))
         assert opened.layout.joints[1] == "left hip"
 
 
@@ -174,7 +173,8 @@ def clips():
         if i == 20:
             print("ready", flush=True)
             time.sleep(60)
-write_store(sys.argv[1], clips(), layout=get_layout("kinect-20"), classes=(), dataset="d", units="m", source="s",
+write_store(sys.argv[1], clips(), layout=get_layout("kinect-20"), classes=(), dataset="d",
+units="m", source="s",
             overwrite=True)
 """
 

@@ -34,7 +34,9 @@ def test_bones_keep_their_length_and_belong_to_the_subject():
     by_subject = {}
     for clip in synth_clips(SMALL):
         bones = np.linalg.norm(stream(clip.positions.transpose(3, 0, 2, 1), "bone", layout), axis=0)[..., 0]
-        rigid = [joint for joint in range(25) if joint not in (21, 23)]  # hand tip and thumb are siblings here
+        rigid = [
+            joint for joint in range(25) if joint not in (21, 23)
+        ]  # hand tip and thumb are siblings here
         np.testing.assert_allclose(bones[:, rigid], np.tile(bones[:1, rigid], (len(bones), 1)), atol=1e-4)
         by_subject.setdefault(clip.subject, []).append(bones[0, rigid])
     for bones in by_subject.values():

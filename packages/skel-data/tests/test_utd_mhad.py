@@ -56,7 +56,8 @@ def test_damage_gives_a_clip_or_a_value_error(at, put):
     try:
         clip = parse(NAME, good[:at] + put + good[at + len(put) :])
     except ValueError as error:
-        assert str(error)
+        reason = str(error)
+        assert reason
     else:
         assert clip.positions.shape[2:] == (20, 3)
 

@@ -28,9 +28,13 @@ def known_joints(x: Floats, dims: int) -> tuple[Floats, Mask]:
     Returns:
         `x` with zeros in the gaps, and the mask.
     """
-    mask = np.isfinite(x).all(-1) & _any(x[..., :dims] != 0, -1)
+    with np.errstate(over="ignore"):
+        total = np.abs(x[..., :dims]) @ np.ones(
+            dims, x.dtype
+        )  # one quick pass instead of two over an axis of 3
+    mask: Mask = (total > 0) & (total < np.inf)
     if x.shape[-1] > dims:
-        mask &= x[..., dims] > 0
+        mask &= (x[..., dims] > 0) & (x[..., dims] < np.inf)
     return np.where(mask[..., None], x, np.float32(0)), mask
 
 
