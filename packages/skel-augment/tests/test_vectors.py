@@ -1,10 +1,5 @@
 """Results number by number: the set in $SKEL_VECTORS, else the small one beside this file."""
 
-import json
-import os
-from pathlib import Path
-
-import numpy as np
 import pytest
 import torch
 
@@ -21,7 +16,6 @@ from skel_augment import (
 )
 from skel_data import get_layout
 
-FOLDER = Path(os.environ.get("SKEL_VECTORS") or Path(__file__).parent / "vectors")
 EXACT = {"temporal_crop", "spatial_flip", "time_flip", "axis_mask"}
 
 
@@ -67,36 +61,16 @@ def params_of(config, case):
     return None
 
 
-def read(path):
-    with np.load(path) as file:
-        return json.loads(str(file["config"])), {key: file[key] for key in file if key != "config"}
-
-
-def is_ours(path):
-    with np.load(path) as file:
-        return json.loads(str(file["config"]))["kind"] == "augment"
-
-
-CASES = [path for path in sorted(FOLDER.rglob("*.npz")) if is_ours(path)]
-
-
-@pytest.mark.vectors
-def test_folder_holds_cases():
-    assert CASES, f"no vectors of augmentations in {FOLDER}"
-
-
-@pytest.mark.vectors
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_vector(path):
-    config, case = read(path)
-    params = params_of(config, case)
+@pytest.mark.vectors("augment")
+def test_published_numbers(vector):
+    params = params_of(vector.config, vector)
     if params is None:
-        pytest.skip(f"not covered yet: {config['op']}")
+        pytest.skip(f"not covered yet: {vector.config['op']}")
 
-    x = torch.from_numpy(case["in.x"])[None]
+    x = torch.from_numpy(vector["in.x"])[None]
     y = params(x).apply(x)[0]
-    expected = torch.from_numpy(case["out.y"])
-    if config["op"] in EXACT:
+    expected = torch.from_numpy(vector["out.y"])
+    if vector.config["op"] in EXACT:
         assert torch.equal(y, expected)
     elif x.dtype == torch.float64:
         torch.testing.assert_close(y, expected, rtol=0, atol=1e-13 * expected.abs().max().item())

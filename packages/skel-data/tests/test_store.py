@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -50,7 +49,7 @@ def test_absent_bodies_have_no_track(make_store, make_clip):
 def test_frames_are_not_padded(make_store, make_clip):
     store = make_store([make_clip(0, (100, 1, 5, 3)), make_clip(1, (2, 2, 5, 3))])
     assert store.frames.shape == (104, 5, 3)
-    assert os.path.getsize(store.path / "frames.npy") == 128 + 104 * 5 * 3 * 4
+    assert (store.path / "frames.npy").stat().st_size == 128 + 104 * 5 * 3 * 4
     assert np.load(store.path / "frames.npy").shape == (104, 5, 3)
 
 

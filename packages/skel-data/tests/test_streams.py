@@ -1,7 +1,3 @@
-import json
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from attrs import evolve
@@ -10,26 +6,18 @@ from hypothesis import strategies as st
 
 from skel_data import STREAMS, get_layout, stream
 
-VECTORS = Path(os.environ.get("SKEL_VECTORS", Path(__file__).with_name("vectors")))
 NAMES = {"ntu-rgb+d": "ntu-25"}
 
 
-@pytest.mark.vectors
-@pytest.mark.parametrize("path", sorted(VECTORS.glob("streams.*.npz")), ids=lambda path: path.stem)
-def test_vectors(path):
-    with np.load(path) as case:
-        name = json.loads(str(case["config"]))["layout"]
-        layout = get_layout(NAMES.get(name, name))
-        joint = case["in.joint"]
-        if layout.channels != joint.shape[1]:
-            layout = evolve(layout, confidence=joint.shape[1] > layout.dims)
-        for name in ("motion", "bone"):
-            assert np.array_equal(stream(joint, name, layout), case[f"out.{name}"])
-
-
-@pytest.mark.vectors
-def test_there_are_vectors():
-    assert list(VECTORS.glob("streams.*.npz"))
+@pytest.mark.vectors("streams")
+def test_published_numbers(vector):
+    name = vector.config["layout"]
+    layout = get_layout(NAMES.get(name, name))
+    joint = vector["in.joint"]
+    if layout.channels != joint.shape[1]:
+        layout = evolve(layout, confidence=joint.shape[1] > layout.dims)
+    for name in ("motion", "bone"):
+        assert np.array_equal(stream(joint, name, layout), vector[f"out.{name}"])
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -140,3 +140,21 @@ def test_knn_wrong_types(task):
         skel_eval.knn(train, labels.astype(float), test)
     with pytest.raises(TypeError, match="train_x must be a numpy array or a torch tensor, got list"):
         skel_eval.knn(train.tolist(), labels, test)
+
+
+@pytest.mark.vectors("knn")
+def test_published_numbers(vector):
+    tested = [key for key in vector.arrays if key.startswith("out.pred_k")]
+    assert tested
+    for key in tested:
+        k = int(key.removeprefix("out.pred_k"))
+        result = skel_eval.knn(
+            vector["in.train"],
+            vector["in.train_labels"],
+            vector["in.test"],
+            k=k,
+            temperature=vector.config["temperature"],
+        )
+        np.testing.assert_array_equal(result.predictions, vector[key])
+        rate = skel_eval.accuracy(result.predictions, vector["in.test_labels"])
+        assert np.float32(rate) == vector[f"out.acc_k{k}"]

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._source import Source
-from skel_data._store import Store, write_store
+from skel_data._store import Store
+from skel_data._write import write_store
 from skel_data.readers import READERS, Facts, Reader
 
 

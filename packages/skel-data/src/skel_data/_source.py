@@ -84,7 +84,9 @@ class Source:
     def _tar(self) -> Iterator[Member | BadFile]:
         count = 0
         try:
-            with _open_stream(self.path) as stream, _TarFile.open(fileobj=stream, mode="r|") as archive:
+            with _open_stream(self.path) as file:
+                stream = _BeforeDamage(file)
+                archive = _TarFile.open(fileobj=cast("IO[bytes]", stream), mode="r|")
                 while (info := archive.next()) is not None:
                     if (info.isfile() or info.islnk() or info.issym()) and _wanted(info.name):
                         name = info.name.removeprefix("./")
@@ -118,6 +120,26 @@ class _TarHeader(tarfile.TarInfo):
 
 class _TarFile(tarfile.TarFile):
     tarinfo = _TarHeader
+
+
+class _BeforeDamage:
+    """Gives all that lies before the damage in a stream, and raises only then."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._damage: Exception | None = None
+
+    def read(self, size: int) -> bytes:
+        parts = []
+        try:
+            while self._damage is None and size > 0 and (part := self._stream.read1(size)):
+                parts.append(part)
+                size -= len(part)
+        except _DAMAGE as error:
+            self._damage = error
+        if self._damage is not None and not parts:
+            raise self._damage
+        return b"".join(parts)
 
 
 def _wanted(name: str) -> bool:

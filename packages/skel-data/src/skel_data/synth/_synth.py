@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from skel_data._clip import Clip
 from skel_data._layout import get_layout
-from skel_data._store import Store, write_store
+from skel_data._store import Store
+from skel_data._write import write_store
 from skel_data.synth._actions import ACTIONS, Performance
 from skel_data.synth._body import JOINTS, about, pose
 

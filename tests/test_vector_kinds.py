@@ -1,0 +1,36 @@
+"""Every kind of golden vector is either tested or said to be missing."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDER = os.environ.get("SKEL_VECTORS")
+
+
+def kinds_tested():
+    marker = re.compile(r"mark\.vectors\(([^)]*)\)")
+    for path in ROOT.glob("packages/*/tests/test_*.py"):
+        for arguments in marker.findall(path.read_text(encoding="utf-8")):
+            yield from re.findall(r'"(\w+)"', arguments)
+
+
+def kinds_given():
+    for path in sorted(Path(FOLDER).glob("*.npz")) if FOLDER else ():
+        with np.load(path, allow_pickle=False) as case:
+            yield json.loads(str(case["config"]))["kind"]
+
+
+def test_kinds_of_this_project_are_tested():
+    kinds = {"aimclr", "augment", "eadm", "ensemble", "graph", "knn", "skeletonclr", "stgcn", "streams"}
+    assert kinds <= set(kinds_tested())
+
+
+@pytest.mark.parametrize("kind", sorted(set(kinds_given())) or ["none: SKEL_VECTORS is not set"])
+def test_kind_is_covered(kind):
+    if kind not in set(kinds_tested()):
+        pytest.skip(f"golden vectors not covered yet: {kind}")
