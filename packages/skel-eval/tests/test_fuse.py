@@ -3,6 +3,7 @@ import pytest
 
 import skel_eval
 
+
 @pytest.mark.vectors("ensemble")
 def test_published_numbers(vector):
     weights = vector.config["weights"]

@@ -2,8 +2,9 @@
 
 import torch
 from einops import rearrange
-from skel_data import SkeletonLayout, stream
 from torch import Tensor, nn
+
+from skel_data import SkeletonLayout, stream
 
 
 class TCN(nn.Module):
