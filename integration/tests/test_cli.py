@@ -83,6 +83,14 @@ def test_main_job(capsys, tmp_path):
     assert "aimclr" in skel(capsys, "recipe")[1].out
 
 
+def test_demo(capsys, tmp_path):
+    status, output = skel(capsys, "demo", "--out", tmp_path / "demo", "--epochs", "1")
+    assert status == 0
+    assert "ridge on coordinates" in output.out
+    assert (tmp_path / "demo" / "run" / "report.html").exists()
+    assert skel(capsys, "demo", "--out", tmp_path / "demo")[0] == 1
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

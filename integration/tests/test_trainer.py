@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -102,6 +103,16 @@ def test_resume_after_kill_is_exact(store, tmp_path, tiny):
     assert_same(weights(Run.open(tmp_path / "whole")), weights(Run.open(tmp_path / "cut")))
 
 
+def test_tensorboard_is_an_extra(store, tmp_path, tiny):
+    recipe = tiny("compact", train__tensorboard=True)
+    if find_spec("tensorboard") is None:
+        with pytest.raises(ImportError, match=r"skel-recipes\[tensorboard\]"):
+            pretrain(recipe, store, tmp_path / "run")
+        assert not (tmp_path / "run").exists()
+    else:
+        assert list((pretrain(recipe, store, tmp_path / "run").path / "tensorboard").iterdir())
+
+
 def test_finished_run_stays_as_it_is(run):
     before = weights(run)
     resume(run.path)
@@ -115,6 +126,7 @@ def test_errors(store, tmp_path, tiny, run):
         pretrain(tiny("compact"), store, tmp_path / "run", split="xsup")
     with pytest.raises(ValueError, match="no device 'tpu'"):
         pretrain(tiny("compact"), store, tmp_path / "device", device="tpu")
+    assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError, match="no run at"):
         resume(tmp_path / "none")
     with pytest.raises(ValueError, match="is not a run"):

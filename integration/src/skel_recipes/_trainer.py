@@ -55,8 +55,11 @@ def pretrain(
     chosen = get_split(store, split)
     if len(chosen.train) < 2:
         raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
+    where = pick_device(device)
+    if recipe.train.tensorboard:
+        _summary_writer()  # a missing extra is told before the folder is made
     run = Run.create(out, recipe, store, chosen.name, len(chosen.train))
-    return _train(run, store, pick_device(device), progress)
+    return _train(run, store, where, progress)
 
 
 def resume(path: str | Path, *, device: str = "auto", progress: bool = False) -> Run:
@@ -96,7 +99,7 @@ def _train(run: Run, store: Store, device: torch.device, progress: bool) -> Run:
     method = build_method(recipe, sight).to(device)
     optimizer = build_optimizer(recipe.optim, method)
     first = _restore(run, method, optimizer, device)
-    events = _tensorboard(run) if settings.tensorboard else None
+    events = _summary_writer()(str(run.path / "tensorboard")) if settings.tensorboard else None
 
     hidden = None if progress else True  # None: shown on a terminal only
     with tqdm(total=settings.epochs, initial=first, unit="epoch", disable=hidden, desc=recipe.name) as bar:
@@ -204,9 +207,10 @@ def _log(run: Run, line: dict[str, Any], events: Any) -> None:
             events.add_scalar(name, value, line["epoch"])
 
 
-def _tensorboard(run: Run) -> Any:
+def _summary_writer() -> Any:
+    """TensorBoard's writer class."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError("train.tensorboard needs the extra skel-recipes[tensorboard]") from error
-    return SummaryWriter(str(run.path / "tensorboard"))
+    return SummaryWriter

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 
-def demo(*, out: Path = Path("skel-demo"), seed: int = 0) -> None:
+def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 60) -> None:
     """Make synthetic recordings, pretrain, evaluate beside the baselines, write a report.
 
     Args:
         out: Folder to be made; it will hold the store and the run.
         seed: Decides the recordings and the training.
+        epochs: Length of the pretraining.
     """
     from skel_data import SynthSettings, synth_store
     from skel_recipes._evaluate import evaluate
@@ -25,7 +26,7 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0) -> None:
     store = synth_store(out / "synth.store", SynthSettings(seed=seed))
     say(f"   {len(store)} clips of {len(store.classes)} actions in {store.path}")
     say("2. Pretraining without labels: recipe compact, shortened.")
-    recipe = load_recipe("compact", {"train.epochs": 60, "train.seed": seed})
+    recipe = load_recipe("compact", {"train.epochs": epochs, "train.seed": seed})
     run = pretrain(recipe, store, out / "run", progress=True)
     say(f"   loss {run.metrics()[0]['loss']:.2f} to {run.metrics()[-1]['loss']:.2f} in {run.path}")
     say("3. Evaluation of the frozen encoder, baselines beside it.\n")
