@@ -23,7 +23,7 @@ def test_resolved_recipe_reads_back(name, tmp_path):
         ("train.epochs.x", 3, "'epochs' holds 150, not a table"),
         ("train.epochs", 0, r"epochs.*@ recipe\.train"),
         ("train.batch_size", "many", r"@ recipe\.train\.batch_size"),
-        ("optim.name", "lars", r"lars.*|@ recipe\.optim\.name"),
+        ("optim.optimizer", "lars", r"lars.*@ recipe\.optim\.optimizer"),
         ("data.stream", "sound", r"stream.*@ recipe\.data"),
         ("method.name", "simsiam", r"@ recipe\.method"),
     ],

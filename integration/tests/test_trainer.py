@@ -146,7 +146,7 @@ def test_resume_refuses_another_store(store, tmp_path, tiny, run):
 def test_loss_that_is_not_finite_stops_the_run(store, tmp_path, tiny):
     with pytest.raises(FloatingPointError, match=r"loss was .* in epoch \d, step"):
         pretrain(
-            tiny("compact", optim__name="sgd", optim__lr=1e30, optim__warmup_epochs=0),
+            tiny("compact", optim__optimizer="sgd", optim__lr=1e30, optim__warmup_epochs=0),
             store,
             tmp_path / "run",
         )

@@ -42,7 +42,7 @@ class OptimSettings:
     """How weights are updated.
 
     Attributes:
-        name: sgd (with momentum 0.9) or adamw.
+        optimizer: sgd (with momentum 0.9) or adamw.
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD, decoupled decay of AdamW.
         schedule: constant, cosine (to zero), or step (a tenth after each milestone).
@@ -50,7 +50,7 @@ class OptimSettings:
         warmup_epochs: Epochs over which the rate grows linearly from zero.
     """
 
-    name: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     lr: float = field(default=0.1, validator=validators.gt(0))
     weight_decay: float = field(default=1e-4, validator=validators.ge(0))
     schedule: Literal["constant", "cosine", "step"] = "constant"

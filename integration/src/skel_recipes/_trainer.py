@@ -86,7 +86,7 @@ def build_method(recipe: Recipe, sight: Sight) -> Method:
 def build_optimizer(settings: OptimSettings, module: nn.Module) -> torch.optim.Optimizer:
     """The optimiser of a recipe over the weights that are trained."""
     weights = [weight for weight in module.parameters() if weight.requires_grad]
-    if settings.name == "sgd":
+    if settings.optimizer == "sgd":
         return torch.optim.SGD(weights, settings.lr, momentum=0.9, weight_decay=settings.weight_decay)
     return torch.optim.AdamW(weights, settings.lr, weight_decay=settings.weight_decay)
 
