@@ -32,3 +32,7 @@ class Sight:
             stream(view.apply(clips, params), self.stream, self.layout)
             for view, params in zip(views, drawn, strict=True)
         ]
+
+    def queue_size(self, wanted: int) -> int:
+        """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""
+        return wanted or max(1, 4 * self.clips // 5)

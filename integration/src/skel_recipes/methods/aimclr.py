@@ -34,8 +34,7 @@ class AimCLRSettings:
         mining_epoch: Epochs before nearest neighbours count as positives.
         neighbors: Neighbours mined per query.
         keep: Attention from which on features are dropped.
-        queue_size: Keys of past clips to contrast with; 0 for four fifths of the training set, the
-            share that the paper's 32,768 is of NTU-60.
+        queue_size: Keys of past clips to contrast with; 0 to scale the queue to the training set.
         temperature: Of all similarities.
         momentum: With which the key encoder follows.
         projection_dim: Dimension in which views are compared.
@@ -51,10 +50,6 @@ class AimCLRSettings:
     momentum: float = 0.999
     projection_dim: int = 128
 
-    def queue_for(self, clips: int) -> int:
-        """Size of the queue for a training set of so many clips."""
-        return self.queue_size or max(1, 4 * clips // 5)
-
 
 class AimCLR(nn.Module):
     """SkeletonCLR with extreme views, attention drop, D3M and nearest-neighbour mining."""
@@ -67,7 +62,7 @@ class AimCLR(nn.Module):
         self.encoder = encoder
         self.projector = mlp_head(encoder.feature_dim, encoder.feature_dim, settings.projection_dim)
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
-        self.queue = Queue(settings.queue_for(sight.clips), settings.projection_dim)
+        self.queue = Queue(sight.queue_size(settings.queue_size), settings.projection_dim)
 
     def forward(
         self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None

@@ -16,8 +16,7 @@ class SkeletonCLRSettings:
 
     Attributes:
         view: The view that is drawn twice, for query and key.
-        queue_size: Keys of past clips to contrast with; 0 for four fifths of the training set, the
-            share that the paper's 32,768 is of NTU-60.
+        queue_size: Keys of past clips to contrast with; 0 to scale the queue to the training set.
         temperature: Of InfoNCE.
         momentum: With which the key encoder follows.
         projection_dim: Dimension in which views are compared.
@@ -28,10 +27,6 @@ class SkeletonCLRSettings:
     temperature: float = 0.07
     momentum: float = 0.999
     projection_dim: int = 128
-
-    def queue_for(self, clips: int) -> int:
-        """Size of the queue for a training set of so many clips."""
-        return self.queue_size or max(1, 4 * clips // 5)
 
 
 class SkeletonCLR(nn.Module):
@@ -45,7 +40,7 @@ class SkeletonCLR(nn.Module):
         self.encoder = encoder
         self.projector = mlp_head(encoder.feature_dim, encoder.feature_dim, settings.projection_dim)
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
-        self.queue = Queue(settings.queue_for(sight.clips), settings.projection_dim)
+        self.queue = Queue(sight.queue_size(settings.queue_size), settings.projection_dim)
 
     def forward(
         self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
