@@ -42,8 +42,8 @@ def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
 def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
     """InfoNCE, with more than one positive a row if wanted.
 
-    L = - mean over rows of (1 / |P|) sum over P of log softmax(logits). The mean is over logarithms,
-    as in the programs of CrosSCLR and AimCLR.
+    The loss of a row is minus the mean of log softmax(logits) over its positives: a mean of logarithms,
+    as in the programs of CrosSCLR and AimCLR. The loss is the mean over rows.
 
     Args:
         logits: (N, L), see `contrast`.
