@@ -44,7 +44,9 @@ def test_line(tmp_path):
     store = skel_data.synth_store(tmp_path / "s.store", settings)
     torch.set_num_threads(1)
     run = skel_recipes.pretrain(
-        skel_recipes.load_recipe("compact", {"train.epochs": 1}), store, tmp_path / "run"
+        skel_recipes.load_recipe("compact", {"train.epochs": 1, "train.min_steps": 0}),
+        store,
+        tmp_path / "run",
     )
     evaluation = skel_recipes.evaluate(run, store, "knn")
     assert skel_recipes.report(run, store, evaluation).stat().st_size > 10_000

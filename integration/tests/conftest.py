@@ -12,6 +12,7 @@ TINY = {
         "data.pipeline.frames": 16,
         "train.batch_size": 8,
         "train.epochs": 3,
+        "train.min_steps": 0,
         "train.checkpoint_every": 1,
         "optim.warmup_epochs": 1,
     },

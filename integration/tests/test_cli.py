@@ -67,7 +67,19 @@ def test_main_job(capsys, tmp_path):
     info = json.loads(output.out)
     assert (info["clips"], info["layout"], info["classes"]) == (24, "kinect-20", {"nod": 12, "wave": 12})
     small = ["--encoder.widths", "[8]", "--encoder.kernels", "[3]", "--encoder.strides", "[1]"]
-    status, _ = skel(capsys, "pretrain", "compact", store, "--out", run, "--train.epochs", "2", *small)
+    status, _ = skel(
+        capsys,
+        "pretrain",
+        "compact",
+        store,
+        "--out",
+        run,
+        "--train.epochs",
+        "2",
+        "--train.min_steps",
+        "0",
+        *small,
+    )
     assert status == 0
     for protocol in ("linear", "knn"):
         status, output = skel(capsys, "eval", protocol, run, store, "--json")

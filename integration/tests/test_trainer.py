@@ -36,6 +36,13 @@ def test_run_folder(name, store, tmp_path, tiny):
     assert not list(tmp_path.rglob("*.partial*"))
 
 
+def test_small_sets_get_more_epochs(store, tmp_path, tiny):
+    run = pretrain(tiny("compact", train__min_steps=5), store, tmp_path / "run")
+    assert run.facts["train_clips"] == 12  # one step of 8 clips an epoch
+    assert len(run.metrics()) == 5
+    assert run.metrics()[-1]["lr"] < run.metrics()[1]["lr"]
+
+
 def test_training_changes_the_encoder_and_lowers_the_loss(store, tmp_path, tiny):
     run = pretrain(tiny("compact", train__epochs=30), store, tmp_path / "run")
     losses = [line["loss"] for line in run.metrics()]
@@ -80,6 +87,7 @@ def test_resume_after_kill_is_exact(store, tmp_path, tiny):
     """SIGKILL in the middle of training, by the command line."""
     flags = [
         "--train.epochs=12",
+        "--train.min_steps=0",
         "--train.checkpoint_every=2",
         "--data.pipeline.frames=16",
         "--train.batch_size=8",

@@ -109,7 +109,7 @@ def evaluate(
         "split": chosen.name,
         "recipe": run.recipe.name,
         "seed": run.recipe.train.seed,
-        "epochs": run.recipe.train.epochs,
+        "epochs": len(run.metrics()),
         **score(predictions),
         "baselines": {
             "untrained encoder": score(untrained),

@@ -4,6 +4,7 @@ A recipe file may name another as its ``base`` and say only what differs. Whatev
 against the settings classes below; a key that nobody reads is an error that names its path.
 """
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
@@ -64,6 +65,7 @@ class TrainSettings:
 
     Attributes:
         epochs: Passes over the training clips.
+        min_steps: More epochs are added until there are so many steps: small sets need them.
         batch_size: Clips per step; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
         precision: float32, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where the
@@ -74,12 +76,22 @@ class TrainSettings:
     """
 
     epochs: int = field(default=100, validator=validators.ge(1))
+    min_steps: int = field(default=0, validator=validators.ge(0))
     batch_size: int = field(default=128, validator=validators.ge(2))
     seed: int = field(default=0, validator=validators.ge(0))
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     monitor_every: int = field(default=10, validator=validators.ge(0))
     checkpoint_every: int = field(default=5, validator=validators.ge(1))
     tensorboard: bool = False
+
+    def batches(self, clips: int) -> tuple[int, int]:
+        """Size of a batch and number of steps in an epoch, for a training set of so many clips."""
+        size = min(self.batch_size, clips)
+        return size, clips // size
+
+    def length(self, clips: int) -> int:
+        """Number of epochs for a training set of so many clips."""
+        return max(self.epochs, math.ceil(self.min_steps / self.batches(clips)[1]))
 
 
 @define(frozen=True)

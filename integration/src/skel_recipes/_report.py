@@ -31,8 +31,8 @@ def report(run: Run, store: Store, evaluation: Evaluation) -> Path:
     content = Report(
         title=f"{recipe.name} on {store.dataset}",
         subtitle=(
-            f"{recipe.summary}. Pretrained on {run.facts['train_clips']} clips without labels, "
-            f"{recipe.train.epochs} epochs, seed {recipe.train.seed}; encoder of the last epoch, frozen."
+            f"{recipe.summary}. Pretrained on {run.facts['train_clips']} clips without labels; "
+            f"{evaluation.result['epochs']} epochs, seed {recipe.train.seed}; last epoch, frozen."
         ),
         results=[row for result in results for row in _rows(result)],
         metrics=run.metrics(),

@@ -99,13 +99,14 @@ def _train(run: Run, store: Store, device: torch.device, progress: bool) -> Run:
     method = build_method(recipe, sight).to(device)
     optimizer = build_optimizer(recipe.optim, method)
     first = _restore(run, method, optimizer, device)
+    epochs = settings.length(len(clips))
     events = _summary_writer()(str(run.path / "tensorboard")) if settings.tensorboard else None
 
     hidden = None if progress else True  # None: shown on a terminal only
-    with tqdm(total=settings.epochs, initial=first, unit="epoch", disable=hidden, desc=recipe.name) as bar:
-        for epoch in range(first, settings.epochs):
-            line = _epoch(method, optimizer, clips, recipe, epoch)
-            last = epoch + 1 == settings.epochs
+    with tqdm(total=epochs, initial=first, unit="epoch", disable=hidden, desc=recipe.name) as bar:
+        for epoch in range(first, epochs):
+            line = _epoch(method, optimizer, clips, recipe, epoch, epochs)
+            last = epoch + 1 == epochs
             if settings.monitor_every and ((epoch + 1) % settings.monitor_every == 0 or last):
                 line |= look(method, clips, sight, seed=settings.seed)
             _log(run, line, events)
@@ -120,9 +121,9 @@ def _train(run: Run, store: Store, device: torch.device, progress: bool) -> Run:
 
 
 def _epoch(
-    method: Method, optimizer: torch.optim.Optimizer, clips: Tensor, recipe: Recipe, epoch: int
+    method: Method, optimizer: torch.optim.Optimizer, clips: Tensor, recipe: Recipe, epoch: int, epochs: int
 ) -> dict[str, Any]:
-    """Train for one epoch; returns its line of metrics."""
+    """Train for one of so many epochs; returns its line of metrics."""
     settings = recipe.train
     started = time.perf_counter()
     order_seed, view_seed, dropout_seed = (
@@ -132,14 +133,13 @@ def _epoch(
     generator = torch.Generator(clips.device).manual_seed(view_seed)
     torch.manual_seed(dropout_seed)
 
-    size = min(settings.batch_size, len(clips))
-    steps = len(clips) // size
+    size, steps = settings.batches(len(clips))
     precision = precision_of(settings, clips.device)
     method.train()
     history: list[dict[str, Tensor]] = []
     rate = 0.0
     for step in range(steps):
-        rate = learning_rate(recipe.optim, epoch + step / steps, settings.epochs)
+        rate = learning_rate(recipe.optim, epoch + step / steps, epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = clips[order[step * size : (step + 1) * size]]

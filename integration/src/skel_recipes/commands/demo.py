@@ -26,7 +26,7 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 60) -> N
     store = synth_store(out / "synth.store", SynthSettings(seed=seed))
     say(f"   {len(store)} clips of {len(store.classes)} actions in {store.path}")
     say("2. Pretraining without labels: recipe compact, shortened.")
-    recipe = load_recipe("compact", {"train.epochs": epochs, "train.seed": seed})
+    recipe = load_recipe("compact", {"train.epochs": epochs, "train.min_steps": 0, "train.seed": seed})
     run = pretrain(recipe, store, out / "run", progress=True)
     say(f"   loss {run.metrics()[0]['loss']:.2f} to {run.metrics()[-1]['loss']:.2f} in {run.path}")
     say("3. Evaluation of the frozen encoder, baselines beside it.\n")
