@@ -50,7 +50,8 @@ def evaluate(
     """Evaluate the frozen encoder of a finished run.
 
     Nothing is chosen on test clips: the encoder is that of the last epoch, and the strength of the
-    probe's regularisation is chosen on held-out subjects of the training part.
+    probe's regularisation is chosen by holding out groups of the training part, of the kind that is new in
+    the test part: subjects, or views.
 
     Args:
         run: The run.
@@ -77,7 +78,7 @@ def evaluate(
             f"and {len(test)} test clips"
         )
     kept = np.isin(test, without_copies(store, chosen))
-    groups = holdout_groups(store, train)
+    groups = holdout_groups(store, train, test)
     labels = store.labels
 
     clips = build_clips(store, run.recipe.data.pipeline)

@@ -102,18 +102,25 @@ def test_copies_are_left_out(make_store, make_clip):
     assert without_copies(store, split).tolist() == [3, 4]
 
 
-def test_holdout_groups(facts_store):
-    store = facts_store([{"subject": s, "view": v} for s, v in ((1, 1), (2, 1), (3, 2))])
-    everything = np.arange(3)
-    assert holdout_groups(store, everything).tolist() == [1, 2, 3]
-    assert holdout_groups(store, everything[[2, 0]]).tolist() == [3, 1]
+def test_holdout_groups_are_of_the_kind_that_is_new_in_the_test_part(facts_store):
+    store = facts_store([{"subject": s, "view": v, "setup": 1} for v in (1, 2, 3) for s in (1, 2, 3)])
+    one, two, three = (np.flatnonzero(store.subjects == s) for s in (1, 2, 3))
+    unseen_subject = holdout_groups(store, np.concatenate([one, two]), three)
+    assert unseen_subject.tolist() == [1, 1, 1, 2, 2, 2]
+    assert holdout_groups(store, np.arange(6), np.arange(6, 9)).tolist() == [1, 1, 1, 2, 2, 2]  # views
+    assert holdout_groups(store, np.array([1, 3, 5, 0]), np.array([2, 4, 6])).tolist() == [2, 1, 3, 1]
     store = facts_store([{"subject": 1, "view": v} for v in (1, 1, 2)])
-    assert holdout_groups(store, everything).tolist() == [1, 1, 2]
-    store = facts_store([{"label": i % 2} for i in range(20)])
-    groups = holdout_groups(store, np.arange(20))
-    assert np.bincount(groups * 2 + store.labels).tolist() == [2] * 10
-    assert groups.tolist() == holdout_groups(store, np.arange(20)).tolist()
-    assert groups.tolist() != holdout_groups(store, np.arange(20), seed=1).tolist()
+    one_view = holdout_groups(store, np.array([0, 1]), np.array([2]))
+    assert set(one_view) <= set(range(5))
+
+
+def test_random_holdout_groups_are_balanced(facts_store):
+    store = facts_store([{"label": i % 2} for i in range(24)])
+    train, test = np.arange(20), np.arange(20, 24)
+    groups = holdout_groups(store, train, test)
+    assert np.bincount(groups * 2 + store.labels[train]).tolist() == [2] * 10
+    assert groups.tolist() == holdout_groups(store, train, test).tolist()
+    assert groups.tolist() != holdout_groups(store, train, test, seed=1).tolist()
 
 
 facts = st.fixed_dictionaries(

@@ -79,23 +79,30 @@ def without_copies(store: Store, split: Split) -> Ints:
     return split.test[~copies]
 
 
-def holdout_groups(store: Store, indices: Ints, *, seed: int = 0) -> Ints:
-    """Group of each clip, to hold whole groups out of a training part.
+def holdout_groups(store: Store, train: Ints, test: Ints, *, seed: int = 0) -> Ints:
+    """Group of each training clip, to hold whole groups out of the training part.
+
+    What is held out is of the kind that is new in the test part: subjects, else views, else setups that
+    the test part does not share with the training part. A choice made on groups of another kind
+    would be made for another question.
 
     Args:
         store: The clips.
-        indices: The clips in question (N,).
+        train: Indices of training clips (N,).
+        test: Indices of test clips.
         seed: Decides on random groups.
 
     Returns:
-        Group ids (N,): the subject where subjects are known, else the view, else five random groups
-        balanced over the classes.
+        Group ids (N,): codes of what is new in the test part; subjects where nothing is; five random
+        groups balanced over the classes where neither can be told.
     """
-    for codes in (store.subjects[indices], store.views[indices]):
-        if (codes >= 0).all() and len(np.unique(codes)) > 1:
-            return codes
-    groups = np.empty(len(indices), dtype=np.int64)
-    groups[_shuffled_by_class(store.labels[indices], seed)] = np.arange(len(indices)) % 5
+    kinds = [store.subjects, store.views, store.setups]
+    new = [codes for codes in kinds if not np.isin(codes[train], codes[test]).any()]
+    for codes in (*new, store.subjects):
+        if (codes[train] >= 0).all() and len(np.unique(codes[train])) > 1:
+            return codes[train]
+    groups = np.empty(len(train), dtype=np.int64)
+    groups[_shuffled_by_class(store.labels[train], seed)] = np.arange(len(train)) % 5
     return groups
 
 
