@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skel_augment import ClipShape, JointMask, SpatialFlip
+from skel_augment import ClipShape, JointMask, Shear, SpatialFlip, View, Yaw
 
 COUNT = 5_000
 
@@ -31,6 +31,19 @@ def test_mirror_image(ntu, make_clips, sample):
         3, 1, 1, 1
     )
     assert torch.equal(result, expected)
+
+
+def test_flip_of_flat_clips_only(ntu, coco, make_clips, sample):
+    flip = SpatialFlip(mirror_axis=True, flat_only=True)
+    clips, shape = make_clips(ntu)
+    assert flip.draws(shape) == 0
+    assert torch.equal(sample(flip, shape, len(clips)).apply(clips), clips)
+    view, without = View((Yaw(), flip, Shear())), View((Yaw(), Shear()))
+    drawn = (v(clips, ntu, generator=torch.Generator().manual_seed(0)) for v in (view, without))
+    assert torch.equal(*drawn)
+    clips, shape = make_clips(coco)
+    mirrored = sample(flip, shape, len(clips)).apply(clips)
+    assert torch.equal(mirrored[:, 0], -clips[:, 0, :, list(coco.mirror)])
 
 
 def test_flip_probability(ntu, sample, assert_share):

@@ -38,6 +38,8 @@ class AimCLRSettings:
         temperature: Of all similarities.
         momentum: With which the key encoder follows.
         projection_dim: Dimension in which views are compared.
+        batch_norm: Normalise within the projector. The papers do not; it helps where steps are few, since
+            pooled features of different clips begin almost parallel.
     """
 
     view: View = preset("aimclr.normal")
@@ -49,6 +51,7 @@ class AimCLRSettings:
     temperature: float = 0.07
     momentum: float = 0.999
     projection_dim: int = 128
+    batch_norm: bool = False
 
 
 class AimCLR(nn.Module):
@@ -60,7 +63,9 @@ class AimCLR(nn.Module):
         super().__init__()
         self.settings, self.sight = settings, sight
         self.encoder = encoder
-        self.projector = mlp_head(encoder.feature_dim, encoder.feature_dim, settings.projection_dim)
+        self.projector = mlp_head(
+            encoder.feature_dim, encoder.feature_dim, settings.projection_dim, batch_norm=settings.batch_norm
+        )
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
         self.queue = Queue(sight.queue_size(settings.queue_size), settings.projection_dim)
 

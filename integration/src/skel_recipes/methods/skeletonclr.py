@@ -20,6 +20,8 @@ class SkeletonCLRSettings:
         temperature: Of InfoNCE.
         momentum: With which the key encoder follows.
         projection_dim: Dimension in which views are compared.
+        batch_norm: Normalise within the projector. The papers do not; it helps where steps are few, since
+            pooled features of different clips begin almost parallel.
     """
 
     view: View = preset("aimclr.normal")
@@ -27,6 +29,7 @@ class SkeletonCLRSettings:
     temperature: float = 0.07
     momentum: float = 0.999
     projection_dim: int = 128
+    batch_norm: bool = False
 
 
 class SkeletonCLR(nn.Module):
@@ -38,7 +41,9 @@ class SkeletonCLR(nn.Module):
         super().__init__()
         self.settings, self.sight = settings, sight
         self.encoder = encoder
-        self.projector = mlp_head(encoder.feature_dim, encoder.feature_dim, settings.projection_dim)
+        self.projector = mlp_head(
+            encoder.feature_dim, encoder.feature_dim, settings.projection_dim, batch_norm=settings.batch_norm
+        )
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
         self.queue = Queue(sight.queue_size(settings.queue_size), settings.projection_dim)
 

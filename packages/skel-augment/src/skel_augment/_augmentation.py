@@ -7,7 +7,7 @@ from attrs import define, field
 from attrs.validators import ge, le
 from torch import Tensor
 
-from skel_augment._params import Params
+from skel_augment._params import Chain, Params
 from skel_augment._shape import ClipShape
 
 
@@ -27,7 +27,7 @@ class Augmentation(ABC):
 
     def draws(self, shape: ClipShape) -> int:
         """Uniform numbers needed per clip. The first one decides whether the clip is augmented."""
-        return 1 + self._draws(shape)
+        return 1 + self._draws(shape) if self._concerns(shape) else 0
 
     def params(self, uniforms: Tensor, shape: ClipShape) -> Params:
         """Parameters from uniform numbers.
@@ -47,11 +47,17 @@ class Augmentation(ABC):
                 f"{type(self).__name__} needs uniforms of shape (N, {self.draws(shape)}), "
                 f"got {tuple(uniforms.shape)}"
             )
+        if not self._concerns(shape):
+            return Chain(())
         return self._params(uniforms[:, 1:], shape).where(uniforms[:, 0] < self.p)
 
     def apply(self, clips: Tensor, params: Params) -> Tensor:
         """Clips (N, C, T, V, M) changed by parameters with N rows."""
         return params.apply(clips)
+
+    def _concerns(self, shape: ClipShape) -> bool:  # noqa: ARG002
+        """Whether clips of this shape are augmented at all; if not, nothing is drawn for them."""
+        return True
 
     def _draws(self, shape: ClipShape) -> int:  # noqa: ARG002
         """Uniform numbers needed per clip, without the one for the probability."""

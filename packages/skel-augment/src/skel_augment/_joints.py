@@ -18,9 +18,15 @@ class SpatialFlip(Augmentation):
     Attributes:
         mirror_axis: Also negate x, so that the result is the body's mirror image. False exchanges the
             joints only and leaves the coordinates where they are, as in AimCLR's program (2112.03590).
+        flat_only: Leave clips in three dimensions alone. Those can be turned to face one way, and then
+            left and right tell actions apart; in two dimensions the side that is seen is chance.
     """
 
     mirror_axis: bool = field(default=False, validator=instance_of(bool))
+    flat_only: bool = field(default=False, validator=instance_of(bool))
+
+    def _concerns(self, shape: ClipShape) -> bool:
+        return shape.dims == 2 or not self.flat_only
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Params:
         # non_blocking: nothing here may wait for the device
