@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 60) -> None:
+def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> None:
     """Make synthetic recordings, pretrain, evaluate beside the baselines, write a report.
 
     Args:
