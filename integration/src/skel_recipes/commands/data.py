@@ -5,7 +5,6 @@ from typing import Annotated
 
 import tyro
 
-from skel_data import Store, import_dataset, split_names
 from skel_recipes.commands._say import note, say, say_json
 
 
@@ -37,6 +36,8 @@ def data_import(
     """
     from tqdm import tqdm
 
+    from skel_data import import_dataset
+
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 
         def advance(count: int) -> None:
@@ -66,6 +67,8 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
         json: Print JSON.
     """
     import numpy as np
+
+    from skel_data import Store, split_names
 
     opened = Store.open(store)
     lengths, labels = opened.lengths, opened.labels
