@@ -1,4 +1,4 @@
-"""Frozen features: every clip through the encoder once, kept under the hash of both."""
+"""Features of clips from an encoder that is left as it was."""
 
 import numpy as np
 import torch
