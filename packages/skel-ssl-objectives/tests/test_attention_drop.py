@@ -41,6 +41,18 @@ def test_dtype_and_gradient(dtype):
     assert torch.equal(features.grad != 0, dropped != 0)
 
 
+def test_two_processes_agree_with_one():
+    torch.manual_seed(0)
+    features = torch.randn(4, 5, 6, 3, dtype=torch.double)
+    seen = []
+    for half in features.chunk(2):
+        attention_drop(half, gather=lambda kept: seen.append(kept) or kept)
+    everyone = torch.cat(seen)
+    halves = [attention_drop(half, gather=lambda _: everyone) for half in features.chunk(2)]
+    torch.testing.assert_close(torch.cat(halves), attention_drop(features))
+    assert not torch.allclose(attention_drop(features[:2]), halves[0])
+
+
 def test_compiles_without_graph_breaks():
     features = torch.randn(2, 5, 6, 3)
     compiled = torch.compile(attention_drop, fullgraph=True, backend="eager")

@@ -2,21 +2,39 @@
 
 from skel_ssl_objectives._aimclr import d3m, nearest_neighbors
 from skel_ssl_objectives._attention_drop import attention_drop
+from skel_ssl_objectives._barlow_twins import barlow_twins
+from skel_ssl_objectives._byol import byol, cosine_distance
+from skel_ssl_objectives._cmal import cmal
 from skel_ssl_objectives._contrast import contrast, info_nce
+from skel_ssl_objectives._crossclr import cross_view, crossclr
+from skel_ssl_objectives._cscl import TwoViews, cscl
+from skel_ssl_objectives._gather import Gather
 from skel_ssl_objectives._heads import mlp_head
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue
+from skel_ssl_objectives._scd import Clues, scd
 from skel_ssl_objectives._teacher import Teacher
 
 __all__ = [
+    "Clues",
+    "Gather",
     "Queue",
     "Teacher",
+    "TwoViews",
     "attention_drop",
+    "barlow_twins",
+    "byol",
+    "cmal",
     "contrast",
+    "cosine_distance",
+    "cross_view",
+    "crossclr",
+    "cscl",
     "d3m",
     "info_nce",
     "mlp_head",
     "nearest_neighbors",
     "nt_xent",
+    "scd",
 ]
 __version__ = "0.1.0"

@@ -3,10 +3,13 @@
 import torch
 from torch import Tensor
 
+from skel_ssl_objectives._gather import Gather
 from skel_ssl_objectives._precision import at_least_float32
 
 
-def attention_drop(features: Tensor, *, keep: float = 0.7, energy: float = 1e-4) -> Tensor:
+def attention_drop(
+    features: Tensor, *, keep: float = 0.7, energy: float = 1e-4, gather: Gather | None = None
+) -> Tensor:
     """Drop what the encoder attends to most, so that the rest must tell the action.
 
     The attention is SimAM's (Yang et al., ICML 2021): how far a value lies from its channel's mean. Whole
@@ -17,6 +20,8 @@ def attention_drop(features: Tensor, *, keep: float = 0.7, energy: float = 1e-4)
         features: (..., T, V, D) features before pooling.
         keep: Attention, a sigmoid between 0.62 and 1, from which on a joint or value is dropped.
         energy: SimAM's regulariser lambda.
+        gather: Joins the rows of all processes, see `Gather`; then the share that stayed is that of the
+            whole batch. None for one process.
 
     Returns:
         Features of the same shape. The masks are constants for the gradient.
@@ -31,6 +36,10 @@ def attention_drop(features: Tensor, *, keep: float = 0.7, energy: float = 1e-4)
         attention = torch.sigmoid(squares / (4 * (variance + energy)) + 0.5)
         joints = (attention.mean((-3, -1), keepdim=True) < keep).to(x.dtype)
         values = (attention < keep).to(x.dtype)
-        scale = joints.numel() / joints.sum().clamp(min=1) * (values.numel() / values.sum().clamp(min=1))
+        kept = torch.stack([joints.sum() / joints.numel(), values.sum() / values.numel()])
+        if gather is not None:
+            kept = gather(kept[None]).mean(0)
+        # Of nothing kept the scale does not matter, as long as it is a number.
+        scale = 1 / kept.clamp(min=torch.finfo(x.dtype).eps).prod()
         mask = (joints * values * scale).to(features.dtype)
     return features * mask

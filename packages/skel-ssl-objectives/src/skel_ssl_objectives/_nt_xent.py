@@ -1,14 +1,11 @@
 """NT-Xent, the contrast with in-batch negatives of SimCLR (Chen et al., ICML 2020, equation 1)."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from skel_ssl_objectives._gather import Gather
 from skel_ssl_objectives._precision import at_least_float32
-
-Gather = Callable[[Tensor], Tensor]
 
 
 def nt_xent(
@@ -22,8 +19,8 @@ def nt_xent(
         first: (N, D) embeddings of one view; normalised here.
         second: (N, D) embeddings of the other view of the same clips.
         temperature: Divisor of the cosine similarities.
-        gather: Joins a (N, D) tensor of every process to (W * N, D), in the order of ranks, with
-            gradients; then negatives come from all processes. None for one process.
+        gather: Joins the rows of all processes, see `Gather`; then negatives come from all of them. None
+            for one process.
         rank: This process's place in what `gather` returns.
 
     Returns:
