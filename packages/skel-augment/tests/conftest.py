@@ -94,3 +94,19 @@ def assert_share():
         assert abs(hits.mean().item() - p) < 4.5 * (p * (1 - p) / hits.numel()) ** 0.5
 
     return check
+
+
+@pytest.fixture(scope="session")
+def tensors():
+    """All tensors in the parameters, whatever their kind."""
+
+    def find(params):
+        if isinstance(params, torch.Tensor):
+            return [params]
+        if isinstance(params, (tuple, list)):
+            return [tensor for part in params for tensor in find(part)]
+        if isinstance(params, Params):
+            return [tensor for field in fields(params) for tensor in find(getattr(params, field.name))]
+        return []
+
+    return find

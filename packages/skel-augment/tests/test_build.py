@@ -7,10 +7,15 @@ from skel_augment import (
     AUGMENTATIONS,
     Augmentation,
     GaussianBlur,
+    MotionAttentionMask,
     Params,
+    RandomAxisRotation,
     Shear,
     SpatialFlip,
+    StructuralSpatialMask,
     TemporalCrop,
+    TemporalCropResize,
+    TemporalSegmentMask,
     View,
     build_view,
     describe_view,
@@ -56,9 +61,17 @@ def test_published_views():
     assert [step.p for step in extreme] == [1, 1, 0.5, 1, 0.5, 0.5, 0.5]
     assert extreme[2] == SpatialFlip(p=0.5)
     assert (extreme[5].normalised, released[5].normalised) == (True, False)
-    assert {"aimclr.normal", "aimclr.extreme", "aimclr.extreme-released", "compact.view"} <= set(
-        preset_names()
-    )
+    assert "compact.view" in preset_names()
+
+
+def test_published_views_that_hide():
+    masks = (StructuralSpatialMask(p=0.5), TemporalSegmentMask(p=0.5))
+    moved = (RandomAxisRotation(30, 1, p=0.5), SpatialFlip(p=0.5), Shear(1, p=0.5))
+    assert preset("scd.view") == View((TemporalCropResize(0.5, 1), *moved, *masks))
+    assert preset("scd.view-released") == View((TemporalCropResize(0.1, 1, 64, 64), *moved, *masks))
+    plain = (TemporalCrop(6), Shear(1), RandomAxisRotation(30, 1), SpatialFlip(p=0.5))
+    assert preset("pstl.view") == View(plain)
+    assert preset("pstl.temporal") == View((*plain, MotionAttentionMask()))
 
 
 @pytest.mark.parametrize(

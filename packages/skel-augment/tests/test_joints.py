@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skel_augment import ClipShape, JointMask, Shear, SpatialFlip, View, Yaw
+from skel_augment import ClipShape, Shear, SpatialFlip, View, Yaw
 
 COUNT = 5_000
 
@@ -51,30 +51,6 @@ def test_flip_probability(ntu, sample, assert_share):
     assert_share(index[:, 4] == 8, 0.3)
 
 
-def test_mask_takes_so_many_joints(ntu, make_clips, sample, assert_share):
-    clips, shape = make_clips(ntu)
-    keep = sample(JointMask(4), shape, COUNT).keep
-    assert torch.equal(keep.sum(1), torch.full((COUNT,), 21.0, dtype=keep.dtype))
-    for joint in range(25):
-        assert_share(keep[:, joint] == 0, 4 / 25)
-    result = sample(JointMask(4), shape, len(clips)).apply(clips)[..., 0]
-    assert ((result == 0).all(1).all(1).sum(1) == 4).all()
-    assert ((result == clips[..., 0]) | (result == 0)).all()
-
-
-def test_mask_covers_the_confidence(coco, make_clips, sample):
-    clips, shape = make_clips(coco)
-    result = sample(JointMask(17), shape, len(clips)).apply(clips)
-    assert result.count_nonzero() == 0
-
-
-def test_mask_of_more_joints_than_there_are(coco):
-    with pytest.raises(ValueError, match=r"18 joints.*coco-17.* 17"):
-        JointMask(18).draws(ClipShape(coco, 5))
-
-
 def test_settings():
-    with pytest.raises(ValueError, match="joints"):
-        JointMask(-1)
     with pytest.raises(TypeError, match="mirror_axis"):
         SpatialFlip(mirror_axis=1)

@@ -3,7 +3,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_augment import Affine, Chain, JointMap, Noise, TimeFilter, TimeIndex, TimePosition, fold
+from skel_augment import (
+    Affine,
+    Chain,
+    FrameMask,
+    JointMap,
+    Noise,
+    TimeFilter,
+    TimeIndex,
+    TimePosition,
+    fold,
+)
 
 N, C, T, V, M = 3, 3, 5, 4, 2
 
@@ -27,13 +37,15 @@ def random_step(kind, seed):
             return JointMap(index=torch.randint(0, V, (N, V), generator=g))
         case "mask":
             return JointMap(keep=torch.randint(0, 2, (N, V), generator=g).double())
+        case "frames":
+            return FrameMask(torch.randint(0, 2, (N, T), generator=g).double())
         case "noise":
             return Noise(torch.randn(N, 3, T, V, M, generator=g, dtype=torch.float64), torch.ones(N))
         case "chain":
             return Chain((random_step("swap", seed), random_step("affine", seed)))
 
 
-KINDS = ["affine", "index", "position", "filter", "swap", "mask", "noise", "chain"]
+KINDS = ["affine", "index", "position", "filter", "swap", "mask", "frames", "noise", "chain"]
 
 
 @settings(deadline=None, max_examples=60)

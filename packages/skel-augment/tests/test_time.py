@@ -11,6 +11,7 @@ from skel_augment import (
     TimeFlip,
     TimePosition,
     TimeWarp,
+    View,
 )
 from skel_data import get_layout
 
@@ -80,6 +81,26 @@ def test_crop_resize_min_frames(ntu, sample, min_frames, shortest):
     assert round((position[:, 10] - position[:, 9]).min().item() * 20) == shortest
 
 
+def test_crop_resize_to_another_length(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, frames=20)
+    for frames in (8, 33):
+        step = TemporalCropResize(1, 1, frames=frames)
+        assert step.after(shape) == ClipShape(ntu, frames, 2)
+        result = step.apply(clips, sample(step, shape, len(clips)))
+        flat = clips.permute(0, 1, 3, 4, 2).flatten(1, 3)
+        expected = torch.nn.functional.interpolate(flat, frames, mode="linear")
+        torch.testing.assert_close(result.permute(0, 1, 3, 4, 2).flatten(1, 3), expected)
+
+
+def test_crop_resize_of_some_clips_keeps_the_length(ntu):
+    shape = ClipShape(ntu, 20)
+    assert TemporalCropResize(frames=20, p=0.5).after(shape) == shape
+    step = TemporalCropResize(frames=8, p=0.5)
+    for use in (step.after, View((step,)).draws, lambda s: step.params(torch.rand(2, 3), s)):
+        with pytest.raises(ValueError, match=r"p must be 1 where clips of 20 frames become 8 long, got 0\.5"):
+            use(shape)
+
+
 def test_resize_agrees_with_torch():
     clips = torch.randn(2, 3, 30, 4, 1, dtype=torch.float64)
     params = TimePosition.crop(torch.tensor([3.0, 3.0]).double(), torch.tensor([20.0, 20.0]).double(), 13)
@@ -141,6 +162,7 @@ def test_blur_as_released_enlarges_a_still_body(ntu, make_clips, sample):
         lambda: TemporalCropResize(0.9, 0.5),
         lambda: TemporalCropResize(0),
         lambda: TemporalCropResize(min_frames=0),
+        lambda: TemporalCropResize(frames=-1),
         lambda: TimeWarp(1.5),
         lambda: GaussianBlur(kernel=4),
         lambda: GaussianBlur(sigma=(0, 1)),
@@ -150,7 +172,7 @@ def test_blur_as_released_enlarges_a_still_body(ntu, make_clips, sample):
 )
 def test_settings_out_of_range(make):
     with pytest.raises(
-        ValueError, match=r"padding_ratio|max_ratio|min_ratio|min_frames|amplitude|kernel|sigma"
+        ValueError, match=r"padding_ratio|max_ratio|min_ratio|min_frames|frames|amplitude|kernel|sigma"
     ):
         make()
 

@@ -1,5 +1,6 @@
 """Results number by number: the set in $SKEL_VECTORS, else the small one beside this file."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,13 +11,22 @@ from skel_augment import (
     RandomAxisRotation,
     Shear,
     SpatialFlip,
+    StructuralSpatialMask,
     TemporalCrop,
+    TemporalSegmentMask,
     TimeFlip,
     TimePosition,
 )
 from skel_data import get_layout
 
-EXACT = {"temporal_crop", "spatial_flip", "time_flip", "axis_mask"}
+EXACT = {
+    "axis_mask",
+    "spatial_flip",
+    "structural_spatial_mask",
+    "temporal_crop",
+    "temporal_segment_mask",
+    "time_flip",
+}
 
 
 def from_uniforms(step, *uniforms):
@@ -52,6 +62,16 @@ def params_of(config, case):
             return from_uniforms(blur, 0)
         case "axis_mask":
             return from_uniforms(AxisMask(), (config["axis"] + 0.5) / 3)
+        case "structural_spatial_mask":
+            seeds, hidden = case["in.seeds"], (case["out.y"] == 0).all((0, 1, 3))
+            assert hidden.sum() == config["joints"]
+            step = StructuralSpatialMask(len(seeds) / 25, config["joints"] / 25)
+            # ties go to the joints hidden there, so that only those of highest score can agree
+            return from_uniforms(step, *((seeds + 0.5) / 25), *(0.1 + 0.8 * hidden))
+        case "temporal_segment_mask":
+            lots = np.full(config["segments"], 0.9)
+            lots[case["in.segments"]] = 0.1
+            return from_uniforms(TemporalSegmentMask(len(lots), len(case["in.segments"])), *lots)
         case "temporal_crop_resize":
             window = (
                 torch.tensor([float(config[key])], dtype=torch.float64) for key in ("start", "crop_length")

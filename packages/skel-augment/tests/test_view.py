@@ -1,5 +1,3 @@
-from dataclasses import fields
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +7,7 @@ from skel_augment import (
     Affine,
     ClipShape,
     GaussianNoise,
-    Params,
+    JointMask,
     Shear,
     View,
     preset,
@@ -21,22 +19,11 @@ from skel_data import get_layout
 PRESETS = pytest.mark.parametrize("name", preset_names())
 
 
-def tensors(params):
-    """All tensors in the parameters."""
-    if isinstance(params, torch.Tensor):
-        return [params]
-    if isinstance(params, (tuple, list)):
-        return [tensor for part in params for tensor in tensors(part)]
-    if isinstance(params, Params):
-        return [tensor for field in fields(params) for tensor in tensors(getattr(params, field.name))]
-    return []
-
-
 @settings(deadline=None, max_examples=20)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
-def test_split_into_batches_does_not_matter(sizes, seed):
+def test_split_into_batches_does_not_matter(tensors, sizes, seed):
     shape = ClipShape(get_layout("ntu-25"), 7, 2)
-    views = [preset("aimclr.normal"), preset("aimclr.extreme"), preset("compact.view")]
+    views = [preset(name) for name in preset_names()]
     whole = torch.Generator().manual_seed(seed)
     parts = torch.Generator().manual_seed(seed)
     expected = tensors(sample_views(views, shape, sum(sizes), generator=whole))
@@ -80,9 +67,9 @@ def test_same_views_in_both_precisions(name, ntu, make_clips):
 @PRESETS
 @pytest.mark.parametrize("bodies", [1, 2])
 def test_pictures_with_confidence(name, bodies, coco, make_clips):
-    clips, _ = make_clips(coco, bodies=bodies)
+    clips, shape = make_clips(coco, bodies=bodies)
     result = preset(name)(clips, coco, generator=torch.Generator().manual_seed(0))
-    assert result.shape == clips.shape
+    assert ClipShape.of(result, coco) == preset(name).after(shape)
     assert result.isfinite().all()
 
 
@@ -120,6 +107,13 @@ def test_gradient_reaches_the_clips(name, ntu, make_clips):
     preset(name)(clips, ntu, generator=torch.Generator().manual_seed(0)).square().sum().backward()
     assert clips.grad.isfinite().all()
     assert (clips.grad.flatten(1) != 0).any(1).all()
+
+
+def test_steps_before_joints_are_hidden():
+    assert preset("scd.view").before_hiding == 4
+    assert preset("pstl.temporal").before_hiding == len(preset("pstl.view").steps) == 4
+    assert preset("aimclr.extreme").before_hiding == 7
+    assert View((JointMask(), Shear(), JointMask())).before_hiding == View(()).before_hiding == 0
 
 
 def test_without_generator_the_global_seed_rules(ntu, make_clips):

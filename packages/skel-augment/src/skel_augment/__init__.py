@@ -5,7 +5,10 @@ Axis letters: n clips, c channels, t frames, v joints, m bodies; clips are (N, C
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._build import AUGMENTATIONS, build_view, describe_view, preset, preset_names
-from skel_augment._joints import JointMask, SpatialFlip
+from skel_augment._frame_masks import MotionAttentionMask, TemporalSegmentMask
+from skel_augment._joint_masks import CentralSpatialMask, JointMask, StructuralSpatialMask
+from skel_augment._joints import SpatialFlip
+from skel_augment._mask_params import CalmFrames, FrameMask
 from skel_augment._noise import GaussianNoise
 from skel_augment._params import Chain, Params, fold
 from skel_augment._point_params import Affine, JointMap, Noise
@@ -29,20 +32,26 @@ __all__ = [
     "Affine",
     "Augmentation",
     "AxisMask",
+    "CalmFrames",
+    "CentralSpatialMask",
     "Chain",
     "ClipShape",
+    "FrameMask",
     "GaussianBlur",
     "GaussianNoise",
     "JointMap",
     "JointMask",
+    "MotionAttentionMask",
     "Noise",
     "Params",
     "RandomAxisRotation",
     "Scale",
     "Shear",
     "SpatialFlip",
+    "StructuralSpatialMask",
     "TemporalCrop",
     "TemporalCropResize",
+    "TemporalSegmentMask",
     "Tilt",
     "TimeFilter",
     "TimeFlip",

@@ -23,11 +23,17 @@ class Augmentation(ABC):
     """
 
     numbers: ClassVar[int] = 0
+    hides: ClassVar[bool] = False
+    """Whether joints or frames are taken away, so that bones and motion cannot be computed any more."""
     p: float = field(default=1.0, kw_only=True, converter=float, validator=[ge(0), le(1)])
 
     def draws(self, shape: ClipShape) -> int:
         """Uniform numbers needed per clip. The first one decides whether the clip is augmented."""
         return 1 + self._draws(shape) if self._concerns(shape) else 0
+
+    def after(self, shape: ClipShape) -> ClipShape:
+        """Shape of the clips after this augmentation; only the number of frames may differ."""
+        return shape
 
     def params(self, uniforms: Tensor, shape: ClipShape) -> Params:
         """Parameters from uniform numbers.

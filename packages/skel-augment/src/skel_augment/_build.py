@@ -9,7 +9,9 @@ from typing import Any
 from attrs import asdict, fields
 
 from skel_augment._augmentation import Augmentation
-from skel_augment._joints import JointMask, SpatialFlip
+from skel_augment._frame_masks import MotionAttentionMask, TemporalSegmentMask
+from skel_augment._joint_masks import CentralSpatialMask, JointMask, StructuralSpatialMask
+from skel_augment._joints import SpatialFlip
 from skel_augment._noise import GaussianNoise
 from skel_augment._space import AxisMask, RandomAxisRotation, Scale, Shear, Tilt, Yaw
 from skel_augment._time import GaussianBlur, TemporalCrop, TemporalCropResize, TimeFlip, TimeWarp
@@ -17,15 +19,19 @@ from skel_augment._view import View
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "axis_mask": AxisMask,
+    "central_spatial_mask": CentralSpatialMask,
     "gaussian_blur": GaussianBlur,
     "gaussian_noise": GaussianNoise,
     "joint_mask": JointMask,
+    "motion_attention_mask": MotionAttentionMask,
     "random_axis_rotation": RandomAxisRotation,
     "scale": Scale,
     "shear": Shear,
     "spatial_flip": SpatialFlip,
+    "structural_spatial_mask": StructuralSpatialMask,
     "temporal_crop": TemporalCrop,
     "temporal_crop_resize": TemporalCropResize,
+    "temporal_segment_mask": TemporalSegmentMask,
     "tilt": Tilt,
     "time_flip": TimeFlip,
     "time_warp": TimeWarp,

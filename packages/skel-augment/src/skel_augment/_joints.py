@@ -1,8 +1,8 @@
-"""Augmentations of the joints: left-right exchange, mirror image, joint mask."""
+"""Augmentations of the joints: left-right exchange, mirror image."""
 
 import torch
 from attrs import define, field
-from attrs.validators import ge, instance_of
+from attrs.validators import instance_of
 from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
@@ -37,25 +37,3 @@ class SpatialFlip(Augmentation):
         signs = torch.ones(shape.dims, dtype=uniforms.dtype, device=uniforms.device)
         signs[0] = -1
         return Chain((swap, Affine(signs.diag().expand(len(uniforms), -1, -1))))
-
-
-@define(frozen=True)
-class JointMask(Augmentation):
-    """Random joints set to zero, all channels, for the whole clip and all bodies.
-
-    Attributes:
-        joints: Number of joints to mask, the same for every clip.
-    """
-
-    joints: int = field(default=5, validator=[instance_of(int), ge(0)])
-
-    def _draws(self, shape: ClipShape) -> int:
-        if self.joints > shape.joints:
-            raise ValueError(
-                f"cannot mask {self.joints} joints of layout {shape.layout.name!r}: {shape.joints} joints"
-            )
-        return shape.joints
-
-    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap:  # noqa: ARG002
-        masked = uniforms.argsort(1)[:, : self.joints]
-        return JointMap(keep=torch.ones_like(uniforms).scatter(1, masked, 0.0))

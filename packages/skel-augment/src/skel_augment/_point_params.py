@@ -64,6 +64,24 @@ class JointMap(Params):
             rows = rows * self.keep.to(clips.dtype).repeat_interleave(bodies, 1)[:, None]
         return rows.view(clips.shape)
 
+    def kept(self, count: int) -> Tensor:
+        """(N, count) joints that are not zeroed, in ascending order, where each clip has so many of them.
+
+        The count must be known from the settings: a look at the numbers would wait for the device.
+
+        Raises:
+            ValueError: If no joints are zeroed, or the clips do not have as many joints.
+
+        >>> JointMap(keep=torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]])).kept(2)
+        tensor([[0, 2],
+                [1, 2]])
+        """
+        if self.keep is None:
+            raise ValueError("these parameters zero no joints")
+        if not 0 <= count <= self.keep.shape[1]:
+            raise ValueError(f"cannot keep {count} of {self.keep.shape[1]} joints")
+        return self.keep.argsort(stable=True, dim=1, descending=True)[:, :count]
+
     def where(self, gate: Tensor) -> "JointMap":
         index, keep = self.index, self.keep
         if index is not None:

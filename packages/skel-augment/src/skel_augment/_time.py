@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 import torch
-from attrs import Attribute, define, field
+from attrs import Attribute, define, evolve, field
 from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor
 
@@ -46,18 +46,20 @@ class TimeFlip(Augmentation):
 
 @define(frozen=True)
 class TemporalCropResize(Augmentation):
-    """A random window of random length, resized linearly to the clip's length (ISC, SCD-Net, MAMP).
+    """A random window of random length, resized linearly (ISC, SCD-Net, MAMP).
 
     Attributes:
         min_ratio: Shortest window as a share of the clip.
         max_ratio: Longest window as a share of the clip.
         min_frames: No window is shorter than this, or than the clip if that is shorter.
+        frames: Length to resize to; 0 is the clip's own. With another one p must be 1.
     """
 
     numbers: ClassVar[int] = 2
     min_ratio: float = field(default=0.5, converter=float, validator=[gt(0), le(1)])
     max_ratio: float = field(default=1.0, converter=float, validator=[gt(0), le(1)])
     min_frames: int = field(default=1, validator=[instance_of(int), ge(1)])
+    frames: int = field(default=0, validator=[instance_of(int), ge(0)])
 
     def __attrs_post_init__(self) -> None:
         if self.max_ratio < self.min_ratio:
@@ -65,11 +67,20 @@ class TemporalCropResize(Augmentation):
                 f"max_ratio must not be below min_ratio = {self.min_ratio}, got {self.max_ratio}"
             )
 
+    def after(self, shape: ClipShape) -> ClipShape:
+        frames = self.frames or shape.frames
+        if frames != shape.frames and self.p != 1:
+            raise ValueError(
+                f"p must be 1 where clips of {shape.frames} frames become {frames} long, got {self.p}"
+            )
+        return evolve(shape, frames=frames)
+
     def _params(self, uniforms: Tensor, shape: ClipShape) -> TimePosition:
         frames = shape.frames
         length = (frames * between(uniforms[:, 0], self.min_ratio, self.max_ratio)).floor()
         length = length.clamp(min(self.min_frames, frames), frames)
-        return TimePosition.crop(choice(uniforms[:, 1], frames - length + 1), length, frames)
+        start = choice(uniforms[:, 1], frames - length + 1)
+        return TimePosition.crop(start, length, self.after(shape).frames)
 
 
 @define(frozen=True)

@@ -23,14 +23,37 @@ class View:
 
     steps: tuple[Augmentation, ...]
 
+    @property
+    def before_hiding(self) -> int:
+        """Number of leading steps that hide no joint or frame.
+
+        Bones and motion are to be taken there: a hidden joint has neither.
+        """
+        return next((place for place, step in enumerate(self.steps) if step.hides), len(self.steps))
+
+    def after(self, shape: ClipShape) -> ClipShape:
+        """Shape of the clips after all steps; only the number of frames may differ."""
+        for step in self.steps:
+            shape = step.after(shape)
+        return shape
+
     def draws(self, shape: ClipShape) -> int:
         """Uniform numbers needed per clip."""
-        return sum(step.draws(shape) for step in self.steps)
+        return sum(step.draws(seen) for step, seen in self._seen(shape))
 
     def params(self, uniforms: Tensor, shape: ClipShape) -> tuple[Params, ...]:
         """Parameters of each step from uniforms (N, draws) in [0, 1)."""
-        blocks = _columns(uniforms, [step.draws(shape) for step in self.steps])
-        return tuple(step.params(block, shape) for step, block in zip(self.steps, blocks, strict=True))
+        steps = self._seen(shape)
+        blocks = _columns(uniforms, [step.draws(seen) for step, seen in steps])
+        return tuple(step.params(block, seen) for (step, seen), block in zip(steps, blocks, strict=True))
+
+    def _seen(self, shape: ClipShape) -> list[tuple[Augmentation, ClipShape]]:
+        """Each step with the shape of the clips that it gets."""
+        seen = []
+        for step in self.steps:
+            seen.append((step, shape))
+            shape = step.after(shape)
+        return seen
 
     def sample(
         self,
@@ -59,8 +82,9 @@ class View:
         return sample_views([self], shape, n, generator=generator, device=device, dtype=dtype)[0]
 
     def apply(self, clips: Tensor, params: Sequence[Params]) -> Tensor:
-        """Clips (N, C, T, V, M) changed by parameters with N rows; same shape and dtype.
+        """Clips (N, C, T, V, M) changed by parameters with N rows; same dtype.
 
+        The number of frames is that of `after`; all other axes stay as they are.
         Steps on the same axis are merged before any clip is touched: all matrices of a view cost one.
 
         Raises:
@@ -94,6 +118,8 @@ def sample_views(
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float32,
+    shard: tuple[int, int] = (0, 1),
+    same: bool = False,
 ) -> list[tuple[Params, ...]]:
     """Draw the parameters of several views of the same ``n`` clips, with what `View.sample` promises.
 
@@ -104,14 +130,26 @@ def sample_views(
         generator: Source of the numbers; PyTorch's own for the device if None.
         device: Where the parameters are wanted; by default where the generator is.
         dtype: Of the parameters.
+        shard: (rank, size) of a process whose ``n`` clips are rows ``rank * n`` and on of a batch of
+            ``size * n``. All processes draw for the whole batch from equal generators, so that each clip
+            gets what it would get in a single process.
+        same: One draw for all clips, so that they share their parameters.
 
     Returns:
         The parameters of each view, as `View.sample` returns them.
+
+    Raises:
+        ValueError: If the rank is not one of 0 to size - 1.
     """
+    rank, size = shard
+    if not 0 <= rank < size:
+        raise ValueError(f"shard must be (rank, size) with 0 <= rank < size, got {shard}")
     source = generator.device if generator is not None else torch.device("cpu" if device is None else device)
     counts = [view.draws(shape) for view in views]
     # Always float32, so that a run in double precision sees the same views.
-    uniforms = torch.rand(n, sum(counts), generator=generator, device=source, dtype=torch.float32)
+    rows = 1 if same else size * n
+    uniforms = torch.rand(rows, sum(counts), generator=generator, device=source, dtype=torch.float32)
+    uniforms = uniforms.expand(n, -1) if same else uniforms[rank * n : (rank + 1) * n]
     uniforms = uniforms.to(source if device is None else device, dtype)
     blocks = _columns(uniforms, counts)
     return [view.params(block, shape) for view, block in zip(views, blocks, strict=True)]

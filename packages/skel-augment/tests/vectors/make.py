@@ -13,6 +13,12 @@ import numpy as np
 HERE = Path(__file__).parent
 # NTU RGB+D, 0-based: the joints that change places when left and right are exchanged
 PAIRS = [(4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19), (21, 23), (22, 24)]
+# its bones, 0-based
+BONES = [
+    *[(0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5), (7, 6), (8, 20), (9, 8), (10, 9), (11, 10)],
+    *[(12, 0), (13, 12), (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18)],
+    *[(21, 22), (22, 7), (23, 24), (24, 11)],
+]
 
 
 def save(name, config, x, y, **more):
@@ -79,6 +85,26 @@ def resize(x, start, length, frames):
     return y
 
 
+def structural(x, seeds, count):
+    near = [{j} for j in range(25)]
+    for child, parent in BONES:
+        near[child].add(parent)
+        near[parent].add(child)
+    scores = [sum(len(near[seed] & near[joint]) for seed in seeds) for joint in range(25)]
+    y = x.copy()
+    for joint in sorted(range(25), key=lambda joint: -scores[joint])[:count]:
+        y[:, :, joint] = 0
+    return y
+
+
+def segmented(x, segments, masked):
+    y = x.copy()
+    for t in range(x.shape[1]):
+        if t * segments // x.shape[1] in masked:
+            y[:, t] = 0
+    return y
+
+
 def main():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3, 5, 25, 2))
@@ -116,6 +142,13 @@ def main():
             "output_frames": frames,
         }
         save(f"temporal_crop_resize.{length}.{frames}", config, x, resize(x, start, length, frames))
+
+    for seeds in ((20, 3, 19, 0, 0), (22, 6, 12)):
+        config = {"op": "structural_spatial_mask", "joints": 8}
+        save(f"structural_spatial_mask.{len(seeds)}", config, x, structural(x, seeds, 8), seeds=seeds)
+    for segments, masked in ((5, (3, 1)), (3, (1,)), (16, (0, 6, 9, 15))):
+        config = {"op": "temporal_segment_mask", "segments": segments}
+        save(f"temporal_segment_mask.{segments}", config, x, segmented(x, segments, masked), segments=masked)
 
 
 if __name__ == "__main__":

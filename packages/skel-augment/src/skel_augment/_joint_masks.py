@@ -1,0 +1,113 @@
+"""Augmentations that hide joints for the whole clip, in all channels and all bodies."""
+
+from typing import ClassVar
+
+import torch
+from attrs import define, field
+from attrs.validators import ge, instance_of, le
+from torch import Tensor
+
+from skel_augment._augmentation import Augmentation, choice
+from skel_augment._point_params import JointMap
+from skel_augment._shape import ClipShape
+from skel_data import SkeletonLayout
+
+
+@define(frozen=True)
+class JointMask(Augmentation):
+    """Random joints set to zero.
+
+    Attributes:
+        joints: Number of joints to mask, the same for every clip.
+    """
+
+    hides: ClassVar[bool] = True
+    joints: int = field(default=5, validator=[instance_of(int), ge(0)])
+
+    def _draws(self, shape: ClipShape) -> int:
+        if self.joints > shape.joints:
+            raise ValueError(
+                f"cannot mask {self.joints} joints of layout {shape.layout.name!r}: {shape.joints} joints"
+            )
+        return shape.joints
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap:
+        return _hide(uniforms.argsort(1)[:, : self.joints], uniforms, shape)
+
+
+@define(frozen=True)
+class StructuralSpatialMask(Augmentation):
+    """Joints set to zero where random seeds lie close together on the skeleton (SCD-Net, 2309.05834).
+
+    A joint scores the number of walks of two steps to it from all seeds, where standing still is a step too:
+    the sum of ``(A @ A)[seed, joint]``, with A the adjacency with self loops. The joints of highest score
+    are hidden. Ties are broken at random; SCD-Net's program leaves them to the order of argsort, which
+    favours some joints.
+
+    Attributes:
+        seeds: Number of seeds as a share of the joints, rounded; a joint may be drawn more than once.
+        ratio: Number of joints to hide as a share of the joints, rounded.
+    """
+
+    hides: ClassVar[bool] = True
+    seeds: float = field(default=0.2, converter=float, validator=[ge(0), le(1)])
+    ratio: float = field(default=0.32, converter=float, validator=[ge(0), le(1)])
+
+    def hidden(self, shape: ClipShape) -> int:
+        """Joints hidden in each clip that is masked."""
+        return round(self.ratio * shape.joints)
+
+    def _draws(self, shape: ClipShape) -> int:
+        return round(self.seeds * shape.joints) + shape.joints
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap:
+        chances, ties = uniforms[:, : -shape.joints], uniforms[:, -shape.joints :]
+        step = _adjacency(shape.layout)
+        walks = (step @ step).to(uniforms.device, uniforms.dtype, non_blocking=True)
+        scores = walks[choice(chances, shape.joints).long()].sum(1)  # whole numbers
+        return _hide((scores + ties / 2).argsort(1, descending=True)[:, : self.hidden(shape)], ties, shape)
+
+
+@define(frozen=True)
+class CentralSpatialMask(Augmentation):
+    """Joints set to zero, drawn with probability proportional to their bones (PSTL, 2302.09018).
+
+    Attributes:
+        ratio: Number of joints to draw as a share of the joints, rounded.
+        duplicates: Draw bones' ends, of which a joint may have several, so that fewer joints than drawn may
+            be hidden, as in PSTL's program. False: each draw is another joint.
+    """
+
+    hides: ClassVar[bool] = True
+    ratio: float = field(default=0.32, converter=float, validator=[ge(0), le(1)])
+    duplicates: bool = field(default=False, validator=instance_of(bool))
+
+    def hidden(self, shape: ClipShape) -> int:
+        """Joints hidden in each clip that is masked; with duplicates the most that may be."""
+        return round(self.ratio * shape.joints)
+
+    def _draws(self, shape: ClipShape) -> int:
+        return 2 * len(shape.layout.bones) if self.duplicates else shape.joints
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap:
+        if self.duplicates:
+            ends = torch.tensor(shape.layout.bones, dtype=torch.long).flatten()
+            ends = ends.to(uniforms.device, non_blocking=True)
+            return _hide(ends[uniforms.argsort(1)[:, : self.hidden(shape)]], uniforms, shape)
+        degrees = _adjacency(shape.layout).sum(1) - 1
+        # The first of exponential waiting times with these rates are weighted draws without replacement.
+        waits = -torch.log1p(-uniforms) / degrees.to(uniforms.device, uniforms.dtype, non_blocking=True)
+        return _hide(waits.argsort(1)[:, : self.hidden(shape)], uniforms, shape)
+
+
+def _adjacency(layout: SkeletonLayout) -> Tensor:
+    """(V, V) on the CPU: one where two joints share a bone, and on the diagonal."""
+    joints, parents = torch.arange(layout.num_joints), torch.tensor(layout.parents)
+    adjacency = torch.eye(layout.num_joints)
+    adjacency[joints, parents] = adjacency[parents, joints] = 1.0
+    return adjacency
+
+
+def _hide(joints: Tensor, like: Tensor, shape: ClipShape) -> JointMap:
+    """All joints of (N, V) kept but these (N, K); dtype and device of ``like``."""
+    return JointMap(keep=like.new_ones(len(like), shape.joints).scatter(1, joints, 0.0))

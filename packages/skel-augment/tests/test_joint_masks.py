@@ -1,0 +1,158 @@
+from math import comb
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skel_augment import CentralSpatialMask, ClipShape, JointMap, JointMask, StructuralSpatialMask
+from skel_data import SkeletonLayout, get_layout
+
+COUNT = 5_000
+# as PSTL's program lists them for NTU RGB+D
+DEGREES = [3, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 2, 2, 2, 1, 4, 1, 2, 1, 2]
+
+
+def walks(layout):
+    """Walks of two steps between joints, by counting: a step goes along a bone or stays."""
+    joints = range(layout.num_joints)
+    near = [{joint} | {a for bone in layout.bones for a in bone if joint in bone} for joint in joints]
+    return [[len(near[a] & near[b]) for b in joints] for a in joints]
+
+
+def test_mask_takes_so_many_joints(ntu, make_clips, sample, assert_share):
+    clips, shape = make_clips(ntu)
+    keep = sample(JointMask(4), shape, COUNT).keep
+    assert torch.equal(keep.sum(1), torch.full((COUNT,), 21.0, dtype=keep.dtype))
+    for joint in range(25):
+        assert_share(keep[:, joint] == 0, 4 / 25)
+    result = sample(JointMask(4), shape, len(clips)).apply(clips)[..., 0]
+    assert ((result == 0).all(1).all(1).sum(1) == 4).all()
+    assert ((result == clips[..., 0]) | (result == 0)).all()
+
+
+def test_mask_covers_the_confidence(coco, make_clips, sample):
+    clips, shape = make_clips(coco)
+    result = sample(JointMask(17), shape, len(clips)).apply(clips)
+    assert result.count_nonzero() == 0
+
+
+def test_mask_of_more_joints_than_there_are(coco):
+    with pytest.raises(ValueError, match=r"18 joints.*coco-17.* 17"):
+        JointMask(18).draws(ClipShape(coco, 5))
+
+
+@pytest.mark.parametrize("kind", [StructuralSpatialMask, CentralSpatialMask])
+def test_a_share_of_joints_is_hidden(kind, ntu, coco, small, make_clips, sample):
+    for layout, count in ((ntu, 8), (coco, 5), (small, 2)):
+        clips, shape = make_clips(layout)
+        params = sample(kind(), shape, COUNT)
+        assert kind().hidden(shape) == count
+        assert torch.equal((params.keep == 0).sum(1), torch.full((COUNT,), count))
+        result = sample(kind(), shape, len(clips)).apply(clips)[..., 0]
+        assert ((result == 0).all(1).all(1).sum(1) == count).all()
+        assert ((result == clips[..., 0]) | (result == 0)).all()
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(["ntu-25", "coco-17"]), st.floats(0, 1), st.floats(0, 1), st.integers(0, 2**32 - 1))
+def test_structural_mask_takes_the_highest_scores(name, seeds, ratio, seed):
+    layout = get_layout(name)
+    shape, step = ClipShape(layout, 3), StructuralSpatialMask(seeds, ratio)
+    uniforms = torch.rand(1, step.draws(shape), generator=torch.Generator().manual_seed(seed))
+    drawn = [int(u * shape.joints) for u in uniforms[0, 1 : 1 + round(seeds * shape.joints)].tolist()]
+    scores = [sum(walks(layout)[start][joint] for start in drawn) for joint in range(shape.joints)]
+    hidden = (step.params(uniforms, shape).keep[0] == 0).tolist()
+    best = sorted(scores, reverse=True)[: round(ratio * shape.joints)]
+    taken = sorted((s for s, gone in zip(scores, hidden, strict=True) if gone), reverse=True)
+    assert taken == best
+
+
+def test_structural_seeds_and_ties_are_equally_likely(ntu, sample, assert_share):
+    # one seed, one hidden joint: any of those that the seed reaches most often
+    hidden = sample(StructuralSpatialMask(0.04, 0.04), ClipShape(ntu, 3), COUNT).keep == 0
+    expected = torch.zeros(25, dtype=torch.float64)
+    for row in torch.tensor(walks(ntu)):
+        best = row == row.max()
+        expected += best / best.sum() / 25
+    for joint in range(25):
+        assert_share(hidden[:, joint], expected[joint].item())
+
+
+def test_central_mask_follows_the_bones(ntu, sample, assert_share):
+    one = sample(CentralSpatialMask(0.04), ClipShape(ntu, 3), COUNT).keep == 0
+    two = sample(CentralSpatialMask(0.08), ClipShape(ntu, 3), COUNT, seed=1).keep == 0
+    for joint, degree in enumerate(DEGREES):
+        assert_share(one[:, joint], degree / 48)
+        second = sum(d / 48 * degree / (48 - d) for i, d in enumerate(DEGREES) if i != joint)
+        assert_share(two[:, joint], degree / 48 + second)
+
+
+def test_central_mask_with_duplicates(ntu, sample, assert_share):
+    hidden = sample(CentralSpatialMask(duplicates=True), ClipShape(ntu, 3), COUNT).keep == 0
+    for joint, degree in enumerate(DEGREES):
+        assert_share(hidden[:, joint], 1 - comb(48 - degree, 8) / comb(48, 8))
+    count = hidden.sum(1)
+    assert count.max() == 8
+    assert 0.1 < (count < 8).double().mean() < 0.9
+
+
+@pytest.mark.parametrize("duplicates", [False, True])
+def test_central_mask_takes_all(duplicates, ntu, sample):
+    step = CentralSpatialMask(1, duplicates=duplicates)
+    hidden = (sample(step, ClipShape(ntu, 3), 50).keep == 0).sum(1)
+    assert (hidden < 25).all() if duplicates else (hidden == 25).all()
+
+
+def test_extreme_uniforms(ntu):
+    shape = ClipShape(ntu, 2)
+    for step in (StructuralSpatialMask(), CentralSpatialMask()):
+        for value in (0.0, 1 - 2**-24):
+            keep = step.params(torch.full((1, step.draws(shape)), value), shape).keep
+            assert keep.sum() == 17
+
+
+@pytest.mark.parametrize(
+    "step", [StructuralSpatialMask(1, 1), CentralSpatialMask(1), CentralSpatialMask(1, True)]
+)
+def test_a_single_joint(step, make_clips, sample):
+    layout = SkeletonLayout.from_dict({"name": "point", "joints": ["all"], "bones": []})
+    clips, shape = make_clips(layout)
+    result = sample(step, shape, len(clips)).apply(clips)
+    # a joint without bones has no end of a bone to draw
+    assert torch.equal(result, clips if step.draws(shape) == 1 else torch.zeros_like(clips))
+
+
+def test_kept_joints(ntu, sample):
+    shape, step = ClipShape(ntu, 3), CentralSpatialMask()
+    params = sample(step, shape, 100)
+    kept = params.kept(25 - step.hidden(shape))
+    assert kept.shape == (100, 17)
+    assert (kept.diff(dim=1) > 0).all()
+    assert params.keep.gather(1, kept).all()
+
+
+def test_kept_joints_need_a_mask():
+    with pytest.raises(ValueError, match="zero no joints"):
+        JointMap(index=torch.tensor([[1, 0]])).kept(2)
+    with pytest.raises(ValueError, match="cannot keep 3 of 2 joints"):
+        JointMap(keep=torch.ones(1, 2)).kept(3)
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda: JointMask(-1), "joints"),
+        (lambda: StructuralSpatialMask(seeds=-0.1), "seeds"),
+        (lambda: StructuralSpatialMask(ratio=1.1), "ratio"),
+        (lambda: CentralSpatialMask(ratio=-0.1), "ratio"),
+    ],
+)
+def test_settings_out_of_range(make, key):
+    with pytest.raises(ValueError, match=key):
+        make()
+
+
+def test_settings_of_the_wrong_type():
+    with pytest.raises(TypeError, match="duplicates"):
+        CentralSpatialMask(duplicates=1)
