@@ -5,6 +5,7 @@ the feature, learnable edge weights in every block.
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from einops import rearrange
@@ -32,9 +33,14 @@ class STGCN(nn.Module):
         init_std: Standard deviation of the initial convolution weights, as the published programs
             set it; None keeps PyTorch's own.
 
+    Attributes:
+        takes_joint_subsets: Whether calling takes ``joints``.
+
     Raises:
-        ValueError: If a clip batch does not fit the layout (on calling).
+        ValueError: If a clip batch or the joints do not fit the layout (on calling).
     """
+
+    takes_joint_subsets: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -75,14 +81,17 @@ class STGCN(nn.Module):
                     if module.bias is not None:
                         nn.init.zeros_(module.bias)
 
-    def forward_features(self, clips: Tensor) -> Tensor:
+    def forward_features(self, clips: Tensor, joints: Tensor | None = None) -> Tensor:
         """Features before pooling.
 
         Args:
             clips: (N, C, T, V, M).
+            joints: The joints to keep, distinct indices (S,), or (N, S) for each clip its own. The others
+                and their edges are taken out of the graph behind the first BatchNorm, as in PSTL
+                (Zhou et al., AAAI 2023).
 
         Returns:
-            (N, M, T', V, D), T' being T halved twice (rounded up).
+            (N, M, T', V, D), T' being T halved twice (rounded up); of S joints where they are given.
         """
         if clips.ndim != 5 or clips.shape[1] != self.in_channels or clips.shape[3] != self.layout.num_joints:
             raise ValueError(
@@ -92,18 +101,39 @@ class STGCN(nn.Module):
         bodies = clips.shape[4]
         x = self.input_norm(rearrange(clips, "n c t v m -> (n m) (v c) t"))
         x = rearrange(x, "b (v c) t -> b c t v", c=self.in_channels)
+        if joints is not None:
+            self._check(joints, len(clips))
+            if joints.ndim == 1:
+                x = x[..., joints]
+            else:
+                joints = joints.repeat_interleave(bodies, 0)
+                x = x.gather(3, joints[:, None, None].expand(*x.shape[:3], -1))
         for block in self.blocks:
-            x = block(x)
+            x = block(x, joints)
         features: Tensor = rearrange(x, "(n m) d t v -> n m t v d", m=bodies)
         return features
+
+    def _check(self, joints: Tensor, clips: int) -> None:
+        """Refuse joints that are no indices of this layout for so many clips."""
+        count = self.layout.num_joints
+        fits = joints.ndim == 1 or (joints.ndim == 2 and len(joints) == clips)
+        if joints.dtype != torch.int64 or not fits or not 0 < joints.shape[-1] <= count:
+            raise ValueError(
+                f"expected int64 joints (S,) or ({clips}, S), S from 1 to {count}, "
+                f"got {joints.dtype} {tuple(joints.shape)}"
+            )
+        if joints.device.type != "cpu" or torch.compiler.is_compiling():
+            return  # looking at the values would wait for the device, or break the graph
+        if joints.min() < 0 or joints.max() >= count:
+            raise ValueError(f"joints must lie in 0..{count - 1}, got {joints.min()}..{joints.max()}")
 
     def pool(self, features: Tensor) -> Tensor:
         """Mean over frames, joints and bodies: (N, M, T', V, D) to (N, D)."""
         return features.mean((1, 2, 3))
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M)."""
-        return self.pool(self.forward_features(clips))
+    def forward(self, clips: Tensor, joints: Tensor | None = None) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M), of some ``joints`` as `forward_features` takes them."""
+        return self.pool(self.forward_features(clips, joints))
 
 
 class _Block(nn.Module):
@@ -141,14 +171,17 @@ class _Block(nn.Module):
         elif residual:
             self.residual = nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, joints: Tensor | None) -> Tensor:
         graph = self.adjacency if self.edge_weight is None else self.adjacency * self.edge_weight
+        if joints is not None:  # (K, S, S), or (K, B, S, S) for each clip its own
+            graph = graph[:, joints[..., :, None], joints[..., None, :]]
         # Joints are aggregated before channels are expanded: the published order (expand to K times
         # the output, then aggregate) gives the same sum at a higher price wherever channels grow.
         # A bias b_k added before aggregation arrives as b_k times the column sums of subset k.
-        gathered = torch.cat([torch.matmul(x, subset) for subset in graph], dim=1)
-        bias = torch.einsum("kc,kw->cw", self.spatial_bias, graph.sum(1))
-        y = self.spatial(gathered) + bias[:, None].to(x.dtype)
+        rows = x.flatten(1, 2)
+        gathered = torch.cat([torch.matmul(rows, subset).view(x.shape) for subset in graph], dim=1)
+        bias = torch.einsum("kc,k...w->...cw", self.spatial_bias, graph.sum(-2))
+        y = self.spatial(gathered) + bias[..., None, :].to(x.dtype)
         y = self.temporal(torch.relu(self.spatial_norm(y)))
         y = self.dropout(self.temporal_norm(y))
         return torch.relu(y if self.residual is None else y + self.residual(x))

@@ -1,5 +1,7 @@
 """A small temporal convolution network: quick to train, and strong on small sets."""
 
+from typing import ClassVar
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -27,6 +29,8 @@ class TCN(nn.Module):
         ValueError: If the settings do not fit each other, or a clip batch does not fit the layout (on
             calling).
     """
+
+    takes_joint_subsets: ClassVar[bool] = False
 
     def __init__(
         self,
