@@ -4,29 +4,30 @@ import torch
 from skel_data import SynthSettings, synth_store
 from skel_recipes import load_recipe, pretrain
 
+SMALL = {"data.pipeline.frames": 16, "train.batch_size": 8, "train.epochs": 2, "train.precision": "float32"}
+STGCN = {**SMALL, "encoder.base_channels": 4, "encoder.feature_dim": 16}
+BYOL = {**STGCN, "method.hidden_dim": 16, "method.projection_dim": 8}
+SCD = {"encoder.channels": 12, "encoder.hidden_dim": 8, "encoder.heads": 2}
 TINY = {
     "compact": {
+        **SMALL,
         "encoder.widths": [8, 8],
         "encoder.kernels": [3, 3],
         "encoder.strides": [2, 1],
-        "data.pipeline.frames": 16,
-        "train.batch_size": 8,
         "train.epochs": 3,
         "train.min_steps": 0,
         "train.checkpoint_every": 1,
         "optim.warmup_epochs": 1,
     },
-    "aimclr": {
-        "encoder.base_channels": 4,
-        "encoder.feature_dim": 16,
-        "data.pipeline.frames": 16,
-        "method.mining_epoch": 1,
-        "train.batch_size": 8,
-        "train.epochs": 2,
-        "train.precision": "float32",
-    },
+    "skeletonclr": STGCN,
+    "crossclr": {**STGCN, "method.cross_epoch": 1},
+    "aimclr": {**STGCN, "method.mining_epoch": 1},
+    "skeletonbyol": BYOL,
+    "cmal": BYOL,
+    "cmcs": {**BYOL, "method.cross_epoch": 1},
+    "scdnet": {**SMALL, **SCD},
+    "pstl": {**STGCN, "method.projection_dim": 16},
 }
-TINY["skeletonclr"] = {key: value for key, value in TINY["aimclr"].items() if key != "method.mining_epoch"}
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,7 +36,7 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny():
     """A recipe of this name that trains in a second."""
 

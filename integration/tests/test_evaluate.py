@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from skel_data import Clip, get_layout, write_store
+from skel_eval import fuse as fuse_logits
 from skel_eval import linear_probe
-from skel_recipes import Run, evaluate, pretrain, report
+from skel_recipes import Run, evaluate, fuse, pretrain, report
 
 
 @pytest.mark.parametrize("protocol", ["linear", "knn"])
@@ -42,8 +43,8 @@ def test_encoder_that_changes_is_caught(run, store, tmp_path, monkeypatch):
         file.unlink()
     real = Run.encoder
 
-    def unfrozen(self, *, trained=True):
-        encoder = real(self, trained=trained)
+    def unfrozen(self, stream=None, *, trained=True):
+        encoder = real(self, stream, trained=trained)
         encoder.input_norm.train()
         encoder.eval = lambda: encoder
         return encoder
@@ -96,6 +97,86 @@ def test_copies_are_reported_apart(tmp_path, tiny):
     assert result["test_clips_that_are_copies"] == 6
     assert result["accuracy"] != result["accuracy_without_copies"]
     assert "accuracy_without_copies" in result["baselines"]["untrained encoder"]
+
+
+@pytest.fixture(scope="module")
+def streams(store, tmp_path_factory, tiny):
+    """Runs of the joint and the bone stream, and one of both."""
+    folder = tmp_path_factory.mktemp("streams")
+    return {
+        name: pretrain(tiny("compact", data__stream=name), store, folder / name)
+        for name in ("joint", "bone", "joint+bone")
+    }
+
+
+def logits(run, store, stream):
+    """Logits of a probe on a stream's features, by the functions on arrays."""
+    evaluation = evaluate(run, store, "linear", stream=stream)
+    train, test = evaluation.split.train, evaluation.split.test
+    x, y = evaluation.features, store.labels
+    return linear_probe(x[train], y[train], x[test], y[test], groups=store.subjects[train]).logits
+
+
+@pytest.mark.parametrize("weights", [None, (0.6, 0.4)])
+def test_fusion_adds_the_logits_of_each_stream(streams, store, weights):
+    runs = [streams["joint"], streams["bone"]]
+    fused = fuse(runs, store, weights=weights)
+    single = [logits(run, store, run.streams[0]) for run in runs]
+    expected = fuse_logits(single, weights).argmax(1)
+    np.testing.assert_array_equal(fused.predictions, expected)
+    result = fused.result
+    assert result["stream"] == "joint+bone"
+    assert result["settings"]["weights"] == list(weights or (1, 1))
+    assert result["runs"] == [str(run.path) for run in runs]
+    assert set(result["baselines"]) == {"untrained encoder", "ridge on coordinates", "chance"}
+    ending = "-0.6-0.4-bone" if weights else "-bone"
+    (file,) = (streams["joint"].path / "eval").glob(f"*-linear-fused{ending}.json")
+    assert json.loads(file.read_text()) == result
+
+
+def test_run_of_several_streams_is_fused(streams, store):
+    run = streams["joint+bone"]
+    both = evaluate(run, store, "linear")
+    expected = fuse_logits([logits(run, store, name) for name in ("joint", "bone")]).argmax(1)
+    np.testing.assert_array_equal(both.predictions, expected)
+    np.testing.assert_array_equal(fuse([run], store).predictions, both.predictions)
+    with pytest.raises(ValueError, match="has no stream 'motion'; there are joint, bone"):
+        evaluate(run, store, "linear", stream="motion")
+    assert report(run, store, both).exists()
+
+
+def test_encoders_of_a_run_of_several_streams_are_those_of_single_runs(streams, store):
+    """They start from the same seed in turn; the first sees the same draws, too."""
+    both, joint = streams["joint+bone"], streams["joint"]
+    first = both.encoder("joint", trained=False).state_dict()
+    second = joint.encoder(trained=False).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    with pytest.raises(ValueError, match="has no stream None"):
+        both.encoder()
+
+
+def test_knn_fusion_adds_similarities(streams, store):
+    runs, weights = [streams["joint"], streams["bone"]], (0.8, 0.2)
+    fused = fuse(runs, store, "knn", weights=weights)
+    parts = [evaluate(run, store, "knn").features for run in runs]
+    unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
+    similarity = sum(weight * part @ part.T for weight, part in zip(weights, unit, strict=True))
+    train, test = fused.split.train, fused.split.test
+    nearest = similarity[np.ix_(test, train)].argmax(1)
+    np.testing.assert_array_equal(fused.predictions, store.labels[train][nearest])
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((0.6,), "a weight for each encoder"),
+        ((1.0, -1.0), "weights must be 0 or more"),
+        ((0, 0), "not all 0"),
+    ],
+)
+def test_fusion_errors(streams, store, weights, message):
+    with pytest.raises(ValueError, match=message):
+        fuse([streams["joint"], streams["bone"]], store, weights=weights)
 
 
 def test_errors(run, store, tmp_path, tiny):

@@ -1,78 +1,220 @@
 import pytest
 import torch
+from torch import nn
 
-from skel_data import get_layout
+from skel_augment import ClipShape
+from skel_data import get_layout, stream
 from skel_recipes import Sight, build_method, load_recipe
+from skel_recipes.methods import METHODS, PerStream
 
-METHODS = ["compact", "skeletonclr", "aimclr"]
+NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
+CROSS = ["crossclr", "cmcs"]
+THREE = "joint+motion+bone"
 
 
-def make(recipe, layout="utd-20", clips=40):
-    return build_method(recipe, Sight(get_layout(layout), recipe.data.stream, clips))
+def make(recipe, layout="utd-20", clips=40, bodies=1, world=None):
+    shape = ClipShape(get_layout(layout), recipe.data.pipeline.frames, bodies)
+    sight = Sight(shape, recipe.data.stream, clips, **({"world": world} if world else {}))
+    return build_method(recipe, sight)
 
 
-def batch(layout="utd-20", bodies=1):
+def batch(layout="utd-20", bodies=1, n=8):
     torch.manual_seed(1)
     layout = get_layout(layout)
-    return torch.randn(8, layout.channels, 16, layout.num_joints, bodies)
+    return torch.randn(n, layout.channels, 16, layout.num_joints, bodies)
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("layout", ["utd-20", "ntu-25", "coco-17"])
-@pytest.mark.parametrize("bodies", [1, 2])
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+def teachers(method):
+    """Pairs of a teacher and the modules that it follows."""
+    if hasattr(method, "student"):
+        return [(method.teacher, [method.student])]
+    if isinstance(method.teacher, nn.ModuleDict):
+        return [
+            (teacher, [method.encoder[name], method.projector[name]])
+            for name, teacher in method.teacher.items()
+        ]
+    return [(method.teacher, [method.encoder, method.projector])]
+
+
+def queues(method):
+    modules = method.modules()
+    return [module for module in modules if type(module).__name__ == "Queue"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("layout", "bodies"), [("utd-20", 1), ("ntu-25", 2), ("coco-17", 1)])
 def test_losses_on_any_layout(name, layout, bodies, tiny):
-    method = make(tiny(name), layout)
-    losses = method(batch(layout, bodies), epoch=1, generator=torch.Generator().manual_seed(0))
-    assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
+    method = make(tiny(name), layout, bodies=bodies)
+    for epoch in (0, 1):
+        losses = method(batch(layout, bodies), epoch=epoch, generator=generator())
+        assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
 
 
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("stream", ["joint", "motion", "bone"])
-def test_gradient_reaches_encoder_and_projector(name, stream, tiny):
-    method = make(tiny(name, data__stream=stream))
-    method(batch(), epoch=1, generator=torch.Generator().manual_seed(0))["loss"].backward()
-    for part in (method.encoder, method.projector):
-        assert all(weight.grad is not None for weight in part.parameters())
-    if name != "compact":
-        assert all(weight.grad is None for weight in method.teacher.parameters())
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("streams", ["motion", "bone", "joint+bone", THREE])
+def test_gradient_reaches_all_that_is_trained(name, streams, tiny):
+    if name in CROSS and "+" not in streams:
+        with pytest.raises(ValueError, match="learns across streams"):
+            tiny(name, data__stream=streams)
+        return
+    method = make(tiny(name, data__stream=streams))
+    method(batch(), epoch=1, generator=generator())["loss"].backward()
+    for key, weight in method.named_parameters():
+        if "teacher" in key:
+            assert weight.grad is None
+        else:
+            assert weight.grad is not None, key
+    single = "+" not in streams
+    assert isinstance(method.encoder, nn.ModuleDict) != single
+    assert isinstance(method, PerStream) == (not single and name not in CROSS)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "aimclr"])
-def test_key_encoder_is_the_moving_average_of_the_query_encoder(name, tiny):
-    method = make(tiny(name, method__momentum=0.9))
-    expected = [p.detach().clone() for p in method.teacher.parameters()]
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("compact", "pstl")])
+def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
+    method = make(tiny(name, method__momentum=0.9)).double()
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(3):
-        students = [*method.encoder.parameters(), *method.projector.parameters()]
-        expected = [0.9 * e + 0.1 * p.detach() for e, p in zip(expected, students, strict=True)]
+    draws = generator()
+    expected = [[p.detach().clone() for p in teacher.parameters()] for teacher, _ in teachers(method)]
+    for epoch in (0, 0, 1, 1):
+        for place, (_, students) in enumerate(teachers(method)):
+            follows = [p.detach() for student in students for p in student.parameters()]
+            expected[place] = [0.9 * e + 0.1 * p for e, p in zip(expected[place], follows, strict=True)]
         optimizer.zero_grad()
-        method(batch(), epoch=0, generator=generator)["loss"].backward()
+        method(batch().double(), epoch=epoch, generator=draws)["loss"].backward()
         optimizer.step()
-        for ours, theirs in zip(method.teacher.parameters(), expected, strict=True):
-            torch.testing.assert_close(ours, theirs)
+        for (teacher, _), weights in zip(teachers(method), expected, strict=True):
+            for ours, theirs in zip(teacher.parameters(), weights, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "aimclr"])
-def test_queue_holds_the_keys_of_past_clips(name, tiny):
+@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet"])
+def test_queues_hold_the_keys_of_past_clips(name, tiny):
     method = make(tiny(name, method__queue_size=0), clips=20)
-    assert method.queue.keys.shape == (16, 128)  # four fifths of the set
-    before = method.queue.keys.clone()
-    method(batch(), epoch=0, generator=torch.Generator().manual_seed(0))
-    assert (method.queue.keys[:8] != before[:8]).any(1).all()
-    assert torch.equal(method.queue.keys[8:], before[8:])
+    assert len(queues(method)) == {"crossclr": 3, "scdnet": 3}.get(name, 1)
+    before = [queue.keys.clone() for queue in queues(method)]
+    method(batch(), epoch=0, generator=generator())
+    for queue, old in zip(queues(method), before, strict=True):
+        assert queue.keys.shape == (16, 128)  # four fifths of the set
+        assert (queue.keys[:8] != old[:8]).any(1).all()
+        assert torch.equal(queue.keys[8:], old[8:])
 
 
-def test_mining_begins_at_its_epoch(tiny):
-    recipe = tiny("aimclr", method__mining_epoch=5, encoder__dropout=0.0)
-    losses = [
-        make(recipe)(batch(), epoch=epoch, generator=torch.Generator().manual_seed(0))["nce"]
-        for epoch in (3, 4, 5)
-    ]
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("aimclr", "mining_epoch"), ("crossclr", "cross_epoch"), ("cmcs", "cross_epoch")],
+)
+def test_second_stage_begins_at_its_epoch(name, setting, tiny):
+    recipe = tiny(name, **{f"method__{setting}": 5, "encoder__dropout": 0.0})
+    losses = [make(recipe)(batch(), epoch=epoch, generator=generator())["loss"] for epoch in (3, 4, 5)]
     assert losses[0] == losses[1] != losses[2]
 
 
-@pytest.mark.parametrize("name", METHODS)
+def test_streams_see_the_same_draws(tiny):
+    recipe = tiny("crossclr")
+    method = make(recipe)
+    sight, view = method.sight, recipe.method.view
+    first, second = sight.views_by_stream(batch(), [view, view], generator())
+    assert not torch.equal(first["joint"], second["joint"])
+    for seen in (first, second):
+        for name in ("motion", "bone"):
+            assert torch.equal(seen[name], stream(seen["joint"], name, sight.layout))
+
+
+def test_hidden_joints_have_no_bones(tiny):
+    recipe = tiny("scdnet", data__stream="bone")
+    sight = make(recipe).sight
+    (seen,) = sight.views(batch() + 5, [recipe.method.view], generator())
+    joints = (seen == 0).all(4).all(2).all(1)  # (N, V), zero throughout
+    assert joints.sum(1).max() >= 6  # a third of 20, on some clips
+
+
+class TestCrosSCLROptions:
+    def test_heads_are_shared_only_when_asked(self, tiny):
+        def shared(method):
+            weights = [set(map(id, method.projector[name].parameters())) for name in method.sight.streams]
+            keys = [
+                set(map(id, method.teacher[name].module[1].parameters())) for name in method.sight.streams
+            ]
+            return [[len(a & b) for a in kind for b in kind if a is not b] for kind in (weights, keys)]
+
+        assert not any(map(any, shared(make(tiny("crossclr")))))
+        released = make(tiny("crossclr", method__shared_heads=True, method__batch_norm=False))
+        assert all(map(all, shared(released)))
+        layers = [len(released.projector[name]) for name in released.sight.streams]
+        assert layers == [3, 3, 3]  # linear, ReLU, linear; and linear, ReLU, the first projector
+        assert released.projector["bone"][2] is released.projector["joint"]
+
+    def test_key_encoders_go_stale_only_when_asked(self, tiny):
+        for stale in (False, True):
+            method = make(tiny("crossclr", method__stale_keys=stale))
+            with torch.no_grad():
+                for weight in method.encoder.parameters():
+                    weight += 1
+            before = {
+                name: [p.clone() for p in teacher.parameters()] for name, teacher in method.teacher.items()
+            }
+            method(batch(), epoch=1, generator=generator())
+            moved = {
+                name: any(not torch.equal(a, b) for a, b in zip(before[name], t.parameters(), strict=True))
+                for name, t in method.teacher.items()
+            }
+            assert moved == {"joint": not stale, "motion": True, "bone": not stale}
+
+
+def test_teacher_of_cmcs_goes_stale_only_when_asked(tiny):
+    for stale in (False, True):
+        method = make(tiny("cmcs", method__stale_teacher=stale))
+        with torch.no_grad():
+            for weight in method.encoder.parameters():
+                weight += 1
+        before = [p.clone() for p in method.teacher.parameters()]
+        method(batch(), epoch=1, generator=generator())
+        moved = any(not torch.equal(a, b) for a, b in zip(before, method.teacher.parameters(), strict=True))
+        assert moved != stale
+
+
+class TestPSTL:
+    def test_clips_draw_by_themselves_unless_the_batch_shares(self, tiny):
+        clip = batch(n=1).expand(8, -1, -1, -1, -1)
+        for shared in (False, True):
+            method = make(tiny("pstl", method__per_batch=shared))
+            (seen,) = method.sight.views(clip, [method.settings.view], generator(), same=shared)
+            assert torch.equal(seen[0], seen[1]) == shared
+
+    def test_part_without_joints(self, tiny, monkeypatch):
+        method = make(tiny("pstl"))
+        asked = []
+        real = method.encoder.forward_features
+        monkeypatch.setattr(
+            method.encoder, "forward_features", lambda x, joints=None: asked.append(joints) or real(x, joints)
+        )
+        method(batch(), epoch=0, generator=generator())
+        whole, temporal, spatial = asked
+        assert whole is None
+        assert temporal is None
+        assert spatial.shape == (8, 14)  # of 20 joints, 6 are hidden
+        assert len({tuple(row.tolist()) for row in spatial}) > 1
+
+    def test_part_without_frames_is_shorter(self, tiny):
+        method = make(tiny("pstl"))
+        (seen,) = method.sight.views(batch(), [method.settings.temporal], generator())
+        assert seen.shape[2] == 16 - 2 * 3
+
+    def test_encoder_without_a_graph_sees_zeros(self):
+        recipe = load_recipe("pstl", {"encoder.name": "tcn", "method.projection_dim": 16})
+        assert make(recipe)(batch(), epoch=0, generator=generator())["loss"].isfinite()
+
+
+def test_scdnet_needs_two_paths():
+    with pytest.raises(ValueError, match="needs encoder scd, of two paths, got STGCN"):
+        make(load_recipe("scdnet", {"encoder.name": "stgcn"}))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_weights_follow_from_the_seed(name, tiny):
     first, again, other = (make(tiny(name, train__seed=seed)).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[key], again[key]) for key in first)
@@ -80,6 +222,30 @@ def test_weights_follow_from_the_seed(name, tiny):
 
 
 def test_papers_settings_are_the_defaults():
-    settings = type(load_recipe("aimclr").method)()
-    assert (settings.queue_size, settings.temperature, settings.momentum) == (32768, 0.07, 0.999)
-    assert (settings.mining_epoch, settings.keep, settings.neighbors) == (150, 0.7, 1)
+    aimclr, crossclr, cmcs, scdnet, pstl = (
+        METHODS[name]() for name in ("aimclr", "crossclr", "cmcs", "scdnet", "pstl")
+    )
+    for moco in (aimclr, crossclr):
+        assert (moco.queue_size, moco.temperature, moco.momentum) == (32768, 0.07, 0.999)
+    assert (aimclr.mining_epoch, aimclr.keep, aimclr.neighbors) == (150, 0.7, 1)
+    assert (crossclr.cross_epoch, crossclr.neighbors, crossclr.context) == (150, 1, True)
+    assert (cmcs.cross_epoch, cmcs.neighbors, cmcs.agree, cmcs.weight) == (60, 2, 2, 10.0)
+    assert (cmcs.momentum, cmcs.hidden_dim, cmcs.projection_dim) == (0.996, 2048, 512)
+    assert (scdnet.queue_size, scdnet.temperature, scdnet.momentum) == (8192, 0.2, 0.999)
+    assert (pstl.off_diagonal, pstl.projection_dim) == (2e-4, 6144)
+
+
+def test_deviations_of_released_programs_are_off_by_default():
+    flags = {"shared_heads", "stale_keys", "stale_teacher", "per_batch"}
+    found = {
+        (name, flag): getattr(kind(), flag)
+        for name, kind in METHODS.items()
+        for flag in flags
+        if hasattr(kind(), flag)
+    }
+    assert found == {
+        ("crossclr", "shared_heads"): False,
+        ("crossclr", "stale_keys"): False,
+        ("cmcs", "stale_teacher"): False,
+        ("pstl", "per_batch"): False,
+    }

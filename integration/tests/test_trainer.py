@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from skel_data import get_split
 from skel_recipes import Run, _trainer, pretrain, resume
 
+NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
+
 
 def weights(run):
     return load_file(run.path / "encoder.safetensors")
@@ -23,7 +25,7 @@ def assert_same(first, second):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-@pytest.mark.parametrize("name", ["compact", "skeletonclr", "aimclr"])
+@pytest.mark.parametrize("name", NAMES)
 def test_run_folder(name, store, tmp_path, tiny):
     run = pretrain(tiny(name), store, tmp_path / "run")
     assert run.finished
@@ -31,7 +33,10 @@ def test_run_folder(name, store, tmp_path, tiny):
     metrics = run.metrics()
     assert [line["epoch"] for line in metrics] == list(range(1, run.recipe.train.epochs + 1))
     assert {"loss", "lr", "clips_per_second"} <= metrics[0].keys()
-    assert {"instance_1nn", "feature_std", "effective_rank"} <= metrics[-1].keys()
+    looks = {"instance_1nn", "feature_std", "effective_rank", "alignment", "uniformity"}
+    if len(run.streams) > 1:
+        looks = {f"{look}.{stream}" for look in looks for stream in run.streams}
+    assert looks <= metrics[-1].keys()
     assert run.facts["store"]["hash"] == store.hash
     assert not list(tmp_path.rglob("*.partial*"))
 
@@ -152,7 +157,8 @@ def test_resume_refuses_another_store(store, tmp_path, tiny, run):
 
 
 def test_loss_that_is_not_finite_stops_the_run(store, tmp_path, tiny):
-    with pytest.raises(FloatingPointError, match=r"loss was .* in epoch \d, step"):
+    told = r"in epoch \d, step \d the losses were {'loss': nan}; its clips were A0\dS\d.*; .*checkpoint"
+    with pytest.raises(FloatingPointError, match=told):
         pretrain(
             tiny("compact", optim__optimizer="sgd", optim__lr=1e30, optim__warmup_epochs=0),
             store,

@@ -7,22 +7,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skel_recipes._evaluate import Evaluation, evaluate
-    from skel_recipes._recipe import Recipe, dump_recipe, load_recipe, recipe_names
+    from skel_recipes._evaluate import Evaluation, evaluate, fuse
+    from skel_recipes._recipe import Published, Recipe, dump_recipe, load_recipe, recipe_names
     from skel_recipes._report import report
     from skel_recipes._run import Run
     from skel_recipes._trainer import build_method, pretrain, resume
-    from skel_recipes.methods import METHODS, Sight
+    from skel_recipes.methods import METHODS, MethodSettings, Sight
 
 __all__ = [
     "METHODS",
     "Evaluation",
+    "MethodSettings",
+    "Published",
     "Recipe",
     "Run",
     "Sight",
     "build_method",
     "dump_recipe",
     "evaluate",
+    "fuse",
     "load_recipe",
     "pretrain",
     "recipe_names",
@@ -32,12 +35,12 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "_evaluate": ("Evaluation", "evaluate"),
-    "_recipe": ("Recipe", "dump_recipe", "load_recipe", "recipe_names"),
+    "_evaluate": ("Evaluation", "evaluate", "fuse"),
+    "_recipe": ("Published", "Recipe", "dump_recipe", "load_recipe", "recipe_names"),
     "_report": ("report",),
     "_run": ("Run",),
     "_trainer": ("build_method", "pretrain", "resume"),
-    "methods": ("METHODS", "Sight"),
+    "methods": ("METHODS", "MethodSettings", "Sight"),
 }
 
 

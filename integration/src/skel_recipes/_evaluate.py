@@ -1,17 +1,19 @@
-"""Evaluation of a run: frozen features, a protocol, and the baselines that stand beside every result."""
+"""Evaluation of runs: frozen features, a protocol, and the baselines that stand beside every result."""
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from attrs import define
+from attrs import define, evolve, field
 from numpy.typing import NDArray
 
 from skel_data import Split, Store, build_clips, get_split, holdout_groups, stream, without_copies
 from skel_eval import accuracy, chance, knn, linear_probe, ridge
+from skel_eval import fuse as fuse_logits
 from skel_recipes._device import pick_device
 from skel_recipes._features import embed_array
 from skel_recipes._files import write_atomically, write_text
@@ -19,6 +21,22 @@ from skel_recipes._run import Run, state_digest
 
 Protocol = Literal["linear", "knn"]
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@define(frozen=True)
+class Member:
+    """One encoder of those that are evaluated together.
+
+    Attributes:
+        run: Its run.
+        stream: Its stream.
+        weight: Its share of the vote.
+    """
+
+    run: Run
+    stream: str
+    weight: float = field(default=1.0)
 
 
 @define(frozen=True, eq=False)
@@ -28,13 +46,13 @@ class Evaluation:
     Attributes:
         result: Numbers and settings, as they stand in ``eval/*.json``.
         split: The clips that were used.
-        features: Features of all clips of the store (N, D).
+        features: Features of all clips of the store (N, D); of several encoders side by side.
         predictions: Predicted class of each test clip.
     """
 
     result: dict[str, Any]
     split: Split
-    features: NDArray[np.float32]
+    features: Floats
     predictions: Ints
 
 
@@ -43,11 +61,12 @@ def evaluate(
     store: Store,
     protocol: Protocol,
     *,
+    stream: str | None = None,
     split: str | None = None,
     k: int = 1,
     device: str = "auto",
 ) -> Evaluation:
-    """Evaluate the frozen encoder of a finished run.
+    """Evaluate the frozen encoder of a finished run; of several streams, their fusion in equal parts.
 
     Nothing is chosen on test clips: the encoder is that of the last epoch, and the strength of the
     probe's regularisation is chosen by holding out groups of the training part, of the kind that is new in
@@ -57,6 +76,7 @@ def evaluate(
         run: The run.
         store: The recordings; their joints must be those of the run.
         protocol: linear (logistic regression on features) or knn (cosine).
+        stream: One of the run's streams, to evaluate it alone.
         split: The split; by default the one that was pretrained on, or the store's own default.
         k: Neighbours of knn.
         device: Where features are computed.
@@ -67,10 +87,63 @@ def evaluate(
     Raises:
         ValueError: If the joints differ, the split has no labelled clips, or pretraining has not ended.
     """
+    if stream is not None and stream not in run.streams:
+        raise ValueError(f"{run.path} has no stream {stream!r}; there are {', '.join(run.streams)}")
+    members = [Member(run, name) for name in ([stream] if stream else run.streams)]
+    return _evaluate(members, store, protocol, split=split, k=k, device=device)
+
+
+def fuse(
+    runs: Sequence[Run],
+    store: Store,
+    protocol: Protocol = "linear",
+    *,
+    weights: Sequence[float] | None = None,
+    split: str | None = None,
+    k: int = 1,
+    device: str = "auto",
+) -> Evaluation:
+    """Late fusion of the encoders of finished runs.
+
+    Linear probes are trained one by one and their logits are added; for knn the cosine similarities are
+    added.
+
+    Args:
+        runs: The runs; one with several streams counts as so many encoders, in its order of streams.
+        store: The recordings.
+        protocol: linear or knn.
+        weights: One for each encoder, such as AimCLR's 0.6, 0.4, 0.6 for joint, motion, bone; None for
+            equal ones.
+        split: As in `evaluate`, by the first run.
+        k: Neighbours of knn.
+        device: Where features are computed.
+
+    Returns:
+        The result; it is also written to ``eval/`` in the first run.
+
+    Raises:
+        ValueError: If the weights do not match the encoders, or as `evaluate` does.
+    """
+    encoders = [(run, name) for run in runs for name in run.streams]
+    factors = [1.0] * len(encoders) if weights is None else list(weights)
+    if not encoders or len(factors) != len(encoders):
+        named = ", ".join(f"{name} of {run.path}" for run, name in encoders)
+        raise ValueError(f"expected a weight for each encoder ({named}), got {factors}")
+    if not all(factor >= 0 for factor in factors) or not any(factors):
+        raise ValueError(f"weights must be 0 or more and not all 0, got {factors}")
+    members = [Member(run, name, weight) for (run, name), weight in zip(encoders, factors, strict=True)]
+    return _evaluate(members, store, protocol, split=split, k=k, device=device)
+
+
+def _evaluate(
+    members: Sequence[Member], store: Store, protocol: Protocol, *, split: str | None, k: int, device: str
+) -> Evaluation:
     started = time.perf_counter()
-    _check_layout(run, store)
-    same_store = store.hash == run.facts["store"]["hash"]
-    chosen = get_split(store, split or (run.facts["split"] if same_store else None))
+    first = members[0].run
+    for member in members:
+        _check_layout(member.run, store)
+    same_store = store.hash == first.facts["store"]["hash"]
+    chosen = get_split(store, split or (first.facts["split"] if same_store else None))
     train, test = chosen.train[store.labels[chosen.train] >= 0], chosen.test
     if len(train) == 0 or len(test) == 0:
         raise ValueError(
@@ -80,19 +153,20 @@ def evaluate(
     kept = np.isin(test, without_copies(store, chosen))
     groups = holdout_groups(store, train, test)
     labels = store.labels
-
-    clips = build_clips(store, run.recipe.data.pipeline)
     where = pick_device(device)
+    weights = [member.weight for member in members]
     features = {
-        name: _features(run, store, clips, where, trained=name == "trained")
+        name: [_features(member, store, where, trained=name == "trained") for member in members]
         for name in ("trained", "untrained")
     }
 
-    def predict(x: NDArray[np.float32]) -> tuple[Ints, float | None]:
-        if protocol == "linear":
-            probe = linear_probe(x[train], labels[train], x[test], labels[test], groups=groups)
-            return probe.predictions, probe.strength
-        return knn(x[train], labels[train], x[test], k=k).predictions, None
+    def predict(parts: Sequence[Floats]) -> tuple[Ints, list[float | None]]:
+        if protocol == "knn":
+            x = side_by_side(parts, weights)
+            return knn(x[train], labels[train], x[test], k=k).predictions, []
+        probes = [linear_probe(x[train], labels[train], x[test], labels[test], groups=groups) for x in parts]
+        logits = fuse_logits([probe.logits for probe in probes], weights)
+        return logits.argmax(1), [probe.strength for probe in probes]
 
     def score(predictions: Ints) -> dict[str, float]:
         scores = {"accuracy": accuracy(predictions, labels[test])}
@@ -100,17 +174,23 @@ def evaluate(
             scores["accuracy_without_copies"] = accuracy(predictions[kept], labels[test][kept])
         return scores
 
-    predictions, strength = predict(features["trained"])
+    predictions, strengths = predict(features["trained"])
     untrained, _ = predict(features["untrained"])
+    clips = _clips(first, store)
     coordinates = ridge(clips[train], labels[train], clips[test], labels[test], groups=groups)
-    settings: dict[str, Any] = {"regularisation": strength} if protocol == "linear" else {"k": k}
+    settings: dict[str, Any] = {"k": k} if protocol == "knn" else {"regularisation": strengths}
+    if len(members) > 1:
+        settings["weights"] = weights
+    seen = [_seen(member.run, store, test) for member in members]
     result = {
         "protocol": protocol,
         "dataset": store.dataset,
         "split": chosen.name,
-        "recipe": run.recipe.name,
-        "seed": run.recipe.train.seed,
-        "epochs": len(run.metrics()),
+        "recipe": " + ".join(dict.fromkeys(member.run.recipe.name for member in members)),
+        "stream": "+".join(member.stream for member in members),
+        "runs": list(dict.fromkeys(str(member.run.path) for member in members)),
+        "seed": first.recipe.train.seed,
+        "epochs": len(first.metrics()),
         **score(predictions),
         "baselines": {
             "untrained encoder": score(untrained),
@@ -121,14 +201,35 @@ def evaluate(
         "train_clips": len(train),
         "test_clips": len(test),
         "test_clips_that_are_copies": int((~kept).sum()),
-        "test_clips_seen_in_pretraining": _seen(run, store, test) if same_store else None,
+        "test_clips_seen_in_pretraining": max(seen) if same_store else None,
         "seconds": round(time.perf_counter() - started, 2),
     }
-    folder = run.path / "eval"
+    write_text(_file(members, store, chosen, protocol, k), json.dumps(result, indent=1))
+    return Evaluation(result, chosen, side_by_side(features["trained"], weights), predictions)
+
+
+def side_by_side(parts: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """Features of several encoders as one: its cosine similarity is the weighted mean of theirs."""
+    if len(parts) == 1:
+        return parts[0]
+    unit = [part / np.linalg.norm(part, axis=1, keepdims=True).clip(1e-12) for part in parts]
+    return np.concatenate([weight**0.5 * part for weight, part in zip(weights, unit, strict=True)], axis=1)
+
+
+def _file(members: Sequence[Member], store: Store, split: Split, protocol: Protocol, k: int) -> Path:
+    first = members[0].run
+    folder = first.path / "eval"
     folder.mkdir(exist_ok=True)
-    name = f"{store.dataset}-{chosen.name}-{protocol}" + (f"{k}" if protocol == "knn" else "")
-    write_text(folder / f"{name}.json", json.dumps(result, indent=1))
-    return Evaluation(result, chosen, features["trained"], predictions)
+    name = f"{store.dataset}-{split.name}-{protocol}" + (f"{k}" if protocol == "knn" else "")
+    if len(members) > 1:
+        name += "-fused"
+        if len({member.weight for member in members}) > 1:
+            name += "".join(f"-{member.weight:g}" for member in members)
+        others = dict.fromkeys(member.run.path.name for member in members if member.run != first)
+        name += "".join(f"-{other}" for other in others)
+    elif len(first.streams) > 1:
+        name += f"-{members[0].stream}"
+    return folder / f"{name}.json"
 
 
 def _check_layout(run: Run, store: Store) -> None:
@@ -140,16 +241,20 @@ def _check_layout(run: Run, store: Store) -> None:
         )
 
 
-def _features(
-    run: Run, store: Store, clips: NDArray[np.float32], device: torch.device, *, trained: bool
-) -> NDArray[np.float32]:
+def _clips(run: Run, store: Store) -> Floats:
+    """Clips of a store as a run saw those of its own: of as many bodies too."""
+    return build_clips(store, evolve(run.recipe.data.pipeline, bodies=run.shape.bodies))
+
+
+def _features(member: Member, store: Store, device: torch.device, *, trained: bool) -> Floats:
     """Features of all clips, from the run's folder if they are there."""
-    encoder = run.encoder(trained=trained)
+    run = member.run
+    encoder = run.encoder(member.stream, trained=trained)
     frozen = state_digest(encoder.state_dict())
     file = run.path / "features" / f"{frozen}-{store.hash[:16]}.npy"
-    if (cached := _load(file, len(clips))) is not None:
+    if (cached := _load(file, len(store))) is not None:
         return cached
-    seen = stream(clips, run.recipe.data.stream, store.layout)
+    seen = stream(_clips(run, store), member.stream, store.layout)
     features = embed_array(encoder, seen, device)
     if state_digest(encoder.state_dict()) != frozen:
         raise RuntimeError("the encoder changed while it was evaluated: it keeps state outside of training")
@@ -158,9 +263,9 @@ def _features(
     return features
 
 
-def _load(file: Path, clips: int) -> NDArray[np.float32] | None:
+def _load(file: Path, clips: int) -> Floats | None:
     try:
-        features: NDArray[np.float32] = np.load(file, allow_pickle=False)
+        features: Floats = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return features if len(features) == clips else None

@@ -8,6 +8,13 @@ from torch import Tensor, nn
 _BATCH = 256
 
 
+def encoders_of(encoder: nn.Module, streams: tuple[str, ...]) -> dict[str, nn.Module]:
+    """The encoder of each stream, from what a method of one stream or of several keeps."""
+    if len(streams) == 1:
+        return {streams[0]: encoder}
+    return {name: encoder.get_submodule(name) for name in streams}
+
+
 @torch.no_grad()
 def embed(encoder: nn.Module, clips: Tensor) -> Tensor:
     """Features (N, D) of clips (N, C, T, V, M) from an encoder in eval mode, which is left as it was."""

@@ -1,37 +1,50 @@
 """Looks at the features during pretraining that need no labels and no test clips."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from skel_data import stream
-from skel_eval import feature_health, instance_retrieval
-from skel_recipes._features import embed
-from skel_recipes.methods import Method
-from skel_recipes.methods._sight import Sight
+from skel_eval import alignment, feature_health, instance_retrieval, uniformity
+from skel_recipes._features import embed, encoders_of
+from skel_recipes.methods import Sight
 
 _MOST = 1024
 
 
-def look(method: Method, clips: Tensor, sight: Sight, *, seed: int) -> dict[str, float]:
+def look(method: Any, clips: Tensor, sight: Sight, *, seed: int) -> dict[str, float]:
     """How training clips lie in feature space.
 
     Args:
-        method: The method; its encoder is put to eval mode for the time being.
+        method: The method; its encoders are put to eval mode for the time being.
         clips: Training clips (N, C, T, V, M); of more than 1,024 the first ones are taken.
-        sight: What the encoder sees.
+        sight: What the encoders see.
         seed: Decides the views, which are the same at every look.
 
     Returns:
         ``instance_1nn``: share of clips whose view finds its own clip as the nearest of all;
-        ``feature_std`` and ``effective_rank``: near zero and one when features collapse.
+        ``alignment``: mean squared distance of a clip and its view; ``uniformity``: 0 when features
+        collapse, the lower the more evenly they are spread; ``feature_std`` and ``effective_rank``: near
+        zero and one when features collapse. Of several streams each has its own, such as ``alignment.bone``.
     """
     clips = clips[:_MOST]
-    (seen,) = sight.views(clips, [method.settings.view], torch.Generator(clips.device).manual_seed(seed))
-    plain = embed(method.encoder, stream(clips, sight.stream, sight.layout))
-    varied = embed(method.encoder, seen)
-    health = feature_health(plain)
-    return {
-        "instance_1nn": instance_retrieval(varied, plain),
-        "feature_std": health["std"],
-        "effective_rank": health["effective_rank"],
-    }
+    generator = torch.Generator(clips.device).manual_seed(seed)
+    # One process looks, at all clips: the draws of a share of the batch are not meant.
+    alone = Sight(sight.shape, sight.stream, sight.clips)
+    (seen,) = alone.views_by_stream(clips, [method.settings.view], generator)
+    found: dict[str, float] = {}
+    for name, encoder in encoders_of(method.encoder, sight.streams).items():
+        plain = embed(encoder, stream(clips, name, sight.layout))
+        varied = embed(encoder, seen[name])
+        health = feature_health(plain)
+        values = {
+            "instance_1nn": instance_retrieval(varied, plain),
+            "feature_std": health["std"],
+            "effective_rank": health["effective_rank"],
+            "alignment": alignment(varied, plain),
+            "uniformity": uniformity(plain),
+        }
+        tail = f".{name}" if len(sight.streams) > 1 else ""
+        found |= {f"{key}{tail}": value for key, value in values.items()}
+    return found

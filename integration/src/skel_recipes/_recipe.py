@@ -8,6 +8,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +21,16 @@ from cattrs.v import format_exception
 from skel_augment import View, build_view, describe_view, preset
 from skel_data import PIPELINES, STREAMS, CrosSCLR50, Default
 from skel_recipes._encoders import ENCODERS, EncoderSettings
+from skel_recipes._kinds import kind_named, name_of
 from skel_recipes.methods import METHODS, MethodSettings
 
 Pipeline = Default | CrosSCLR50
+
+
+def _known_streams(_: object, __: object, value: str) -> None:
+    names = value.split("+")
+    if not set(names) <= set(STREAMS) or len(set(names)) < len(names):
+        raise ValueError(f"stream must be of {', '.join(STREAMS)}, or several joined by +, got {value!r}")
 
 
 @define(frozen=True)
@@ -31,11 +39,19 @@ class DataSettings:
 
     Attributes:
         pipeline: How recordings become clips of equal length.
-        stream: joint, motion or bone, taken after augmentation.
+        stream: joint, motion or bone, taken after augmentation; or several joined by +, such as
+            joint+motion+bone, with an encoder for each.
+        split: Whose training part is pretrained on; the store's default if empty.
     """
 
     pipeline: Pipeline = Default()
-    stream: str = field(default="joint", validator=validators.in_(STREAMS))
+    stream: str = field(default="joint", validator=_known_streams)
+    split: str = ""
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return tuple(self.stream.split("+"))
 
 
 @define(frozen=True)
@@ -43,15 +59,15 @@ class OptimSettings:
     """How weights are updated.
 
     Attributes:
-        optimizer: sgd (with momentum 0.9) or adamw.
+        optimizer: sgd (with momentum 0.9), adam or adamw.
         lr: Largest learning rate.
-        weight_decay: L2 penalty of SGD, decoupled decay of AdamW.
+        weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
         schedule: constant, cosine (to zero), or step (a tenth after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
     """
 
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: float = field(default=0.1, validator=validators.gt(0))
     weight_decay: float = field(default=1e-4, validator=validators.ge(0))
     schedule: Literal["constant", "cosine", "step"] = "constant"
@@ -66,10 +82,10 @@ class TrainSettings:
     Attributes:
         epochs: Passes over the training clips.
         min_steps: More epochs are added until there are so many steps: small sets need them.
-        batch_size: Clips per step; a last smaller batch of an epoch is left out.
+        batch_size: Clips per step, of all processes together; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
-        precision: float32, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where the
-            device computes in it.
+        precision: float32, float64, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where
+            the device computes in it.
         monitor_every: Epochs between looks at the features, without labels; 0 for never.
         checkpoint_every: Epochs between checkpoints.
         tensorboard: Write TensorBoard events too (needs the extra ``skel-recipes[tensorboard]``).
@@ -79,19 +95,49 @@ class TrainSettings:
     min_steps: int = field(default=0, validator=validators.ge(0))
     batch_size: int = field(default=128, validator=validators.ge(2))
     seed: int = field(default=0, validator=validators.ge(0))
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    precision: Literal["float32", "float64", "bfloat16", "auto"] = "float32"
     monitor_every: int = field(default=10, validator=validators.ge(0))
     checkpoint_every: int = field(default=5, validator=validators.ge(1))
     tensorboard: bool = False
 
-    def batches(self, clips: int) -> tuple[int, int]:
-        """Size of a batch and number of steps in an epoch, for a training set of so many clips."""
-        size = min(self.batch_size, clips)
+    def batches(self, clips: int, processes: int = 1) -> tuple[int, int]:
+        """Size of a batch and number of steps in an epoch, for a training set of so many clips.
+
+        Raises:
+            ValueError: If not every process would get two clips.
+        """
+        size = min(self.batch_size, clips) // processes * processes
+        if size < 2 * processes:
+            raise ValueError(
+                f"{processes} processes need batches of {2 * processes} clips or more: "
+                f"train.batch_size is {self.batch_size} and there are {clips} clips"
+            )
         return size, clips // size
 
-    def length(self, clips: int) -> int:
+    def length(self, clips: int, processes: int = 1) -> int:
         """Number of epochs for a training set of so many clips."""
-        return max(self.epochs, math.ceil(self.min_steps / self.batches(clips)[1]))
+        return max(self.epochs, math.ceil(self.min_steps / self.batches(clips, processes)[1]))
+
+
+@define(frozen=True)
+class Published:
+    """A number that a recipe is to be held against.
+
+    Attributes:
+        dataset: Such as ntu60.
+        split: Such as xsub.
+        protocol: linear or knn.
+        accuracy: In percent.
+        source: Where it stands.
+        streams: What it was reached with, such as joint, or joint+motion+bone fused.
+    """
+
+    dataset: str
+    split: str
+    protocol: str
+    accuracy: float
+    source: str
+    streams: str
 
 
 @define(frozen=True)
@@ -106,6 +152,7 @@ class Recipe:
         data: Pipeline and stream.
         optim: Optimiser and schedule.
         train: Length, batches, seed, precision.
+        published: What others report for it.
     """
 
     name: str
@@ -115,13 +162,30 @@ class Recipe:
     data: DataSettings = DataSettings()
     optim: OptimSettings = OptimSettings()
     train: TrainSettings = TrainSettings()
+    published: tuple[Published, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        if getattr(self.method, "cross_stream", False) and len(self.data.streams) < 2:
+            raise ValueError(
+                f"method {name_of(type(self.method), METHODS)} learns across streams: data.stream must join "
+                f"two or more by +, got {self.data.stream!r}"
+            )
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that come with the package."""
-    folder = files("skel_recipes") / "recipes"
-    names = (entry.name for entry in folder.iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+    """Names of the recipes that come with the package.
+
+    Those of one word are for small sets; those below ``paper/`` are cells of published tables.
+    """
+    return tuple(sorted(_names(files("skel_recipes") / "recipes", "")))
+
+
+def _names(folder: Traversable, prefix: str) -> Iterable[str]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _names(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(".toml"):
+            yield prefix + entry.name.removesuffix(".toml")
 
 
 def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -182,7 +246,7 @@ def _read(name: str, chain: tuple[str, ...]) -> dict[str, Any]:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"recipe {name!r}: not a TOML file: {error}") from error
-    data.setdefault("name", Path(name).stem)
+    data.setdefault("name", name.removesuffix(".toml") if name in recipe_names() else Path(name).stem)
     if "base" not in data:
         return data
     base = str(data.pop("base"))
@@ -231,10 +295,27 @@ def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(View, _structure_view)
     converter.register_unstructure_hook(View, describe_view)
-    for kinds, union in ((PIPELINES, Pipeline), (ENCODERS, EncoderSettings), (METHODS, MethodSettings)):
-        settings = {getattr(kind, "Settings", kind): name for name, kind in kinds.items()}
-        configure_tagged_union(union, converter, tag_generator=settings.__getitem__, tag_name="name")
+    pipelines = {kind: name for name, kind in PIPELINES.items()}
+    configure_tagged_union(Pipeline, converter, tag_generator=pipelines.__getitem__, tag_name="name")
+    _by_name(converter, EncoderSettings, ENCODERS, "encoder")
+    _by_name(converter, MethodSettings, METHODS, "method")
     return converter
+
+
+def _by_name(converter: cattrs.Converter, declared: type, known: Mapping[str, type], what: str) -> None:
+    """Read and write settings whose class is told by a key ``name``."""
+
+    def structure(data: Any, _: type) -> Any:
+        if not isinstance(data, Mapping) or "name" not in data:
+            raise ValueError(f"expected a table with the name of the {what}, got {data!r}")
+        settings = dict(data)
+        return converter.structure(settings, kind_named(str(settings.pop("name")), known, what))
+
+    def unstructure(value: Any) -> dict[str, Any]:
+        return {"name": name_of(type(value), known), **converter.unstructure(value, type(value))}
+
+    converter.register_structure_hook_func(lambda kind: kind is declared, structure)
+    converter.register_unstructure_hook_func(lambda kind: kind is declared, unstructure)
 
 
 def _structure_view(data: Any, _: type) -> View:

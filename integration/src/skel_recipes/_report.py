@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from skel_data import Store, build_clips
 from skel_eval import Report, ResultRow, knn, retrieval_gallery, write_report
 from skel_recipes._evaluate import Evaluation
@@ -21,7 +23,7 @@ def report(run: Run, store: Store, evaluation: Evaluation) -> Path:
     """
     features, labels, test = evaluation.features, store.labels, evaluation.split.test
     train = evaluation.split.train[labels[evaluation.split.train] >= 0]
-    clips = build_clips(store, run.recipe.data.pipeline)
+    clips = build_clips(store, evolve(run.recipe.data.pipeline, bodies=run.shape.bodies))
     results = [evaluation.result]
     for file in sorted((run.path / "eval").glob("*.json")):
         other = json.loads(file.read_text(encoding="utf-8"))
@@ -59,12 +61,24 @@ def report(run: Run, store: Store, evaluation: Evaluation) -> Path:
 
 
 def _key(result: dict[str, Any]) -> tuple[Any, ...]:
-    return (result["protocol"], result["split"], result["settings"].get("k"))
+    settings = result["settings"]
+    return (
+        result["protocol"],
+        result["split"],
+        result["stream"],
+        tuple(result["runs"]),
+        settings.get("k"),
+        tuple(settings.get("weights", ())),
+    )
 
 
 def _rows(result: dict[str, Any]) -> list[ResultRow]:
     copies = result["test_clips_that_are_copies"]
     protocol = f"{_TITLES[result['protocol']].format(**result['settings'])}, {result['split']}"
+    if "+" in result["stream"] or result["stream"] != "joint":
+        protocol += f", {result['stream']}"
+    if len(set(result["settings"].get("weights", ()))) > 1:
+        protocol += " weighted " + ", ".join(f"{weight:g}" for weight in result["settings"]["weights"])
     scores = {result["recipe"]: result, **result["baselines"]}
     return [
         ResultRow(

@@ -13,8 +13,10 @@ from attrs import define
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from skel_augment import ClipShape
 from skel_data import SkeletonLayout, Store
-from skel_recipes._encoders import Encoder
+from skel_recipes._encoders import build_encoder
+from skel_recipes._features import encoders_of
 from skel_recipes._files import write_atomically, write_text
 from skel_recipes._recipe import Recipe, dump_recipe, load_recipe
 
@@ -27,7 +29,8 @@ class Run:
 
     It holds ``recipe.toml`` (the resolved settings), ``run.json`` (store, split, layout, versions),
     ``metrics.jsonl`` (one line per epoch), ``checkpoint.pt`` (to go on from), and when training has
-    ended ``encoder.safetensors``; evaluations add ``eval/*.json`` and ``report.html``.
+    ended ``encoder.safetensors`` (of several streams, the names of weights begin with the stream's);
+    evaluations add ``eval/*.json`` and ``report.html``.
 
     Attributes:
         path: The folder.
@@ -52,6 +55,7 @@ class Run:
                 f"{path} exists already; name another folder, or go on with: --resume {path}"
             )
         path.mkdir(parents=True, exist_ok=True)
+        pipeline = recipe.data.pipeline
         facts = {
             "format": "skel-run",
             "version": 1,
@@ -59,6 +63,8 @@ class Run:
             "split": split,
             "train_clips": clips,
             "layout": store.layout.to_dict(),
+            "frames": pipeline.frames,
+            "bodies": pipeline.bodies or min(int(store.bodies.max()), 2),
             "versions": {name: version(name) for name in (*PACKAGES, "torch", "numpy")},
             "python": platform.python_version(),
         }
@@ -89,9 +95,20 @@ class Run:
         return cls(path, load_recipe(path / "recipe.toml"), facts)
 
     @property
+    def shape(self) -> ClipShape:
+        """Layout, frames and bodies of the clips that the encoders were trained on."""
+        layout = SkeletonLayout.from_dict(self.facts["layout"])
+        return ClipShape(layout, self.facts["frames"], self.facts["bodies"])
+
+    @property
     def layout(self) -> SkeletonLayout:
-        """The joints that the encoder was trained on."""
-        return SkeletonLayout.from_dict(self.facts["layout"])
+        """The joints that the encoders were trained on."""
+        return self.shape.layout
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams, each with an encoder."""
+        return self.recipe.data.streams
 
     @property
     def finished(self) -> bool:
@@ -110,22 +127,28 @@ class Run:
         weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
         write_atomically(self.path / "encoder.safetensors", lambda file: file.write(save(weights)))
 
-    def encoder(self, *, trained: bool = True) -> Encoder:
-        """The encoder on the CPU in eval mode, after pretraining or as it was before.
+    def encoder(self, stream: str | None = None, *, trained: bool = True) -> nn.Module:
+        """An encoder on the CPU in eval mode, after pretraining or as it was before.
+
+        Args:
+            stream: The stream whose encoder it is; needed where there are several.
+            trained: Whether it is the one after pretraining.
 
         Raises:
-            ValueError: If the trained one is wanted and pretraining has not ended.
+            ValueError: If there is no such stream, or the trained one is wanted and pretraining has not
+                ended.
         """
-        # The seed gives the weights that training began with.
-        torch.manual_seed(self.recipe.train.seed)
-        encoder = self.recipe.encoder.build(self.layout)
+        names = self.streams
+        if stream not in names and (stream is not None or len(names) > 1):
+            raise ValueError(f"{self.path} has no stream {stream!r}; there are {', '.join(names)}")
+        encoder = build_encoder(self.recipe.encoder, self.shape, names, self.recipe.train.seed)
         if trained:
             if not self.finished:
                 raise ValueError(
                     f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}"
                 )
             encoder.load_state_dict(load_file(self.path / "encoder.safetensors"))
-        return encoder.eval()
+        return encoders_of(encoder, names)[stream or names[0]].eval()
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:

@@ -1,7 +1,9 @@
 """Pretraining: clips on the device, views in batches, one line of metrics per epoch, exact resume.
 
 All randomness of an epoch follows from the seed and the epoch's number. A run that goes on from a
-checkpoint therefore needs no generator states, and ends bit for bit where it would have ended.
+checkpoint therefore needs no generator states, and ends bit for bit where it would have ended. Started by
+``torchrun``, processes share each batch: every one takes its part of the clips and their views, and
+gradients, queues and the statistics of BatchNorm and of losses are those of the whole batch.
 """
 
 import json
@@ -12,18 +14,23 @@ from typing import Any
 
 import numpy as np
 import torch
+from attrs import define, evolve
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from skel_data import Store, build_clips, get_split
-from skel_recipes._device import computes_bfloat16, pick_device
+from skel_recipes._device import computes_bfloat16
+from skel_recipes._encoders import build_encoder
 from skel_recipes._files import write_atomically, write_text
 from skel_recipes._monitor import look
 from skel_recipes._recipe import OptimSettings, Recipe, TrainSettings
 from skel_recipes._run import Run
 from skel_recipes._schedule import learning_rate
-from skel_recipes.methods import METHODS, Method
-from skel_recipes.methods._sight import Sight
+from skel_recipes._sync_norm import synchronise_norms
+from skel_recipes._world import World, joined
+from skel_recipes.methods import PerStream, Sight
 
 
 def pretrain(
@@ -41,8 +48,8 @@ def pretrain(
         recipe: All settings.
         store: The recordings.
         out: Folder of the run, to be made.
-        split: Whose training part is used; the store's default unless given.
-        device: cpu, cuda, cuda:1, ... or auto.
+        split: Whose training part is used; the recipe's, or else the store's default, unless given.
+        device: cpu, cuda, cuda:1, ... or auto. Under `torchrun` each process takes the GPU of its rank.
         progress: Show a progress bar.
 
     Returns:
@@ -52,14 +59,15 @@ def pretrain(
         FileExistsError: If the folder is in use.
         FloatingPointError: If a loss is not finite; the run can be resumed from its last checkpoint.
     """
-    chosen = get_split(store, split)
+    chosen = get_split(store, split or recipe.data.split or None)
     if len(chosen.train) < 2:
         raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
-    where = pick_device(device)
     if recipe.train.tensorboard:
         _summary_writer()  # a missing extra is told before the folder is made
-    run = Run.create(out, recipe, store, chosen.name, len(chosen.train))
-    return _train(run, store, where, progress)
+    with joined(device) as (world, where):
+        recipe.train.batches(len(chosen.train), world.size)
+        run = world.once(lambda: Run.create(out, recipe, store, chosen.name, len(chosen.train)))
+        return _train(run, store, world, where, progress)
 
 
 def resume(path: str | Path, *, device: str = "auto", progress: bool = False) -> Run:
@@ -72,15 +80,22 @@ def resume(path: str | Path, *, device: str = "auto", progress: bool = False) ->
     store = Store.open(run.facts["store"]["path"])
     if store.hash != run.facts["store"]["hash"]:
         raise ValueError(f"{store.path} has changed since {run.path} began: the run cannot go on with it")
-    return run if run.finished else _train(run, store, pick_device(device), progress)
+    if run.finished:
+        return run
+    with joined(device) as (world, where):
+        return _train(run, store, world, where, progress)
 
 
-def build_method(recipe: Recipe, sight: Sight) -> Method:
-    """The method of a recipe with a fresh encoder, both as the seed gives them."""
-    torch.manual_seed(recipe.train.seed)
-    encoder = recipe.encoder.build(sight.layout)
-    kind = next(kind for kind in METHODS.values() if isinstance(recipe.method, kind.Settings))
-    return kind(recipe.method, encoder, sight)  # type: ignore[arg-type]
+def build_method(recipe: Recipe, sight: Sight) -> nn.Module:
+    """The method of a recipe with fresh encoders, all as the seed gives them.
+
+    A method of one stream is built once for each of several.
+    """
+    encoder = build_encoder(recipe.encoder, sight.shape, sight.streams, recipe.train.seed)
+    if not isinstance(encoder, nn.ModuleDict) or getattr(recipe.method, "cross_stream", False):
+        return recipe.method.build(encoder, sight)
+    methods = {name: recipe.method.build(encoder[name], sight.only(name)) for name in sight.streams}
+    return PerStream(methods, sight)
 
 
 def build_optimizer(settings: OptimSettings, module: nn.Module) -> torch.optim.Optimizer:
@@ -88,24 +103,61 @@ def build_optimizer(settings: OptimSettings, module: nn.Module) -> torch.optim.O
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(weights, settings.lr, momentum=0.9, weight_decay=settings.weight_decay)
-    return torch.optim.AdamW(weights, settings.lr, weight_decay=settings.weight_decay)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(weights, settings.lr, weight_decay=settings.weight_decay)
 
 
-def _train(run: Run, store: Store, device: torch.device, progress: bool) -> Run:
+@define(frozen=True, eq=False)
+class _Training:
+    """What an epoch needs.
+
+    Attributes:
+        run: The run.
+        world: The processes.
+        names: Name of each training clip.
+        clips: All training clips (N, C, T, V, M), on the device.
+        method: The method.
+        module: The same, as it is called: gradients are averaged over processes.
+        optimizer: The optimiser.
+        epochs: Length of the training.
+    """
+
+    run: Run
+    world: World
+    names: NDArray[Any]
+    clips: Tensor
+    method: Any
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    epochs: int
+
+
+def _train(run: Run, store: Store, world: World, device: torch.device, progress: bool) -> Run:
     recipe, settings = run.recipe, run.recipe.train
     train = get_split(store, run.facts["split"]).train
-    clips = torch.from_numpy(build_clips(store, recipe.data.pipeline, indices=train)).to(device)
-    sight = Sight(store.layout, recipe.data.stream, len(clips))
-    method = build_method(recipe, sight).to(device)
+    pipeline = evolve(recipe.data.pipeline, bodies=run.shape.bodies)
+    world.once(lambda: len(build_clips(store, pipeline, indices=train[:1])))  # one process fills the cache
+    dtype = torch.float64 if settings.precision == "float64" else torch.float32
+    clips = torch.from_numpy(build_clips(store, pipeline, indices=train)).to(device, dtype)
+    sight = Sight(run.shape, recipe.data.stream, len(clips), world)
+    method: Any = synchronise_norms(build_method(recipe, sight), world, device).to(device, dtype)
+    module = DistributedDataParallel(method, broadcast_buffers=False) if world.size > 1 else method
     optimizer = build_optimizer(recipe.optim, method)
-    first = _restore(run, method, optimizer, device)
-    epochs = settings.length(len(clips))
-    events = _summary_writer()(str(run.path / "tensorboard")) if settings.tensorboard else None
+    epochs = settings.length(len(clips), world.size)
+    training = _Training(run, world, store.names[train], clips, method, module, optimizer, epochs)
 
-    hidden = None if progress else True  # None: shown on a terminal only
+    writing = world.rank == 0
+    first = _restore(run, method, optimizer, device)
+    if writing:
+        _cut_metrics(run, first)
+    logged = settings.tensorboard and writing
+    events = _summary_writer()(str(run.path / "tensorboard")) if logged else None
+    hidden = None if progress and writing else True  # None: shown on a terminal only
     with tqdm(total=epochs, initial=first, unit="epoch", disable=hidden, desc=recipe.name) as bar:
         for epoch in range(first, epochs):
-            line = _epoch(method, optimizer, clips, recipe, epoch, epochs)
+            line = _epoch(training, epoch)
+            if not writing:
+                continue
             last = epoch + 1 == epochs
             if settings.monitor_every and ((epoch + 1) % settings.monitor_every == 0 or last):
                 line |= look(method, clips, sight, seed=settings.seed)
@@ -116,14 +168,18 @@ def _train(run: Run, store: Store, device: torch.device, progress: bool) -> Run:
                 _checkpoint(run, method, optimizer, epoch + 1)
     if events is not None:
         events.close()
-    run.save_encoder(method.encoder)
+    world.once(lambda: run.save_encoder(method.encoder))
     return run
 
 
-def _epoch(
-    method: Method, optimizer: torch.optim.Optimizer, clips: Tensor, recipe: Recipe, epoch: int, epochs: int
-) -> dict[str, Any]:
-    """Train for one of so many epochs; returns its line of metrics."""
+def _epoch(training: _Training, epoch: int) -> dict[str, Any]:
+    """Train for one epoch; returns its line of metrics."""
+    recipe, world, clips, optimizer = (
+        training.run.recipe,
+        training.world,
+        training.clips,
+        training.optimizer,
+    )
     settings = recipe.train
     started = time.perf_counter()
     order_seed, view_seed, dropout_seed = (
@@ -131,58 +187,71 @@ def _epoch(
     )
     order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(order_seed)).to(clips.device)
     generator = torch.Generator(clips.device).manual_seed(view_seed)
-    torch.manual_seed(dropout_seed)
+    torch.manual_seed(dropout_seed + world.rank)  # processes drop other features
 
-    size, steps = settings.batches(len(clips))
+    size, steps = settings.batches(len(clips), world.size)
+    share = size // world.size
     precision = precision_of(settings, clips.device)
-    method.train()
+    training.module.train()
     history: list[dict[str, Tensor]] = []
     rate = 0.0
     for step in range(steps):
-        rate = learning_rate(recipe.optim, epoch + step / steps, epochs)
+        rate = learning_rate(recipe.optim, epoch + step / steps, training.epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        batch = clips[order[step * size : (step + 1) * size]]
+        start = step * size + world.rank * share
+        batch = clips[order[start : start + share]]
         with precision:
-            losses = method(batch, epoch=epoch, generator=generator)
+            losses = training.module(batch, epoch=epoch, generator=generator)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
         optimizer.step()
         history.append({name: value.detach() for name, value in losses.items()})
 
     # One transfer per epoch: looking at every loss would stall the device at every step.
-    means = {}
-    for name in history[0]:
-        values = torch.stack([losses[name] for losses in history]).double().cpu()
-        if not values.isfinite().all():
-            bad = int((~values.isfinite()).nonzero()[0])
-            raise FloatingPointError(
-                f"{name} was {float(values[bad])} in epoch {epoch}, step {bad}; "
-                "the last checkpoint is before it"
-            )
-        means[name] = float(values.mean())
+    names = list(history[0])
+    values = torch.stack([torch.stack([losses[name] for name in names]).double() for losses in history])
+    values = world.mean(values).cpu()
+    bad = (~values.isfinite()).any(1).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        what = {name: float(value) for name, value in zip(names, values[step], strict=True)}
+        raise FloatingPointError(
+            f"in epoch {epoch + 1}, step {step + 1} the losses were {what}; its clips were "
+            f"{', '.join(training.names[order[step * size : (step + 1) * size].cpu().numpy()])}; "
+            f"{_last_good(training.run)}"
+        )
     seconds = time.perf_counter() - started
     return {
         "epoch": epoch + 1,
-        **means,
+        **dict(zip(names, values.mean(0).tolist(), strict=True)),
         "lr": rate,
         "seconds": seconds,
         "clips_per_second": steps * size / seconds,
     }
 
 
+def _last_good(run: Run) -> str:
+    file = run.path / "checkpoint.pt"
+    if not file.exists():
+        return "there is no checkpoint yet"
+    epochs = torch.load(file, map_location="cpu", weights_only=True)["epochs"]
+    return f"the last good checkpoint is {file}, after epoch {epochs}"
+
+
 def precision_of(settings: TrainSettings, device: torch.device) -> AbstractContextManager[Any]:
+    """The autocast context of a training step, or one that does nothing."""
     if settings.precision == "bfloat16" or (settings.precision == "auto" and computes_bfloat16(device)):
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()
 
 
-def _checkpoint(run: Run, method: Method, optimizer: torch.optim.Optimizer, epochs: int) -> None:
+def _checkpoint(run: Run, method: nn.Module, optimizer: torch.optim.Optimizer, epochs: int) -> None:
     state = {"epochs": epochs, "method": method.state_dict(), "optimizer": optimizer.state_dict()}
     write_atomically(run.path / "checkpoint.pt", lambda file: torch.save(state, file))
 
 
-def _restore(run: Run, method: Method, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
+def _restore(run: Run, method: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> int:
     """Load the last checkpoint, if there is one; returns the number of epochs behind it."""
     file = run.path / "checkpoint.pt"
     epochs = 0
@@ -191,12 +260,15 @@ def _restore(run: Run, method: Method, optimizer: torch.optim.Optimizer, device:
         method.load_state_dict(state["method"])
         optimizer.load_state_dict(state["optimizer"])
         epochs = int(state["epochs"])
-    # Epochs after the checkpoint will be trained, and logged, again. A line cut short by a kill goes too.
+    return epochs
+
+
+def _cut_metrics(run: Run, epochs: int) -> None:
+    """Keep so many lines: later epochs will be trained, and logged, again; a line cut by a kill goes too."""
     metrics = run.path / "metrics.jsonl"
     if metrics.exists():
         kept = metrics.read_text(encoding="utf-8").splitlines(keepends=True)[:epochs]
         write_text(metrics, "".join(kept))
-    return epochs
 
 
 def _log(run: Run, line: dict[str, Any], events: Any) -> None:

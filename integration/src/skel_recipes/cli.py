@@ -11,7 +11,7 @@ from tyro.extras import SubcommandApp
 from skel_recipes.commands.bench import bench
 from skel_recipes.commands.data import data_import, data_info, data_synth
 from skel_recipes.commands.demo import demo
-from skel_recipes.commands.evaluate import eval_knn, eval_linear
+from skel_recipes.commands.evaluate import eval_fuse, eval_knn, eval_linear
 from skel_recipes.commands.pretrain import pretrain, recipe
 from skel_recipes.commands.show import show
 
@@ -24,6 +24,7 @@ def _app() -> SubcommandApp:
     evaluation = SubcommandApp()
     evaluation.command(name="linear")(eval_linear)
     evaluation.command(name="knn")(eval_knn)
+    evaluation.command(name="fuse")(eval_fuse)
     app = SubcommandApp()
     app.command(demo)
     app.command(data, name="data", help="Make and look at stores of recordings.")

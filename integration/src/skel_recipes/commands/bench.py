@@ -42,7 +42,7 @@ def _parts(device: "torch.device", folder: Path) -> dict[str, tuple[int, Callabl
     import numpy as np
     import torch
 
-    from skel_augment import preset
+    from skel_augment import ClipShape, preset
     from skel_data import (
         READERS,
         CrosSCLR50,
@@ -57,7 +57,7 @@ def _parts(device: "torch.device", folder: Path) -> dict[str, tuple[int, Callabl
     )
     from skel_recipes._recipe import load_recipe
     from skel_recipes._trainer import build_method, build_optimizer, precision_of
-    from skel_recipes.methods._sight import Sight
+    from skel_recipes.methods import Sight
 
     clips = list(synth_clips(SynthSettings()))[:200]
     layout = get_layout("ntu-25")
@@ -77,7 +77,8 @@ def _parts(device: "torch.device", folder: Path) -> dict[str, tuple[int, Callabl
     def training(name: str, layout_name: str, bodies: int) -> Callable[[], object]:
         recipe = load_recipe(name)
         joints = get_layout(layout_name)
-        method = build_method(recipe, Sight(joints, "joint", 1000)).to(device)
+        sight = Sight(ClipShape(joints, recipe.data.pipeline.frames, bodies), "joint", 1000)
+        method = build_method(recipe, sight).to(device)
         optimizer = build_optimizer(recipe.optim, method)
         x = torch.randn(
             recipe.train.batch_size, 3, recipe.data.pipeline.frames, joints.num_joints, bodies, device=device

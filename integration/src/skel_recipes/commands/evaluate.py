@@ -12,18 +12,26 @@ StorePath = Annotated[Path, tyro.conf.Positional]
 
 
 def eval_linear(
-    run: RunPath, store: StorePath, /, *, split: str | None = None, device: str = "auto", json: bool = False
+    run: RunPath,
+    store: StorePath,
+    /,
+    *,
+    stream: str | None = None,
+    split: str | None = None,
+    device: str = "auto",
+    json: bool = False,
 ) -> None:
     """Linear probe: logistic regression on frozen features.
 
     Args:
-        run: A finished run.
+        run: A finished run; of several streams, their probes are fused in equal parts.
         store: The recordings.
+        stream: One of the run's streams alone.
         split: The split; by default the one that was pretrained on.
         device: Where features are computed.
         json: Print JSON.
     """
-    _evaluate(run, store, "linear", split=split, k=1, device=device, json=json)
+    _evaluate([run], store, "linear", stream=stream, split=split, device=device, json=json)
 
 
 def eval_knn(
@@ -32,6 +40,7 @@ def eval_knn(
     /,
     *,
     k: int = 1,
+    stream: str | None = None,
     split: str | None = None,
     device: str = "auto",
     json: bool = False,
@@ -39,34 +48,72 @@ def eval_knn(
     """Nearest neighbours by cosine similarity of frozen features.
 
     Args:
-        run: A finished run.
+        run: A finished run; of several streams, their similarities are added.
         store: The recordings.
         k: Number of neighbours.
+        stream: One of the run's streams alone.
         split: The split; by default the one that was pretrained on.
         device: Where features are computed.
         json: Print JSON.
     """
-    _evaluate(run, store, "knn", split=split, k=k, device=device, json=json)
+    _evaluate([run], store, "knn", k=k, stream=stream, split=split, device=device, json=json)
+
+
+def eval_fuse(
+    paths: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    /,
+    *,
+    weights: tuple[float, ...] = (),
+    protocol: Literal["linear", "knn"] = "linear",
+    k: int = 1,
+    split: str | None = None,
+    device: str = "auto",
+    json: bool = False,
+) -> None:
+    """Late fusion of the streams of one run or several: RUN [RUN ...] STORE.
+
+    Args:
+        paths: Finished runs, and last the store. A run of several streams counts as so many.
+        weights: One for each stream, in the order of the runs; AimCLR's are 0.6 (joint), 0.4 (motion) and 0.6
+            (bone). Equal unless given.
+        protocol: Add the logits of linear probes, or the similarities of nearest neighbours.
+        k: Number of neighbours.
+        split: The split; by default the one that the first run was pretrained on.
+        device: Where features are computed.
+        json: Print JSON.
+    """
+    if len(paths) < 2:
+        raise ValueError("expected: skel eval fuse RUN [RUN ...] STORE")
+    *runs, store = paths
+    _evaluate(runs, store, protocol, fused=True, weights=weights, k=k, split=split, device=device, json=json)
 
 
 def _evaluate(
-    run: Path,
+    runs: list[Path],
     store: Path,
     protocol: Literal["linear", "knn"],
     *,
+    fused: bool = False,
+    weights: tuple[float, ...] = (),
+    stream: str | None = None,
     split: str | None,
-    k: int,
+    k: int = 1,
     device: str,
     json: bool,
 ) -> None:
     from skel_data import Store
-    from skel_recipes._evaluate import evaluate
+    from skel_recipes._evaluate import evaluate, fuse
     from skel_recipes._report import report
     from skel_recipes._run import Run
 
-    opened, recordings = Run.open(run), Store.open(store)
-    evaluation = evaluate(opened, recordings, protocol, split=split, k=k, device=device)
-    file = report(opened, recordings, evaluation)
+    opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    if fused:
+        evaluation = fuse(
+            opened, recordings, protocol, weights=weights or None, split=split, k=k, device=device
+        )
+    else:
+        evaluation = evaluate(opened[0], recordings, protocol, stream=stream, split=split, k=k, device=device)
+    file = report(opened[0], recordings, evaluation)
     if json:
         say_json(evaluation.result)
     else:
@@ -81,7 +128,10 @@ def as_table(result: dict[str, Any]) -> str:
         keys = ["accuracy"] + ["accuracy_without_copies"] * ("accuracy_without_copies" in result)
         return (name, *(f"{100 * scores[key]:.1f} %" if key in scores else "" for key in keys))
 
-    title = f"{result['protocol']}, {result['dataset']} {result['split']}, {result['test_clips']} test clips"
+    title = (
+        f"{result['protocol']} {result['stream']}, {result['dataset']} {result['split']}, "
+        f"{result['test_clips']} test clips"
+    )
     copies = result["test_clips_that_are_copies"]
     head = (title, "all", *([f"without {copies} copies"] if copies else []))
     rows = [

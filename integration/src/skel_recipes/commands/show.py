@@ -2,7 +2,7 @@
 
 from html import escape
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import tyro
 
@@ -52,7 +52,7 @@ def show(
         f"pipeline {settings.data.pipeline.name}": processed[0],
     }
     generator = torch.Generator().manual_seed(seed)
-    views = attrs.asdict(settings.method, recurse=False)
+    views = attrs.asdict(cast("Any", settings.method), recurse=False)
     for key, view in views.items():
         if isinstance(view, View):
             for draw in (1, 2):

@@ -53,11 +53,13 @@ class AimCLRSettings:
     projection_dim: int = 128
     batch_norm: bool = False
 
+    def build(self, encoder: Encoder, sight: Sight) -> "AimCLR":
+        """The method around a fresh encoder."""
+        return AimCLR(self, encoder, sight)
+
 
 class AimCLR(nn.Module):
     """SkeletonCLR with extreme views, attention drop, D3M and nearest-neighbour mining."""
-
-    Settings = AimCLRSettings
 
     def __init__(self, settings: AimCLRSettings, encoder: Encoder, sight: Sight) -> None:
         super().__init__()
@@ -67,7 +69,9 @@ class AimCLR(nn.Module):
             encoder.feature_dim, encoder.feature_dim, settings.projection_dim, batch_norm=settings.batch_norm
         )
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
-        self.queue = Queue(sight.queue_size(settings.queue_size), settings.projection_dim)
+        self.queue = Queue(
+            sight.queue_size(settings.queue_size), settings.projection_dim, gather=sight.world.gather
+        )
 
     def forward(
         self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
@@ -79,7 +83,8 @@ class AimCLR(nn.Module):
         query = self.projector(self.encoder(query_view))
         features = self.encoder.forward_features(extreme_view)
         extreme = self.projector(self.encoder.pool(features))
-        dropped = self.projector(self.encoder.pool(attention_drop(features, keep=s.keep)))
+        features = attention_drop(features, keep=s.keep, gather=self.sight.world.gather)
+        dropped = self.projector(self.encoder.pool(features))
         key = self.teacher(key_view)
 
         # A copy, because the queue changes before the backward pass reads it.

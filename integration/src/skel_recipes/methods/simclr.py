@@ -29,11 +29,13 @@ class SimCLRSettings:
     hidden_dim: int = 512
     projection_dim: int = 128
 
+    def build(self, encoder: Encoder, sight: Sight) -> "SimCLR":
+        """The method around a fresh encoder."""
+        return SimCLR(self, encoder, sight)
+
 
 class SimCLR(nn.Module):
     """Two views, one encoder, NT-Xent within the batch."""
-
-    Settings = SimCLRSettings
 
     def __init__(self, settings: SimCLRSettings, encoder: Encoder, sight: Sight) -> None:
         super().__init__()
@@ -48,7 +50,8 @@ class SimCLR(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
-        view = self.settings.view
+        view, world = self.settings.view, self.sight.world
         views = self.sight.views(clips, [view, view], generator)
         first, second = self.projector(self.encoder(torch.cat(views))).chunk(2)
-        return {"loss": nt_xent(first, second, temperature=self.settings.temperature)}
+        temperature = self.settings.temperature
+        return {"loss": nt_xent(first, second, temperature=temperature, gather=world.gather, rank=world.rank)}

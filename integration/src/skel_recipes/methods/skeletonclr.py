@@ -31,11 +31,13 @@ class SkeletonCLRSettings:
     projection_dim: int = 128
     batch_norm: bool = False
 
+    def build(self, encoder: Encoder, sight: Sight) -> "SkeletonCLR":
+        """The method around a fresh encoder."""
+        return SkeletonCLR(self, encoder, sight)
+
 
 class SkeletonCLR(nn.Module):
     """A query encoder, a key encoder that follows it, and a queue of keys."""
-
-    Settings = SkeletonCLRSettings
 
     def __init__(self, settings: SkeletonCLRSettings, encoder: Encoder, sight: Sight) -> None:
         super().__init__()
@@ -45,7 +47,9 @@ class SkeletonCLR(nn.Module):
             encoder.feature_dim, encoder.feature_dim, settings.projection_dim, batch_norm=settings.batch_norm
         )
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
-        self.queue = Queue(sight.queue_size(settings.queue_size), settings.projection_dim)
+        self.queue = Queue(
+            sight.queue_size(settings.queue_size), settings.projection_dim, gather=sight.world.gather
+        )
 
     def forward(
         self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None

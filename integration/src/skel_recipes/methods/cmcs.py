@@ -1,0 +1,93 @@
+"""CMCS (Liu et al., IEEE THMS 2024, arXiv 2307.07791): cross-model, then cross-stream learning.
+
+Each stream learns by CMAL. Later, clips of the batch that are near in both directions and in most
+streams become pseudo labels, which every stream learns too (CSCL).
+"""
+
+from typing import Any, ClassVar
+
+import torch
+from attrs import define
+from torch import Tensor, nn
+
+from skel_augment import View, preset
+from skel_recipes.methods._sight import Sight
+from skel_ssl_objectives import Teacher, TwoViews, cmal, cscl, mlp_head
+
+
+@define(frozen=True)
+class CMCSSettings:
+    """Settings of `CMCS`; the defaults are the paper's for NTU-60.
+
+    Attributes:
+        view: The view that is drawn twice; all streams see the same draws.
+        cross_epoch: Epochs before streams learn from each other.
+        neighbors: Nearest clips of the batch that count in a direction.
+        agree: Streams that must agree on a pseudo label.
+        weight: Of the cross-stream loss.
+        momentum: With which the teachers follow.
+        hidden_dim: Width of projectors and predictors.
+        projection_dim: Dimension in which views are compared.
+        stale_teacher: As the released program has it: once streams learn from each other, the teachers stay
+            as they are.
+    """
+
+    cross_stream: ClassVar[bool] = True
+
+    view: View = preset("aimclr.normal")
+    cross_epoch: int = 60
+    neighbors: int = 2
+    agree: int = 2
+    weight: float = 10.0
+    momentum: float = 0.996
+    hidden_dim: int = 2048
+    projection_dim: int = 512
+    stale_teacher: bool = False
+
+    def build(self, encoder: nn.ModuleDict, sight: Sight) -> "CMCS":
+        """The method around fresh encoders, one for each stream."""
+        return CMCS(self, encoder, sight)
+
+
+class CMCS(nn.Module):
+    """A CMAL for each stream, and pseudo labels that they agree on."""
+
+    def __init__(self, settings: CMCSSettings, encoder: Any, sight: Sight) -> None:
+        super().__init__()
+        self.settings, self.sight = settings, sight
+        hidden, dim, names = settings.hidden_dim, settings.projection_dim, sight.streams
+        self.encoder = encoder
+        self.projector: Any = nn.ModuleDict(
+            {name: mlp_head(self.encoder[name].feature_dim, hidden, dim, batch_norm=True) for name in names}
+        )
+        self.predictor: Any = nn.ModuleDict(
+            {name: mlp_head(dim, hidden, dim, batch_norm=True) for name in names}
+        )
+        self.teacher: Any = nn.ModuleDict({name: Teacher(self._student(name)) for name in names})
+
+    def _student(self, name: str) -> nn.Module:
+        return nn.Sequential(self.encoder[name], self.projector[name])
+
+    def forward(
+        self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
+        s, world = self.settings, self.sight.world
+        views = self.sight.views_by_stream(clips, [s.view, s.view], generator)
+        crossing = epoch >= s.cross_epoch
+        streams: dict[str, TwoViews] = {}
+        for name in self.sight.streams:
+            student, teacher = self._student(name), self.teacher[name]
+            if not (crossing and s.stale_teacher):
+                teacher.follow(student, s.momentum)
+            predictions = [self.predictor[name](student(view[name])) for view in views]
+            streams[name] = TwoViews(*predictions, *(teacher(view[name]) for view in views))
+        losses = {name: cmal(*two) for name, two in streams.items()}
+        total = torch.stack(list(losses.values())).sum()
+        if not crossing:
+            return {"loss": total, **losses}
+        cross = cscl(
+            list(streams.values()), k=s.neighbors, agree=s.agree, gather=world.gather, rank=world.rank
+        )
+        collaborative = torch.stack(cross).sum()
+        return {"loss": total + s.weight * collaborative, **losses, "cscl": collaborative}

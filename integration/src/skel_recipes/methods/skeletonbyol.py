@@ -1,0 +1,56 @@
+"""SkeletonBYOL (Liu et al., IEEE THMS 2024, arXiv 2307.07791): BYOL on skeletons, without negatives."""
+
+import torch
+from attrs import define
+from torch import Tensor, nn
+
+from skel_augment import View, preset
+from skel_recipes._encoders import Encoder
+from skel_recipes.methods._sight import Sight
+from skel_ssl_objectives import Teacher, byol, mlp_head
+
+
+@define(frozen=True)
+class SkeletonBYOLSettings:
+    """Settings of `SkeletonBYOL`; the defaults are the paper's for NTU-60.
+
+    Attributes:
+        view: The view that is drawn twice.
+        momentum: With which the teacher follows.
+        hidden_dim: Width of projector and predictor.
+        projection_dim: Dimension in which views are compared.
+    """
+
+    view: View = preset("aimclr.normal")
+    momentum: float = 0.996
+    hidden_dim: int = 2048
+    projection_dim: int = 512
+
+    def build(self, encoder: Encoder, sight: Sight) -> "SkeletonBYOL":
+        """The method around a fresh encoder."""
+        return SkeletonBYOL(self, encoder, sight)
+
+
+class SkeletonBYOL(nn.Module):
+    """From each view, a student predicts what its slower teacher makes of the other view."""
+
+    def __init__(self, settings: SkeletonBYOLSettings, encoder: Encoder, sight: Sight) -> None:
+        super().__init__()
+        self.settings, self.sight = settings, sight
+        hidden, dim = settings.hidden_dim, settings.projection_dim
+        self.encoder = encoder
+        self.projector = mlp_head(encoder.feature_dim, hidden, dim, batch_norm=True)
+        self.predictor = mlp_head(dim, hidden, dim, batch_norm=True)
+        self.teacher = Teacher(nn.Sequential(encoder, self.projector))
+
+    def forward(
+        self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
+        del epoch
+        view = self.settings.view
+        views = self.sight.views(clips, [view, view], generator)
+        self.teacher.follow(nn.Sequential(self.encoder, self.projector), self.settings.momentum)
+        predictions = [self.predictor(self.projector(self.encoder(seen))) for seen in views]
+        targets = [self.teacher(seen) for seen in views]
+        return {"loss": byol(*predictions, *targets)}

@@ -1,0 +1,105 @@
+"""One process and two with the same global batch: the same losses, gradients, queues and teachers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from skel_recipes import dump_recipe, load_recipe
+
+NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
+EXACT = {
+    "train__precision": "float64",
+    "train__epochs": 3,
+    "train__min_steps": 0,
+    "train__batch_size": 6,  # two steps an epoch of the 12 training clips
+    "train__checkpoint_every": 1,
+    "optim__optimizer": "sgd",  # whose momentum in the checkpoint is a sum of gradients
+    "optim__lr": 0.05,
+    "optim__warmup_epochs": 0,
+}
+
+
+@pytest.fixture(scope="module")
+def trained(store, tmp_path_factory, tiny):
+    """Folders of runs of every method, of one process and of two."""
+    folder = tmp_path_factory.mktemp("world")
+    recipes = []
+    for name in NAMES:
+        dropout = {} if name == "compact" else {"encoder__dropout": 0.0}
+        recipe = tiny(name, **EXACT, **dropout)
+        recipes.append(folder / f"{name}.toml")
+        recipes[-1].write_text(dump_recipe(recipe))
+    script = Path(__file__).with_name("train_by_recipes.py")
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    for out, launcher in ((folder / "one", [sys.executable]), (folder / "two", torchrun)):
+        command = [*launcher, str(script), str(store.path), str(out), *map(str, recipes)]
+        result = subprocess.run(command, env=env, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr[-3000:]
+    return folder
+
+
+def checkpoint(run):
+    return torch.load(run / "checkpoint.pt", weights_only=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_agree(trained, name):
+    one, two = (
+        [json.loads(line) for line in (trained / number / name / "metrics.jsonl").read_text().splitlines()]
+        for number in ("one", "two")
+    )
+    assert len(one) == len(two) == 3
+    for ours, theirs in zip(one, two, strict=True):
+        assert ours.keys() == theirs.keys()
+        for key in ours.keys() - {"seconds", "clips_per_second"}:
+            assert ours[key] == pytest.approx(theirs[key], rel=1e-7, abs=1e-9), key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_queues_and_teachers_agree(trained, name):
+    one, two = (checkpoint(trained / number / name)["method"] for number in ("one", "two"))
+    assert one.keys() == two.keys()
+    if name not in ("compact", "pstl"):
+        assert any("teacher" in key for key in one)
+    for key in one:
+        torch.testing.assert_close(
+            one[key], two[key], rtol=1e-8, atol=1e-10, msg=lambda m, key=key: f"{key}: {m}"
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_agree(trained, name):
+    one, two = (checkpoint(trained / number / name)["optimizer"]["state"] for number in ("one", "two"))
+    assert one.keys() == two.keys()
+    assert one
+    for key in one:
+        torch.testing.assert_close(
+            one[key]["momentum_buffer"], two[key]["momentum_buffer"], rtol=1e-7, atol=1e-9
+        )
+
+
+def test_command_under_torchrun(store, tmp_path, tiny):
+    """As a user types it; an error is raised in all processes instead of leaving some waiting."""
+    (tmp_path / "tiny.toml").write_text(dump_recipe(tiny("aimclr")))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "-m"]
+    command += ["skel_recipes", "pretrain", str(tmp_path / "tiny.toml"), str(store.path)]
+    command += ["--out", str(tmp_path / "run")]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    assert (tmp_path / "run" / "encoder.safetensors").exists()
+    again = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120)
+    assert again.returncode != 0
+    assert "exists already" in again.stderr
+
+
+def test_batch_must_be_enough_for_all():
+    train = load_recipe("compact", {"train.batch_size": 7}).train
+    assert train.batches(20, 2) == (6, 3)
+    with pytest.raises(ValueError, match="4 processes need batches of 8 clips or more"):
+        train.batches(20, 4)
