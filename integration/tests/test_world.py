@@ -22,6 +22,9 @@ EXACT = {
     "optim__lr": 0.05,
     "optim__warmup_epochs": 0,
 }
+# SCD-Net begins with graph convolutions that weigh a millionth, and its masks leave exact zeros beside
+# them: there rounding decides on which side of a ReLU's kink a value lies, in one process as in two.
+NO_TIES = {"method__view": [{"name": "shear"}, {"name": "gaussian_noise", "std": 0.05}]}
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +34,12 @@ def trained(store, tmp_path_factory, tiny):
     recipes = []
     for name in NAMES:
         dropout = {} if name == "compact" else {"encoder__dropout": 0.0}
-        recipe = tiny(name, **EXACT, **dropout)
+        recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))
     script = Path(__file__).with_name("train_by_recipes.py")
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     for out, launcher in ((folder / "one", [sys.executable]), (folder / "two", torchrun)):
         command = [*launcher, str(script), str(store.path), str(out), *map(str, recipes)]
         result = subprocess.run(command, env=env, capture_output=True, text=True)
@@ -87,7 +90,7 @@ def test_gradients_agree(trained, name):
 def test_command_under_torchrun(store, tmp_path, tiny):
     """As a user types it; an error is raised in all processes instead of leaving some waiting."""
     (tmp_path / "tiny.toml").write_text(dump_recipe(tiny("aimclr")))
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0", "-m"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m"]
     command += ["skel_recipes", "pretrain", str(tmp_path / "tiny.toml"), str(store.path)]
     command += ["--out", str(tmp_path / "run")]
     env = os.environ | {"OMP_NUM_THREADS": "1"}

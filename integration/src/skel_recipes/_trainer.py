@@ -9,6 +9,7 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 import json
 import time
 from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def _train(run: Run, store: Store, world: World, device: torch.device, progress:
     clips = torch.from_numpy(build_clips(store, pipeline, indices=train)).to(device, dtype)
     sight = Sight(run.shape, recipe.data.stream, len(clips), world)
     method: Any = synchronise_norms(build_method(recipe, sight), world, device).to(device, dtype)
-    module = DistributedDataParallel(method, broadcast_buffers=False) if world.size > 1 else method
+    module = _shared(method) if world.size > 1 else method
     optimizer = build_optimizer(recipe.optim, method)
     epochs = settings.length(len(clips), world.size)
     training = _Training(run, world, store.names[train], clips, method, module, optimizer, epochs)
@@ -170,6 +171,12 @@ def _train(run: Run, store: Store, world: World, device: torch.device, progress:
         events.close()
     world.once(lambda: run.save_encoder(method.encoder))
     return run
+
+
+def _shared(method: nn.Module) -> nn.Module:
+    """The method with gradients averaged over processes; its buffers agree without being sent around."""
+    new = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+    return DistributedDataParallel(method, **{"forward_sync_buffers" if new else "broadcast_buffers": False})
 
 
 def _epoch(training: _Training, epoch: int) -> dict[str, Any]:
