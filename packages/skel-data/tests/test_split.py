@@ -29,6 +29,10 @@ def test_official_subjects_and_cameras(facts_store):
     assert parts(store, "xsub") == ([0, 2, 3], [1, 4])
     assert parts(store, "xview") == ([1, 2, 4], [0, 3])
     assert parts(store, "xset") == ([1], [0, 2, 3, 4])
+    people = [{"subject": s, "setup": s} for s in (1, 3, 45, 48, 59, 60, 103, 104)]
+    store = facts_store(people, dataset="ntu120")
+    assert parts(store, "xsub") == ([0, 2, 4, 6], [1, 3, 5, 7])
+    assert parts(store, "xset") == ([3, 5, 7], [0, 1, 2, 4, 6])
     store = facts_store(facts, dataset="nw-ucla")
     assert parts(store, "xview") == ([0, 1, 3], [2, 4])
     assert parts(store, "xsub") == ([0, 1, 2], [3, 4])

@@ -67,5 +67,7 @@ def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /) -> None:
     if name is not None:
         say(dump_recipe(load_recipe(name)))
         return
-    for known in recipe_names():
-        say(f"{known:20} {load_recipe(known).summary}")
+    names = recipe_names()
+    width = max(map(len, names)) + 2
+    for known in sorted(names, key=lambda name: ("/" in name, name)):
+        say(f"{known:{width}}{load_recipe(known).summary}")

@@ -28,6 +28,9 @@ class CMCSSettings:
         momentum: With which the teachers follow.
         hidden_dim: Width of projectors and predictors.
         projection_dim: Dimension in which views are compared.
+        output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few, since
+            projections of different clips begin almost parallel, and a student that predicts what they have
+            in common is never wrong.
         stale_teacher: As the released program has it: once streams learn from each other, the teachers stay
             as they are.
     """
@@ -42,6 +45,7 @@ class CMCSSettings:
     momentum: float = 0.996
     hidden_dim: int = 2048
     projection_dim: int = 512
+    output_norm: bool = False
     stale_teacher: bool = False
 
     def build(self, encoder: nn.ModuleDict, sight: Sight) -> "CMCS":
@@ -58,7 +62,16 @@ class CMCS(nn.Module):
         hidden, dim, names = settings.hidden_dim, settings.projection_dim, sight.streams
         self.encoder = encoder
         self.projector: Any = nn.ModuleDict(
-            {name: mlp_head(self.encoder[name].feature_dim, hidden, dim, batch_norm=True) for name in names}
+            {
+                name: mlp_head(
+                    self.encoder[name].feature_dim,
+                    hidden,
+                    dim,
+                    batch_norm=True,
+                    output_norm=settings.output_norm,
+                )
+                for name in names
+            }
         )
         self.predictor: Any = nn.ModuleDict(
             {name: mlp_head(dim, hidden, dim, batch_norm=True) for name in names}

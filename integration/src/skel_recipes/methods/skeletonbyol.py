@@ -19,12 +19,16 @@ class SkeletonBYOLSettings:
         momentum: With which the teacher follows.
         hidden_dim: Width of projector and predictor.
         projection_dim: Dimension in which views are compared.
+        output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few, since
+            projections of different clips begin almost parallel, and a student that predicts what they have
+            in common is never wrong.
     """
 
     view: View = preset("aimclr.normal")
     momentum: float = 0.996
     hidden_dim: int = 2048
     projection_dim: int = 512
+    output_norm: bool = False
 
     def build(self, encoder: Encoder, sight: Sight) -> "SkeletonBYOL":
         """The method around a fresh encoder."""
@@ -39,7 +43,9 @@ class SkeletonBYOL(nn.Module):
         self.settings, self.sight = settings, sight
         hidden, dim = settings.hidden_dim, settings.projection_dim
         self.encoder = encoder
-        self.projector = mlp_head(encoder.feature_dim, hidden, dim, batch_norm=True)
+        self.projector = mlp_head(
+            encoder.feature_dim, hidden, dim, batch_norm=True, output_norm=settings.output_norm
+        )
         self.predictor = mlp_head(dim, hidden, dim, batch_norm=True)
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
 

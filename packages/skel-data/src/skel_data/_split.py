@@ -8,10 +8,15 @@ from skel_data._store import Store
 
 Ints = NDArray[np.int64]
 
-# Training subjects and cameras of the official protocols: NTU RGB+D (Shahroudy et al., CVPR 2016),
-# UTD-MHAD (Chen et al., ICIP 2015), Northwestern-UCLA (Wang et al., CVPR 2014).
+# Training subjects and cameras of the official protocols: NTU RGB+D (Shahroudy et al., CVPR 2016), NTU RGB+D
+# 120 (Liu et al., TPAMI 2020), UTD-MHAD (Chen et al., ICIP 2015), Northwestern-UCLA (Wang et al., CVPR 2014).
+_NTU60 = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
 _TRAIN_SUBJECTS = {
-    "ntu60": (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38),
+    "ntu60": _NTU60,
+    "ntu120": (
+        *(*_NTU60, 45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96)),
+        *(97, 98, 100, 103),
+    ),
     "utd-mhad": (1, 3, 5, 7),
 }
 _TRAIN_VIEWS = {"ntu60": (2, 3), "nw-ucla": (1, 2)}

@@ -4,7 +4,13 @@ from torch import nn
 
 
 def mlp_head(
-    in_dim: int, hidden_dim: int, out_dim: int, *, layers: int = 2, batch_norm: bool = False
+    in_dim: int,
+    hidden_dim: int,
+    out_dim: int,
+    *,
+    layers: int = 2,
+    batch_norm: bool = False,
+    output_norm: bool = False,
 ) -> nn.Sequential:
     """A multi-layer perceptron, the projector or predictor of all methods here.
 
@@ -16,6 +22,8 @@ def mlp_head(
         out_dim: Features out.
         layers: Number of linear layers, 1 or more.
         batch_norm: Whether BatchNorm precedes each ReLU.
+        output_norm: Whether BatchNorm without weights follows the last layer, as in SimSiam (Chen & He, CVPR
+            2021): then what all outputs have in common does not count in their cosine similarity.
     """
     if layers < 1:
         raise ValueError(f"a head has one layer or more, got {layers}")
@@ -27,4 +35,7 @@ def mlp_head(
             modules.append(nn.BatchNorm1d(hidden_dim))
         modules.append(nn.ReLU(inplace=True))
         width = hidden_dim
-    return nn.Sequential(*modules, nn.Linear(width, out_dim))
+    modules.append(nn.Linear(width, out_dim))
+    if output_norm:
+        modules.append(nn.BatchNorm1d(out_dim, affine=False))
+    return nn.Sequential(*modules)
