@@ -87,6 +87,9 @@ def test_main_job(capsys, tmp_path):
         assert status == 0
         assert json.loads(output.out)["test_clips"] == 12
     assert (run / "report.html").exists()
+    status, output = skel(capsys, "eval", "fuse", run, run, store, "--weights", "0.6", "0.4", "--json")
+    assert status == 0
+    assert json.loads(output.out)["settings"]["weights"] == [0.6, 0.4]
     status, output = skel(capsys, "eval", "knn", run, store, "--k", "3")
     assert "untrained encoder" in output.out
     assert skel(capsys, "show", store, "--clip", "2", "--out", tmp_path / "clip.html")[0] == 0
@@ -115,6 +118,9 @@ def test_demo(capsys, tmp_path):
         (["data", "import", "ntu61", "x", "y"], "ntu61"),
         (["data", "import", "utd-mhad", "missing.tar.xz", "y"], "missing.tar.xz"),
         (["eval", "linear", "no", "no.store"], "no run at no"),
+        (["eval", "fuse", "no.store"], "expected: skel eval fuse RUN [RUN ...] STORE"),
+        (["pretrain", "crossclr", "no.store", "--out", "run", "--data.stream", "joint"], "across streams"),
+        (["pretrain", "compact", "no.store", "--out", "run", "--data.stream", "bones"], "joined by +"),
         (["show", "no.store"], "no store at no.store"),
     ],
 )

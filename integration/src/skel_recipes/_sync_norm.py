@@ -60,12 +60,13 @@ class SyncNorm(_BatchNorm):
         share = counts / counts.sum()
         mean = (share * means).sum(0)
         variance = (share * (variances + (means - mean).square())).sum(0)
-        self._follow(mean.detach(), variance.detach(), counts.sum())
+        self._follow(mean, variance, counts.sum())
         y: Tensor = (wide - mean.view(shape)) * (variance + self.eps).rsqrt().view(shape)
         if self.affine:
             y = y * self.weight.view(shape) + self.bias.view(shape)
         return y.to(x.dtype)
 
+    @torch.no_grad()
     def _follow(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return

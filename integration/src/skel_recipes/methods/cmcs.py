@@ -28,9 +28,9 @@ class CMCSSettings:
         momentum: With which the teachers follow.
         hidden_dim: Width of projectors and predictors.
         projection_dim: Dimension in which views are compared.
-        output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few, since
-            projections of different clips begin almost parallel, and a student that predicts what they have
-            in common is never wrong.
+        output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few,
+            since projections of different clips begin almost parallel, and a student that predicts what
+            they have in common is hardly wrong.
         stale_teacher: As the released program has it: once streams learn from each other, the teachers stay
             as they are.
     """

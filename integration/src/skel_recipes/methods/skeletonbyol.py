@@ -19,9 +19,9 @@ class SkeletonBYOLSettings:
         momentum: With which the teacher follows.
         hidden_dim: Width of projector and predictor.
         projection_dim: Dimension in which views are compared.
-        output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few, since
-            projections of different clips begin almost parallel, and a student that predicts what they have
-            in common is never wrong.
+        output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few,
+            since projections of different clips begin almost parallel, and a student that predicts what
+            they have in common is hardly wrong.
     """
 
     view: View = preset("aimclr.normal")
