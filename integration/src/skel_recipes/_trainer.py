@@ -176,7 +176,8 @@ def _train(run: Run, store: Store, world: World, device: torch.device, progress:
 def _shared(method: nn.Module) -> nn.Module:
     """The method with gradients averaged over processes; its buffers agree without being sent around."""
     new = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
-    return DistributedDataParallel(method, **{"forward_sync_buffers" if new else "broadcast_buffers": False})
+    quiet: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}
+    return DistributedDataParallel(method, **quiet)
 
 
 def _epoch(training: _Training, epoch: int) -> dict[str, Any]:

@@ -4,63 +4,24 @@ As SkeletonBYOL, but what a student predicts from two views attracts each other,
 what its slower teacher makes of the same view.
 """
 
-import torch
 from attrs import define
-from torch import Tensor, nn
 
-from skel_augment import View, preset
 from skel_recipes._encoders import Encoder
 from skel_recipes.methods._sight import Sight
-from skel_ssl_objectives import Teacher, cmal, mlp_head
+from skel_recipes.methods.skeletonbyol import SkeletonBYOL, SkeletonBYOLSettings
+from skel_ssl_objectives import cmal
 
 
 @define(frozen=True)
-class CMALSettings:
-    """Settings of `CMAL`; the defaults are the paper's for NTU-60.
-
-    Attributes:
-        view: The view that is drawn twice.
-        momentum: With which the teacher follows.
-        hidden_dim: Width of projector and predictor.
-        projection_dim: Dimension in which views are compared.
-        output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few,
-            since projections of different clips begin almost parallel, and a student that predicts what
-            they have in common is hardly wrong.
-    """
-
-    view: View = preset("aimclr.normal")
-    momentum: float = 0.996
-    hidden_dim: int = 2048
-    projection_dim: int = 512
-    output_norm: bool = False
+class CMALSettings(SkeletonBYOLSettings):
+    """Settings of `CMAL`: those of `SkeletonBYOL`; the defaults are the paper's for NTU-60."""
 
     def build(self, encoder: Encoder, sight: Sight) -> "CMAL":
         """The method around a fresh encoder."""
         return CMAL(self, encoder, sight)
 
 
-class CMAL(nn.Module):
+class CMAL(SkeletonBYOL):
     """A student whose predictions agree across views and leave its teacher's."""
 
-    def __init__(self, settings: CMALSettings, encoder: Encoder, sight: Sight) -> None:
-        super().__init__()
-        self.settings, self.sight = settings, sight
-        hidden, dim = settings.hidden_dim, settings.projection_dim
-        self.encoder = encoder
-        self.projector = mlp_head(
-            encoder.feature_dim, hidden, dim, batch_norm=True, output_norm=settings.output_norm
-        )
-        self.predictor = mlp_head(dim, hidden, dim, batch_norm=True)
-        self.teacher = Teacher(nn.Sequential(encoder, self.projector))
-
-    def forward(
-        self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
-    ) -> dict[str, Tensor]:
-        """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
-        del epoch
-        view = self.settings.view
-        views = self.sight.views(clips, [view, view], generator)
-        self.teacher.follow(nn.Sequential(self.encoder, self.projector), self.settings.momentum)
-        predictions = [self.predictor(self.projector(self.encoder(seen))) for seen in views]
-        targets = [self.teacher(seen) for seen in views]
-        return {"loss": cmal(*predictions, *targets)}
+    objective = staticmethod(cmal)

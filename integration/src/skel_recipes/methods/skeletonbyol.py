@@ -38,6 +38,8 @@ class SkeletonBYOLSettings:
 class SkeletonBYOL(nn.Module):
     """From each view, a student predicts what its slower teacher makes of the other view."""
 
+    objective = staticmethod(byol)
+
     def __init__(self, settings: SkeletonBYOLSettings, encoder: Encoder, sight: Sight) -> None:
         super().__init__()
         self.settings, self.sight = settings, sight
@@ -59,4 +61,4 @@ class SkeletonBYOL(nn.Module):
         self.teacher.follow(nn.Sequential(self.encoder, self.projector), self.settings.momentum)
         predictions = [self.predictor(self.projector(self.encoder(seen))) for seen in views]
         targets = [self.teacher(seen) for seen in views]
-        return {"loss": byol(*predictions, *targets)}
+        return {"loss": self.objective(*predictions, *targets)}
