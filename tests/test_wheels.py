@@ -36,7 +36,7 @@ def test_every_public_name_is_there(package):
 def test_package_data():
     assert skel_data.get_layout("ntu-25").num_joints == 25
     assert skel_augment.preset("aimclr.extreme").steps
-    assert "compact" in skel_recipes.recipe_names()
+    assert {"compact", "paper/aimclr-ntu60-xsub-joint"} <= set(skel_recipes.recipe_names())
 
 
 def test_line(tmp_path):
