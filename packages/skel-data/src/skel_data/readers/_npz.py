@@ -9,6 +9,7 @@ for the layout ``joint_names`` (V) and ``parents`` (V; the root's is -1 or itsel
 
 import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -18,7 +19,7 @@ from attrs import evolve
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._source import Source
-from skel_data.readers._reader import Facts, Reader
+from skel_data.readers._reader import Facts, Reader, Work
 
 _OPTIONAL = ("labels", "subjects", "views", "setups", "replications", "names", "split", "tracks")
 _LAYOUT = ("class_names", "joint_names", "parents")
@@ -128,7 +129,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> Facts:
     )
 
 
-def _read(source: Source) -> Iterator[Clip | BadFile]:
+def _find(source: Source) -> Iterator[Work]:
     arrays = _load(source)
     positions, lengths = arrays["positions"], arrays["lengths"].astype(np.int64)
     if positions.ndim == 3:
@@ -147,16 +148,12 @@ def _read(source: Source) -> Iterator[Clip | BadFile]:
     stops = np.cumsum(lengths)
     for i in range(count):
         rows = slice(stops[i] - lengths[i], stops[i])
-        try:
-            yield Clip(
-                positions[rows],
-                names[i],
-                split=tuple(split[i]),
-                tracks=None if tracks is None else tracks[rows],
-                **{key: values[i] for key, values in facts.items()},
-            )
-        except ValueError as error:
-            yield BadFile(names[i], str(error))
+        facts_here = {
+            "split": tuple(split[i]),
+            "tracks": None if tracks is None else tracks[rows],
+            **{key: values[i] for key, values in facts.items()},
+        }
+        yield Work(names[i], partial(Clip, **facts_here), (positions[rows], names[i]))
 
 
-NPZ = Reader("npz", None, None, (), _read, ".npz", units="unknown", describe=_describe)
+NPZ = Reader("npz", None, None, (), _find, ".npz", units="unknown", describe=_describe)

@@ -12,7 +12,7 @@ import numpy as np
 
 from skel_data._clip import BadFile, Clip
 from skel_data._source import Source
-from skel_data.readers._reader import Reader, read_each
+from skel_data.readers._reader import Reader, Work, find_each
 
 _NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
 _JOINTS = 25
@@ -142,8 +142,8 @@ def _coordinates(lines: list[bytes]) -> np.ndarray:
     return values
 
 
-def _read(source: Source) -> Iterator[Clip | BadFile]:
-    return read_each(source, ".skeleton", parse)
+def _find(source: Source) -> Iterator[Work | BadFile]:
+    return find_each(source, ".skeleton", parse)
 
 
-NTU60 = Reader("ntu60", "ntu60", "ntu-25", _CLASSES, _read, ".skeleton", default_split="xsub")
+NTU60 = Reader("ntu60", "ntu60", "ntu-25", _CLASSES, _find, ".skeleton", default_split="xsub")

@@ -8,7 +8,7 @@ import numpy as np
 
 from skel_data._clip import BadFile, Clip
 from skel_data._source import Source
-from skel_data.readers._reader import Reader, check_joints, read_each
+from skel_data.readers._reader import Reader, Work, check_joints, find_each
 
 _NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)")
 
@@ -60,10 +60,10 @@ def parse(name: str, data: bytes) -> Clip:
     return Clip(positions[:, None], name, label=label, subject=subject, view=view, replication=episode)
 
 
-def _read(source: Source) -> Iterator[Clip | BadFile]:
-    return read_each(source, ".json", parse)
+def _find(source: Source) -> Iterator[Work | BadFile]:
+    return find_each(source, ".json", parse)
 
 
 NW_UCLA = Reader(
-    "nw-ucla", "nw-ucla", "kinect-20", tuple(_ACTIONS.values()), _read, ".json", default_split="xview"
+    "nw-ucla", "nw-ucla", "kinect-20", tuple(_ACTIONS.values()), _find, ".json", default_split="xview"
 )

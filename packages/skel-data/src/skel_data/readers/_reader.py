@@ -1,6 +1,6 @@
 """What a reader is, and the loop that most readers share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,7 +12,35 @@ from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._source import Source
 
-Read = Callable[[Source], Iterator[Clip | BadFile]]
+
+@define(frozen=True)
+class Work:
+    """A share of an import, most often one file: done in this process or in another.
+
+    Attributes:
+        name: The file within its source.
+        parse: Gives a clip, or several, of `args`; raises ValueError with the reason if it cannot. A
+            function of a module, so that another process finds it.
+        args: Its arguments.
+    """
+
+    name: str
+    parse: Callable[..., Clip | Iterable[Clip | BadFile]]
+    args: tuple[Any, ...]
+
+    def clips(self) -> list[Clip | BadFile]:
+        """The clips, and what could not be read."""
+        made: list[Clip | BadFile] = []
+        try:
+            found = self.parse(*self.args)
+            for clip in (found,) if isinstance(found, Clip) else found:
+                made.append(clip)  # noqa: PERF402 (what came before an error is kept)
+        except ValueError as error:
+            made.append(BadFile(self.name, str(error)))
+        return made
+
+
+Find = Callable[[Source], Iterator[Work | BadFile]]
 
 
 @define(frozen=True)
@@ -43,7 +71,7 @@ class Reader:
         dataset: Name of the data set; None: the name of the file.
         layout: Name of its layout; None: told by the source or the user.
         classes: Name of each class; empty: told by the source.
-        read: Gives the clips of a source, and what could not be read.
+        find: Finds the work in a source, one share after another, and what could not be read.
         suffix: Suffix of its files.
         units: Unit of the coordinates.
         default_split: The usual protocol.
@@ -54,21 +82,29 @@ class Reader:
     dataset: str | None
     layout: str | None
     classes: tuple[str, ...]
-    read: Read
+    find: Find
     suffix: str
     units: str = "metres"
     default_split: str | None = None
     describe: Callable[[Source, SkeletonLayout | None], Facts] | None = None
 
+    def read(self, source: Source) -> Iterator[Clip | BadFile]:
+        """The clips of a source, and what could not be read, one after another in this process."""
+        for work in self.find(source):
+            yield from work.clips() if isinstance(work, Work) else (work,)
 
-def read_each(source: Source, suffix: str, parse: Callable[[str, bytes], Clip]) -> Iterator[Clip | BadFile]:
-    """Parse each file of a source that has the suffix; the others are passed over.
+
+def find_each(
+    source: Source, suffix: str, parse: Callable[..., Clip | Iterable[Clip | BadFile]], *more: Any
+) -> Iterator[Work | BadFile]:
+    """One share of work for each file of a source that has the suffix; the others are passed over.
 
     Args:
         source: The files.
         suffix: Suffix of the data files, in small letters.
-        parse: Makes a clip of the file's name, without folder and suffix, and its content; raises
-            ValueError with the reason if it cannot.
+        parse: Makes a clip, or several, of the file's name, without folder and suffix, its content, and
+            `more`; raises ValueError with the reason if it cannot.
+        more: Further arguments.
     """
     for entry in source:
         if isinstance(entry, BadFile):
@@ -81,9 +117,10 @@ def read_each(source: Source, suffix: str, parse: Callable[[str, bytes], Clip]) 
             data = read()
             if not data:
                 raise ValueError("empty file")
-            yield parse(PurePosixPath(path).name[: -len(suffix)], data)
         except ValueError as error:
             yield BadFile(path, str(error))
+            continue
+        yield Work(path, parse, (PurePosixPath(path).name[: -len(suffix)], data, *more))
 
 
 def check_joints(positions: NDArray[Any], joints: int, dims: int) -> None:

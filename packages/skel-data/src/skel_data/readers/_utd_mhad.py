@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from skel_data._clip import BadFile, Clip
 from skel_data._source import Source
-from skel_data.readers._reader import Reader, check_joints, read_each
+from skel_data.readers._reader import Reader, Work, check_joints, find_each
 
 _NAME = re.compile(r"a([1-9]\d?)_s([1-9]\d?)_t([1-9]\d?)_skeleton")
 
@@ -55,8 +55,8 @@ def parse(name: str, data: bytes) -> Clip:
     return Clip(positions, name, label=action - 1, subject=subject, replication=trial)
 
 
-def _read(source: Source) -> Iterator[Clip | BadFile]:
-    return read_each(source, ".mat", parse)
+def _find(source: Source) -> Iterator[Work | BadFile]:
+    return find_each(source, ".mat", parse)
 
 
-UTD_MHAD = Reader("utd-mhad", "utd-mhad", "utd-20", _CLASSES, _read, ".mat", default_split="xsub")
+UTD_MHAD = Reader("utd-mhad", "utd-mhad", "utd-20", _CLASSES, _find, ".mat", default_split="xsub")
