@@ -1,10 +1,15 @@
 import io
+import os
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
 import pytest
 
 from skel_data import Store, get_layout, import_dataset, write_ntu_skeleton
+from skel_data._parallel import do_all
+from skel_data.readers import Work
 
 
 @pytest.fixture
@@ -95,3 +100,98 @@ def test_errors(recordings, tmp_path):
     with pytest.raises(ValueError, match="limit"):
         import_dataset("ntu60", recordings, tmp_path / "a.store", limit=0)
     assert not (tmp_path / "a.store").exists()
+    with pytest.raises(ValueError, match="workers"):
+        import_dataset("ntu60", recordings, tmp_path / "a.store", workers=0)
+
+
+def _many(folder, count):
+    folder.mkdir()
+    positions = np.random.default_rng(0).normal(size=(2, 1, 25, 3))
+    for number in range(1, count + 1):
+        write_ntu_skeleton(folder / f"S001C001P{number:03}R001A001.skeleton", positions + number)
+    (folder / "S001C001P050R001A001.skeleton").write_text("3\n")
+
+
+def test_several_processes_write_the_same_store(tmp_path):
+    _many(tmp_path / "raw", 75)
+    one = import_dataset("ntu60", tmp_path / "raw", tmp_path / "one.store")
+    two = import_dataset("ntu60", tmp_path / "raw", tmp_path / "two.store", workers=2)
+    assert len(two) == 74
+    assert (two.hash, two.bad_files) == (one.hash, one.bad_files)
+
+
+def test_a_process_that_dies_is_reported():
+    with pytest.raises(RuntimeError, match="died"):
+        list(do_all(_fatal(), 2))
+
+
+def _fatal():
+    yield from (Work(str(number), list, ()) for number in range(64))
+    yield Work("last", os._exit, (1,))
+
+
+KILLED = """
+import os, sys
+from skel_data import import_dataset
+def stop(count):
+    if count == 40:
+        os._exit(9)
+import_dataset("ntu60", sys.argv[1], sys.argv[2], resume=True, progress=stop)
+"""
+
+
+@pytest.fixture
+def killed(tmp_path):
+    """Folder of recordings, and an import of it that was killed at the 40th."""
+    _many(tmp_path / "raw", 60)
+    store = tmp_path / "a.store"
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "raw"), str(store)]
+    assert subprocess.run(command, check=False).returncode == 9
+    assert not store.exists()
+    assert (tmp_path / ".a.store.unfinished").exists()
+    return tmp_path / "raw"
+
+
+def test_resume_goes_on_where_a_kill_left_it(killed, tmp_path):
+    journal = tmp_path / ".a.store.unfinished" / "journal.jsonl"
+    text = journal.read_text()
+    assert text.count("\n") == 1 + 39
+    journal.write_text(text[:-20])  # the last line was cut off
+    read = killed / "S001C001P001R001A001.skeleton"
+    content = read.read_bytes()
+    read.write_text("is not read again")
+    resumed = import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)
+    read.write_bytes(content)
+    whole = import_dataset("ntu60", killed, tmp_path / "b.store")
+    assert (len(resumed), resumed.hash, resumed.bad_files) == (59, whole.hash, whole.bad_files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.store", "b.store", "raw"]
+    assert sorted(path.name for path in resumed.path.iterdir()) == sorted(
+        path.name for path in whole.path.iterdir()
+    )
+
+
+def test_resume_of_something_else_is_refused(killed, tmp_path):
+    with pytest.raises(ValueError, match="another import"):
+        import_dataset("ntu60", killed, tmp_path / "a.store", resume=True, units="miles")
+    (killed / "S001C001P002R001A001.skeleton").unlink()
+    with pytest.raises(ValueError, match="the source has changed"):
+        import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)
+    assert len(import_dataset("ntu60", killed, tmp_path / "a.store")) == 58
+
+
+def test_rows_lost_behind_the_journal_are_read_again(killed, tmp_path):
+    rows = tmp_path / ".a.store.unfinished" / "frames.npy"
+    rows.write_bytes(rows.read_bytes()[:5000])
+    resumed = import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)
+    assert resumed.hash == import_dataset("ntu60", killed, tmp_path / "b.store").hash
+
+
+def test_two_do_not_resume_at_once(killed, tmp_path):
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        (tmp_path / ".a.store.unfinished" / "owner").write_text(str(sleeper.pid))
+        with pytest.raises(FileExistsError, match=str(sleeper.pid)):
+            import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)
+    finally:
+        sleeper.kill()
+        sleeper.wait()

@@ -3,11 +3,13 @@
 from skel_data._clip import BadFile, Clip
 from skel_data._import import import_dataset
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
+from skel_data._merge import merge_stores
 from skel_data._pipeline import PIPELINES, CrosSCLR50, Default, Pipeline, apply_pipeline, build_clips
 from skel_data._source import Source
 from skel_data._split import Split, get_split, holdout_groups, split_names, without_copies
 from skel_data._store import Store
 from skel_data._streams import STREAMS, stream
+from skel_data._validate import validate_store
 from skel_data._write import write_store
 from skel_data.readers import READERS, Reader
 from skel_data.synth import SynthSettings, synth_clips, synth_store, write_ntu_skeleton
@@ -34,10 +36,12 @@ __all__ = [
     "holdout_groups",
     "import_dataset",
     "layout_names",
+    "merge_stores",
     "split_names",
     "stream",
     "synth_clips",
     "synth_store",
+    "validate_store",
     "without_copies",
     "write_ntu_skeleton",
     "write_store",

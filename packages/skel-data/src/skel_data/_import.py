@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
-from skel_data._clip import BadFile, Clip
+from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._parallel import Done, do_all
 from skel_data._source import Source
 from skel_data._store import Store
-from skel_data._write import write_store
-from skel_data.readers import READERS, Facts, Reader
+from skel_data._write import StoreWriter, header_facts, new_store
+from skel_data.readers import READERS, Facts, Reader, Work
 
 
 def import_dataset(
@@ -22,6 +23,8 @@ def import_dataset(
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
+    workers: int = 1,
+    resume: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Store:
     """Read a data set and write it to a store.
@@ -39,42 +42,86 @@ def import_dataset(
         limit: Stop after this many clips.
         strict: Make any bad file an error.
         overwrite: Replace the store at `store_path`, if there is one.
+        workers: Processes that read. With more than one, a script must guard its own calls by
+            ``if __name__ == "__main__"``, as these processes import it. The store is the same.
+        resume: Keep what was read when the import is interrupted, in a hidden folder beside the store, and
+            go on from what an earlier call with `resume` has kept there.
         progress: Called with the number of clips and bad files so far, after each.
 
     Raises:
         ValueError: If there is no such format, no usable clip, the layout does not fit, or with
-            `strict` a file is bad.
+            `strict` a file is bad; or with `resume` if what was kept is of another import.
         FileNotFoundError: If there is nothing at `source`.
         FileExistsError: If `store_path` exists and may not be replaced.
         ImportError: If the format needs an extra that is not installed.
+        RuntimeError: If one of the `workers` died.
     """
     if format not in READERS:
         raise ValueError(f"no format {format!r}; there are {', '.join(READERS)}")
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be at least 1, got {limit}")
+    for what, number in (("limit", limit), ("workers", workers)):
+        if number is not None and number < 1:
+            raise ValueError(f"{what} must be at least 1, got {number}")
     reader = READERS[format]
     files = Source(source)
     facts = _facts(
         reader, files, layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     )
-    clips = reader.read(files)
-    first = next(clips, None)
+    found = reader.find(files)
+    first = next(found, None)
     if first is None:
         raise ValueError(f"{files.name}: no {reader.suffix} file for format {reader.name} in it")
-    return write_store(
-        store_path,
-        _watched(chain([first], clips), limit, progress),
+    about = header_facts(
         layout=facts.layout,
         classes=facts.classes,
         dataset=reader.dataset or PurePosixPath(files.name).stem,
         units=units or facts.units,
-        source=files.name,
         default_split=reader.default_split,
         subject_names=facts.subject_names,
         view_names=facts.view_names,
-        overwrite=overwrite,
-        strict=strict,
+        listed_names=facts.listed_names,
     )
+    journal = {"format": format, "source": str(files.path.resolve())} if resume else None
+    with (
+        new_store(Path(store_path), overwrite=overwrite, keep=resume) as folder,
+        StoreWriter(folder, about, strict, journal) as writer,
+    ):
+        rest = _pass_over(writer.done, chain([first], found))
+        _write(writer, do_all(rest, workers), limit, progress)
+        writer.finish(files.name)
+    return Store.open(store_path)
+
+
+def _pass_over(done: list[str], found: Iterator[Work | BadFile]) -> Iterator[Work | BadFile]:
+    """The work that is not done yet.
+
+    Raises:
+        ValueError: If the source does not begin with what was done.
+    """
+    for name in done:
+        here = next(found, None)
+        if here is None or here.name != name:
+            raise ValueError(
+                f"the source has changed since the import began: {name!r} was read where "
+                f"{here.name if here else 'nothing'!r} is now; import without resume"
+            )
+    return found
+
+
+def _write(
+    writer: StoreWriter, done: Iterator[Done], limit: int | None, progress: Callable[[int], None] | None
+) -> None:
+    count = 0
+    for name, clips in done:
+        for clip in clips:
+            if limit is not None and len(writer) >= limit:
+                return
+            writer.add(clip)
+            count += 1
+            if progress is not None:
+                progress(count)
+        writer.note(name)
+        if limit is not None and len(writer) >= limit:
+            return
 
 
 def _facts(reader: Reader, source: Source, layout: SkeletonLayout | None) -> Facts:
@@ -87,16 +134,3 @@ def _facts(reader: Reader, source: Source, layout: SkeletonLayout | None) -> Fac
             f"format {reader.name} has {usual.num_joints} x {usual.channels}"
         )
     return Facts(layout or usual, reader.classes, reader.units)
-
-
-def _watched(
-    clips: Iterator[Clip | BadFile], limit: int | None, progress: Callable[[int], None] | None
-) -> Iterator[Clip | BadFile]:
-    good = 0
-    for count, clip in enumerate(clips, 1):
-        yield clip
-        if progress is not None:
-            progress(count)
-        good += isinstance(clip, Clip)
-        if limit is not None and good >= limit:
-            return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextmanager
-def partial_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def partial_folder(path: Path, *, overwrite: bool = False, keep: bool = False) -> Iterator[Path]:
     """Make a hidden folder beside `path` to write to, and rename it to `path` at the end.
 
     On an exception it is removed. What a killed process left behind for the same target is removed first.
@@ -16,18 +16,23 @@ def partial_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Args:
         path: The folder to be.
         overwrite: Whether a folder at `path` is replaced.
+        keep: Whether it stays on an exception or a kill; the next call with `keep` gives it again.
 
     Raises:
-        FileExistsError: If `path` has come to be meanwhile.
+        FileExistsError: If `path` has come to be meanwhile, or with `keep` another process writes to it.
     """
     path = path.parent.resolve() / path.name
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = path.with_name(f".{path.name}.{'unfinished' if keep else f'partial-{os.getpid()}'}")
     replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
     _clean_up(path)
-    partial.mkdir()
+    partial.mkdir(exist_ok=keep)
+    owner = partial / "owner"
+    if keep:
+        _own(owner)
     try:
         yield partial
+        owner.unlink(missing_ok=True)
         _sync_folder(partial)
         if path.exists():
             if not overwrite:
@@ -37,10 +42,23 @@ def partial_folder(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         _sync_folder(path.parent)
         shutil.rmtree(replaced, ignore_errors=True)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        owner.unlink(missing_ok=True)
+        if not keep:
+            shutil.rmtree(partial, ignore_errors=True)
         if replaced.exists() and not path.exists():
             replaced.rename(path)
         raise
+
+
+def _own(file: Path) -> None:
+    """Write this process's id to `file`, unless another that lives has done so."""
+    try:
+        pid = int(file.read_text())
+    except (OSError, ValueError):
+        pid = 0
+    if pid > 0 and _alive(pid):
+        raise FileExistsError(f"process {pid} writes to {file.parent}")
+    file.write_text(str(os.getpid()))
 
 
 def _clean_up(path: Path) -> None:

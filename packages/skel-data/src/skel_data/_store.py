@@ -151,6 +151,11 @@ class Store:
         return tuple(self.header["view_names"])
 
     @cached_property
+    def listed_names(self) -> tuple[str, ...]:
+        """Names of the listed splits, one for each column of `listed_split`; empty where they have none."""
+        return tuple(self.header.get("listed_names", ()))
+
+    @cached_property
     def bad_files(self) -> tuple[BadFile, ...]:
         """What could not be used when the store was written."""
         return tuple(BadFile(bad["name"], bad["reason"]) for bad in self.header["bad_files"])

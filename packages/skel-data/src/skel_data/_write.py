@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ def write_store(
     default_split: str | None = None,
     subject_names: Iterable[str] = (),
     view_names: Iterable[str] = (),
+    listed_names: Iterable[str] = (),
     overwrite: bool = False,
     strict: bool = False,
 ) -> Store:
@@ -49,6 +51,7 @@ def write_store(
         default_split: Split that `get_split` takes when none is named.
         subject_names: Names behind the subject codes.
         view_names: Names behind the view codes.
+        listed_names: Names of the listed splits, as many as `Clip.split` has entries.
         overwrite: Replace the store at `path`, if there is one.
         strict: Make any bad file or clip an error.
 
@@ -56,7 +59,30 @@ def write_store(
         FileExistsError: If `path` exists and may not be replaced: without `overwrite`, or as it is no store.
         ValueError: If no clip is good, or with `strict` one is bad.
     """
-    path = Path(path)
+    about = header_facts(
+        layout=layout,
+        classes=classes,
+        dataset=dataset,
+        units=units,
+        default_split=default_split,
+        subject_names=subject_names,
+        view_names=view_names,
+        listed_names=listed_names,
+    )
+    with new_store(Path(path), overwrite=overwrite) as folder, StoreWriter(folder, about, strict) as writer:
+        for clip in clips:
+            writer.add(clip)
+        writer.finish(source)
+    return Store.open(path)
+
+
+@contextmanager
+def new_store(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[Path]:
+    """The folder to write a store to; see `partial_folder`.
+
+    Raises:
+        FileExistsError: If `path` exists and may not be replaced: without `overwrite`, or as it is no store.
+    """
     if path.exists() or path.is_symlink():
         if not overwrite:
             raise FileExistsError(f"{path} exists already")
@@ -64,52 +90,190 @@ def write_store(
             Store.open(path)
         except ValueError as error:
             raise FileExistsError(f"{path} is not overwritten, as it is not a store: {error}") from error
-    classes = tuple(classes)
-    with partial_folder(path, overwrite=overwrite) as folder:
-        rows = _Rows(folder, layout)
-        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        bad: list[BadFile] = []
-        with rows:
-            for clip in clips:
-                if isinstance(clip, Clip):
-                    reason = _problem(clip, layout, len(classes), columns["split"])
-                    if reason is None:
-                        _append(columns, clip, rows)
-                        continue
-                    clip = BadFile(clip.name, reason)
-                if strict:
-                    raise ValueError(f"{clip.name}: {clip.reason}")
-                bad.append(clip)
-        if not columns["name"]:
-            first = "".join(f"\n  {item.name}: {item.reason}" for item in bad[:5])
-            raise ValueError(f"no usable clip in {source}; {len(bad)} bad files{first}")
-        table = {name: np.asarray(values) for name, values in columns.items()}
-        facts: dict[str, Any] = {
-            "format": FORMAT,
-            "version": VERSION,
-            "dataset": dataset,
-            "layout": layout.to_dict(),
-            "dims": layout.dims,
-            "units": units,
-            "classes": list(classes),
-            "subject_names": list(subject_names),
-            "view_names": list(view_names),
-            "default_split": default_split,
+    with partial_folder(path, overwrite=overwrite, keep=keep) as folder:
+        yield folder
+
+
+def header_facts(
+    *,
+    layout: SkeletonLayout,
+    classes: Iterable[str],
+    dataset: str,
+    units: str,
+    default_split: str | None = None,
+    subject_names: Iterable[str] = (),
+    view_names: Iterable[str] = (),
+    listed_names: Iterable[str] = (),
+) -> dict[str, Any]:
+    """What a header says of all clips; see `write_store`."""
+    listed = list(listed_names)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "dataset": dataset,
+        "layout": layout.to_dict(),
+        "dims": layout.dims,
+        "units": units,
+        "classes": list(classes),
+        "subject_names": list(subject_names),
+        "view_names": list(view_names),
+        "default_split": default_split,
+        **({"listed_names": listed} if listed else {}),  # absent where empty: older stores have no such key
+    }
+
+
+class StoreWriter:
+    """A store's folder while it is filled.
+
+    Args:
+        folder: Where to write; empty, or with what a writer with a journal left there.
+        about: Of `header_facts`.
+        strict: Make any bad file or clip an error.
+        journal: What tells one import from another. Given, every step is noted in the folder, so that a
+            writer with the same journal goes on from there.
+
+    Attributes:
+        done: Names of the steps that were noted before.
+
+    Raises:
+        ValueError: If the folder holds the beginning of another import.
+    """
+
+    def __init__(
+        self, folder: Path, about: dict[str, Any], strict: bool = False, journal: dict[str, Any] | None = None
+    ) -> None:
+        self._folder, self._about, self._strict = folder, about, strict
+        self._layout = SkeletonLayout.from_dict(about["layout"])
+        self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        self._bad: list[BadFile] = []
+        self.done: list[str] = []
+        self._journal = None
+        self._noted = (0, 0)
+        if journal is not None:
+            self._journal = self._go_on(folder / "journal.jsonl", {"import": journal, "about": about})
+        self._rows = _Rows(folder, self._layout, self._count())
+
+    def __enter__(self) -> "StoreWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._rows.close()
+        if self._journal is not None:
+            self._journal.close()
+
+    def __len__(self) -> int:
+        """Good clips so far."""
+        return len(self._columns["name"])
+
+    def _count(self) -> int:
+        return sum(a * b for a, b in zip(self._columns["length"], self._columns["bodies"], strict=True))
+
+    def add(self, clip: Clip | BadFile) -> None:
+        """Add a clip, or keep the reason why it cannot be used.
+
+        Raises:
+            ValueError: If that is not allowed.
+        """
+        if isinstance(clip, Clip):
+            listed = self._columns["split"]
+            reason = _problem(clip, self._layout, len(self._about["classes"]), listed)
+            if reason is None:
+                _append(self._columns, clip, self._rows)
+                return
+            clip = BadFile(clip.name, reason)
+        if self._strict:
+            raise ValueError(f"{clip.name}: {clip.reason}")
+        self._bad.append(clip)
+
+    def note(self, step: str) -> None:
+        """Note in the journal, if there is one, that what was added since the last note is `step`."""
+        if self._journal is None:
+            return
+        clips, bad = self._noted
+        self._rows.flush()
+        line = {
+            "step": step,
+            "columns": {name: values[clips:] for name, values in self._columns.items()},
+            "bad": [[item.name, item.reason] for item in self._bad[bad:]],
         }
+        self._journal.write(json.dumps(line) + "\n")
+        self._journal.flush()
+        self._noted = len(self), len(self._bad)
+
+    def _go_on(self, path: Path, first: dict[str, Any]) -> Any:
+        """Take over what the journal says was done; it is opened to be added to."""
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+        lines = [line for line in lines if line.endswith("\n")]  # the last may have been cut off
+        if lines and json.loads(lines[0]) != json.loads(json.dumps(first)):
+            raise ValueError(
+                f"{path.parent} holds the beginning of another import; remove it, or import without resume"
+            )
+        rows = path.parent / "frames.npy"
+        held = _Rows.held(rows, self._layout) if rows.exists() else 0
+        kept = lines[:1] or [json.dumps(first) + "\n"]
+        for text in lines[1:]:
+            line = json.loads(text)
+            columns = line["columns"]
+            need = sum(a * b for a, b in zip(columns["length"], columns["bodies"], strict=True))
+            if self._count() + need > held:  # noted, but the rows did not reach the disk
+                break
+            for name, values in columns.items():
+                self._columns[name] += [tuple(v) for v in values] if name == "split" else values
+            self._bad += [BadFile(*item) for item in line["bad"]]
+            self.done.append(line["step"])
+            kept.append(text)
+        self._noted = len(self), len(self._bad)
+        file = path.open("w", encoding="utf-8")
+        file.writelines(kept)
+        file.flush()
+        return file
+
+    def finish(self, source: str) -> None:
+        """Complete the folder.
+
+        Raises:
+            ValueError: If there is no clip.
+        """
+        if not len(self):
+            first = "".join(f"\n  {item.name}: {item.reason}" for item in self._bad[:5])
+            raise ValueError(f"no usable clip in {source}; {len(self._bad)} bad files{first}")
+        table = {name: np.asarray(values) for name, values in self._columns.items()}
+        self._rows.finish()
         header = {
-            **facts,
-            "counts": {"clips": len(columns["name"]), "rows": rows.count, "bad_files": len(bad)},
-            "hash": _hash(facts, table, rows.tracks_hash.digest()),
+            **self._about,
+            "counts": {"clips": len(self), "rows": self._rows.count, "bad_files": len(self._bad)},
+            "hash": content_hash(self._about, table, np.load(self._folder / "tracks.npy", mmap_mode="r")),
             "source": source,
-            "bad_files": [{"name": item.name, "reason": item.reason} for item in bad],
+            "bad_files": [{"name": item.name, "reason": item.reason} for item in self._bad],
         }
-        with (folder / "clips.npz").open("wb") as file:
+        with (self._folder / "clips.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **table)
             _sync(file)
-        with (folder / "header.json").open("w", encoding="utf-8") as file:
+        with (self._folder / "header.json").open("w", encoding="utf-8") as file:
             json.dump(header, file, indent=1)
             _sync(file)
-    return Store.open(path)
+        if self._journal is not None:
+            self._journal.close()
+            (self._folder / "journal.jsonl").unlink()
+
+
+def clip_digest(positions: NDArray[np.float32]) -> str:
+    """Hash of a clip's shape and coordinates."""
+    digest = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(positions).data)
+    return digest.hexdigest()
+
+
+def content_hash(about: dict[str, Any], table: dict[str, NDArray[Any]], tracks: Ints) -> str:
+    """Hash of the content: everything but the source's name and the bad files."""
+    inner = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(tracks), 1 << 20):
+        inner.update(np.ascontiguousarray(tracks[start : start + (1 << 20)], "<i8").data)
+    content = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16)
+    for name in COLUMNS:
+        content.update(json.dumps([name, table[name].tolist()]).encode())
+    content.update(inner.digest())
+    return content.hexdigest()
 
 
 def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]) -> str | None:
@@ -144,8 +308,6 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: "_Rows") -> None:
     if tracks is None:
         slots = np.arange(1, bodies + 1)
         tracks = np.where((np.isfinite(positions) & (positions != 0)).any((2, 3)), slots, 0).astype(np.int64)
-    digest = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
-    digest.update(positions.data)
     values = {
         "name": clip.name,
         "offset": rows.count,
@@ -153,7 +315,7 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: "_Rows") -> None:
         "bodies": bodies,
         **{fact: int(getattr(clip, fact)) for fact in FACTS},
         "split": _listed(clip),
-        "digest": digest.hexdigest(),
+        "digest": clip_digest(positions),
     }
     rows.add(positions, tracks)
     for name, value in values.items():
@@ -161,54 +323,62 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: "_Rows") -> None:
 
 
 class _Rows:
-    """The two row files while they grow: `.npy` files whose header is written at the end."""
+    """The two row files while they grow: `.npy` files whose header is written at the end.
 
-    def __init__(self, folder: Path, layout: SkeletonLayout) -> None:
+    Args:
+        folder: Where they lie.
+        layout: The joints.
+        count: Rows that are there already; what lies behind them is cut off.
+    """
+
+    HEADER = 128
+
+    def __init__(self, folder: Path, layout: SkeletonLayout, count: int = 0) -> None:
         self.joint_shape = (layout.num_joints, layout.channels)
-        self.count = 0
-        self.tracks_hash = hashlib.blake2b(digest_size=16)
-        self._frames = (folder / "frames.npy").open("wb")
-        self._tracks = (folder / "tracks.npy").open("wb")
+        self.count = count
+        sizes = {"frames": 4 * layout.num_joints * layout.channels, "tracks": 8}
+        self._frames, self._tracks = (self._open(folder / f"{k}.npy", size) for k, size in sizes.items())
 
-    def __enter__(self) -> None:
-        self._write_headers()
+    def _open(self, path: Path, size: int) -> Any:
+        file = path.open("r+b" if path.exists() else "w+b")
+        end = self.HEADER + self.count * size if self.count else 0
+        file.truncate(end)
+        file.seek(end)
+        if not self.count:
+            file.write(bytes(self.HEADER))
+        return file
+
+    @classmethod
+    def held(cls, frames: Path, layout: SkeletonLayout) -> int:
+        """Whole rows in both files."""
+        sizes = (frames, 4 * layout.num_joints * layout.channels), (frames.with_name("tracks.npy"), 8)
+        return min((path.stat().st_size - cls.HEADER) // size for path, size in sizes)
 
     def add(self, positions: NDArray[np.float32], tracks: Ints) -> None:
-        little = tracks.astype("<i8", copy=False)
         self._frames.write(positions.astype("<f4", copy=False).data)
-        self._tracks.write(little.data)
-        self.tracks_hash.update(little.data)
+        self._tracks.write(tracks.astype("<i8", copy=False).data)
         self.count += tracks.size
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                self._write_headers()
-                _sync(self._frames)
-                _sync(self._tracks)
-        finally:
-            self._frames.close()
-            self._tracks.close()
+    def flush(self) -> None:
+        self._frames.flush()
+        self._tracks.flush()
 
-    def _write_headers(self) -> None:
+    def finish(self) -> None:
         for file, descr, shape in (
             (self._frames, "<f4", (self.count, *self.joint_shape)),
             (self._tracks, "<i8", (self.count,)),
         ):
             text = repr({"descr": descr, "fortran_order": False, "shape": shape})
-            file.seek(0)  # a header of fixed size, 128 bytes, so that it can be written again
+            file.seek(0)  # a header of fixed size, so that it can be written last
             file.write(b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n")
+            _sync(file)
+        self.close()
+
+    def close(self) -> None:
+        self._frames.close()
+        self._tracks.close()
 
 
 def _sync(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _hash(facts: dict[str, Any], table: dict[str, NDArray[Any]], tracks: bytes) -> str:
-    """Hash of the content: everything but the source's name and the bad files."""
-    content = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=16)
-    for name in COLUMNS:
-        content.update(json.dumps([name, table[name].tolist()]).encode())
-    content.update(tracks)
-    return content.hexdigest()

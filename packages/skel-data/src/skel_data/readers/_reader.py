@@ -53,6 +53,7 @@ class Facts:
         units: Unit of the coordinates.
         subject_names: Names behind the subject codes, if they are names.
         view_names: Names behind the view codes, if they are names.
+        listed_names: Names of the splits that the set lists, if they have names.
     """
 
     layout: SkeletonLayout
@@ -60,6 +61,7 @@ class Facts:
     units: str
     subject_names: tuple[str, ...] = ()
     view_names: tuple[str, ...] = ()
+    listed_names: tuple[str, ...] = ()
 
 
 @define(frozen=True)

@@ -1,0 +1,92 @@
+"""Several stores as one."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from attrs import evolve
+
+from skel_data._clip import Clip
+from skel_data._store import FACTS, Store
+from skel_data._write import write_store
+
+
+def merge_stores(
+    stores: Sequence[Store], path: str | Path, *, dataset: str | None = None, overwrite: bool = False
+) -> Store:
+    """Write the clips of several stores to a new one, in their order.
+
+    Classes, and subjects and views that have names, are told apart by name; numbered subjects and views
+    keep their numbers, so the same number is the same subject.
+
+    Args:
+        stores: At least two, of one layout and one unit.
+        path: Folder to make.
+        dataset: Name of the data set; None: that of the stores if they agree, else their names joined by "+".
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If the stores do not go together; the message names the difference.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+    if len(stores) < 2:
+        raise ValueError(f"at least two stores are needed, got {len(stores)}")
+    first = stores[0]
+    for other in stores[1:]:
+        for what, a, b in (
+            ("layouts", first.layout.to_dict(), other.layout.to_dict()),
+            ("units", first.units, other.units),
+            ("listed splits", _splits(first), _splits(other)),
+            ("named subjects", bool(first.subject_names), bool(other.subject_names)),
+            ("named views", bool(first.view_names), bool(other.view_names)),
+        ):
+            if a != b:
+                shown = f": {a!r} and {b!r}" if what != "layouts" else ""
+                raise ValueError(f"{first.path} and {other.path} differ in {what}{shown}")
+    classes, subjects, views = (
+        list(dict.fromkeys(name for store in stores for name in getattr(store, names)))
+        for names in ("classes", "subject_names", "view_names")
+    )
+    names = dict.fromkeys(store.dataset for store in stores)
+    defaults = {store.default_split for store in stores}
+
+    def clips() -> Iterator[Clip]:
+        for store in stores:
+            for index in range(len(store)):
+                clip = Clip(
+                    store.clip(index),
+                    str(store.names[index]),
+                    split=tuple(store.columns["split"][index].tolist()),
+                    tracks=store.tracks(index),
+                    **{fact: int(store.columns[fact][index]) for fact in FACTS},
+                )
+                yield evolve(
+                    clip,
+                    label=_renumber(clip.label, store.classes, classes),
+                    subject=_renumber(clip.subject, store.subject_names, subjects),
+                    view=_renumber(clip.view, store.view_names, views),
+                )
+
+    return write_store(
+        path,
+        chain((bad for store in stores for bad in store.bad_files), clips()),
+        layout=first.layout,
+        classes=classes,
+        dataset=dataset or "+".join(names),
+        units=first.units,
+        source=", ".join(str(store.header["source"]) for store in stores),
+        default_split=defaults.pop() if len(defaults) == 1 else None,
+        subject_names=subjects,
+        view_names=views,
+        listed_names=first.listed_names,
+        overwrite=overwrite,
+    )
+
+
+def _splits(store: Store) -> tuple[int, tuple[str, ...]]:
+    """How many splits the set lists, and their names."""
+    return store.columns["split"].shape[1], store.listed_names
+
+
+def _renumber(code: int, names: Sequence[str], merged: Sequence[str]) -> int:
+    return merged.index(names[code]) if 0 <= code < len(names) else code

@@ -1,0 +1,58 @@
+"""Shares of an import done on several cores, in their order."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing import get_context
+
+from skel_data._clip import BadFile, Clip
+from skel_data.readers import Work
+
+Done = tuple[str, list[Clip | BadFile]]
+
+_FIRST = 64
+"""Shares done before processes are started: a small set is read by then."""
+_AHEAD = 4
+"""Shares in hand for each process. More would only fill memory."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def do_all(found: Iterator[Work | BadFile], workers: int) -> Iterator[Done]:
+    """Do shares of work; give each one's name and clips, in the order of `found`.
+
+    Args:
+        found: The work, and what could not be read.
+        workers: Processes.
+
+    Raises:
+        RuntimeError: If a process died.
+    """
+    yield from map(_do, found if workers == 1 else islice(found, _FIRST))
+    following = next(found, None) if workers > 1 else None
+    if following is None:
+        return
+    # Fresh processes, not forks: those of a program with threads may hang
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    in_hand: deque[Future[Done]] = deque([pool.submit(_do, following)])
+    try:
+        for work in found:
+            in_hand.append(pool.submit(_do, work))
+            if len(in_hand) >= _AHEAD * workers:
+                yield in_hand.popleft().result()
+        while in_hand:
+            yield in_hand.popleft().result()
+    except BrokenProcessPool as error:
+        raise RuntimeError("a process that reads files died; is there enough memory?") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _do(work: Work | BadFile) -> Done:
+    return work.name, work.clips() if isinstance(work, Work) else [work]
