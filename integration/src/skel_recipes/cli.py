@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from tyro.extras import SubcommandApp
 
 from skel_recipes.commands.bench import bench
-from skel_recipes.commands.data import data_import, data_info, data_synth
+from skel_recipes.commands.data import (
+    data_formats,
+    data_import,
+    data_info,
+    data_merge,
+    data_synth,
+    data_validate,
+)
 from skel_recipes.commands.demo import demo
 from skel_recipes.commands.evaluate import eval_fuse, eval_knn, eval_linear
 from skel_recipes.commands.pretrain import pretrain, recipe
@@ -19,7 +26,10 @@ from skel_recipes.commands.show import show
 def _app() -> SubcommandApp:
     data = SubcommandApp()
     data.command(name="import")(data_import)
+    data.command(name="formats")(data_formats)
     data.command(name="info")(data_info)
+    data.command(name="validate")(data_validate)
+    data.command(name="merge")(data_merge)
     data.command(name="synth")(data_synth)
     evaluation = SubcommandApp()
     evaluation.command(name="linear")(eval_linear)

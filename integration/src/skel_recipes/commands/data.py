@@ -19,24 +19,28 @@ def data_import(
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
+    workers: int = 0,
+    resume: bool = False,
 ) -> None:
     """Import recordings into a store.
 
     A file that cannot be used is reported by name and reason; all others are imported.
 
     Args:
-        format: utd-mhad, nw-ucla, ntu60 or npz.
+        format: Name of a format; `skel data formats` lists them.
         source: A folder or file, or the archive itself (.zip, .tar, .tar.xz, .tar.gz).
         store: Folder of the store, to be made.
-        layout: For npz: name of a joint layout, or a TOML file.
-        units: For npz: unit of the coordinates.
+        layout: Name of a joint layout, or a TOML file, where the format does not fix it.
+        units: Unit of the coordinates, where the format does not fix it.
         limit: Stop after so many clips.
         strict: Make any bad file an error.
         overwrite: Replace the store if it exists.
+        workers: Processes that read; 0: one for each core.
+        resume: Keep what was read when interrupted, and go on from it.
     """
     from tqdm import tqdm
 
-    from skel_data import import_dataset
+    from skel_data import cores, import_dataset
 
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 
@@ -52,6 +56,8 @@ def data_import(
             limit=limit,
             strict=strict,
             overwrite=overwrite,
+            workers=workers or cores(),
+            resume=resume,
             progress=advance,
         )
     for bad in made.bad_files:
@@ -66,35 +72,9 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
         store: The store.
         json: Print JSON.
     """
-    import numpy as np
+    from skel_data import Store, summarise
 
-    from skel_data import Store, split_names
-
-    opened = Store.open(store)
-    lengths, labels = opened.lengths, opened.labels
-    classes = {name: int((labels == label).sum()) for label, name in enumerate(opened.classes)}
-    info = {
-        "dataset": opened.dataset,
-        "layout": opened.layout.name,
-        "joints": opened.layout.num_joints,
-        "units": opened.units,
-        "clips": len(opened),
-        "frames": {
-            "min": int(lengths.min()),
-            "median": float(np.median(lengths)),
-            "max": int(lengths.max()),
-            "sum": int(lengths.sum()),
-        },
-        "bodies": int(opened.bodies.max()),
-        "subjects": sorted({int(code) for code in opened.subjects} - {-1}),
-        "views": sorted({int(code) for code in opened.views} - {-1}),
-        "classes": classes,
-        "unlabelled": int((labels < 0).sum()),
-        "splits": list(split_names(opened)),
-        "copies": len(opened) - len(set(opened.digests.tolist())),
-        "bad_files": {bad.name: bad.reason for bad in opened.bad_files},
-        "hash": opened.hash,
-    }
+    info = summarise(Store.open(store))
     if json:
         say_json(info)
         return
@@ -105,6 +85,57 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
                 say(f"  {name}: {entry}")
         else:
             say(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+def data_formats() -> None:
+    """List the formats that can be imported."""
+    from skel_data import READERS
+    from skel_recipes.commands._say import table
+
+    rows = [
+        (reader.name, reader.suffix, reader.layout or "told by the source or --layout")
+        for reader in READERS.values()
+    ]
+    say(table([("format", "files", "layout"), *rows]))
+
+
+def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
+    """Read all of a store and compare it with the hashes that were written with it.
+
+    Args:
+        store: The store.
+    """
+    from skel_data import Store, validate_store
+
+    opened = Store.open(store)
+    wrong = validate_store(opened)
+    for sentence in wrong:
+        note(sentence)
+    if wrong:
+        raise ValueError(f"{store}: {len(wrong)} faults")
+    say(f"{store}: {len(opened)} clips, all as they were written")
+
+
+def data_merge(
+    stores: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    /,
+    *,
+    out: Path,
+    dataset: str | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write the clips of several stores to a new one.
+
+    Args:
+        stores: The stores, of one layout.
+        out: Folder of the new store.
+        dataset: Name of the new data set.
+        overwrite: Replace the store if it exists.
+    """
+    from skel_data import Store, merge_stores
+
+    made = merge_stores([Store.open(store) for store in stores], out, dataset=dataset, overwrite=overwrite)
+    say(f"{out}: {len(made)} clips, {len(made.classes)} classes")
 
 
 def data_synth(

@@ -37,6 +37,7 @@ class Store:
         layout: The joints.
         frames: Coordinates (rows, V, C), float32, memory-mapped.
         columns: The facts, one array of N per name.
+        all_tracks: Body ids (rows), 0 where there is none, memory-mapped.
     """
 
     path: Path
@@ -44,7 +45,7 @@ class Store:
     layout: SkeletonLayout
     frames: NDArray[np.float32]
     columns: dict[str, NDArray[Any]]
-    _tracks: Ints
+    all_tracks: Ints
 
     @classmethod
     def open(cls, path: str | Path) -> "Store":
@@ -85,7 +86,7 @@ class Store:
         sizes = self.lengths * self.bodies
         wanted = {
             "frames": (self.frames.shape, (rows, self.layout.num_joints, self.layout.channels)),
-            "frames and tracks": (self._tracks.shape, (rows,)),
+            "frames and tracks": (self.all_tracks.shape, (rows,)),
             "clips and header": (len(self), self.header["counts"]["clips"]),
             "rows and header": (rows, self.header["counts"]["rows"]),
             "clips and rows": (int(sizes.sum()), rows),
@@ -108,7 +109,7 @@ class Store:
     def tracks(self, index: int) -> Ints:
         """Body ids (T, M) of one clip, 0 where there is no body."""
         rows, shape = self._place(index)
-        return self._tracks[rows].reshape(shape)
+        return self.all_tracks[rows].reshape(shape)
 
     def _place(self, index: int) -> tuple[slice, tuple[int, int]]:
         offset, length, bodies = (int(self.columns[name][index]) for name in ("offset", "length", "bodies"))
