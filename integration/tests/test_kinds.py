@@ -57,7 +57,7 @@ def test_known_names():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("simclx", "no method 'simclx'; there are simclr, .*, or give module:Class"),
+        ("simclx", "no method 'simclx'; there are simclr, .*, or give module:Name"),
         ("no_such_module:Settings", "no method 'no_such_module:Settings': No module named"),
         ("my_methods:Sittings", "no method 'my_methods:Sittings': .*has no attribute"),
         ("my_methods:NoSettings", "is not an attrs class with a method build"),

@@ -27,7 +27,7 @@ def data_import(
     A file that cannot be used is reported by name and reason; all others are imported.
 
     Args:
-        format: Name of a format; `skel data formats` lists them.
+        format: Name of a format, as `skel data formats` lists them; or module:NAME of a reader of your own.
         source: A folder or file, or the archive itself (.zip, .tar, .tar.xz, .tar.gz).
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
@@ -40,15 +40,17 @@ def data_import(
     """
     from tqdm import tqdm
 
-    from skel_data import cores, import_dataset
+    from skel_data import READERS, cores, import_dataset
+    from skel_recipes._kinds import part_named
 
+    reader = part_named(format, READERS, "format")
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 
         def advance(count: int) -> None:
             bar.update(count - bar.n)
 
         made = import_dataset(
-            format,
+            reader,
             source,
             store,
             layout=layout,

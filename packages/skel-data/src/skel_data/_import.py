@@ -14,7 +14,7 @@ from skel_data.readers import READERS, Facts, Reader, Work
 
 
 def import_dataset(
-    format: str,  # noqa: A002
+    format: str | Reader,  # noqa: A002
     source: str | Path,
     store_path: str | Path,
     *,
@@ -33,7 +33,7 @@ def import_dataset(
     the reason.
 
     Args:
-        format: One of `READERS`.
+        format: One of `READERS`, or a reader of your own.
         source: Folder, archive or file.
         store_path: Folder to make.
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
@@ -56,12 +56,12 @@ def import_dataset(
         ImportError: If the format needs an extra that is not installed.
         RuntimeError: If one of the `workers` died.
     """
-    if format not in READERS:
+    if isinstance(format, str) and format not in READERS:
         raise ValueError(f"no format {format!r}; there are {', '.join(READERS)}")
     for what, number in (("limit", limit), ("workers", workers)):
         if number is not None and number < 1:
             raise ValueError(f"{what} must be at least 1, got {number}")
-    reader = READERS[format]
+    reader = READERS[format] if isinstance(format, str) else format
     files = Source(source)
     facts = _facts(
         reader, files, layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
@@ -80,7 +80,7 @@ def import_dataset(
         view_names=facts.view_names,
         listed_names=facts.listed_names,
     )
-    journal = {"format": format, "source": str(files.path.resolve())} if resume else None
+    journal = {"format": reader.name, "source": str(files.path.resolve())} if resume else None
     with (
         new_store(Path(store_path), overwrite=overwrite, keep=resume) as folder,
         StoreWriter(folder, about, strict, journal) as writer,
