@@ -87,7 +87,7 @@ def test_overwrite(recordings, tmp_path):
 
 
 def test_errors(recordings, tmp_path):
-    with pytest.raises(ValueError, match="no format 'ntu'; there are utd-mhad"):
+    with pytest.raises(ValueError, match="no format 'ntu'; there are ntu60"):
         import_dataset("ntu", recordings, tmp_path / "a.store")
     with pytest.raises(FileNotFoundError, match="missing"):
         import_dataset("ntu60", tmp_path / "missing", tmp_path / "a.store")

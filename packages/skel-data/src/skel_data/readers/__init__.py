@@ -3,10 +3,19 @@
 from skel_data.readers._npz import NPZ
 from skel_data.readers._ntu import NTU60
 from skel_data.readers._nw_ucla import NW_UCLA
+from skel_data.readers._pku_mmd import PKU_MMD_1, PKU_MMD_2
 from skel_data.readers._reader import Facts, Reader, Work, find_each
+from skel_data.readers._sbu import SBU, SBU_PROCESSED
 from skel_data.readers._utd_mhad import UTD_MHAD
+from skel_data.readers._utkinect import UTKINECT
 
-READERS: dict[str, Reader] = {reader.name: reader for reader in (UTD_MHAD, NW_UCLA, NTU60, NPZ)}
+READERS: dict[str, Reader] = {
+    reader.name: reader
+    for reader in (
+        *(NTU60, PKU_MMD_1, PKU_MMD_2, NW_UCLA, UTD_MHAD, UTKINECT, SBU, SBU_PROCESSED),
+        *(NPZ,),
+    )
+}
 """Readers by the name of their format."""
 
 __all__ = ["READERS", "Facts", "Reader", "Work", "find_each"]

@@ -1,0 +1,62 @@
+"""Text files of numbers: one row a line, as many fields in each."""
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PLAIN = b"0123456789+-.eEnNaAiIfFtTyY, \t\r\n"
+
+
+def read_table(data: bytes, columns: int, delimiter: str | None = None) -> NDArray[np.float64]:
+    """The numbers (rows, columns) of a text; NaN is a number here.
+
+    Args:
+        data: Content of the file. Empty lines at the end do not count.
+        columns: Fields of each line.
+        delimiter: What stands between fields; None: any white space.
+
+    Raises:
+        ValueError: With the line, if one has another number of fields or a field is no number.
+    """
+    data = data.rstrip()
+    lines = data.splitlines()
+    if not lines:
+        raise ValueError("no row")
+    reason = "other characters than those of numbers"
+    if not data.translate(None, _PLAIN):
+        try:
+            table: NDArray[np.float64] = np.loadtxt(
+                io.BytesIO(data), comments=None, delimiter=delimiter, ndmin=2, encoding="latin-1"
+            )
+        except ValueError as error:
+            reason = str(error)
+        else:
+            if table.shape == (len(lines), columns):  # numpy passes over an empty line between others
+                return table
+            reason = f"{table.shape[0]} rows of {table.shape[1]} numbers in {len(lines)} lines"
+    # Slow, but only for files that are refused
+    separator = delimiter if delimiter is None else delimiter.encode()
+    for number, line in enumerate(lines, 1):
+        fields = line.split(separator)
+        if len(fields) != columns:
+            raise ValueError(f"line {number}: {len(fields)} fields, expected {columns}")
+        for field in fields:
+            try:
+                float(field)
+            except ValueError:
+                raise ValueError(f"line {number}: not a number: {field[:40]!r}") from None
+    raise ValueError(f"not a table of {columns} columns: {reason}")
+
+
+def frame_numbers(column: NDArray[np.float64]) -> NDArray[np.int64]:
+    """A column of frame numbers (rows) as whole numbers.
+
+    Raises:
+        ValueError: With the line, if one is negative, not whole or not credible.
+    """
+    bad = ~((column >= 0) & (column < 1e9) & (column == np.floor(column)))
+    if bad.any():
+        line = int(np.flatnonzero(bad)[0])
+        raise ValueError(f"line {line + 1}: frame number {column[line]:g}, expected a whole number")
+    return column.astype(np.int64)
