@@ -64,7 +64,7 @@ def test_dependencies_are_exactly_what_is_imported(name):
             chain(*project.get("optional-dependencies", {}).values()),
         )
     )
-    aliases = {"scikit_learn": "sklearn"}
+    aliases = {"scikit_learn": "sklearn", "pillow": "PIL"}
     declared = {aliases.get(package, package) for package in declared}
     optional = {aliases.get(package, package) for package in optional}
     used = set().union(*(set(imports(path)) for path in (folder(name) / "src").rglob("*.py")))

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
-from skel_data import stream
+from skel_data import ClipLoader, stream
 from skel_eval import alignment, feature_health, instance_retrieval, uniformity
 from skel_recipes._features import embed, encoders_of
 from skel_recipes.methods import Sight
@@ -13,12 +13,12 @@ from skel_recipes.methods import Sight
 _MOST = 1024
 
 
-def look(method: Any, clips: Tensor, sight: Sight, *, seed: int) -> dict[str, float]:
+def look(method: Any, loader: ClipLoader, sight: Sight, *, seed: int) -> dict[str, float]:
     """How training clips lie in feature space.
 
     Args:
         method: The method; its encoders are put to eval mode for the time being.
-        clips: Training clips (N, C, T, V, M); of more than 1,024 the first ones are taken.
+        loader: Training clips; of more than 1,024 the first ones are taken.
         sight: What the encoders see.
         seed: Decides the views, which are the same at every look.
 
@@ -28,7 +28,7 @@ def look(method: Any, clips: Tensor, sight: Sight, *, seed: int) -> dict[str, fl
         collapse, the lower the more evenly they are spread; ``feature_std`` and ``effective_rank``: near
         zero and one when features collapse. Of several streams each has its own, such as ``alignment.bone``.
     """
-    clips = clips[:_MOST]
+    clips = loader.take(np.arange(min(len(loader), _MOST)))
     generator = torch.Generator(clips.device).manual_seed(seed)
     # One process looks, at all clips: the draws of a share of the batch are not meant.
     alone = Sight(sight.shape, sight.stream, sight.clips)

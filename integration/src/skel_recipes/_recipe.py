@@ -19,12 +19,12 @@ from cattrs.strategies import configure_tagged_union
 from cattrs.v import format_exception
 
 from skel_augment import View, build_view, describe_view, preset
-from skel_data import PIPELINES, STREAMS, CrosSCLR50, Default
+from skel_data import AGCN300, CTRGCN, KEEP, PIPELINES, STREAMS, CrosSCLR50, Default
 from skel_recipes._encoders import ENCODERS, EncoderSettings
 from skel_recipes._kinds import kind_named, name_of
 from skel_recipes.methods import METHODS, MethodSettings
 
-Pipeline = Default | CrosSCLR50
+Pipeline = Default | CrosSCLR50 | AGCN300 | CTRGCN
 
 
 def _known_streams(_: object, __: object, value: str) -> None:
@@ -42,11 +42,16 @@ class DataSettings:
         stream: joint, motion or bone, taken after augmentation; or several joined by +, such as
             joint+motion+bone, with an encoder for each.
         split: Whose training part is pretrained on; the store's default if empty.
+        keep: Where clips are kept: device, stream (read batch by batch, for sets that do not fit), or
+            auto: on the device if they take at most half of its free memory.
+        dtype: float32, or float16 for half the memory; batches are float32 either way.
     """
 
     pipeline: Pipeline = Default()
     stream: str = field(default="joint", validator=_known_streams)
     split: str = ""
+    keep: str = field(default="auto", validator=validators.in_(KEEP))
+    dtype: str = field(default="float32", validator=validators.in_(("float32", "float16")))
 
     @property
     def streams(self) -> tuple[str, ...]:

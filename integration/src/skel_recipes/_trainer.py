@@ -9,6 +9,7 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 import json
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from skel_data import Store, build_clips, get_split
+from skel_data import ClipLoader, Store, build_clips, clip_loader, epoch_order, get_split
 from skel_recipes._device import computes_bfloat16
 from skel_recipes._encoders import build_encoder
 from skel_recipes._files import write_atomically, write_text
@@ -116,7 +117,7 @@ class _Training:
         run: The run.
         world: The processes.
         names: Name of each training clip.
-        clips: All training clips (N, C, T, V, M), on the device.
+        clips: All training clips (N, C, T, V, M).
         method: The method.
         module: The same, as it is called: gradients are averaged over processes.
         optimizer: The optimiser.
@@ -126,7 +127,7 @@ class _Training:
     run: Run
     world: World
     names: NDArray[Any]
-    clips: Tensor
+    clips: ClipLoader
     method: Any
     module: nn.Module
     optimizer: torch.optim.Optimizer
@@ -137,9 +138,10 @@ def _train(run: Run, store: Store, world: World, device: torch.device, progress:
     recipe, settings = run.recipe, run.recipe.train
     train = get_split(store, run.facts["split"]).train
     pipeline = evolve(recipe.data.pipeline, bodies=run.shape.bodies)
-    world.once(lambda: len(build_clips(store, pipeline, indices=train[:1])))  # one process fills the cache
+    stored = partial(build_clips, store, pipeline, dtype=np.dtype(recipe.data.dtype), mmap=True)
+    world.once(lambda: len(stored()))  # one process fills the cache
     dtype = torch.float64 if settings.precision == "float64" else torch.float32
-    clips = torch.from_numpy(build_clips(store, pipeline, indices=train)).to(device, dtype)
+    clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
     sight = Sight(run.shape, recipe.data.stream, len(clips), world)
     method: Any = synchronise_norms(build_method(recipe, sight), world, device).to(device, dtype)
     module = _shared(method) if world.size > 1 else method
@@ -193,22 +195,19 @@ def _epoch(training: _Training, epoch: int) -> dict[str, Any]:
     order_seed, view_seed, dropout_seed = (
         np.random.SeedSequence([settings.seed, epoch]).generate_state(3).tolist()
     )
-    order = torch.randperm(len(clips), generator=torch.Generator().manual_seed(order_seed)).to(clips.device)
+    size, steps = settings.batches(len(clips), world.size)
+    order = epoch_order(len(clips), size, seed=order_seed, rank=world.rank, ranks=world.size)
     generator = torch.Generator(clips.device).manual_seed(view_seed)
     torch.manual_seed(dropout_seed + world.rank)  # processes drop other features
 
-    size, steps = settings.batches(len(clips), world.size)
-    share = size // world.size
     precision = precision_of(settings, clips.device)
     training.module.train()
     history: list[dict[str, Tensor]] = []
     rate = 0.0
-    for step in range(steps):
+    for step, batch in enumerate(clips.batches(order)):
         rate = learning_rate(recipe.optim, epoch + step / steps, training.epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        start = step * size + world.rank * share
-        batch = clips[order[start : start + share]]
         with precision:
             losses = training.module(batch, epoch=epoch, generator=generator)
         optimizer.zero_grad(set_to_none=True)
@@ -226,7 +225,7 @@ def _epoch(training: _Training, epoch: int) -> dict[str, Any]:
         what = {name: float(value) for name, value in zip(names, values[step], strict=True)}
         raise FloatingPointError(
             f"in epoch {epoch + 1}, step {step + 1} the losses were {what}; its clips were "
-            f"{', '.join(training.names[order[step * size : (step + 1) * size].cpu().numpy()])}; "
+            f"{', '.join(training.names[epoch_order(len(clips), size, seed=order_seed)[step]])}; "
             f"{_last_good(training.run)}"
         )
     seconds = time.perf_counter() - started

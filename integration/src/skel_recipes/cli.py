@@ -10,6 +10,7 @@ from tyro.extras import SubcommandApp
 
 from skel_recipes.commands.bench import bench
 from skel_recipes.commands.data import (
+    data_convert,
     data_formats,
     data_import,
     data_info,
@@ -30,6 +31,7 @@ def _app() -> SubcommandApp:
     data.command(name="info")(data_info)
     data.command(name="validate")(data_validate)
     data.command(name="merge")(data_merge)
+    data.command(name="convert")(data_convert)
     data.command(name="synth")(data_synth)
     evaluation = SubcommandApp()
     evaluation.command(name="linear")(eval_linear)

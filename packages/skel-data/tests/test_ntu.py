@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from skel_data import (
     import_dataset,
     write_ntu_skeleton,
 )
-from skel_data.readers._ntu import parse, parse_text
+from skel_data._official import ntu_missing
+from skel_data.readers._ntu import NTU120, ntu_facts, parse, parse_text, read_ntu_skeleton
 
 NAME = "S001C002P003R002A013"
 
@@ -72,6 +74,9 @@ def lines_changed(at, line):
         (b"\x89PNG\r\n\x1a\n", "line 1: expected the number of frames"),
         (b"999999999\n1\n", "999999999 frames announced"),
         (b"99999999999999999999\n1\n", "line 1"),
+        (b"20001\n" + b"0\n" * 20001, "20001 frames, at most 20000 are credible"),
+        (lines_changed(1, b"16"), "line 58: expected the number of joints"),
+        (lines_changed(3, b"999999999"), "line 4: 999999999 joints"),
         (text()[1][:2000], "cut off"),
         (text()[1][:-300], "cut off|not a joint"),
         (text()[1] + b"1\r\n", "lines after the last"),
@@ -95,11 +100,59 @@ def test_malformed_text_has_a_reason(data, reason):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("readme", "SsssCcccPpppRrrrAaaa"), ("S001C001P001R001A000", "A000"), ("S001C001P001R001A061", "A061")],
+    [
+        ("readme", "unexpected name 'readme', expected SsssCcccPpppRrrrAaaa"),
+        ("S001C001P001R001A000", "action A000, the set has A001 to A060"),
+        ("S001C001P001R001A061", "action A061, the set has A001 to A060"),
+    ],
 )
 def test_names_are_checked(name, reason):
     with pytest.raises(ValueError, match=reason):
-        parse(name, text()[1])
+        parse(name, text()[1], 60)
+    with pytest.raises(ValueError, match=reason):
+        ntu_facts([NAME, name])
+
+
+def test_facts_of_names():
+    facts = ntu_facts([NAME, "S032C003P106R001A120"], "ntu120")
+    assert (facts.dataset, facts.labels.tolist(), facts.subjects.tolist()) == ("ntu120", [12, 119], [3, 106])
+    assert (facts.setups.tolist(), facts.views.tolist()) == ([1, 32], [2, 3])
+    assert facts.replications.tolist() == [2, 1]
+    assert len(ntu_facts([])) == 0
+    with pytest.raises(ValueError, match="dataset must be ntu60 or ntu120, got 'ntu'"):
+        ntu_facts([NAME], "ntu")
+
+
+def test_listed_samples_are_left_out_and_told(tmp_path):
+    listed = sorted(ntu_missing())[0]
+    for name in (NAME, listed):
+        (tmp_path / f"{name}.skeleton").write_bytes(text()[1])
+    reason = "listed by the data set as having a missing or incomplete skeleton"
+    for reader in (READERS["ntu60"], NTU120):
+        good, bad = sorted(reader.read(Source(tmp_path)), key=lambda entry: isinstance(entry, BadFile))
+        assert good.name == NAME
+        assert bad == BadFile(f"{listed}.skeleton", reason)
+    clip = read_ntu_skeleton(tmp_path / f"{listed}.skeleton")
+    assert np.array_equal(clip.positions, text()[0])
+    with pytest.raises(FileNotFoundError):
+        read_ntu_skeleton(tmp_path / NAME)
+
+
+def test_an_archive_is_read_as_a_folder_is(tmp_path):
+    names = (NAME, "S018C001P045R001A061", "S032C003P106R002A120")
+    with zipfile.ZipFile(tmp_path / "ntu.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for seed, name in enumerate(names):
+            archive.writestr(f"nturgb+d_skeletons/{name}.skeleton", text(seed=seed)[1])
+        archive.writestr("nturgb+d_skeletons/S001C001P001R001A001.skeleton", text()[1][:900])
+    bad, *clips = NTU120.read(Source(tmp_path / "ntu.zip"))
+    assert isinstance(bad, BadFile)
+    assert "cut off" in bad.reason
+    assert [(clip.name, clip.label) for clip in clips] == list(zip(names, (12, 60, 119), strict=True))
+    assert np.array_equal(clips[2].positions, text(seed=2)[0])
+    of_60 = [
+        entry for entry in READERS["ntu60"].read(Source(tmp_path / "ntu.zip")) if isinstance(entry, Clip)
+    ]
+    assert [clip.name for clip in of_60] == [NAME]
 
 
 GOOD = text(frames=2)[1]
@@ -131,6 +184,57 @@ def test_any_bytes_give_a_value_error(data):
         parse_text(data)
 
 
+@st.composite
+def edited_lines(draw):
+    """The good file with lines left out, doubled, moved or cut, flipped bits, or wild counts."""
+    lines = GOOD.split(b"\r\n")
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(lines) - 1))
+        to = draw(st.integers(0, len(lines) - 1))
+        edit = draw(st.sampled_from(["drop", "double", "move", "cut", "count", "bit"]))
+        if edit == "drop" and len(lines) > 1:
+            del lines[at]
+        elif edit == "double":
+            lines.insert(to, lines[at])
+        elif edit == "move":
+            lines.insert(to, lines.pop(at))
+        elif edit == "cut":
+            lines[at] = lines[at][: draw(st.integers(0, 30))]
+        elif edit == "bit" and lines[at]:
+            line = bytearray(lines[at])
+            line[draw(st.integers(0, len(line) - 1))] ^= 1 << draw(st.integers(0, 7))
+            lines[at] = bytes(line)
+        elif edit == "count":
+            count = draw(st.sampled_from([0, 1, 2, 16, 17, 25, 26, 20_000, 999_999_999, 10**9, 10**30]))
+            lines[draw(st.sampled_from([0, min(1, len(lines) - 1), min(3, len(lines) - 1), at]))] = (
+                b"%d" % count
+            )
+    return b"\r\n".join(lines)[: draw(st.sampled_from([None, -10, 300]))]
+
+
+@given(edited_lines())
+@settings(max_examples=200, deadline=2000)  # milliseconds: no damage may cost time either
+def test_edited_lines_give_a_clip_or_a_value_error(data):
+    try:
+        clip = parse(NAME, data)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017
+    else:
+        assert np.isfinite(clip.positions).all()
+        assert clip.positions.shape[:2] == clip.tracks.shape
+
+
+@given(st.text(max_size=30) | st.from_regex(r"S[0-9]{3}C[0-9]{3}P[0-9]{3}R[0-9]{3}A[0-9]{3}", fullmatch=True))
+def test_any_name_gives_a_clip_or_a_value_error(name):
+    try:
+        clip = parse(name, GOOD)
+    except ValueError as error:
+        assert str(error)  # noqa: PT017
+    else:
+        where = f"S{clip.setup:03}C{clip.view:03}P{clip.subject:03}R{clip.replication:03}"
+        assert name == f"{where}A{clip.label + 1:03}"
+
+
 def test_sixty_classes():
     reader = READERS["ntu60"]
     assert len(reader.classes) == len(set(reader.classes)) == 60
@@ -138,6 +242,16 @@ def test_sixty_classes():
         "clapping",
         "falling",
         "walking apart from each other",
+    )
+
+
+def test_a_hundred_and_twenty_classes():
+    assert len(NTU120.classes) == len(set(NTU120.classes)) == 120
+    assert NTU120.classes[:60] == READERS["ntu60"].classes
+    assert (NTU120.classes[60], NTU120.classes[105], NTU120.classes[119]) == (
+        "put on headphone",
+        "hit other person with something",
+        "finger-guessing game (playing rock-paper-scissors)",
     )
 
 
@@ -163,6 +277,20 @@ def test_good_files_give_the_published_clips(ntu_format, tmp_path):
             recorded = store.clip(index)[: raw.shape[1], :2].transpose(3, 0, 2, 1)
             raw[..., : recorded.shape[3]] = recorded
             assert np.array_equal(raw, golden["out.raw"])
+
+
+@pytest.mark.ntu_format
+def test_every_file_gives_a_clip_or_a_reason(ntu_format):
+    paths = sorted(ntu_format.rglob("*.skeleton"))
+    broken = [path for path in paths if path.parent.name == "broken"]
+    for path in paths:
+        if path not in broken:
+            assert read_ntu_skeleton(path).name == path.stem
+    entries = list(NTU120.read(Source(ntu_format)))
+    bad = [entry for entry in entries if isinstance(entry, BadFile)]
+    assert len(entries) == len(paths)
+    assert sorted(entry.name for entry in bad) == [path.relative_to(ntu_format).as_posix() for path in broken]
+    assert all(entry.reason for entry in bad)
 
 
 @pytest.mark.ntu_format

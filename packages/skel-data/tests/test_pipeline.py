@@ -1,5 +1,6 @@
 import os
 import stat
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -8,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import skel_data._pipeline as pipeline_module
-from skel_data import PIPELINES, Clip, CrosSCLR50, Default, apply_pipeline, build_clips, get_layout, stream
+from skel_data import (
+    AGCN300,
+    CTRGCN,
+    PIPELINES,
+    Clip,
+    CrosSCLR50,
+    Default,
+    apply_pipeline,
+    build_clips,
+    get_layout,
+    stream,
+)
 
 
 def walk(layout, frames=20, seed=0, bodies=1):
@@ -25,7 +37,17 @@ def walk(layout, frames=20, seed=0, bodies=1):
 @pytest.mark.parametrize("name", ["ntu-25", "utd-20", "coco-17", "jhmdb-15"])
 @pytest.mark.parametrize("confidence", [False, True])
 @pytest.mark.parametrize(
-    "pipeline", [Default(), Default(frames=7, bodies=3), CrosSCLR50(), CrosSCLR50(frames=9)]
+    "pipeline",
+    [
+        *(
+            Default(),
+            Default(frames=7, bodies=3),
+            Default(bodies_by="file"),
+            Default(bodies_by="track", ghosts=0.1),
+        ),
+        *(CrosSCLR50(), CrosSCLR50(frames=9), CrosSCLR50(bodies=1)),
+        *(AGCN300(), AGCN300(frames=9, bodies=3), CTRGCN(), CTRGCN(frames=9, few=0)),
+    ],
 )
 def test_shape_for_any_layout(name, confidence, pipeline):
     layout = evolve(get_layout(name), confidence=confidence)
@@ -34,11 +56,17 @@ def test_shape_for_any_layout(name, confidence, pipeline):
     assert out.shape == (3, layout.channels, pipeline.frames, layout.num_joints, pipeline.bodies or 2)
     assert out.dtype == np.float32
     assert np.isfinite(out).all()
-    assert not out[0, ..., 1].any()
-    assert out[1, ..., 1].any()
+    assert not out[0, ..., 1:].any()
+    assert out[1, ..., 1:2].any() or pipeline.bodies == 1 or pipeline.name == "ctrgcn"  # drops what is brief
+    valid = pipeline.valid_frames(out, np.array([20, 3, 1]))
+    assert valid.shape == (3,)
+    assert ((valid >= 1) & (valid <= pipeline.frames)).all()
 
 
-@pytest.mark.parametrize("pipeline", [Default(), Default(scale=False, face=False), CrosSCLR50()])
+@pytest.mark.parametrize(
+    "pipeline",
+    [Default(), Default(scale=False, face=False), Default(ghosts=0.2), CrosSCLR50(), AGCN300(), CTRGCN()],
+)
 def test_a_clip_does_not_depend_on_the_others(pipeline, ntu, monkeypatch):
     clips = [walk(ntu, *shape) for shape in ((20, 0, 1), (50, 1, 2), (3, 2, 1), (21, 3, 3))]
     pipeline = evolve(pipeline, bodies=2)
@@ -118,7 +146,13 @@ def test_never_nan_whatever_is_missing(seed, frames, bodies, share):
     clip = (10.0 ** rng.integers(-6, 9) * rng.normal(size=(frames, bodies, 20, 3))).astype(np.float32)
     clip[rng.random(clip.shape[:3]) < share] = rng.choice([0, np.nan])
     clip[rng.random(clip.shape) < share / 5] = np.nan
-    for pipeline in (Default(), CrosSCLR50()):
+    for pipeline in (
+        Default(),
+        Default(ghosts=0.5),
+        CrosSCLR50(),
+        AGCN300(frames=8),
+        CTRGCN(frames=8, few=1),
+    ):
         out = apply_pipeline(pipeline, layout, [clip])
         assert np.isfinite(out).all()
         if share == 1:
@@ -160,6 +194,30 @@ def test_crossclr50_is_the_published_procedure(name):
     np.testing.assert_allclose(apply_pipeline(CrosSCLR50(), layout, clips), expected, atol=1e-5)
 
 
+def test_valid_frames_are_what_is_cropped_at_load_time(ntu):
+    clips = [walk(ntu, *shape) for shape in ((20, 0, 1), (80, 1, 2), (320, 2, 1))]
+    clips[0][[0, 5]] = 0
+    lengths = np.array([20, 80, 320])
+    for pipeline, expected in (
+        (Default(frames=7), [7, 7, 7]),
+        (CrosSCLR50(), [50, 50, 50]),
+        (AGCN300(), [20, 80, 300]),
+        (CTRGCN(), [18, 80, 300]),
+    ):
+        out = apply_pipeline(pipeline, ntu, clips)
+        assert pipeline.valid_frames(out, lengths).tolist() == expected
+        assert pipeline.valid_frames(out[:0], lengths[:0]).tolist() == []
+
+
+def test_crossclr50_takes_nan_for_absent(ntu):
+    clip = walk(ntu, 60, bodies=2)
+    holes = clip.copy()
+    clip[10:20], clip[30, 1] = 0, 0
+    holes[10:20], holes[30, 1] = np.nan, np.nan
+    first, second = apply_pipeline(CrosSCLR50(), ntu, [clip, holes])
+    assert np.array_equal(first, second)
+
+
 def test_errors(ntu):
     with pytest.raises(ValueError, match=r"clip 1 has shape \(4, 1, 20, 3\)"):
         apply_pipeline(Default(), ntu, [np.ones((4, 1, 25, 3)), np.ones((4, 1, 20, 3))])
@@ -169,6 +227,16 @@ def test_errors(ntu):
         Default(frames=0)
     with pytest.raises(TypeError, match="bodies"):
         Default(bodies=1.5)
+    with pytest.raises(ValueError, match="bodies_by"):
+        Default(bodies_by="size")
+    with pytest.raises(ValueError, match="ghosts"):
+        Default(ghosts=1.0)
+    with pytest.raises(ValueError, match="layout has no confidence"):
+        apply_pipeline(Default(bodies_by="confidence"), ntu, [walk(ntu)])
+    with pytest.raises(ValueError, match="candidates"):
+        AGCN300(candidates=0)
+    with pytest.raises(ValueError, match="noisy"):
+        CTRGCN(noisy=-1)
     assert {name: kind.name for name, kind in PIPELINES.items()} == {name: name for name in PIPELINES}
 
 
@@ -193,6 +261,85 @@ def test_build_clips_is_the_pipeline(store):
         some = build_clips(store, Default(), indices=np.array([2, 0]), cache=cache)
         assert np.array_equal(some, expected[[2, 0]])
         some[:] = 0  # the cache is not to be seen through what is given
+
+
+def test_a_cache_in_float16(store):
+    expected = build_clips(store, Default())
+    for cache in (False, True, True):
+        clips = build_clips(store, Default(), cache=cache, dtype=np.float16)
+        assert clips.dtype == np.float16
+        assert np.array_equal(clips, expected.astype(np.float16))
+    some = build_clips(store, Default(), indices=np.array([2, 0]), dtype="float16")
+    assert np.array_equal(some, expected[[2, 0]].astype(np.float16))
+    assert len(files(store)) == 2
+    with pytest.raises(ValueError, match="float32 or float16, got float64"):
+        build_clips(store, Default(), dtype=np.float64)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_what_float16_cannot_hold_is_an_error(make_store, make_clip, cache):
+    store = make_store([Clip(make_clip(0).positions * 1e6, "far")])
+    with pytest.raises(ValueError, match="too large for float16, in units of metres"):
+        build_clips(store, Default(scale=False), dtype=np.float16, cache=cache)
+    assert not (store.path / "cache").exists() or files(store) == []
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_memory_map_is_the_cache(store, dtype):
+    expected = build_clips(store, Default(), cache=False, dtype=dtype)
+    for _ in range(2):
+        clips = build_clips(store, Default(), mmap=True, dtype=dtype)
+        assert isinstance(clips, np.memmap)
+        assert not clips.flags.writeable
+        assert np.array_equal(clips, expected)
+    assert not isinstance(build_clips(store, Default(), dtype=dtype), np.memmap)
+    assert not isinstance(build_clips(store, Default(), indices=np.array([1]), dtype=dtype), np.memmap)
+    for wrong in ({"cache": False}, {"indices": np.array([0])}):
+        with pytest.raises(ValueError, match="cache of the whole store"):
+            build_clips(store, Default(), mmap=True, **wrong)
+
+
+def test_chunks_do_not_show(store, monkeypatch):
+    whole = build_clips(store, Default(), cache=False)
+    monkeypatch.setattr(pipeline_module, "_CHUNK_BYTES", 1)
+    assert np.array_equal(build_clips(store, Default(), cache=False), whole)
+    assert np.array_equal(build_clips(store, Default(), mmap=True), whole)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_memory_for_a_mapped_cache_does_not_grow_with_the_store(make_store, make_clip, monkeypatch, dtype):
+    monkeypatch.setattr(pipeline_module, "_CHUNK_BYTES", 2**16)
+    peaks = []
+    for count in (40, 400):
+        store = make_store([make_clip(i) for i in range(count)], f"{count}.store")
+        tracemalloc.start()
+        clips = build_clips(store, AGCN300(frames=60, bodies=1), mmap=True, dtype=dtype)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert clips.size * 4 > 3 * peaks[1]  # the clips as float32
+    assert peaks[1] < 1.2 * peaks[0] + 1e5
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_a_cache_that_is_not_finished_leaves_nothing(store, monkeypatch, error):
+    monkeypatch.setattr(pipeline_module, "_CHUNK_BYTES", 1)
+    expected = build_clips(store, Default(), cache=False)
+    replace = pipeline_module.Path.replace
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(pipeline_module.Path, "replace", fail)
+    if isinstance(error, OSError):
+        assert np.array_equal(build_clips(store, Default()), expected)
+        assert np.array_equal(build_clips(store, Default(), mmap=True), expected)
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            build_clips(store, Default())
+    assert list((store.path / "cache").iterdir()) == []
+    monkeypatch.setattr(pipeline_module.Path, "replace", replace)
+    assert np.array_equal(build_clips(store, Default()), expected)
+    assert len(list((store.path / "cache").iterdir())) == 1
 
 
 def files(store):

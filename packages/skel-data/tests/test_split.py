@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import Clip, get_split, holdout_groups, split_names, without_copies
+from skel_data._facts import ClipFacts
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def test_names_are_those_that_can_be_had(facts_store):
     assert split_names(facts_store([{}, {}])) == ("random",)
     for facts, names in (
         ([{"subject": 1}, {"subject": 2}], ("xsub", "subject-1", "subject-2", "random")),
-        ([{"view": 1}, {"view": 2}], ("xview", "random")),
+        ([{"view": 1}, {"view": 2}], ("xview", "view-1", "view-2", "random")),
         ([{"view": 1}, {"view": 1}], ("random",)),
         ([{"split": 1}, {"split": 2}], ("listed", "random")),
         ([{"split": (1, 2)}, {"split": (2, 1)}], ("listed-1", "listed-2", "random")),
@@ -75,6 +76,67 @@ def test_one_subject_out(facts_store):
     assert parts(store, "subject-tr") == ([0, 2], [1])
 
 
+def test_one_view_out(facts_store):
+    store = facts_store([{"view": v} for v in (0, 1, 0, -1)], view_names=["left", "right"])
+    assert parts(store, "view-left") == ([1], [0, 2])
+    assert parts(store, "view-right") == ([0, 2], [1])
+
+
+def test_one_sequence_out(facts_store):
+    facts = [{"subject": s, "replication": r} for s, r in ((1, 1), (1, 1), (1, 2), (3, 1), (3, -1), (-1, 1))]
+    store = facts_store(facts, dataset="utkinect")
+    names = [name for name in split_names(store) if name.startswith("sequence")]
+    assert names == ["sequence-1-1", "sequence-1-2", "sequence-3-1"]
+    assert parts(store, "sequence-1-1") == ([2, 3], [0, 1])
+    assert parts(store, "sequence-3-1") == ([0, 1, 2], [3])
+    # In sets of single recordings it is no protocol, but can be had
+    store = facts_store(facts, dataset="utd-mhad", subject_names=["", "ann", "", "bob"])
+    assert not any(name.startswith("sequence") for name in split_names(store))
+    assert parts(store, "sequence-bob-1") == ([0, 1, 2], [3])
+
+
+def test_many_left_out_one_by_one_are_not_listed():
+    facts = ClipFacts("d", np.zeros(60), subjects=np.arange(60), views=np.arange(60) % 3)
+    assert split_names(facts) == ("xsub", "xview", "view-0", "view-1", "view-2", "random")
+    assert parts(facts, "subject-59") == ([*range(59)], [59])
+
+
+def test_listed_splits_go_by_their_names():
+    labels, listed = np.zeros(4), [[1, 2, 0], [1, 1, 1], [2, 1, 2], [0, 2, 1]]
+    facts = ClipFacts("d", labels, [1, 2, 1, 2], listed_split=listed, listed_names=("xsub", "", "hard"))
+    assert split_names(facts)[:4] == ("xsub", "listed-2", "hard", "subject-1")
+    assert parts(facts, "xsub") == parts(facts, "listed-1") == ([0, 1], [2])  # not the odd subjects
+    assert parts(facts, "hard") == parts(facts, "listed-3") == ([1, 3], [2])
+    assert get_split(facts, "listed-1").name == get_split(facts).name == "xsub"
+    one = ClipFacts("d", labels, listed_split=[[1], [2], [0], [0]], listed_names=["official"])
+    assert (split_names(one), get_split(one, "listed").name) == (("official", "random"), "official")
+
+
+@pytest.mark.parametrize("dataset", ["pku-mmd-1", "pku-mmd-2"])
+def test_pku_mmd_lists_its_splits(dataset):
+    listed = [[1, 1], [2, 1], [1, 2], [2, 2]]
+    known = {"subjects": [1, 2, 3, 4], "views": [1, 2, 3, 1]}
+    facts = ClipFacts(dataset, np.zeros(4), **known, listed_split=listed, default_split="listed-1")
+    assert split_names(facts)[:2] == ("xsub", "xview")
+    assert get_split(facts).name == "xsub"
+    assert parts(facts, "xsub") == ([0, 2], [1, 3])
+    assert parts(facts, "xview") == ([0, 1], [2, 3])
+    # Without its lists there is nothing official: no rule may pass for it
+    facts = ClipFacts(dataset, np.zeros(4), **known)
+    assert not {"xsub", "xview"} & set(split_names(facts))
+    with pytest.raises(ValueError, match=f"no split 'xview' in {dataset}"):
+        get_split(facts, "xview")
+
+
+def test_facts_must_fit():
+    with pytest.raises(ValueError, match=r"labels must be \(N,\), got \(2, 2\)"):
+        ClipFacts("d", np.zeros((2, 2)))
+    with pytest.raises(ValueError, match=r"views must be \(3,\) as the labels are, got \(2,\)"):
+        ClipFacts("d", np.zeros(3), views=[1, 2])
+    with pytest.raises(ValueError, match=r"listed_split must be \(3, K\), got \(3,\)"):
+        ClipFacts("d", np.zeros(3), listed_split=[1, 2, 1])
+
+
 def test_clips_without_label_are_never_tested(facts_store):
     store = facts_store([{"subject": s, "label": label} for s, label in ((1, -1), (1, 0), (2, -1), (2, 1))])
     assert parts(store, "xsub") == ([0, 1], [3])
@@ -86,8 +148,10 @@ def test_clips_without_label_are_never_tested(facts_store):
 def test_unknown_names_list_the_others(facts_store):
     with pytest.raises(ValueError, match="no split 'xview' in made-up; there are xsub, subject-1, subject-2"):
         get_split(facts_store([{"subject": 1}, {"subject": 2}]), "xview")
-    with pytest.raises(ValueError, match="no split 'listed-3'"):
-        get_split(facts_store([{"split": (1, 2)}, {"split": (2, 1)}]), "listed-3")
+    store = facts_store([{"split": (1, 2), "subject": 1}, {"split": (2, 1), "subject": 2}])
+    for name in ("listed-3", "listed", "listed-0", "subject-3", "subject", "view-1", "xset", "", "-", "-1"):
+        with pytest.raises(ValueError, match=f"no split '{name}' in"):
+            get_split(store, name)
 
 
 def test_random_goes_by_the_seed(facts_store):
@@ -118,6 +182,14 @@ def test_holdout_groups_are_of_the_kind_that_is_new_in_the_test_part(facts_store
     assert set(one_view) <= set(range(5))
 
 
+def test_recordings_are_held_out_where_a_recording_is_tested(facts_store):
+    facts = [{"subject": s, "replication": r} for s in (1, 2) for r in (1, 2) for _ in range(2)]
+    for dataset, groups in (("utkinect", [1, 1, 2, 2, 3, 3]), ("d", [1, 1, 2, 2, 2, 2])):
+        store = facts_store(facts, dataset=dataset)
+        split = get_split(store, "sequence-1-1")
+        assert holdout_groups(store, split.train, split.test).tolist() == groups
+
+
 def test_random_holdout_groups_are_balanced(facts_store):
     store = facts_store([{"label": i % 2} for i in range(24)])
     train, test = np.arange(20), np.arange(20, 24)
@@ -127,39 +199,63 @@ def test_random_holdout_groups_are_balanced(facts_store):
     assert groups.tolist() != holdout_groups(store, train, test, seed=1).tolist()
 
 
-facts = st.fixed_dictionaries(
-    {
-        "label": st.integers(-1, 1),
-        "subject": st.integers(-1, 4),
-        "view": st.integers(-1, 3),
-        "setup": st.integers(-1, 3),
-        "split": st.integers(0, 2),
-    }
-)
+def codes(low, high, count):
+    return st.lists(st.integers(low, high), min_size=count, max_size=count)
 
 
-@given(st.lists(facts, min_size=1, max_size=12))
-@settings(max_examples=25, deadline=None)
-def test_train_and_test_never_meet(tmp_path_factory, facts):
-    from skel_data import get_layout, write_store
-
-    clips = [Clip(np.full((1, 1, 20, 3), i + 1.0), str(i), **fact) for i, fact in enumerate(facts)]
-    store = write_store(
-        tmp_path_factory.mktemp("a") / "store",
-        clips,
-        layout=get_layout("utd-20"),
-        classes="ab",
-        dataset="d",
-        units="m",
-        source="s",
+@st.composite
+def any_facts(draw):
+    n = draw(st.integers(1, 12))
+    return ClipFacts(
+        draw(st.sampled_from(["d", "ntu60", "ntu120", "nw-ucla", "utkinect", "pku-mmd-1"])),
+        draw(codes(-1, 2, n)),
+        *(draw(codes(-1, 4, n)) for _ in range(4)),
+        listed_split=draw(st.none() | st.lists(codes(0, 2, 2), min_size=n, max_size=n)),
+        listed_names=draw(st.sampled_from([(), ("", "hard"), ("xview", "xsub"), ("random",)])),
+        subject_names=draw(st.sampled_from([(), ("a", "b-1", "c")])),
     )
-    for name in split_names(store):
-        split = get_split(store, name)
-        assert not set(split.train) & set(split.test)
-        assert (store.labels[split.test] >= 0).all()
-        assert len(set(split.train)) == len(split.train)
+
+
+@given(any_facts(), st.integers(0, 5))
+@settings(max_examples=200)
+def test_train_and_test_are_apart_ascending_and_within_range(facts, seed):
+    names = split_names(facts)
+    assert len(set(names)) == len(names)
+    for name in names:
+        split = get_split(facts, name, seed=seed)
+        assert split.name == name
+        for part in (split.train, split.test):
+            assert (np.diff(part) > 0).all()
+            assert ((part >= 0) & (part < len(facts))).all()
+        assert not np.isin(split.train, split.test).any()
+        assert (facts.labels[split.test] >= 0).all()
+        again = get_split(facts, name, seed=seed + (name != "random"))
+        assert (again.train.tolist(), again.test.tolist()) == (split.train.tolist(), split.test.tolist())
         if name != "random":
-            assert len(split.train)
-            assert len(split.test)
-        if name == "xsub":
-            assert not set(store.subjects[split.train]) & set(store.subjects[split.test])
+            assert min(len(split.train), len(split.test)) > 0
+        if name.startswith("subject") or (name == "xsub" and facts.listed_split is None):
+            assert not np.isin(facts.subjects[split.train], facts.subjects[split.test]).any()
+        if name.startswith("view"):
+            assert not np.isin(facts.views[split.train], facts.views[split.test]).any()
+        if name.startswith("sequence"):
+            whose = list(zip(facts.subjects.tolist(), facts.replications.tolist(), strict=True))
+            assert len({whose[clip] for clip in split.test}) == 1
+            assert not {whose[clip] for clip in split.test} & {whose[clip] for clip in split.train}
+
+
+@given(any_facts())
+def test_leaving_out_one_by_one_tests_every_known_clip_once(facts):
+    known = facts.subjects >= 0
+    if len(np.unique(facts.subjects[known])) > 1:
+        names = [name for name in split_names(facts) if name.startswith("subject")]
+        tested = [clip for name in names for clip in get_split(facts, name).test.tolist()]
+        assert sorted(tested) == np.flatnonzero(known & (facts.labels >= 0)).tolist()
+
+
+@given(any_facts(), st.integers(0, 3))
+def test_a_hold_out_group_is_known_for_every_training_clip(facts, seed):
+    split = get_split(facts)
+    groups = holdout_groups(facts, split.train, split.test, seed=seed)
+    assert groups.shape == split.train.shape
+    assert (groups >= 0).all()
+    assert groups.tolist() == holdout_groups(facts, split.train, split.test, seed=seed).tolist()

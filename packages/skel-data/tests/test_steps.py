@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skel_data import SkeletonLayout, get_layout, layout_names
 from skel_data import _steps as steps
 
 
@@ -16,6 +17,38 @@ def batch(values, dims=3):
 
 def series(x):
     return x[0, :, 0, 0, 0].tolist()
+
+
+def test_spine():
+    pairs = {name: steps.spine(get_layout(name)) for name in layout_names()}
+    assert pairs["ntu-25"] == (0, 1)  # the published clips go by these
+    for name in ("kinect-20", "utd-20", "jhmdb-15"):
+        joints = get_layout(name).joints
+        assert [joints[j] for j in pairs[name]] in (
+            ["hip center", "spine"],
+            ["belly", "neck"],
+        )
+    assert pairs["coco-17"] is None  # no joint between the hips
+    assert pairs["openpose-18"] is None  # the hips hang from the neck
+
+
+@pytest.mark.parametrize("root", ["pelvis", "chest"])
+def test_spine_does_not_go_by_the_root(root):
+    """The same tree, hung from below and from above."""
+    bones = [["belly", "pelvis"], ["chest", "belly"]]
+    sides = [
+        [f"{side} {part}", at]
+        for side in ("left", "right")
+        for part, at in (("hip", "pelvis"), ("arm", "chest"))
+    ]
+    layout = SkeletonLayout.from_dict(
+        {
+            "joints": ["pelvis", "belly", "chest", "left hip", "right hip", "left arm", "right arm"],
+            "bones": [*(bones if root == "pelvis" else [bone[::-1] for bone in bones]), *sides],
+            "across": [["left arm", "right arm"], ["left hip", "right hip"]],
+        }
+    )
+    assert steps.spine(layout) == (0, 1)
 
 
 def test_known_joints():
@@ -63,42 +96,6 @@ def test_trim():
     assert lengths.tolist() == [3]
     nothing = steps.trim(*batch([None, None]))
     assert nothing[2].tolist() == [1]
-
-
-def bodies(tracks, energies):
-    """Two frames of one joint: body i swings by energies[i] around 10 * (i + 1)."""
-    tracks = np.array([tracks])
-    x = np.zeros((*tracks.shape, 1, 3), np.float32)
-    for _, t, m in np.argwhere(tracks):
-        body = tracks[0, t, m]
-        x[0, t, m] = 10 * body + energies[body - 1] * (-1) ** t
-    return *steps.known_joints(x, 3), tracks
-
-
-def test_bodies_are_ranked_by_motion_and_follow_their_tracks():
-    # Bodies 1, 2, 3 change slots; 3 moves most, then 1
-    x, mask, tracks = bodies([[1, 2, 3], [3, 1, 2]], [2, 1, 3])
-    out, out_mask = steps.bodies_by_track(x, mask, tracks, 3, 2)
-    assert out[0, :, :, 0, 0].tolist() == [[33, 12], [27, 8]]
-    assert out_mask.all()
-    one, _ = steps.bodies_by_track(x, mask, tracks, 3, 1)
-    assert one[0, :, 0, 0, 0].tolist() == [33, 27]
-
-
-def test_a_body_found_again_under_another_id_keeps_its_slot():
-    x, mask, tracks = bodies([[1], [1], [1], [1], [2], [2]], [3, 2])
-    out, out_mask = steps.bodies_by_track(x, mask, tracks, 3, 2)
-    assert out[0, :, 0, 0, 0].tolist() == x[0, :, 0, 0, 0].tolist()
-    assert out_mask[0, :, 0].all()
-    assert not out[0, :, 1].any()
-
-
-def test_clips_of_a_batch_do_not_mix_bodies():
-    first, second = bodies([[1, 2], [1, 2]], [1, 3]), bodies([[2, 0], [2, 0]], [1, 3])
-    x, mask, tracks = (np.concatenate(pair) for pair in zip(first, second, strict=True))
-    out, _ = steps.bodies_by_track(x, mask, tracks, 3, 2)
-    assert out[0, :, :, 0, 0].tolist() == [[23, 11], [17, 9]]
-    assert out[1, :, :, 0, 0].tolist() == [[23, 0], [17, 0]]
 
 
 def test_centre_takes_the_first_frame_the_joint_is_seen():

@@ -10,7 +10,7 @@ from skel_data._parallel import Done, do_all
 from skel_data._source import Source
 from skel_data._store import Store
 from skel_data._write import StoreWriter, header_facts, new_store
-from skel_data.readers import READERS, Facts, Reader, Work
+from skel_data.readers import READERS, Reader, Work
 
 
 def import_dataset(
@@ -63,10 +63,9 @@ def import_dataset(
             raise ValueError(f"{what} must be at least 1, got {number}")
     reader = READERS[format] if isinstance(format, str) else format
     files = Source(source)
-    facts = _facts(
-        reader, files, layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
+    facts, found = reader.open(
+        files, layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     )
-    found = reader.find(files)
     first = next(found, None)
     if first is None:
         raise ValueError(f"{files.name}: no {reader.suffix} file for format {reader.name} in it")
@@ -122,15 +121,3 @@ def _write(
         writer.note(name)
         if limit is not None and len(writer) >= limit:
             return
-
-
-def _facts(reader: Reader, source: Source, layout: SkeletonLayout | None) -> Facts:
-    if reader.describe is not None:
-        return reader.describe(source, layout)
-    usual = get_layout(str(reader.layout))
-    if layout is not None and (layout.num_joints, layout.channels) != (usual.num_joints, usual.channels):
-        raise ValueError(
-            f"layout {layout.name} has {layout.num_joints} joints x {layout.channels} channels, "
-            f"format {reader.name} has {usual.num_joints} x {usual.channels}"
-        )
-    return Facts(layout or usual, reader.classes, reader.units)

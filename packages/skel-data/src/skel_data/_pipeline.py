@@ -1,137 +1,24 @@
-"""Pipelines: from recorded clips to a batch of one size, by name and settings."""
+"""Applying a pipeline: to clips in memory, and to a store, whose cache it fills."""
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
-from attrs import asdict, define, evolve, field, validators
-from numpy.typing import NDArray
+from attrs import asdict, evolve
+from numpy.typing import DTypeLike, NDArray
 
-from skel_data import _steps as steps
 from skel_data._layout import SkeletonLayout
 from skel_data._store import Store
+from skel_data.pipelines import Pipeline
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
-
-METRE = 0.25
-"""What `Default` scales the mean bone to. It is about that of an adult in metres, so that settings found for
-metres, such as an amount of noise, keep their sense."""
-
-_BLOCK_BYTES = 2**25
-
-
-class Pipeline(Protocol):
-    """Settings of a pipeline: a frozen attrs class."""
-
-    name: ClassVar[str]
-    version: ClassVar[int]
-
-    @property
-    def frames(self) -> int:
-        """Frames of the clips that come out."""
-
-    @property
-    def bodies(self) -> int:
-        """Bodies of the clips that come out; 0: as many as go in, at most 2."""
-
-    def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
-        """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, bodies)."""
-
-
-def _positive() -> Any:
-    return [validators.instance_of(int), validators.ge(1)]
-
-
-@define(frozen=True)
-class Default:
-    """A sensible pipeline for any layout, in two dimensions or three.
-
-    Keeps the most active bodies, trims frames without a body, fills gaps, puts the first body's
-    centre joint of the first frame at the origin (so the way it walks stays), turns it about the
-    vertical to face one way (three dimensions only; y is up), scales the mean bone to 0.25 and
-    resamples in time.
-
-    Attributes:
-        frames: Frames of the clips that come out.
-        bodies: Bodies of the clips that come out; 0: as many as go in, at most 2.
-        scale: Scale by bone length.
-        face: Turn about the vertical.
-    """
-
-    name: ClassVar[str] = "default"
-    version: ClassVar[int] = 1
-
-    frames: int = field(default=64, validator=_positive())
-    bodies: int = field(default=0, validator=[validators.instance_of(int), validators.ge(0)])
-    scale: bool = True
-    face: bool = True
-
-    def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
-        """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, bodies)."""
-        dims = layout.dims
-        x, mask = steps.known_joints(x, dims)
-        if tracks is None:
-            tracks = np.where(mask.any(3), np.arange(1, x.shape[2] + 1), 0)
-        x, mask = steps.bodies_by_track(x, mask, tracks, dims, self.bodies or min(x.shape[2], 2))
-        x, mask, lengths = steps.trim(x, mask)
-        x, mask = steps.fill(x, mask, dims)
-        x = steps.centre(x, mask, layout.center, dims)
-        if self.face and dims == 3 and layout.across:
-            x = steps.face(x, mask, layout.across)
-        if self.scale and layout.bones:
-            x[..., :dims] *= steps.scale_to(METRE, x, mask, layout.bones, dims)[:, None, None, None, None]
-        x, mask = steps.resample(x, mask, lengths, self.frames)
-        return x.transpose(0, 4, 1, 3, 2)
-
-
-@define(frozen=True)
-class CrosSCLR50:
-    """The clips that CrosSCLR, AimCLR, CMCS and others train on (Li et al., CVPR 2021), number by number.
-
-    First two bodies in the order of the file, at most 300 frames; as many of the first frames as there are
-    frames with joint 0 of body 0; the centre joint subtracted per frame and body; stretched to 50
-    frames; and every frame of every body turned about y by the angle of its shoulder line.
-
-    Attributes:
-        frames: Frames of the clips that come out.
-        bodies: Bodies of the clips that come out.
-        longest: Frames beyond this are dropped.
-    """
-
-    name: ClassVar[str] = "crossclr50"
-    version: ClassVar[int] = 1
-
-    frames: int = field(default=50, validator=_positive())
-    bodies: int = field(default=2, validator=_positive())
-    longest: int = field(default=300, validator=_positive())
-
-    def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
-        """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, bodies)."""
-        del tracks, lengths  # the published clips go by the order in the file and count frames themselves
-        dims = layout.dims
-        x = np.nan_to_num(x[:, : self.longest, : self.bodies])
-        x = np.pad(x, ((0, 0), (0, 0), (0, self.bodies - x.shape[2]), (0, 0), (0, 0)))
-        # The number of frames with a first body, whichever they are: this is how it was published
-        counted = (np.abs(x[:, :, 0, 0, :dims]).sum(-1) != 0).sum(1).clip(1)
-        x[..., :dims] -= x[..., layout.center : layout.center + 1, :dims]
-        x, _ = steps.resample(x, np.ones(x.shape[:-1], bool), counted, self.frames)
-        if dims == 3 and layout.across:
-            left, right = layout.across[0]
-            vector = (x[..., right, :3] - x[..., left, :3]).astype(np.float64)
-            cos = vector[..., 0] / (np.hypot(vector[..., 0], vector[..., 2]) + 1e-4)
-            sign = np.where(vector[..., 2].sum(1) >= 0, 1, -1)[:, None]
-            x = steps.turn(x, cos[..., None], (sign * np.sqrt(1 - cos**2))[..., None])
-        return x.transpose(0, 4, 1, 3, 2)
-
-
-PIPELINES: dict[str, type[Default] | type[CrosSCLR50]] = {"default": Default, "crossclr50": CrosSCLR50}
-"""Pipelines by name."""
+_BLOCK_BYTES = 2**20
+"""Clips that are processed together hold about this much: what a processor's cache holds."""
+_CHUNK_BYTES = 2**25
+"""Clips of a store that lie in memory together hold about this much when they are processed."""
 
 
 def apply_pipeline(
@@ -139,7 +26,7 @@ def apply_pipeline(
     layout: SkeletonLayout,
     clips: Sequence[NDArray[Any]],
     tracks: Sequence[NDArray[Any]] | None = None,
-) -> Floats:
+) -> NDArray[np.float32]:
     """Process clips that lie in memory.
 
     Args:
@@ -162,33 +49,44 @@ def apply_pipeline(
             )
         if tracks is not None and (len(tracks) != len(clips) or tracks[index].shape != clip.shape[:2]):
             raise ValueError(f"clip {index} of shape {clip.shape} needs tracks of shape {clip.shape[:2]}")
-    slots = max((clip.shape[1] for clip in clips), default=1)
-    pipeline = _with_bodies(pipeline, slots)
-    out = np.zeros(
-        (len(clips), layout.channels, pipeline.frames, layout.num_joints, pipeline.bodies), np.float32
-    )
-    # Clips of similar length go together, so that little is padded
-    lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
-    order = np.argsort(lengths, kind="stable")[::-1]
-    start = 0
-    while start < len(order):
-        per_clip = lengths[order[start]] * slots * shape[0] * shape[1] * 4
-        block = order[start : start + max(1, int(_BLOCK_BYTES // per_clip))]
-        x = np.zeros((len(block), lengths[block[0]], slots, *shape), np.float32)
-        ids = np.zeros(x.shape[:3], np.int64)
+    lengths, slots = np.array([clip.shape[:2] for clip in clips], dtype=np.int64).reshape(-1, 2).T
+    pipeline = _with_bodies(pipeline, int(slots.max(initial=1)))
+    out = np.zeros((len(clips), *_shape(pipeline, layout)), np.float32)
+    for block in _alike(lengths, slots, 4 * shape[0] * shape[1]):
+        x = np.zeros((len(block), lengths[block[0]], slots[block[0]], *shape), np.float32)
+        ids = None if tracks is None else np.zeros(x.shape[:3], np.int64)
         for row, index in enumerate(block):
-            frames, bodies = clips[index].shape[:2]
-            x[row, :frames, :bodies] = clips[index]
-            if tracks is not None:
-                ids[row, :frames, :bodies] = tracks[index]
-        out[block] = pipeline.process(x, lengths[block], None if tracks is None else ids, layout)
-        start += len(block)
+            x[row, : lengths[index]] = clips[index]
+            if tracks is not None and ids is not None:
+                ids[row, : lengths[index]] = tracks[index]
+        done = pipeline.process(x, lengths[block], ids, layout)
+        out[block, ..., : done.shape[-1]] = done
     return out
 
 
+def _alike(
+    lengths: NDArray[np.int64], slots: NDArray[np.int64], row_bytes: int
+) -> Iterator[NDArray[np.int64]]:
+    """Blocks of clips, by index: one number of slots, similar lengths, longest first, so little is padded."""
+    order = np.lexsort((-lengths, slots))
+    for group in np.split(order, np.flatnonzero(np.diff(slots[order])) + 1):
+        start = 0
+        while start < len(group):
+            per_clip = int(lengths[group[start]] * slots[group[start]]) * row_bytes
+            stop = start + max(1, _BLOCK_BYTES // per_clip)
+            yield group[start:stop]
+            start = stop
+
+
 def build_clips(
-    store: Store, pipeline: Pipeline, *, indices: NDArray[np.integer[Any]] | None = None, cache: bool = True
-) -> Floats:
+    store: Store,
+    pipeline: Pipeline,
+    *,
+    indices: NDArray[np.integer[Any]] | None = None,
+    cache: bool = True,
+    mmap: bool = False,
+    dtype: DTypeLike = np.float32,
+) -> NDArray[Any]:
     """Process the clips of a store, or read them from its cache.
 
     Args:
@@ -197,30 +95,71 @@ def build_clips(
         indices: Which clips. None: all.
         cache: Keep the clips of the whole store in its folder, under a name that depends on the
             settings and on the content. Without effect where the folder cannot be written to.
+        mmap: Give the cache itself, memory-mapped and read-only, without reading it; it is also made
+            without ever holding all clips. Where it cannot be written the clips do lie in memory.
+        dtype: float32, or float16 for half the size and three digits.
 
     Returns:
-        Clips (N, C, T, V, M), float32.
+        Clips (N, C, T, V, M) of this dtype.
+
+    Raises:
+        ValueError: If `mmap` is asked for without the cache or with indices, the dtype is another one, or a
+            coordinate is too large for float16.
     """
+    if mmap and (indices is not None or not cache):
+        raise ValueError(
+            "mmap gives the cache of the whole store: it goes with cache=True and without indices"
+        )
+    kind = np.dtype(dtype)
+    if kind not in (np.float32, np.float16):
+        raise ValueError(f"dtype must be float32 or float16, got {kind}")
     pipeline = _with_bodies(pipeline, int(store.bodies.max()))
+    if cache:
+        file = store.path / "cache" / f"{_key(store, pipeline, kind)}.npy"
+        clips = _cached(file, store, pipeline, kind)
+        if clips is None and _keep(file, store, pipeline, kind):
+            clips = _cached(file, store, pipeline, kind)
+        if clips is not None:
+            return clips if mmap else np.array(clips) if indices is None else np.asarray(clips[indices])
+    chosen = np.arange(len(store)) if indices is None else np.asarray(indices)
+    out = np.empty((len(chosen), *_shape(pipeline, store.layout)), kind)
+    start = 0
+    for chunk in _chunks(store, pipeline, kind, chosen):
+        out[start : start + len(chunk)] = chunk
+        start += len(chunk)
+    return out
+
+
+def _key(store: Store, pipeline: Pipeline, kind: np.dtype[Any]) -> str:
     fields = asdict(cast("Any", pipeline))
     settings = {"name": pipeline.name, "version": pipeline.version, "store": store.hash, "settings": fields}
+    if kind != np.float32:
+        settings["dtype"] = str(kind)
     key = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8).hexdigest()
-    file = store.path / "cache" / f"{pipeline.name}-{key}.npy"
-    wanted = (pipeline.frames, store.layout.num_joints, pipeline.bodies)
-    if cache:
-        try:
-            clips: Floats = np.load(file, mmap_mode=None if indices is None else "r", allow_pickle=False)
-            if clips.shape == (len(store), store.layout.channels, *wanted) and clips.dtype == np.float32:
-                return clips if indices is None else np.array(clips[indices])
-        except (OSError, ValueError, EOFError):
-            pass
-    chosen = range(len(store)) if indices is None or cache else np.asarray(indices).tolist()
-    clips = apply_pipeline(
-        pipeline, store.layout, [store.clip(i) for i in chosen], [store.tracks(i) for i in chosen]
-    )
-    if cache:
-        _keep(file, clips)
-    return clips[indices] if cache and indices is not None else clips
+    return f"{pipeline.name}-{key}"
+
+
+def _shape(pipeline: Pipeline, layout: SkeletonLayout) -> tuple[int, ...]:
+    return layout.channels, pipeline.frames, layout.num_joints, pipeline.bodies
+
+
+def _chunks(
+    store: Store, pipeline: Pipeline, kind: np.dtype[Any], chosen: NDArray[np.integer[Any]]
+) -> Iterator[NDArray[Any]]:
+    """Processed clips, some at a time."""
+    size = max(1, _CHUNK_BYTES // (4 * int(np.prod(_shape(pipeline, store.layout)))))
+    for start in range(0, len(chosen), size):
+        some = chosen[start : start + size].tolist()
+        clips = apply_pipeline(
+            pipeline, store.layout, [store.clip(i) for i in some], [store.tracks(i) for i in some]
+        )
+        with np.errstate(over="ignore"):
+            chunk = clips.astype(kind, copy=False)
+        if kind == np.float16 and np.isinf(chunk).any():
+            raise ValueError(
+                f"a coordinate of {np.abs(clips).max():g} is too large for float16, in units of {store.units}"
+            )
+        yield chunk
 
 
 def _with_bodies(pipeline: Pipeline, slots: int) -> Pipeline:
@@ -230,13 +169,35 @@ def _with_bodies(pipeline: Pipeline, slots: int) -> Pipeline:
     return settled
 
 
-def _keep(file: Path, clips: Floats) -> None:
+def _cached(file: Path, store: Store, pipeline: Pipeline, kind: np.dtype[Any]) -> NDArray[Any] | None:
+    """The cache, memory-mapped; None where there is none, or a damaged one."""
+    try:
+        clips: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    fits = clips.shape == (len(store), *_shape(pipeline, store.layout)) and clips.dtype == kind
+    return clips if fits else None
+
+
+def _keep(file: Path, store: Store, pipeline: Pipeline, kind: np.dtype[Any]) -> bool:
+    """Write the cache, chunk by chunk. False where that is not possible."""
     partial = file.with_name(f".{file.name}.partial-{os.getpid()}")
+    header = {
+        "descr": np.lib.format.dtype_to_descr(kind),
+        "fortran_order": False,
+        "shape": (len(store), *_shape(pipeline, store.layout)),
+    }
     try:
         file.parent.mkdir(exist_ok=True)
-        with partial.open("wb") as target:
-            np.save(target, clips, allow_pickle=False)
-        partial.replace(file)
+        try:
+            # Not into a memory map: there a full disk kills the process
+            with partial.open("wb") as target:
+                np.lib.format.write_array_header_1_0(target, header)
+                for chunk in _chunks(store, pipeline, kind, np.arange(len(store))):
+                    target.write(chunk.data)
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError:  # a store that is read-only, or a full disk: the cache is only a convenience
-        with suppress(OSError):
-            partial.unlink()
+        return False
+    return True

@@ -33,13 +33,15 @@ class Source:
 
     Args:
         path: The folder or file.
+        max_bytes: Largest member that is read; None: `MAX_BYTES`.
 
     Raises:
         FileNotFoundError: If there is nothing at `path`.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, max_bytes: int | None = None) -> None:
         self.path = Path(path)
+        self.max_bytes = MAX_BYTES if max_bytes is None else max_bytes
         if not self.path.exists():
             raise FileNotFoundError(f"no such file or folder: {self.path}")
         self.name = self.path.name or self.path.resolve().name
@@ -57,7 +59,7 @@ class Source:
             return self._zip()
         if suffix.endswith(_TAR_SUFFIXES):
             return self._tar()
-        return iter([(self.path.name, partial(_read_file, self.path))])
+        return iter([(self.path.name, partial(_read_file, self.path, self.max_bytes))])
 
     def _folder(self) -> Iterator[Member | BadFile]:
         root = self.path.resolve()
@@ -67,7 +69,7 @@ class Source:
             for file in sorted(files):
                 path = Path(folder, file)
                 if _wanted(file) and path.is_file():
-                    yield path.relative_to(root).as_posix(), partial(_read_file, path, root)
+                    yield path.relative_to(root).as_posix(), partial(_read_file, path, self.max_bytes, root)
         for error in closed:
             yield BadFile(Path(error.filename).name, f"folder cannot be read: {error.strerror}")
 
@@ -79,7 +81,7 @@ class Source:
         with archive:
             for info in sorted(archive.infolist(), key=lambda info: info.filename):
                 if not info.is_dir() and _wanted(info.filename):
-                    yield info.filename, partial(_read_zipped, archive, info)
+                    yield info.filename, partial(_read_zipped, archive, info, self.max_bytes)
 
     def _tar(self) -> Iterator[Member | BadFile]:
         count = 0
@@ -90,7 +92,7 @@ class Source:
                 while (info := archive.next()) is not None:
                     if (info.isfile() or info.islnk() or info.issym()) and _wanted(info.name):
                         name = info.name.removeprefix("./")
-                        yield name, partial(_read_tarred, archive, info)
+                        yield name, partial(_read_tarred, archive, info, self.max_bytes)
                         count += 1
                     cast("Any", archive).members.clear()  # else every header stays in memory
                 while stream.read(1 << 20):  # to the end, where the checksum is
@@ -156,33 +158,33 @@ def _open_stream(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_BYTES:
-        raise ValueError(f"file of {size} bytes, more than the limit of {MAX_BYTES}")
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise ValueError(f"file of {size} bytes, more than the limit of {limit}")
 
 
-def _read_file(path: Path, root: Path | None = None) -> bytes:
+def _read_file(path: Path, limit: int, root: Path | None = None) -> bytes:
     if root is not None and not path.resolve().is_relative_to(root):
         raise ValueError("a link that leads out of the source folder")
     try:
-        _check_size(path.stat().st_size)
+        _check_size(path.stat().st_size, limit)
         return path.read_bytes()
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from error
 
 
-def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    _check_size(info.file_size)
+def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+    _check_size(info.file_size, limit)
     try:
         return archive.read(info)
     except (*_DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
         raise ValueError(f"cannot be read from the archive: {error}") from error
 
 
-def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:
     if not info.isfile():
         raise ValueError("a link inside the archive")
-    _check_size(info.size)
+    _check_size(info.size, limit)
     try:
         data: Any = archive.extractfile(info)
         content: bytes = data.read()

@@ -4,22 +4,14 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
+from skel_data._facts import ClipFacts
+from skel_data._official import LISTED_NAMES, SEQUENCES, TRAIN_SUBJECTS, TRAIN_VIEWS
 from skel_data._store import Store
 
 Ints = NDArray[np.int64]
 
-# Training subjects and cameras of the official protocols: NTU RGB+D (Shahroudy et al., CVPR 2016), NTU RGB+D
-# 120 (Liu et al., TPAMI 2020), UTD-MHAD (Chen et al., ICIP 2015), Northwestern-UCLA (Wang et al., CVPR 2014).
-_NTU60 = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
-_TRAIN_SUBJECTS = {
-    "ntu60": _NTU60,
-    "ntu120": (
-        *(*_NTU60, 45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96)),
-        *(97, 98, 100, 103),
-    ),
-    "utd-mhad": (1, 3, 5, 7),
-}
-_TRAIN_VIEWS = {"ntu60": (2, 3), "nw-ucla": (1, 2)}
+_MOST = 50
+"""Leave-one-out splits of one kind that `split_names` lists."""
 
 
 @define(frozen=True, eq=False)
@@ -37,44 +29,51 @@ class Split:
     test: Ints
 
 
-def split_names(store: Store) -> tuple[str, ...]:
-    """Names of the splits that a store allows.
+def split_names(store: Store | ClipFacts) -> tuple[str, ...]:
+    """Names of the splits that a store, or facts alone, allow.
 
-    ``listed`` or ``listed-1``, ``listed-2``, ...: as the set itself lists them. ``xsub``: the
-    official training subjects, or odd subject codes where there are none. ``xview``: the official
-    training cameras, or all but the last view. ``xset``: even setups train. ``subject-S``: subject
-    S tests, the others train. ``random``: half of each class.
+    ``listed`` or ``listed-1``, ``listed-2``, ...: as the set itself lists them, by their own names where
+    they have names, such as the ``xsub`` and ``xview`` of PKU-MMD. ``xsub``: the official training
+    subjects, or odd subject codes where there are none. ``xview``: the official training cameras, or all but
+    the last view. ``xset``: even setups train. ``subject-S``: subject S tests, the others train. ``view-V``:
+    view V tests, the others train. ``sequence-S-R``: recording R of subject S tests, all others
+    train; for sets whose clips are cut from recordings. ``random``: half of each class.
+
+    Of a kind with more than 50 leave-one-out splits none is among the names. `get_split` takes them all the
+    same, and ``sequence-S-R`` for any set.
     """
-    names: list[str] = []
-    if store.listed_split is not None:
-        count = store.listed_split.shape[1]
-        names += ["listed"] if count == 1 else [f"listed-{k}" for k in range(1, count + 1)]
-    names += ["xsub", "xview", "xset"]
-    names += [
-        f"subject-{_subject_name(store, code)}" for code in np.unique(store.subjects[store.subjects >= 0])
-    ]
-    return (*(name for name in names if all(part.size for part in _parts(store, name))), "random")
+    listed = list(dict.fromkeys(_listed_columns(store).values()))
+    names = [*(_listed_name(store, column) for column in listed), "xsub", "xview", "xset"]
+    for kind in ("subject", "view", *["sequence"] * (store.dataset in SEQUENCES)):
+        family = _names_left_out(store, kind)
+        names += family if len(family) <= _MOST else ()
+    possible = (name for name in names if all(part.size for part in _parts(store, name)))
+    return tuple(dict.fromkeys([*possible, "random"]))
 
 
-def get_split(store: Store, name: str | None = None, *, seed: int = 0) -> Split:
-    """One split of a store.
+def get_split(store: Store | ClipFacts, name: str | None = None, *, seed: int = 0) -> Split:
+    """One split of a store, or of facts alone.
 
     Args:
         store: The clips.
-        name: One of `split_names`. None: the store's default where its clips allow it, else the first
-            listed one, else ``xsub``, else ``random``.
+        name: One of `split_names`, or a name described there. None: the store's default where its clips
+            allow it, else the first listed one, else ``xsub``, else ``random``.
         seed: Decides what ``random`` gives; the others do not depend on it.
 
     Raises:
         ValueError: If the store has no such split; the message names those it has.
     """
-    names = split_names(store)
     if name is None:
-        usual = (name for name in names if name.startswith("listed") or name == "xsub")
-        name = store.default_split if store.default_split in names else next(usual, "random")
-    if name not in names:
-        raise ValueError(f"no split {name!r} in {store.dataset}; there are {', '.join(names)}")
-    train, test = _random(store.labels, seed) if name == "random" else _parts(store, name)
+        listed = (_listed_name(store, column) for column in _listed_columns(store).values())
+        wished = (store.default_split, *listed, "xsub")
+        usual = (wish for wish in wished if wish and all(part.size for part in _parts(store, wish)))
+        name = next(usual, "random")
+    columns = _listed_columns(store)
+    if name in columns:
+        name = _listed_name(store, columns[name])
+    train, test = _parts(store, name, seed)
+    if name != "random" and not (train.size and test.size):
+        raise ValueError(f"no split {name!r} in {store.dataset}; there are {', '.join(split_names(store))}")
     return Split(name, train, test)
 
 
@@ -84,12 +83,12 @@ def without_copies(store: Store, split: Split) -> Ints:
     return split.test[~copies]
 
 
-def holdout_groups(store: Store, train: Ints, test: Ints, *, seed: int = 0) -> Ints:
+def holdout_groups(store: Store | ClipFacts, train: Ints, test: Ints, *, seed: int = 0) -> Ints:
     """Group of each training clip, to hold whole groups out of the training part.
 
-    What is held out is of the kind that is new in the test part: subjects, else views, else setups that
-    the test part does not share with the training part. A choice made on groups of another kind
-    would be made for another question.
+    What is held out is of the kind that is new in the test part: subjects, else views, else setups,
+    else the recordings that clips are cut from, that the test part does not share with the training part. A
+    choice made on groups of another kind would be made for another question.
 
     Args:
         store: The clips.
@@ -102,6 +101,7 @@ def holdout_groups(store: Store, train: Ints, test: Ints, *, seed: int = 0) -> I
         groups balanced over the classes where neither can be told.
     """
     kinds = [store.subjects, store.views, store.setups]
+    kinds += [_recordings(store)] if store.dataset in SEQUENCES else []
     new = [codes for codes in kinds if not np.isin(codes[train], codes[test]).any()]
     for codes in (*new, store.subjects):
         if (codes[train] >= 0).all() and len(np.unique(codes[train])) > 1:
@@ -111,35 +111,90 @@ def holdout_groups(store: Store, train: Ints, test: Ints, *, seed: int = 0) -> I
     return groups
 
 
-def _subject_name(store: Store, code: int) -> str:
-    return store.subject_names[code] if 0 <= code < len(store.subject_names) else str(code)
-
-
-def _parts(store: Store, name: str) -> tuple[Ints, Ints]:
-    """Train and test indices; empty where the facts are not known."""
-    kind, _, which = name.partition("-")
+def _parts(store: Store | ClipFacts, name: str, seed: int = 0) -> tuple[Ints, Ints]:
+    """Train and test indices; empty where there is no such split, or the facts are not known."""
+    columns = _listed_columns(store)
     known = np.ones(len(store), dtype=bool)
     train = ~known
-    if kind == "listed" and store.listed_split is not None:
-        column = store.listed_split[:, int(which or 1) - 1]
-        known, train = column > 0, column == 1
-    elif kind in ("xsub", "subject"):
+    if name in columns and store.listed_split is not None:
+        part = store.listed_split[:, columns[name]]
+        known, train = part > 0, part == 1
+    elif name in _names_of_lists(store):
+        pass  # an official list that is not there is not replaced by a rule
+    elif name == "xsub":
         known = store.subjects >= 0
-        if kind == "subject":
-            names = np.array([_subject_name(store, code) for code in store.subjects])
-            train = names != which
-        elif store.dataset in _TRAIN_SUBJECTS:
-            train = np.isin(store.subjects, _TRAIN_SUBJECTS[store.dataset])
-        else:
-            train = store.subjects % 2 == 1
-    elif kind == "xview":
+        official = TRAIN_SUBJECTS.get(store.dataset)
+        train = store.subjects % 2 == 1 if official is None else np.isin(store.subjects, official)
+    elif name == "xview":
         known = store.views >= 0
-        official = _TRAIN_VIEWS.get(store.dataset)
-        train = store.views < store.views.max() if official is None else np.isin(store.views, official)
-    elif kind == "xset":
+        official = TRAIN_VIEWS.get(store.dataset)
+        train = (
+            store.views < store.views.max(initial=-1) if official is None else np.isin(store.views, official)
+        )
+    elif name == "xset":
         known = store.setups >= 0
         train = store.setups % 2 == 0
+    elif name == "random":
+        return _random(store.labels, seed)
+    else:
+        kind = name.partition("-")[0]
+        codes = _codes_left_out(store, kind)
+        known = codes >= 0
+        # A name that is not there tests nobody
+        train = codes != _names_left_out(store, kind).get(name, -1)
     return np.flatnonzero(known & train), np.flatnonzero(known & ~train & (store.labels >= 0))
+
+
+def _names_of_lists(store: Store | ClipFacts) -> tuple[str, ...]:
+    return store.listed_names or LISTED_NAMES.get(store.dataset, ())
+
+
+def _listed_columns(store: Store | ClipFacts) -> dict[str, int]:
+    """Column of each listed split, by number and by name."""
+    if store.listed_split is None:
+        return {}
+    count = store.listed_split.shape[1]
+    numbered = ["listed"] if count == 1 else [f"listed-{column + 1}" for column in range(count)]
+    named = {name: column for column, name in enumerate(_names_of_lists(store)[:count]) if name}
+    return {**{name: column for column, name in enumerate(numbered)}, **named}
+
+
+def _listed_name(store: Store | ClipFacts, column: int) -> str:
+    return [name for name, own in _listed_columns(store).items() if own == column][-1]
+
+
+def _codes_left_out(store: Store | ClipFacts, kind: str) -> Ints:
+    """What each clip belongs to (N,), -1 where unknown, of which one at a time is left out."""
+    if kind == "subject":
+        return store.subjects
+    if kind == "view":
+        return store.views
+    return _recordings(store) if kind == "sequence" else np.full(len(store), -1)
+
+
+def _names_left_out(store: Store | ClipFacts, kind: str) -> dict[str, int]:
+    """Code of what each leave-one-out split of a kind leaves out, by its name, in order."""
+    codes, clips = np.unique(_codes_left_out(store, kind), return_index=True)
+    codes, clips = codes[codes >= 0], clips[codes >= 0]
+    if kind == "view":
+        names = [_named(store.view_names, view) for view in store.views[clips].tolist()]
+    else:
+        names = [_named(store.subject_names, subject) for subject in store.subjects[clips].tolist()]
+    if kind == "sequence":
+        names = [f"{name}-{number}" for name, number in zip(names, store.replications[clips], strict=True)]
+    return {f"{kind}-{name}": code for name, code in zip(names, codes.tolist(), strict=True)}
+
+
+def _named(names: tuple[str, ...], code: int) -> str:
+    return names[code] if 0 <= code < len(names) else str(code)
+
+
+def _recordings(store: Store | ClipFacts) -> Ints:
+    """Code of each clip's recording, which is a subject's replication (N,); -1 where unknown."""
+    subjects, replications = store.subjects, store.replications
+    known = (subjects >= 0) & (replications >= 0)
+    codes = np.unique(np.stack([subjects, replications], 1), axis=0, return_inverse=True)[1]
+    return np.where(known, codes.reshape(-1), -1)
 
 
 def _random(labels: Ints, seed: int) -> tuple[Ints, Ints]:

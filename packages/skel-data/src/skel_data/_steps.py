@@ -8,14 +8,39 @@ step loops over clips or frames.
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._layout import SkeletonLayout
+
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 
-def _any(mask: Mask, axis: int | tuple[int, ...]) -> Mask:
+def any_of(mask: Mask, axis: int | tuple[int, ...]) -> Mask:
+    """`mask.any`, typed."""
     result: Mask = np.any(mask, axis=axis)
     return result
+
+
+def spine(layout: SkeletonLayout) -> tuple[int, int] | None:
+    """The joint between the hips, and the next one up the spine; None where a layout has no such joints.
+
+    The hips are the last pair of `SkeletonLayout.across`, the shoulders the first. The lower joint is the
+    parent of both hips, the upper one the next on the way to the shoulders; both must lie in the
+    middle of the body.
+    """
+    parents = layout.parents
+    if len(layout.across) < 2 or len({parents[hip] for hip in layout.across[-1]}) > 1:
+        return None
+    below = parents[layout.across[-1][0]]
+    above = layout.across[0][
+        0
+    ]  # from a shoulder up the tree; where that leads past `below`, it is the last step
+    while above != parents[above] and parents[above] != below:
+        above = parents[above]
+    if parents[above] != below:
+        above = parents[below]
+    middle = above != below and layout.mirror[below] == below and layout.mirror[above] == above
+    return (below, above) if middle else None
 
 
 def known_joints(x: Floats, dims: int) -> tuple[Floats, Mask]:
@@ -38,68 +63,15 @@ def known_joints(x: Floats, dims: int) -> tuple[Floats, Mask]:
     return np.where(mask[..., None], x, np.float32(0)), mask
 
 
-def motion_energy(x: Floats, mask: Mask, dims: int) -> Floats:
-    """How much each body moves (N, M): mean spread of its coordinates, times its share of the frames."""
-    count = mask.sum(1)[..., None].clip(1)
-    coordinates = x[..., :dims]
-    mean = coordinates.sum(1) / count
-    spread = np.sqrt((np.square(coordinates - mean[:, None]) * mask[..., None]).sum(1) / count)
-    energy: Floats = spread.mean((2, 3)) * _any(mask, 3).mean(1)
-    return energy.astype(np.float32)
-
-
-def bodies_by_track(x: Floats, mask: Mask, tracks: Ints, dims: int, bodies: int) -> tuple[Floats, Mask]:
-    """Put each tracked body into a slot of its own, and keep the most active ones.
-
-    Bodies take slots in the order of `motion_energy`. A body that is never there at the same time
-    as the one in a taken slot shares that slot: tracking has lost and found it again.
-
-    Args:
-        x: Coordinates (N, T, M, V, C).
-        mask: Where there are joints.
-        tracks: Body id per frame and slot (N, T, M), 0 where there is none.
-        dims: How many of the channels are coordinates.
-        bodies: Slots to return.
-
-    Returns:
-        Coordinates (N, T, bodies, V, C) and mask.
-    """
-    clip, frame, slot = np.nonzero((tracks != 0) & _any(mask, 3))
-    # Number the bodies of each clip 0, 1, ... by id
-    pairs, inverse = np.unique(np.stack([clip, tracks[clip, frame, slot]], 1), axis=0, return_inverse=True)
-    first = np.searchsorted(pairs[:, 0], np.arange(len(x)))
-    body = np.arange(len(pairs)) - first[pairs[:, 0]]
-    body = body[inverse.reshape(-1)]
-    people = int(body.max(initial=0)) + 1
-    shape = (*x.shape[:2], people)
-    by_body, body_mask = np.zeros((*shape, *x.shape[3:]), x.dtype), np.zeros((*shape, x.shape[3]), bool)
-    by_body[clip, frame, body], body_mask[clip, frame, body] = x[clip, frame, slot], mask[clip, frame, slot]
-
-    order = np.argsort(-motion_energy(by_body, body_mask, dims), axis=1, kind="stable")
-    rows = np.arange(len(x))
-    out = np.zeros((*x.shape[:2], bodies, *x.shape[3:]), x.dtype)
-    out_mask = np.zeros((*x.shape[:2], bodies, x.shape[3]), bool)
-    for rank in range(people):
-        body = order[:, rank]
-        one, one_mask = by_body[rows, :, body], body_mask[rows, :, body]
-        there = _any(one_mask, 2)
-        free = ~_any(_any(out_mask, 3) & there[..., None], 1)
-        put = np.flatnonzero(_any(free, 1) & _any(there, 1))
-        into = free.argmax(1)[put]
-        out[put, :, into] += one[put]
-        out_mask[put, :, into] |= one_mask[put]
-    return out, out_mask
-
-
 def trim(x: Floats, mask: Mask) -> tuple[Floats, Mask, Ints]:
     """Cut frames without a body off both ends.
 
     Returns:
         The batch, shifted so that each clip starts with a body, its mask, and its lengths.
     """
-    there = _any(mask, (2, 3))
+    there = any_of(mask, (2, 3))
     start = there.argmax(1)
-    lengths = np.where(_any(there, 1), there.shape[1] - there[:, ::-1].argmax(1) - start, 1)
+    lengths = np.where(any_of(there, 1), there.shape[1] - there[:, ::-1].argmax(1) - start, 1)
     frames = np.arange(lengths.max())
     at = np.minimum(start[:, None] + frames, x.shape[1] - 1)
     rows = np.arange(len(x))[:, None]
@@ -117,9 +89,9 @@ def fill(x: Floats, mask: Mask, dims: int) -> tuple[Floats, Mask]:
     frames = np.arange(x.shape[1])[:, None, None]
     before = np.maximum.accumulate(np.where(mask, frames, -1), axis=1)
     after = np.flip(np.minimum.accumulate(np.flip(np.where(mask, frames, x.shape[1]), 1), axis=1), 1)
-    body = _any(mask, 3)
+    body = any_of(mask, 3)
     span = np.logical_or.accumulate(body, 1) & np.flip(np.logical_or.accumulate(np.flip(body, 1), 1), 1)
-    filled = span[..., None] & _any(mask, 1)[:, None]
+    filled = span[..., None] & any_of(mask, 1)[:, None]
     if (filled == mask).all():
         return x, mask
     clip, frame, slot, joint = np.nonzero(filled & ~mask)
@@ -137,8 +109,8 @@ def centre(x: Floats, mask: Mask, joint: int, dims: int) -> Floats:
 
     Where that joint is never seen, the mean of the body's joints in its first frame takes its place.
     """
-    body_seen, joint_seen = _any(mask[:, :, 0], 2), mask[:, :, 0, joint]
-    seen = np.where(_any(joint_seen, 1)[:, None], joint_seen, body_seen)
+    body_seen, joint_seen = any_of(mask[:, :, 0], 2), mask[:, :, 0, joint]
+    seen = np.where(any_of(joint_seen, 1)[:, None], joint_seen, body_seen)
     rows, first = np.arange(len(x)), seen.argmax(1)
     body, body_mask = x[rows, first, 0, :, :dims], mask[rows, first, 0]
     mean = body.sum(1) / body_mask.sum(1).clip(1)[:, None]

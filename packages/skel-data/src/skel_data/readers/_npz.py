@@ -126,11 +126,11 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> Facts:
         "unknown",
         _codes(arrays.get("subjects"), 0)[1],
         _codes(arrays.get("views"), 0)[1],
+        find=lambda _: _find(arrays),
     )
 
 
-def _find(source: Source) -> Iterator[Work]:
-    arrays = _load(source)
+def _find(arrays: dict[str, np.ndarray]) -> Iterator[Work]:
     positions, lengths = arrays["positions"], arrays["lengths"].astype(np.int64)
     if positions.ndim == 3:
         positions = positions[:, None]
@@ -156,4 +156,4 @@ def _find(source: Source) -> Iterator[Work]:
         yield Work(names[i], partial(Clip, **facts_here), (positions[rows], names[i]))
 
 
-NPZ = Reader("npz", None, None, (), _find, ".npz", units="unknown", describe=_describe)
+NPZ = Reader("npz", None, None, (), None, ".npz", units="unknown", describe=_describe)

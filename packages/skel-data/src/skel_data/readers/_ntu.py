@@ -1,4 +1,6 @@
-"""NTU RGB+D (Shahroudy et al., CVPR 2016): one text file a clip, ``S001C001P001R001A001.skeleton``.
+"""NTU RGB+D (Shahroudy et al., CVPR 2016) and NTU RGB+D 120 (Liu et al., TPAMI 2020).
+
+A text file a clip, ``S001C001P001R001A001.skeleton``: setup, camera, subject, replication, action.
 
 A file holds the number of frames; per frame the number of bodies; per body a line of ten fields
 that starts with its id, the number of joints, and a line of twelve fields per joint that starts
@@ -6,19 +8,24 @@ with x y z in metres.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from skel_data._clip import BadFile, Clip
+from skel_data._facts import ClipFacts
+from skel_data._official import ntu_missing
 from skel_data._source import Source
 from skel_data.readers._reader import Reader, Work, find_each
 
-_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+_NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})")
 _JOINTS = 25
 _FIELDS = 12
 _FAR = 1e6  # metres
 _MOST_BODIES = 16  # the sensor follows six; more than this is no recording
+_MOST_FRAMES = 20_000  # eleven minutes; the sets have clips of seconds
 
 _CLASSES = (
     "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw",
@@ -37,10 +44,63 @@ _CLASSES = (
     "point finger at the other person", "hugging other person", "giving something to other person",
     "touch other person's pocket", "handshaking", "walking towards each other",
     "walking apart from each other",
+    # From here on NTU RGB+D 120 alone
+    "put on headphone", "take off headphone", "shoot at the basket", "bounce ball", "tennis bat swing",
+    "juggling table tennis balls", "hush (quite)", "flick hair", "thumb up", "thumb down",
+    "make ok sign", "make victory sign", "staple book", "counting money", "cutting nails",
+    "cutting paper (using scissors)", "snapping fingers", "open bottle", "sniff (smell)",
+    "squat down", "toss a coin", "fold paper", "ball up paper", "play magic cube",
+    "apply cream on face", "apply cream on hand back", "put on bag", "take off bag",
+    "put something into a bag", "take something out of a bag", "open a box", "move heavy objects",
+    "shake fist", "throw up cap/hat", "hands up (both hands)", "cross arms", "arm circles",
+    "arm swings", "running on the spot", "butt kicks (kick backward)", "cross toe touch",
+    "side kick", "yawn", "stretch oneself", "blow nose", "hit other person with something",
+    "wield knife towards other person", "knock over other person (hit with body)",
+    "grab other person's stuff", "shoot at other person with a gun", "step on foot", "high-five",
+    "cheers and drink", "carry something with other person", "take a photo of other person",
+    "follow other person", "whisper in other person's ear", "exchange things with other person",
+    "support somebody with hand", "finger-guessing game (playing rock-paper-scissors)",
 )  # fmt: skip
+_CLASSES_OF = {"ntu60": 60, "ntu120": 120}
 
 
-def parse(name: str, data: bytes, classes: int = len(_CLASSES)) -> Clip:
+def read_ntu_skeleton(file: str | Path) -> Clip:
+    """Read one ``.skeleton`` file of either set, also one that the set lists as missing or incomplete.
+
+    Importing a set leaves the listed ones out, as the published programs do. A store that is to have
+    them is written of these clips by `write_store`.
+
+    Args:
+        file: The file.
+
+    Raises:
+        ValueError: With the reason, if it is not a recording of these sets.
+        FileNotFoundError: If there is no such file.
+    """
+    file = Path(file)
+    return parse(file.stem, file.read_bytes(), keep_listed=True)
+
+
+def ntu_facts(names: Iterable[str], dataset: str = "ntu60") -> ClipFacts:
+    """Facts of clips by their names, such as ``S001C001P001R001A001``, so that splits can be had of a list.
+
+    Args:
+        names: Names without suffix.
+        dataset: ntu60 or ntu120.
+
+    Raises:
+        ValueError: If there is no such set, or a name is not of it.
+    """
+    if dataset not in _CLASSES_OF:
+        raise ValueError(f"dataset must be {' or '.join(_CLASSES_OF)}, got {dataset!r}")
+    rows = np.array([_facts(name) for name in names], np.int64)
+    setups, views, subjects, replications, actions = rows.reshape(-1, 5).T
+    for action in np.unique(actions).tolist():
+        _check_action(action, _CLASSES_OF[dataset])
+    return ClipFacts(dataset, actions - 1, subjects, views, setups, replications, default_split="xsub")
+
+
+def parse(name: str, data: bytes, classes: int = len(_CLASSES), keep_listed: bool = False) -> Clip:
     """Make a clip of one file: slots are the bodies of a frame in the order of the file, tracks their ids.
 
     Any coordinate that is not finite makes the file bad; so does a file without any body.
@@ -49,18 +109,30 @@ def parse(name: str, data: bytes, classes: int = len(_CLASSES)) -> Clip:
         name: Name of the file without suffix.
         data: Its content.
         classes: Classes of the set.
+        keep_listed: Read a sample that the set lists as missing or incomplete too.
 
     Raises:
         ValueError: With the reason, if it is not a recording of this set.
     """
+    setup, view, subject, replication, action = _facts(name)
+    if not keep_listed and name in ntu_missing():
+        raise ValueError("listed by the data set as having a missing or incomplete skeleton")
+    positions, tracks = parse_text(data)
+    _check_action(action, classes)
+    return Clip(positions, name, action - 1, subject, view, setup, replication, tracks=tracks)
+
+
+def _facts(name: str) -> tuple[int, ...]:
+    """Setup, view, subject, replication and action in a name."""
     match = _NAME.fullmatch(name)
     if match is None:
-        raise ValueError("unexpected name, expected SsssCcccPpppRrrrAaaa.skeleton")
-    setup, view, subject, replication, action = map(int, match.groups())
-    positions, tracks = parse_text(data)
+        raise ValueError(f"unexpected name {name[:40]!r}, expected SsssCcccPpppRrrrAaaa")
+    return tuple(map(int, match.groups()))
+
+
+def _check_action(action: int, classes: int) -> None:
     if not 1 <= action <= classes:
         raise ValueError(f"action A{action:03}, the set has A001 to A{classes:03}")
-    return Clip(positions, name, action - 1, subject, view, setup, replication, tracks=tracks)
 
 
 def parse_text(data: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -77,6 +149,8 @@ def parse_text(data: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"cut off: {frames} frames announced, {len(lines)} lines in the file" if frames else "no frame"
         )
+    if frames > _MOST_FRAMES:
+        raise ValueError(f"{frames} frames, at most {_MOST_FRAMES} are credible")
     at, bodies, joint_lines = 1, [], []
     where: list[tuple[int, int, int]] = []
     for frame in range(frames):
@@ -142,8 +216,13 @@ def _coordinates(lines: list[bytes]) -> np.ndarray:
     return values
 
 
-def _find(source: Source) -> Iterator[Work | BadFile]:
-    return find_each(source, ".skeleton", parse)
+def _find(source: Source, classes: int) -> Iterator[Work | BadFile]:
+    return find_each(source, ".skeleton", parse, classes)
 
 
-NTU60 = Reader("ntu60", "ntu60", "ntu-25", _CLASSES, _find, ".skeleton", default_split="xsub")
+def _reader(name: str, classes: int) -> Reader:
+    find = partial(_find, classes=classes)
+    return Reader(name, name, "ntu-25", _CLASSES[:classes], find, ".skeleton", default_split="xsub")
+
+
+NTU60, NTU120 = (_reader(name, classes) for name, classes in _CLASSES_OF.items())

@@ -9,7 +9,7 @@ from attrs import define
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._source import Source
 
 
@@ -54,6 +54,7 @@ class Facts:
         subject_names: Names behind the subject codes, if they are names.
         view_names: Names behind the view codes, if they are names.
         listed_names: Names of the splits that the set lists, if they have names.
+        find: Finds the work, where that goes by what was found out here.
     """
 
     layout: SkeletonLayout
@@ -62,6 +63,7 @@ class Facts:
     subject_names: tuple[str, ...] = ()
     view_names: tuple[str, ...] = ()
     listed_names: tuple[str, ...] = ()
+    find: Find | None = None
 
 
 @define(frozen=True)
@@ -73,7 +75,8 @@ class Reader:
         dataset: Name of the data set; None: the name of the file.
         layout: Name of its layout; None: told by the source or the user.
         classes: Name of each class; empty: told by the source.
-        find: Finds the work in a source, one share after another, and what could not be read.
+        find: Finds the work in a source, one share after another, and what could not be read. None: that
+            of the facts is taken.
         suffix: Suffix of its files.
         units: Unit of the coordinates.
         default_split: The usual protocol.
@@ -84,15 +87,40 @@ class Reader:
     dataset: str | None
     layout: str | None
     classes: tuple[str, ...]
-    find: Find
+    find: Find | None
     suffix: str
     units: str = "metres"
     default_split: str | None = None
     describe: Callable[[Source, SkeletonLayout | None], Facts] | None = None
 
-    def read(self, source: Source) -> Iterator[Clip | BadFile]:
+    def open(
+        self, source: Source, layout: SkeletonLayout | None = None
+    ) -> tuple[Facts, Iterator[Work | BadFile]]:
+        """What holds for all clips of a source, and the work in it.
+
+        Args:
+            source: The files.
+            layout: The joints, where the format does not fix them.
+
+        Raises:
+            ValueError: If the layout does not fit the format, or the source tells no facts.
+        """
+        facts = self.describe(source, layout) if self.describe is not None else self._usual(layout)
+        find = facts.find or self.find
+        return facts, iter(()) if find is None else find(source)
+
+    def _usual(self, layout: SkeletonLayout | None) -> Facts:
+        usual = get_layout(str(self.layout))
+        if layout is not None and (layout.num_joints, layout.channels) != (usual.num_joints, usual.channels):
+            raise ValueError(
+                f"layout {layout.name} has {layout.num_joints} joints x {layout.channels} channels, "
+                f"format {self.name} has {usual.num_joints} x {usual.channels}"
+            )
+        return Facts(layout or usual, self.classes, self.units)
+
+    def read(self, source: Source, layout: SkeletonLayout | None = None) -> Iterator[Clip | BadFile]:
         """The clips of a source, and what could not be read, one after another in this process."""
-        for work in self.find(source):
+        for work in self.open(source, layout)[1]:
             yield from work.clips() if isinstance(work, Work) else (work,)
 
 

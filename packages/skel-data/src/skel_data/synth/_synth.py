@@ -1,25 +1,38 @@
-"""Labelled synthetic recordings: subjects that perform actions before cameras."""
+"""Labelled synthetic recordings: subjects that perform actions, alone or in twos, before cameras."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import define, field, validators
+from attrs import define, evolve, field, fields, validators
 from numpy.typing import NDArray
 
 from skel_data._clip import Clip
-from skel_data._layout import get_layout
+from skel_data._convert import conversion, convert
+from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._store import Store
 from skel_data._write import write_store
-from skel_data.synth._actions import ACTIONS, Performance
+from skel_data.synth._actions import ACTIONS, Angles, Performance
 from skel_data.synth._body import JOINTS, about, pose
+from skel_data.synth._pairs import PAIRS
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_FOCAL, _MIDDLE = 1060.0, (960.0, 540.0)
+"""Pixels of the camera that a layout of two dimensions is seen by: as the colour camera of a Kinect v2."""
+
+_LIMITS = {"noise": np.inf, "hidden": 1.0, "spread": 180.0, "variety": 2.0, "tempo": 2.0}
+"""What `difficulty` multiplies, and how far each goes."""
 
 
 def _between(low: float, high: float) -> Any:
     return [validators.ge(low), validators.le(high)]
+
+
+def _knob(name: str, default: float) -> Any:
+    return field(default=default, validator=_between(0, _LIMITS[name]))
 
 
 @define(frozen=True)
@@ -29,48 +42,91 @@ class SynthSettings:
     Every subject performs every action `repetitions` times, each time before all cameras at once.
     Subjects differ in proportions, size of movements, tempo, bearing and the hand they use;
     performances in start, speed profile and way of standing; cameras in direction, height and
-    distance, and in what is hidden from them.
+    distance, and in what is hidden from them. In actions of two the subject acts and a partner, who is
+    always the same for a subject and never a subject, answers.
 
     Attributes:
-        classes: How many of the actions, from the first.
+        classes: How many of the actions of one person, from the first.
         subjects: How many subjects.
-        views: How many cameras, spread over 80 degrees.
+        views: How many cameras.
         repetitions: Performances of each action by each subject.
         shortest: Fewest frames of a clip.
-        longest: Most frames of a clip.
+        longest: Most frames of a clip, without idle time.
         noise: Standard deviation of the error of each coordinate, in metres.
-        hidden: Share of clips in which a limb is missing for some time.
+        hidden: Share of clips, for each body, in which a limb is missing for some time.
         seed: Same seed, same recordings.
+        pairs: How many of the actions of two persons follow, from the first.
+        difficulty: Factor on noise, hidden, spread, variety and tempo, none of which goes beyond its limit.
+        spread: Degrees between the outermost cameras, at most 180.
+        variety: How much subjects differ: 0 not at all, 1 as people do, at most 2.
+        tempo: How much performances differ in start, end, tempo and speed profile; from 0 to 2.
+        idle: Most idle time before the action, and most after, as a share of its own length.
+        late: Share of clips of two in which one body comes late or leaves early.
+        swapped: Share of clips of two in which the bodies change places in the order for some time.
+        ghosts: Share of clips, of any action, in which a thing is taken for a further body for some time.
+        layout: A joint layout that can be had from ntu-25 by the names of its joints. One of two
+            dimensions is in pixels of a colour image, y down.
     """
 
-    classes: int = field(default=len(ACTIONS), validator=_between(2, len(ACTIONS)))
+    classes: int = field(default=len(ACTIONS), validator=_between(0, len(ACTIONS)))
     subjects: int = field(default=10, validator=_between(2, 1000))
     views: int = field(default=3, validator=_between(1, 100))
     repetitions: int = field(default=2, validator=_between(1, 1000))
     shortest: int = field(default=30, validator=validators.ge(1))
     longest: int = field(default=120, validator=validators.ge(1))
-    noise: float = field(default=0.012, validator=validators.ge(0))
-    hidden: float = field(default=0.4, validator=_between(0, 1))
+    noise: float = _knob("noise", 0.012)
+    hidden: float = _knob("hidden", 0.4)
     seed: int = 0
+    pairs: int = field(default=0, validator=_between(0, len(PAIRS)))
+    difficulty: float = field(default=1.0, validator=_between(0, 10))
+    spread: float = _knob("spread", 80.0)
+    variety: float = _knob("variety", 1.0)
+    tempo: float = _knob("tempo", 1.0)
+    idle: float = field(default=0.0, validator=_between(0, 10))
+    late: float = field(default=0.2, validator=_between(0, 1))
+    swapped: float = field(default=0.2, validator=_between(0, 1))
+    ghosts: float = field(default=0.0, validator=_between(0, 1))
+    layout: str = "ntu-25"
 
     def __attrs_post_init__(self) -> None:
         if self.longest < self.shortest:
             raise ValueError(f"longest must be at least shortest = {self.shortest}, got {self.longest}")
+        if self.classes + self.pairs < 2:
+            raise ValueError(
+                f"classes and pairs must be at least 2 together, got {self.classes} and {self.pairs}"
+            )
+        if self.layout != "ntu-25":
+            conversion(get_layout("ntu-25"), get_layout(self.layout))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, in the order of the labels."""
+        return (*list(ACTIONS)[: self.classes], *list(PAIRS)[: self.pairs])
 
 
 _USUAL = SynthSettings()
 
 
 def synth_clips(settings: SynthSettings = _USUAL) -> Iterator[Clip]:
-    """The recordings, on the layout ntu-25, in metres in the space of the camera.
+    """The recordings, in metres in the space of the camera, or in pixels.
+
+    Clips have `tracks` where more than one body may be seen. The bodies of a frame are in its first slots.
 
     The listed split is hard on purpose: odd subjects before all cameras but the last are for training, even
     subjects before the last camera for testing, so that both are unseen. The rest belongs to neither.
+
+    Actions of two draw from generators of their own: the recordings of one person are the same without them.
     """
+    raised = {name: min(getattr(settings, name) * settings.difficulty, top) for name, top in _LIMITS.items()}
+    settings = evolve(settings, difficulty=1.0, **raised)
     rng = np.random.default_rng(settings.seed)
-    subjects = _Subjects(settings.subjects, rng)
-    for label, name in enumerate(list(ACTIONS)[: settings.classes]):
-        yield from _record(label, name, settings, subjects, rng)
+    idle, paired, faults = (np.random.default_rng([settings.seed, stream]) for stream in (1, 2, 3))
+    subjects = _Subjects(settings.subjects, settings.variety, rng)
+    partners = _Subjects(settings.subjects, settings.variety, paired)
+    layout = get_layout(settings.layout)
+    for label, name in enumerate(settings.class_names):
+        stage = _Stage(settings, subjects, partners, rng if name in ACTIONS else paired, idle)
+        yield from _record(label, stage.perform(name), stage, layout, faults)
 
 
 def synth_store(
@@ -84,14 +140,20 @@ def synth_store(
     Raises:
         FileExistsError: If `path` exists and may not be replaced.
     """
+    layout = get_layout(settings.layout)
+    changed = [
+        f"{knob.name} {getattr(settings, knob.name)}"
+        for knob in fields(SynthSettings)
+        if knob.name == "seed" or getattr(settings, knob.name) != getattr(_USUAL, knob.name)
+    ]
     return write_store(
         path,
         synth_clips(settings),
-        layout=get_layout("ntu-25"),
-        classes=list(ACTIONS)[: settings.classes],
+        layout=layout,
+        classes=settings.class_names,
         dataset="synthetic",
-        units="metres",
-        source=f"synthetic, seed {settings.seed}",
+        units="metres" if layout.dims == 3 else "pixels",
+        source=f"synthetic, {', '.join(changed)}",
         default_split="listed",
         overwrite=overwrite,
     )
@@ -100,73 +162,200 @@ def synth_store(
 class _Subjects:
     """What each subject keeps through all performances."""
 
-    def __init__(self, count: int, rng: np.random.Generator) -> None:
+    def __init__(self, count: int, variety: float, rng: np.random.Generator) -> None:
+        def around(low: float, high: float, shape: Any) -> Floats:
+            factors: Floats = rng.uniform(1 - low * variety, 1 + high * variety, shape)
+            return factors
+
         sides = np.arange(JOINTS)
         sides[[8, 9, 10, 11, 16, 17, 18, 19, 23, 24]] = [4, 5, 6, 7, 12, 13, 14, 15, 21, 22]
-        self.bones = rng.uniform(0.85, 1.15, (count, 1)) * rng.uniform(0.9, 1.1, (count, JOINTS))[:, sides]
-        self.size = rng.uniform(0.75, 1.2, count)
-        self.tempo = rng.uniform(0.85, 1.15, count)
-        self.bearing = rng.normal(0, 0.12, (count, 6))
-        self.left_handed = rng.random(count) < 0.4
+        self.bones = around(0.15, 0.15, (count, 1)) * around(0.1, 0.1, (count, JOINTS))[:, sides]
+        self.size = around(0.25, 0.2, count)
+        self.tempo = around(0.15, 0.15, count)
+        self.bearing = rng.normal(0, 0.12 * variety, (count, 6))
+        self.left_handed = rng.random(count) < 0.4 * min(variety, 1)
+
+
+@define(frozen=True, eq=False)
+class _Scene:
+    """Performances of one action before any camera.
+
+    Attributes:
+        positions: Joints (N, T, M, V, 3).
+        facing: Where each body faces (N, M), in radians about y; 0 is towards the camera.
+        frames: Frames of each (N,).
+        who: Subjects (N,), from 0.
+        again: Repetitions (N,), from 0.
+    """
+
+    positions: Floats
+    facing: Floats
+    frames: Ints
+    who: Ints
+    again: Ints
+
+
+@define(frozen=True, eq=False)
+class _Stage:
+    """Where actions are performed and filmed."""
+
+    settings: SynthSettings
+    subjects: _Subjects
+    partners: _Subjects
+    rng: np.random.Generator
+    idle: np.random.Generator
+
+    def perform(self, name: str) -> _Scene:
+        """All performances of one action."""
+        settings, rng = self.settings, self.rng
+        who = np.repeat(np.arange(settings.subjects), settings.repetitions)
+        again = np.tile(np.arange(settings.repetitions), settings.subjects)
+        middle = (settings.longest + settings.shortest) / 2 / self.subjects.tempo[who]
+        lengths = np.rint(rng.normal(middle, (settings.longest - settings.shortest) / 6)).astype(np.int64)
+        lengths = lengths.clip(settings.shortest, settings.longest)
+        before, after = np.rint(self.idle.uniform(0, 1, (2, len(who))) * settings.idle * lengths).astype(
+            np.int64
+        )
+        frames = before + lengths + after
+        time = (np.arange(frames.max()) + 0.5 - before[:, None]) / lengths[:, None]
+        performance = self._performance(time, who)
+        if name in ACTIONS:
+            body = _body(ACTIONS[name](performance), time.shape[1], who, self.subjects, rng)
+            return _Scene(body[:, :, None], np.zeros((len(who), 1)), frames, who, again)
+        positions, facing = self._face_to_face(name, performance, who)
+        return _Scene(positions, facing, frames, who, again)
+
+    def _performance(self, time: Floats, who: Ints) -> Performance:
+        """How the performances run, given the time (N, T) from 0 to 1."""
+        rng, subjects, tempo, column = self.rng, self.subjects, self.settings.tempo, (len(who), 1)
+        start, end = rng.uniform(0.0, 0.22 * tempo, column), rng.uniform(1 - 0.22 * tempo, 1.0, column)
+        speed = np.exp(rng.uniform(-0.35 * tempo, 0.35 * tempo, column))
+        return Performance(
+            progress=((time - start) / (end - start)).clip(0, 1) ** speed,
+            size=subjects.size[who, None] * rng.uniform(0.85, 1.15, column),
+            cycles=subjects.tempo[who, None] * rng.uniform(1 - 0.1 * tempo, 1 + 0.1 * tempo, column),
+            phase=rng.uniform(0, 2 * np.pi, column),
+        )
+
+    def _face_to_face(self, name: str, performance: Performance, who: Ints) -> tuple[Floats, Floats]:
+        """Joints (N, T, 2, V, 3) of subject and partner, and where they face (N, 2)."""
+        gap, act = PAIRS[name]
+        tall = (self.subjects.bones[who].mean(1) + self.partners.bones[who].mean(1)) / 2
+        gap = gap * tall * self.rng.uniform(0.95, 1.05, len(who))
+        # Seen from the side, so that neither hides the other; either may stand on the left
+        aside = self.rng.choice([-np.pi / 2, np.pi / 2], len(who))
+        aside = aside + np.deg2rad(self.rng.uniform(-25, 25, len(who)))
+        facing = np.stack([aside, aside + np.pi], 1)
+        bodies = []
+        for place, crowd in enumerate((self.subjects, self.partners)):
+            angles = act(performance)[place]
+            forward = angles.pop("forward", np.zeros_like(performance.progress))
+            body = _body(angles, forward.shape[1], who, crowd, self.rng)
+            body[..., 2] += (gap[:, None] / 2 - forward)[..., None]
+            bodies.append(np.einsum("nij,ntvj->ntvi", about(1, facing[:, place]), body))
+        return np.stack(bodies, 2), facing
+
+    def film(self, scene: _Scene, view: int) -> Floats:
+        """What one camera records: the joints in its space, with noise, and gaps where a limb is hidden."""
+        settings, rng = self.settings, self.rng
+        count, frames, bodies = scene.positions.shape[:3]
+        half = settings.spread / 2
+        directions = np.linspace(-half, half, settings.views) if settings.views > 1 else np.zeros(1)
+        unsure = 0.15 * settings.spread
+        yaw = np.deg2rad(directions[view] + rng.uniform(-unsure, unsure, count))
+        tilt = np.deg2rad(rng.uniform(0, 12, count))
+        turn = about(0, tilt) @ about(1, yaw)
+        place = np.stack(
+            [rng.uniform(-0.5, 0.5, count), rng.uniform(-0.3, 0.3, count), rng.uniform(2, 4, count)], -1
+        )
+        joints = scene.positions.reshape(count, frames, -1, 3)
+        seen: Floats = np.einsum("nij,ntvj->ntvi", turn, joints) + place[:, None, None]
+        seen += rng.normal(0, settings.noise, seen.shape) * (place[:, None, None, 2:] / 3)
+        seen = seen.reshape(scene.positions.shape)
+        # The limbs on the far side are the ones hidden
+        each = (count, bodies)
+        far = np.where(np.sin(yaw[:, None] + scene.facing) > 0, 4, 8)
+        limb = np.where(rng.random(each) < 0.7, far, 12 - far) + np.where(rng.random(each) < 0.3, 8, 0)
+        begin = rng.uniform(0, frames, each)[:, None]
+        end = begin + rng.uniform(5, 30, each)[:, None]
+        hidden = (rng.random(each) < settings.hidden)[:, None]
+        now = np.arange(frames)[:, None]
+        clip, frame, body = np.nonzero(hidden & (now >= begin) & (now < end))
+        for row in range(1, 4):  # elbow or knee, and what follows
+            seen[clip, frame, body, limb[clip, body] + row] = 0
+        return seen
 
 
 def _record(
-    label: int, name: str, settings: SynthSettings, subjects: _Subjects, rng: np.random.Generator
+    label: int, scene: _Scene, stage: _Stage, layout: SkeletonLayout, faults: np.random.Generator
 ) -> Iterator[Clip]:
     """All clips of one action."""
-    who = np.repeat(np.arange(settings.subjects), settings.repetitions)
-    again = np.tile(np.arange(settings.repetitions), settings.subjects)
-    count = len(who)
-    middle = (settings.longest + settings.shortest) / 2 / subjects.tempo[who]
-    lengths = rng.normal(middle, (settings.longest - settings.shortest) / 6)
-    frames = np.rint(lengths).clip(settings.shortest, settings.longest).astype(np.int64)
-    positions = _perform(name, frames, who, subjects, rng)
-    moved = [_film(positions, view, settings, rng) for view in range(settings.views)]
-    for i in range(count):
+    settings = stage.settings
+    filmed = [stage.film(scene, view) for view in range(settings.views)]
+    for i, (who, again, frames) in enumerate(zip(scene.who, scene.again, scene.frames, strict=True)):
         for view in range(settings.views):
-            subject, last = int(who[i]) + 1, view == settings.views - 1
+            subject, last = int(who) + 1, view == settings.views - 1
             train = subject % 2 == 1 and (not last or settings.views == 1)
             test = subject % 2 == 0 and last
+            positions, tracks = filmed[view][i, :frames], None
+            if positions.shape[1] > 1 or settings.ghosts > 0:
+                positions, tracks = _track(positions, settings, faults)
             yield Clip(
-                moved[view][i, : frames[i], None],
-                f"A{label + 1:02}S{subject:03}V{view + 1:02}R{again[i] + 1:02}",
+                _seen_as(positions, layout),
+                f"A{label + 1:02}S{subject:03}V{view + 1:02}R{again + 1:02}",
                 label=label,
                 subject=subject,
                 view=view + 1,
-                replication=int(again[i]) + 1,
+                replication=int(again) + 1,
                 split=1 if train else 2 if test else 0,
+                tracks=tracks,
             )
 
 
-def _perform(
-    name: str,
-    lengths: NDArray[np.int64],
-    who: NDArray[np.int64],
-    subjects: _Subjects,
-    rng: np.random.Generator,
-) -> Floats:
-    """Joints (N, T, V, 3) of performances; the pelvis stands near the origin."""
-    count, frames = len(who), np.arange(lengths.max())
-    column = (count, 1)
-    start, end = rng.uniform(0.0, 0.22, column), rng.uniform(0.78, 1.0, column)
-    time = ((frames + 0.5) / lengths[:, None] - start) / (end - start)
-    speed = np.exp(rng.uniform(-0.35, 0.35, column))
-    act = ACTIONS[name](
-        Performance(
-            progress=time.clip(0, 1) ** speed,
-            size=subjects.size[who, None] * rng.uniform(0.85, 1.15, column),
-            cycles=subjects.tempo[who, None] * rng.uniform(0.9, 1.1, column),
-            phase=rng.uniform(0, 2 * np.pi, column),
-        )
-    )
+def _track(bodies: Floats, settings: SynthSettings, rng: np.random.Generator) -> tuple[Floats, Ints]:
+    """What a sensor makes of bodies (T, M, V, 3): positions and tracks, with its faults."""
+    frames, count = bodies.shape[:2]
+    there = np.ones((frames, count), bool)
+    order = np.tile(rng.permutation(count), (frames, 1))
+    if count > 1:
+        if rng.random() < settings.late:
+            cut = int(frames * rng.uniform(0.1, 0.4))
+            part = slice(cut) if rng.random() < 0.5 else slice(frames - cut, None)
+            there[part, rng.integers(count)] = False
+        if rng.random() < settings.swapped:
+            begin, end = np.sort(rng.integers(0, frames + 1, 2))
+            order[begin:end] = order[begin:end, ::-1]
+    if rng.random() < settings.ghosts:
+        # It looks like somebody who stands still in another place
+        thing = bodies[rng.integers(frames), rng.integers(count)]
+        shift = rng.uniform((-1.5, -0.1, 0.3), (1.5, 0.1, 1.0))
+        still = thing + shift + rng.normal(0, settings.noise, (frames, *thing.shape))
+        still[:, (thing == 0).all(-1)] = 0
+        length = int(rng.integers(5, 31))
+        begin = int(rng.integers(0, max(frames - length, 0) + 1))
+        now = np.arange(frames)[:, None]
+        there = np.concatenate([there, (now >= begin) & (now < begin + length)], 1)
+        order = np.concatenate([order, np.full_like(now, rng.choice([-1, count]))], 1)
+        bodies = np.concatenate([bodies, still[:, None]], 1)
+    ids = 2**56 + rng.integers(1 << 27) + np.arange(bodies.shape[1])  # of 17 digits, as a Kinect gives
+    slots = np.argsort(np.where(there, order, bodies.shape[1]), axis=1, kind="stable")
+    slots = slots[:, : there.sum(1).max()]
+    seen = np.take_along_axis(there, slots, 1)
+    positions = np.take_along_axis(bodies, slots[..., None, None], 1) * seen[..., None, None]
+    return positions, ids[slots] * seen
+
+
+def _body(act: Angles, frames: int, who: Ints, subjects: _Subjects, rng: np.random.Generator) -> Floats:
+    """Joints (N, T, V, 3) of subjects that move as told; the pelvis stands near the origin."""
+    count = len(who)
     left = subjects.left_handed[who, None]
-    angles = dict.fromkeys(["bend", "twist", "lean"], np.zeros((count, len(frames))))
+    angles = dict.fromkeys(["bend", "twist", "lean"], np.zeros((count, frames)))
     sides = {"right": "left", "left": "right"}
     for angle in [
         f"{side} {part}" for part in ("raise", "spread", "elbow", "thigh", "knee") for side in sides
     ]:
         side, part = angle.split()
-        none = np.zeros((count, len(frames)))
+        none = np.zeros((count, frames))
         angles[angle] = np.where(left, act.get(f"{sides[side]} {part}", none), act.get(angle, none))
     angles |= {name: angle for name, angle in act.items() if " " not in name and name != "bend"}
     angles["bend"] = angles["bend"] + act.get("bend", 0)
@@ -175,8 +364,8 @@ def _perform(
         bearing = subjects.bearing[who, place, None] * (1 if place < 3 else 2)
         angles[angle] = angles[angle] + (np.abs(bearing) if place >= 3 else bearing)
     for angle in angles:
-        angles[angle] = angles[angle] + 0.06 * _unrest(count, len(frames), rng)
-    root = np.stack([0.03 * _unrest(count, len(frames), rng) for _ in range(3)], -1)
+        angles[angle] = angles[angle] + 0.06 * _unrest(count, frames, rng)
+    root = np.stack([0.03 * _unrest(count, frames, rng) for _ in range(3)], -1)
     bones = subjects.bones[who]
     thigh = angles["left thigh"]
     root[..., 1] -= 0.8 * (1 - np.cos(thigh))  # feet stay on the ground
@@ -190,26 +379,18 @@ def _unrest(count: int, frames: int, rng: np.random.Generator) -> Floats:
     return waves * 0.8
 
 
-def _film(positions: Floats, view: int, settings: SynthSettings, rng: np.random.Generator) -> Floats:
-    """What one camera records: the joints in its space, with noise, and gaps where a limb is hidden."""
-    count, frames = positions.shape[:2]
-    spread = np.linspace(-40, 40, settings.views) if settings.views > 1 else np.zeros(1)
-    yaw = np.deg2rad(spread[view] + rng.uniform(-12, 12, count))
-    tilt = np.deg2rad(rng.uniform(0, 12, count))
-    turn = about(0, tilt) @ about(1, yaw)
-    place = np.stack(
-        [rng.uniform(-0.5, 0.5, count), rng.uniform(-0.3, 0.3, count), rng.uniform(2, 4, count)], -1
-    )
-    seen: Floats = np.einsum("nij,ntvj->ntvi", turn, positions) + place[:, None, None]
-    seen += rng.normal(0, settings.noise, seen.shape) * (place[:, None, None, 2:] / 3)
-    # The limbs on the far side are the ones hidden
-    far = np.where(yaw > 0, 4, 8)
-    limb = np.where(rng.random(count) < 0.7, far, 12 - far) + np.where(rng.random(count) < 0.3, 8, 0)
-    begin: Floats = rng.uniform(0, frames, (count, 1))
-    end = begin + rng.uniform(5, 30, (count, 1))
-    hidden = rng.random((count, 1)) < settings.hidden
-    gap = hidden & (np.arange(frames) >= begin) & (np.arange(frames) < end)
-    for row in range(1, 4):  # elbow or knee, and what follows
-        clip, frame = np.nonzero(gap)
-        seen[clip, frame, limb[clip] + row] = 0
-    return seen
+def _seen_as(positions: Floats, layout: SkeletonLayout) -> Floats:
+    """Positions (..., V, C) of another layout from those of ntu-25 in metres (..., 25, 3).
+
+    Confidence is 1 for joints that are seen and 0 for the others.
+    """
+    space = evolve(layout, dims=3, confidence=False)
+    x = convert(positions, get_layout("ntu-25"), space)
+    if layout.dims == 2:
+        there = (x != 0).any(-1, keepdims=True)
+        scale = _FOCAL / np.where(there, x[..., 2:], 1)
+        image = np.where(there, x[..., :2] * scale * (1, -1) + _MIDDLE, 0)
+        x = np.concatenate([image, there], -1) if layout.confidence else image
+    elif layout.confidence:
+        x = np.concatenate([x, (x != 0).any(-1, keepdims=True)], -1)
+    return x

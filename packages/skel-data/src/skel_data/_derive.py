@@ -1,4 +1,4 @@
-"""Several stores as one."""
+"""A store made of others: several as one, or one in another layout."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -7,6 +7,8 @@ from pathlib import Path
 from attrs import evolve
 
 from skel_data._clip import Clip
+from skel_data._convert import convert
+from skel_data._layout import SkeletonLayout
 from skel_data._store import FACTS, Store
 from skel_data._write import write_store
 
@@ -52,14 +54,7 @@ def merge_stores(
 
     def clips() -> Iterator[Clip]:
         for store in stores:
-            for index in range(len(store)):
-                clip = Clip(
-                    store.clip(index),
-                    str(store.names[index]),
-                    split=tuple(store.columns["split"][index].tolist()),
-                    tracks=store.tracks(index),
-                    **{fact: int(store.columns[fact][index]) for fact in FACTS},
-                )
+            for clip in _clips(store):
                 yield evolve(
                     clip,
                     label=_renumber(clip.label, store.classes, classes),
@@ -81,6 +76,64 @@ def merge_stores(
         listed_names=first.listed_names,
         overwrite=overwrite,
     )
+
+
+def convert_store(
+    store: Store,
+    path: str | Path,
+    layout: SkeletonLayout,
+    *,
+    drop_depth: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+) -> Store:
+    """Write the clips of a store to a new one in another layout, by the rules of `conversion`.
+
+    So one encoder can be trained on several sets, and evaluated on sets of other joints.
+
+    Args:
+        store: The clips.
+        path: Folder to make.
+        layout: The layout that is wanted.
+        drop_depth: Leave the third coordinate out, for a layout of two dimensions.
+        strict: Make it an error if a joint has no namesake, synonym or midpoint in the store's layout.
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If a joint cannot be had, or the layout has other dimensions.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+
+    def clips() -> Iterator[Clip]:
+        for clip in _clips(store):
+            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, strict=strict)
+            yield evolve(clip, positions=positions)
+
+    return write_store(
+        path,
+        chain(store.bad_files, clips()),
+        layout=layout,
+        classes=store.classes,
+        dataset=store.dataset,
+        units=store.units,
+        source=str(store.header["source"]),
+        default_split=store.default_split,
+        subject_names=store.subject_names,
+        view_names=store.view_names,
+        listed_names=store.listed_names,
+        overwrite=overwrite,
+    )
+
+
+def _clips(store: Store) -> Iterator[Clip]:
+    for index in range(len(store)):
+        yield Clip(
+            store.clip(index),
+            str(store.names[index]),
+            split=tuple(store.columns["split"][index].tolist()),
+            tracks=store.tracks(index),
+            **{fact: int(store.columns[fact][index]) for fact in FACTS},
+        )
 
 
 def _splits(store: Store) -> tuple[int, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skel_data import BadFile, merge_stores
+from skel_data import BadFile, convert, convert_store, get_layout, merge_stores
 
 
 def test_clips_and_facts_of_both(make_store, make_clip, tmp_path):
@@ -48,3 +48,22 @@ def test_stores_that_do_not_go_together(make_store, make_clip, ntu, tmp_path):
     with pytest.raises(ValueError, match="at least two"):
         merge_stores([one], tmp_path / "m.store")
     assert not (tmp_path / "m.store").exists()
+
+
+def test_a_store_in_another_layout(make_store, make_clip, ntu, tmp_path):
+    clip = make_clip(0, (4, 2, 25, 3), subject=3, split=(1, 2), tracks=np.array([[7, 0]] * 4))
+    store = make_store(
+        [clip, BadFile("x", "bad")], layout=ntu, listed_names=("xsub", "xview"), default_split="xview"
+    )
+    kinect = get_layout("kinect-20")
+    made = convert_store(store, tmp_path / "k.store", kinect)
+    assert np.array_equal(made.clip(0), convert(clip.positions, ntu, kinect))
+    assert np.array_equal(made.tracks(0), store.tracks(0))
+    assert (made.layout, made.subjects.tolist(), made.listed_names) == (kinect, [3], ("xsub", "xview"))
+    assert (made.default_split, made.units, len(made.bad_files)) == ("xview", "metres", 1)
+    with pytest.raises(ValueError, match="2 dimensions"):
+        convert_store(store, tmp_path / "c.store", get_layout("coco-17"))
+    assert not (tmp_path / "c.store").exists()
+    flat = convert_store(store, tmp_path / "c.store", get_layout("coco-17"), drop_depth=True)
+    assert flat.clip(0).shape == (4, 2, 17, 3)
+    assert (flat.clip(0)[..., 2] == 1).all()

@@ -1,0 +1,251 @@
+"""Conversion between layouts, joint by joint, by their names."""
+
+import re
+import sys
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skel_data._layout import SkeletonLayout
+
+Array = TypeVar("Array")
+
+_Alternative = str | tuple[str, str]
+
+_PELVIS = ("pelvis", "spine base", "hip center", "mid hip", "hips", "hip", "root")
+_SPINE = ("spine middle", "spine", "spine 2", "upperback", "belly", "torso")
+_SHOULDERS = ("spine shoulder", "shoulder center", "thorax", "neck", "neck base")
+
+_MIDDLE: dict[str, tuple[_Alternative, ...]] = {
+    **dict.fromkeys(_PELVIS, (*_PELVIS, ("left hip", "right hip"))),
+    **dict.fromkeys(_SPINE, (*_SPINE, ("pelvis", "spine shoulder"))),
+    **dict.fromkeys(_SHOULDERS, (*_SHOULDERS, ("left shoulder", "right shoulder"))),
+    "neck": ("lowerneck", *_SHOULDERS, ("left shoulder", "right shoulder")),
+    "lowerneck": ("neck", *_SHOULDERS, ("left shoulder", "right shoulder")),
+    "upperneck": (("neck", "head"),),
+    "spine 1": ("lowerback", ("pelvis", "spine middle")),
+    "lowerback": ("spine 1", ("pelvis", "spine middle")),
+    "spine 3": (("spine middle", "spine shoulder"),),
+    "head": ("face", ("left ear", "right ear"), ("left eye", "right eye"), "nose"),
+    "face": ("nose", "head", ("left eye", "right eye"), ("left ear", "right ear")),
+    "nose": ("face", ("left eye", "right eye"), "head", ("left ear", "right ear")),
+}
+_SIDED: dict[str, tuple[_Alternative, ...]] = {
+    "collar": (("spine shoulder", "shoulder"),),
+    "shoulder": ("clavicle",),
+    "elbow": ("humerus",),
+    "wrist": ("radius", "hand"),
+    "hand": (("index", "pinky"), "hand tip", "wrist"),
+    "hand tip": ("fingers", "index", "hand", "wrist"),
+    "index": ("fingers", "hand tip", "hand"),
+    "pinky": ("hand",),
+    "thumb": ("hand",),
+    "hip": ("hipjoint",),
+    "knee": ("femur",),
+    "ankle": ("tibia", "heel", "foot"),
+    "heel": ("ankle", "tibia"),
+    "foot": (("big toe", "small toe"), "foot index", "toe", "ankle"),
+    "toe": ("toes", "foot index", ("big toe", "small toe"), "foot"),
+    "foot index": ("big toe", "toe", "toes", "foot"),
+    "big toe": ("foot index", "toe", "toes", "foot"),
+    "small toe": ("foot index", "toe", "toes", "foot"),
+    # Acclaim skeletons name a joint by the bone that ends there
+    "clavicle": ("shoulder",),
+    "humerus": ("elbow",),
+    "radius": ("wrist",),
+    "fingers": ("hand tip", "index", "hand"),
+    "hipjoint": ("hip",),
+    "femur": ("knee",),
+    "tibia": ("ankle",),
+    "toes": ("toe", "foot index", ("big toe", "small toe"), "foot"),
+    "eye": (),
+    "eye inner": ("eye",),
+    "eye outer": ("eye",),
+    "ear": (),
+    "mouth": (),
+}
+
+
+def _sided(alternative: _Alternative, side: str) -> _Alternative:
+    if isinstance(alternative, str):
+        return f"{side} {alternative}"
+    first, second = (f"{side} {name}" if name in _SIDED else name for name in alternative)
+    return first, second
+
+
+_ALTERNATIVES: dict[str, tuple[_Alternative, ...]] = _MIDDLE | {
+    f"{side} {name}": tuple(_sided(alternative, side) for alternative in alternatives)
+    for name, alternatives in _SIDED.items()
+    for side in ("left", "right")
+}
+"""What may stand for a joint that a layout lacks, best first: another joint, or the middle of two."""
+
+Found = tuple[str, dict[int, float]]
+
+
+def conversion(
+    source: SkeletonLayout, target: SkeletonLayout, *, strict: bool = False
+) -> NDArray[np.float32]:
+    """The matrix that takes joints of one layout to another: how much of each source joint a target joint is.
+
+    A target joint is, by the first of these that the source allows:
+
+    1. ``same name``: the source joint of its name. Case, ``_`` and ``-``, and ``l``, ``r`` for the sides
+       make no difference.
+    2. ``synonym``: a source joint at, or next to, the same place, such as the hip centre for the spine base,
+       the shoulder centre for the neck, the wrist for the hand, the ankle for the foot.
+    3. ``midpoint``: the middle of two, such as the hips for the pelvis, the shoulders for the neck, the
+       ears or eyes for the head. Where the middle is nearer to the place than any synonym, it comes first.
+    4. ``parent``: what the nearest joint up the target's tree became. Its bone has no length then.
+
+    Args:
+        source: The layout there is.
+        target: The layout that is wanted.
+        strict: Make it an error to need the last rule.
+
+    Returns:
+        Weights (V of the target, V of the source), float32, each row of sum 1.
+
+    Raises:
+        ValueError: If a joint cannot be had.
+    """
+    matrix = np.zeros((target.num_joints, source.num_joints), np.float32)
+    for joint, (_, weights) in enumerate(_rules(source, target, strict)):
+        matrix[joint, list(weights)] = list(weights.values())
+    return matrix
+
+
+def explain_conversion(
+    source: SkeletonLayout, target: SkeletonLayout
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """For each joint of the target, the rule of `conversion` it went by, and the source joints it is made of.
+
+    Raises:
+        ValueError: If a joint cannot be had.
+
+    >>> from skel_data import get_layout
+    >>> explain_conversion(get_layout("coco-17"), get_layout("h36m-17"))["pelvis"]
+    ('midpoint', ('left hip', 'right hip'))
+    """
+    rules = _rules(source, target, strict=False)
+    return {
+        joint: (rule, tuple(source.joints[index] for index in weights))
+        for joint, (rule, weights) in zip(target.joints, rules, strict=True)
+    }
+
+
+def convert(
+    positions: Array,
+    source: SkeletonLayout,
+    target: SkeletonLayout,
+    *,
+    drop_depth: bool = False,
+    strict: bool = False,
+) -> Array:
+    """Take positions from one layout to another by the rules of `conversion`.
+
+    A source joint is missing where it has a coordinate that is not finite, zero in all coordinates, or
+    confidence 0. A target joint is missing, all zero, where any joint it is made of is. Units and the
+    directions of the axes stay as they are.
+
+    Args:
+        positions: Positions (..., V, C), a numpy array or a torch tensor of floats, such as `Clip.positions`.
+        source: Their layout.
+        target: The layout that is wanted. With a confidence channel where the source has none, it is 1 for
+            joints that are there; where both have one, it is the lowest of the joints mixed; where only
+            the source has one, it is dropped.
+        drop_depth: Leave the third coordinate out, for a target of two dimensions.
+        strict: Make it an error if a joint has no namesake, synonym or midpoint in the source.
+
+    Returns:
+        Positions (..., V, C) of the target, of the same kind. The same layout gives them back as they are.
+
+    Raises:
+        ValueError: If the positions do not fit the source, a joint cannot be had, or the target has other
+            dimensions.
+    """
+    x: Any = positions
+    if x.ndim < 2 or tuple(x.shape[-2:]) != (source.num_joints, source.channels):
+        raise ValueError(
+            f"positions of shape {tuple(x.shape)} do not fit layout {source.name}: "
+            f"expected (..., {source.num_joints}, {source.channels})"
+        )
+    if source.dims < target.dims:
+        raise ValueError(
+            f"layout {source.name} has 2 dimensions, {target.name} 3: there is no depth to be had; "
+            "convert to the same joints with dims=2"
+        )
+    if source.dims > target.dims and not drop_depth:
+        raise ValueError(f"layout {target.name} has 2 dimensions: drop_depth=True leaves the depth out")
+    if source == target:
+        return positions
+    weights = conversion(source, target, strict=strict)
+    library: Any = np if isinstance(x, np.ndarray) else sys.modules[type(x).__module__.partition(".")[0]]
+    present = library.isfinite(x).all(-1) & (x[..., : source.dims] != 0).any(-1)
+    if source.confidence:
+        present = present & (x[..., source.dims] > 0)
+    known = library.where(present[..., None], x, library.zeros_like(x))  # 0 times NaN would be NaN
+    made = (weights if library is np else x.new_tensor(weights)) @ known
+    mixed = [_filled(np.flatnonzero(row).tolist(), int((weights > 0).sum(1).max())) for row in weights]
+    there = present[..., mixed].all(-1)
+    channels = [made[..., axis] for axis in range(target.dims)]
+    if target.confidence:
+        lowest = library.amin(known[..., source.dims][..., mixed], -1) if source.confidence else None
+        channels.append(library.ones_like(made[..., 0]) if lowest is None else lowest)
+    out = library.stack(channels, -1)
+    result: Array = library.where(there[..., None], out, library.zeros_like(out))
+    return result
+
+
+def _filled(joints: list[int], count: int) -> list[int]:
+    return joints + joints[:1] * (count - len(joints))
+
+
+def _rules(source: SkeletonLayout, target: SkeletonLayout, strict: bool) -> list[Found]:
+    """The rule and the weights of each joint of the target."""
+    places: dict[str, int] = {}
+    for index, name in enumerate(source.joints):
+        places.setdefault(_plain(name), index)
+    found = [_find(_plain(name), places) for name in target.joints]
+    rules = []
+    for joint in range(target.num_joints):
+        node = joint
+        while found[node] is None and target.parents[node] != node:
+            node = target.parents[node]
+        stand_in = found[node]
+        if stand_in is None or (strict and node != joint):
+            raise ValueError(
+                f"no joint of layout {source.name} gives {target.joints[joint]!r} of {target.name}; "
+                f"it has {', '.join(source.joints)}"
+            )
+        rules.append(stand_in if node == joint else ("parent", stand_in[1]))
+    return rules
+
+
+def _find(name: str, places: dict[str, int]) -> Found | None:
+    if name in places:
+        return "same name", {places[name]: 1.0}
+    for alternative in _ALTERNATIVES.get(name, ()):
+        if isinstance(alternative, str):
+            if alternative in places:
+                return "synonym", {places[alternative]: 1.0}
+            continue
+        first, second = (_find(part, places) for part in alternative)
+        if first is None or second is None:
+            continue
+        weights: dict[int, float] = {}
+        for _, half in (first, second):
+            for index, weight in half.items():
+                weights[index] = weights.get(index, 0) + weight / 2
+        return ("midpoint" if len(weights) > 1 else "synonym"), weights
+    return None
+
+
+def _plain(name: str) -> str:
+    """One spelling of a name: "LBigToe", "l_big_toe" and "left big toe" become the last."""
+    text = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|[\s_-]+", " ", name.strip()).lower().replace("centre", "center")
+    match = re.fullmatch(r"(l|r)(?:eft|ight)? ?(.+)", text)
+    if match and match[2] in _SIDED:
+        return f"{'left' if match[1] == 'l' else 'right'} {match[2]}"
+    return text

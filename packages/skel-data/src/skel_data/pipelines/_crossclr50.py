@@ -1,0 +1,76 @@
+"""The 50-frame clips of CrosSCLR."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from attrs import define, field
+from numpy.typing import NDArray
+
+from skel_data._layout import SkeletonLayout
+from skel_data.pipelines._pipeline import Floats, Ints, at_least
+
+
+@define(frozen=True)
+class CrosSCLR50:
+    """The clips that CrosSCLR, AimCLR, CMCS and others train on (Li et al., CVPR 2021), number by number.
+
+    First two bodies in the order of the file, at most 300 frames; as many of the first frames as there are
+    frames with joint 0 of body 0; the centre joint subtracted per frame and body; stretched to 50
+    frames; and every frame of every body turned about y by the angle of its shoulder line.
+
+    Attributes:
+        frames: Frames of the clips that come out.
+        bodies: Bodies of the clips that come out.
+        longest: Frames beyond this are dropped.
+    """
+
+    name: ClassVar[str] = "crossclr50"
+    version: ClassVar[int] = 1
+
+    frames: int = field(default=50, validator=at_least(1))
+    bodies: int = field(default=2, validator=at_least(1))
+    longest: int = field(default=300, validator=at_least(1))
+
+    def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
+        """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, M), M at most `bodies`."""
+        del tracks, lengths  # the published clips go by the order in the file and count frames themselves
+        x = x[:, : self.longest, : self.bodies]
+        if not np.isfinite(x).all():
+            x = np.nan_to_num(x)
+        # The number of frames with a first body, whichever they are: this is how it was published
+        counted = (x[:, :, 0, 0, : layout.dims] != 0).any(-1).sum(1).clip(1)
+        # Stretched before it is centred, which comes to the same and touches fewer frames
+        x = self._stretched(x, counted)
+        # From here on by coordinate (C, N, frames, M, V): numpy is slow along an axis of 3
+        out = np.moveaxis(x, -1, 0).copy()
+        out[: layout.dims] -= out[: layout.dims, ..., layout.center, None]
+        if layout.dims == 3 and layout.across:
+            left, right = layout.across[0]
+            across, away = (
+                out[axis, ..., right].astype(np.float64) - out[axis, ..., left] for axis in (0, 2)
+            )
+            cos = across / (np.hypot(across, away) + 1e-4)
+            sin = np.where(away.sum(1) >= 0, 1, -1)[:, None] * np.sqrt(1 - cos**2)
+            c, s = cos.astype(np.float32)[..., None], sin.astype(np.float32)[..., None]
+            out[0], out[2] = c * out[0] + s * out[2], c * out[2] - s * out[0]
+        return out.transpose(1, 0, 2, 4, 3)
+
+    def _stretched(self, x: Floats, lengths: Ints) -> Floats:
+        """The first `lengths` (N,) frames, resampled as `steps.resample` does where there is no gap."""
+        at = (np.arange(self.frames) + 0.5) * lengths[:, None] / self.frames - 0.5
+        at = at.clip(0, lengths[:, None] - 1)
+        low = at.astype(np.int64)
+        high = np.minimum(low + 1, lengths[:, None] - 1)
+        rows = np.arange(len(x))[:, None] * x.shape[1]
+        flat = x.reshape(len(x) * x.shape[1], -1)
+        out: Floats = flat.take((rows + low).reshape(-1), axis=0)
+        step = flat.take((rows + high).reshape(-1), axis=0)
+        step -= out
+        step *= (at - low).astype(np.float32).reshape(-1, 1)
+        out += step
+        return out.reshape(len(x), self.frames, *x.shape[2:])
+
+    def valid_frames(self, clips: NDArray[Any], lengths: Ints) -> Ints:
+        """All frames (N,): clips are resampled already."""
+        del lengths
+        return np.full(len(clips), self.frames)

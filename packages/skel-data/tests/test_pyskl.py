@@ -1,0 +1,562 @@
+import os
+import pickle
+import struct
+import sys
+import tarfile
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skel_data import READERS, get_layout, import_dataset
+from skel_data.readers._pyskl import PYSKL
+from skel_data.readers._unpickle import load_plain
+
+NAMES = [
+    f"S00{s}C00{c}P00{p}R00{r}A0{a:02}"
+    for s, c, p, r, a in [(1, 2, 3, 1, 1), (2, 1, 3, 2, 60), (1, 3, 8, 1, 5)]
+]
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch):
+    monkeypatch.setitem(READERS, "pyskl", PYSKL)
+
+
+def annotation(name=NAMES[0], label=0, shape=(1, 6, 25, 3), score=False, **changes):
+    random = np.random.default_rng(0)
+    fields = {
+        "frame_dir": name,
+        "label": label,
+        "total_frames": shape[1],
+        "img_shape": (1080, 1920),
+        "original_shape": (1080, 1920),
+        "keypoint": random.normal(size=shape).astype(np.float16),
+    }
+    if score:
+        fields["keypoint_score"] = random.uniform(0.5, 1, shape[:3]).astype(np.float16)
+    return {**fields, **changes}
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Import what is pickled."""
+
+    def run(content, layout=None, protocol=4, name="mine.pkl", **settings):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else pickle.dumps(content, protocol))
+        return import_dataset("pyskl", path, tmp_path / "a.store", layout=layout, overwrite=True, **settings)
+
+    return run
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_three_dimensions(load, protocol):
+    annotations = [
+        annotation(NAMES[0], 0),
+        annotation(NAMES[1], 59, (2, 4, 25, 3)),
+        annotation(NAMES[2], np.int64(4)),
+    ]
+    store = load({"split": {}, "annotations": annotations}, protocol=protocol)
+    assert store.layout == get_layout("ntu-25")
+    assert (store.dataset, store.units, store.listed_split) == ("mine", "metres", None)
+    assert store.names.tolist() == NAMES
+    assert store.labels.tolist() == [0, 59, 4]
+    assert store.classes[59] == "walking apart from each other"
+    assert store.setups.tolist() == [1, 2, 1]
+    assert store.views.tolist() == [2, 1, 3]
+    assert store.subjects.tolist() == [3, 3, 8]
+    assert store.replications.tolist() == [1, 2, 1]
+    for i, item in enumerate(annotations):
+        assert np.array_equal(store.clip(i), item["keypoint"].transpose(1, 0, 2, 3).astype(np.float32))
+
+
+def test_two_dimensions_and_score(load):
+    item = annotation("v_dive", 2, (2, 5, 17, 2), score=True)
+    item["keypoint"][1, 3:] = item["keypoint_score"][1, 3:] = 0
+    store = load([item])
+    assert store.layout == get_layout("coco-17")
+    assert (store.units, store.classes) == ("pixels", ("0", "1", "2"))
+    assert np.array_equal(store.clip(0)[..., :2], item["keypoint"].transpose(1, 0, 2, 3).astype(np.float32))
+    assert np.array_equal(store.clip(0)[..., 2], item["keypoint_score"].transpose(1, 0, 2).astype(np.float32))
+    assert store.tracks(0).tolist() == [[1, 2]] * 3 + [[1, 0]] * 2
+    assert store.subjects.tolist() == [-1]
+
+
+def test_given_layout(load):
+    assert load([annotation(shape=(1, 4, 17, 2))], layout="coco-17").layout.channels == 2
+    store = load([annotation(shape=(1, 4, 18, 2), score=True)], layout="openpose-18")
+    assert (store.layout.name, store.layout.channels) == ("openpose-18", 3)
+    with pytest.raises(ValueError, match="18 joints x 2 coordinates with keypoint_score, so a layout"):
+        load([annotation(shape=(1, 4, 18, 2), score=True)])
+    with pytest.raises(ValueError, match=r"\(25, 3\), layout coco-17 has \(17, 3\)"):
+        load([annotation()], layout="coco-17")
+
+
+def test_classes_are_numbers_unless_the_names_tell(load):
+    assert load([annotation(NAMES[0], 3), annotation(NAMES[1], 59)]).classes == tuple(map(str, range(60)))
+    store = load([annotation("a", -1), annotation("b", -1)])
+    assert (store.classes, store.labels.tolist()) == ((), [-1, -1])
+
+
+def test_splits_in_the_order_of_the_file(load):
+    a, b, c = NAMES
+    store = load(
+        {
+            "split": {
+                "xsub_train": [a, b],
+                "xsub_val": [c],
+                "xview_train": [c, "missing"],
+                "xview_val": [a],
+                "all": [a, b, c],
+            },
+            "annotations": [annotation(name) for name in NAMES],
+        }
+    )
+    assert store.listed_split.tolist() == [[1, 2], [1, 0], [2, 1]]
+    store = load(
+        {
+            "split": {"train1": [a], "test1": [b], "train2": (b,), "test2": (a,), "val": [c]},
+            "annotations": [annotation(name) for name in NAMES],
+        }
+    )
+    assert store.listed_split.tolist() == [[1, 2, 0], [2, 1, 0], [0, 0, 2]]
+
+
+def test_bad_annotations_cost_no_good_one(load):
+    cases = [
+        (annotation("few", total_frames=7), "keypoint has 6 frames, but total_frames is 7"),
+        (annotation("flat", keypoint=np.ones((6, 25, 3))), r"expected numbers (M, T, V, C)"),
+        (annotation("text", keypoint=np.full((1, 6, 25, 3), "x")), "expected numbers"),
+        (annotation("nobody", shape=(0, 6, 25, 3)), "expected numbers"),
+        (annotation("many", label=10**9), "more than 10000 classes"),
+        (annotation("below", label=-2), "label -2"),
+        (annotation("several", label=[1, 2]), "label must be a int, it is list"),
+        (annotation("scored", keypoint_score=np.ones((1, 5, 25))), "keypoint_score is float64 (1, 5, 25)"),
+        (annotation("scores", keypoint_score=[1]), "keypoint_score must be an array"),
+        (annotation("other", shape=(1, 6, 17, 3)), "layout ntu-25 has (25, 3)"),
+        (annotation("zero", keypoint=np.zeros((1, 6, 25, 3))), "no joint in any frame"),
+        (annotation("both"), "both for training and for testing"),
+        ({"frame_dir": "k400", "raw_file": "x.pkl", "label": 0}, "another file (raw_file)"),
+        ({"frame_dir": "empty"}, "label must be a int, it is missing"),
+        ("text", "not a str"),
+    ]
+    store = load(
+        {
+            "split": {"a_train": [NAMES[0], "both"], "a_val": ["both"]},
+            "annotations": [annotation(), *(item for item, _ in cases), annotation(NAMES[1])],
+        }
+    )
+    assert store.names.tolist() == NAMES[:2]
+    assert len(store.bad_files) == len(cases)
+    for bad, (item, reason) in zip(store.bad_files, cases, strict=True):
+        assert reason in bad.reason
+        assert bad.name == (item["frame_dir"] if isinstance(item, dict) else "annotation 15")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"annotations": []}, "no list of annotations"),
+        ({"split": [], "annotations": [annotation()]}, "no list of annotations"),
+        ({"clips": [annotation()]}, "no list of annotations"),
+        ([], "no list of annotations"),
+        (3, "no list of annotations"),
+        (["x"], "no usable annotation; an annotation is a dict"),
+        ({"split": {"train": 3}, "annotations": [annotation()]}, "split 'train' is not a list"),
+        ({"split": {"train": [3]}, "annotations": [annotation()]}, "split 'train' is not a list"),
+        (b"", "cut off"),
+        (b"\x89PNG\r\n", "refused: instruction PERSID"),
+        (b"{}", "not a pickle"),
+        (b"no pickle at all", "not a pickle|refused"),
+    ],
+)
+def test_no_annotations(load, content, reason):
+    with pytest.raises(ValueError, match=reason):
+        load(content)
+
+
+def test_one_file_is_expected(tmp_path):
+    with pytest.raises(ValueError, match="found none"):
+        import_dataset("pyskl", tmp_path, tmp_path / "store")
+    for name in ("a.pkl", "b.pickle"):
+        (tmp_path / name).write_bytes(pickle.dumps([annotation()]))
+    with pytest.raises(ValueError, match=r"found a\.pkl and b\.pickle"):
+        import_dataset("pyskl", tmp_path, tmp_path / "store")
+
+
+def test_archive(tmp_path):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([annotation()]))
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a.pkl", "data/a.pkl")
+    assert len(import_dataset("pyskl", tmp_path / "a.tar.gz", tmp_path / "store")) == 1
+
+
+def test_large_files_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("skel_data._source.MAX_BYTES", 1000)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([annotation()]))
+    assert len(import_dataset("pyskl", tmp_path / "a.pkl", tmp_path / "store")) == 1
+
+
+# What the machine reads
+
+
+def same(first, second):
+    if isinstance(first, np.ndarray):
+        return (
+            isinstance(second, np.ndarray)
+            and first.dtype == second.dtype
+            and first.shape == second.shape
+            and np.array_equal(first, second)
+        )
+    if isinstance(first, dict):
+        return list(first) == list(second) and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return (
+            type(first) is type(second)
+            and len(first) == len(second)
+            and all(same(a, b) for a, b in zip(first, second, strict=True))
+        )
+    return type(first) is type(second) and first == second
+
+
+PLAIN = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    255,
+    65536,
+    -(2**40),
+    2**2000,
+    0.5,
+    "",
+    "text",
+    "x" * 300,
+    "ä\ud800\n",
+    (),
+    (1,),
+    (1, 2),
+    (1, 2, 3),
+    (1, 2, 3, 4),
+    [],
+    [1],
+    list(range(2000)),
+    {},
+    {"a": 1},
+    {i: str(i) for i in range(2000)},
+    [[], [[]], {"a": ({},)}],
+]
+ARRAYS = [
+    np.arange(24, dtype=np.float16).reshape(2, 3, 4),
+    np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.arange(24.0).reshape(2, 3, 4).transpose(2, 0, 1),
+    np.arange(24.0)[::2],
+    np.arange(3, dtype=">f4"),
+    np.arange(1000, dtype=np.uint8),
+    np.array([True, False]),
+    np.array(["a", "bcd"]),
+    np.array(3),
+    np.zeros((0, 3)),
+    np.zeros(0, np.float32),
+]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_plain_data(protocol):
+    shared = [1]
+    data = [*PLAIN, *ARRAYS, ARRAYS[0], shared, shared]
+    found = load_plain(pickle.dumps(data, protocol))
+    assert same(data, found)
+    assert found[-1] is found[-2]  # as pickles keep them
+    assert load_plain(pickle.dumps({1, "a"}, protocol=4)) == {1, "a"}
+    assert load_plain(pickle.dumps(frozenset("a"), protocol=4)) == {"a"}
+    scalars = [np.float32(0.5), np.int64(7), np.bool_(True), np.str_("a")]
+    found = load_plain(pickle.dumps(scalars, protocol))
+    assert same(found, [0.5, 7, True, "a"])
+
+
+def test_names_of_numpy_before_and_since_version_2():
+    data = pickle.dumps(ARRAYS, 4)
+    assert same(ARRAYS, load_plain(data))
+    for old, new in ((b"numpy._core.", b"numpy.core."), (b"numpy.core.", b"numpy._core.")):
+        text = pickle.dumps(ARRAYS, 0)
+        assert same(ARRAYS, load_plain(text.replace(old, new)))
+
+
+def test_arrays_are_views_of_the_file():
+    data = pickle.dumps([np.zeros(10_000_000, np.uint8)], 4)
+    tracemalloc.start()
+    try:
+        (array,) = load_plain(data)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert array.nbytes == 10_000_000
+
+
+class Call:
+    """Pickles as a call of anything."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def named(module, name, arguments=b")"):
+    return b"\x80\x02c" + module.encode() + b"\n" + name.encode() + b"\n" + arguments + b"R."
+
+
+@pytest.fixture
+def trap(tmp_path):
+    """A file that must not come to exist, and the command that makes it."""
+    path = tmp_path / "ran"
+    yield path, f"{sys.executable} -c \"open('{path}', 'w')\""
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_calls_are_refused_and_nothing_runs(trap, protocol):
+    path, command = trap
+    for call, name in [
+        (Call(os.system, command), f"{os.name}.system"),
+        (Call(eval, f"open({str(path)!r}, 'w')"), "eval"),
+        (Call(exec, f"open({str(path)!r}, 'w')"), "exec"),
+        (Call(open, str(path), "w"), "open"),
+        (Call(getattr, "", "join"), "getattr"),
+        (Call(np.load, str(path)), "load"),
+        (Call(np.fromfile, str(path)), "fromfile"),
+        (Call(np.frombuffer, b"x"), "frombuffer"),
+        (Call(np.array, [1]), "array"),
+        (Call(bytearray, b"x"), "bytearray"),
+        (Call(complex, 1, 2), "complex"),
+    ]:
+        with pytest.raises(ValueError, match=f"refused: the pickle asks for '.*{name}'"):
+            load_plain(pickle.dumps([call], protocol))
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "system"),
+        ("posix", "system"),
+        ("builtins", "eval"),
+        ("__builtin__", "eval"),
+        ("builtins", "getattr"),
+        ("__builtin__", "getattr"),
+        ("builtins", "bytes"),
+        ("copyreg", "_reconstructor"),
+        ("copy_reg", "_reconstructor"),
+        ("copyreg", "__newobj__"),
+        ("copyreg", "add_extension"),
+        ("numpy", "load"),
+        ("numpy.f2py", "compile"),
+        ("numpy", "matrix"),
+        ("numpy.core.multiarray", "fromfile"),
+        ("numpy.core.multiarray", "scalar.__globals__"),
+        ("numpy", "ndarray.tofile"),
+        ("numpy", "dtype.__class__"),
+        ("numpy.testing._private.utils", "runstring"),
+        ("_codecs", "lookup"),
+        ("functools", "partial"),
+        ("subprocess", "Popen"),
+        ("", ""),
+    ],
+)
+def test_names_are_refused(module, name):
+    for data in (
+        named(module, name),
+        b"\x80\x04" + b"".join(b"\x8c" + bytes([len(t)]) + t.encode() for t in (module, name)) + b"\x93.",
+    ):
+        with pytest.raises(ValueError, match="refused: the pickle asks for") as error:
+            load_plain(data)
+        assert f"{module}.{name}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"cnumpy\nndarray\n(K\x01tR.", "refused: a call|damaged"),
+        (b"cnumpy\nndarray\n)\x81.", "instruction NEWOBJ"),
+        (b"cnumpy\nndarray\n)}\x92.", "instruction NEWOBJ_EX"),
+        (b"(ios\nsystem\n.", "instruction INST"),
+        (b"(cos\nsystem\no.", "refused: the pickle asks for 'os.system'"),
+        (b"(cnumpy\nndarray\no.", "instruction OBJ"),
+        (b"\x82\x01.", "instruction EXT1"),
+        (b"\x83\x01\x00.", "instruction EXT2"),
+        (b"\x84\x01\x00\x00\x00.", "instruction EXT4"),
+        (b"Pos.system\n.", "instruction PERSID"),
+        (b"X\x01\x00\x00\x00aQ.", "instruction BINPERSID"),
+        (b"\x97.", "instruction NEXT_BUFFER"),
+        (b"]}b.", "BUILD for a list"),
+        (b"}}X\x09\x00\x00\x00__class__Nsb.", "BUILD for a dict"),
+        (b"cnumpy\ndtype\n}b.", "BUILD for a _Name"),
+        (
+            b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x85R.",
+            "type 'O8'; only numbers and text are read, no objects",
+        ),
+        (b"cnumpy\ndtype\nX\x01\x00\x00\x00O\x85R.", "type 'O'"),
+        (b"cnumpy\ndtype\nX\x05\x00\x00\x00f4,i4\x85R.", "type 'f4,i4'"),
+        (b"cnumpy\ndtype\nX\x02\x00\x00\x00V9\x85R.", "type 'V9'"),
+        (b"cnumpy\ndtype\n]\x85R.", "type a list"),
+        (b"cnumpy\ndtype\n)R.", "damaged pickle: TypeError"),
+        (b"K\x01)R.", "refused: a call of int"),
+        (b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.", "_codecs.encode"),
+        (b"c__builtin__\nbytes\nI99999999999\n\x85R.", "damaged pickle: TypeError"),
+        (b".", "damaged pickle: IndexError"),
+        (b"h\x05.", "damaged pickle: KeyError"),
+        (b"u.", "damaged pickle: IndexError"),
+        (b"}(K\x01u.", "zip"),
+        (b"}]K\x01s.", "refused: a list as a key"),
+        (b"K\x01K\x02a.", "damaged pickle: TypeError"),
+        (b"I12", "cut off within a line"),
+        (b"Ix\n.", "invalid literal"),
+        (b"V\\u12\n.", "truncated"),
+        (b"X\x01\x00\x00\x00\xff.", "decode"),
+        (b"]" * 10, "cut off: the pickle does not come to its end"),
+    ],
+)
+def test_tricks(data, reason):
+    with pytest.raises(ValueError, match=reason):
+        load_plain(data)
+
+
+KIND = b"cnumpy\ndtype\nX\x02\x00\x00\x00f4\x85R"
+KINDS = {"kind": KIND, "text": KIND.replace(b"f4", b"U1")}
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85NtR"
+
+
+def pieces(value):
+    """The instructions that build a value."""
+    return pickle.dumps(value, 3)[2:-1]
+
+
+def test_pieces_make_an_array():
+    data = RECONSTRUCT + b"(K\x01K\x02\x85" + KIND + b"\x89" + pieces(b"\0" * 8) + b"tb."
+    assert same(load_plain(data), np.zeros(2, np.float32))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        (1, (10**12,), "kind", False, b"1234"),
+        (1, (-1,), "kind", False, b"1234"),
+        (1, (2**63, 2**63), "kind", False, b""),
+        (1, (1.0,), "kind", False, b"1234"),
+        (1, 1, "kind", False, b"1234"),
+        (1, (1,) * 40, "kind", False, b"1234"),
+        (1, (1,), "kind", False, [1]),
+        (1, (1,), "kind", False, "1234"),
+        (1, (1,), None, False, b"1234"),
+        (1, (1,), "text", False, b"\xff" * 4),
+        (1, (1,)),
+        None,
+    ],
+)
+def test_arrays_are_made_of_the_bytes_there_are(state):
+    if isinstance(state, tuple):
+        body = (
+            b"("
+            + b"".join(KINDS[part] if part in ("kind", "text") else pieces(part) for part in state)
+            + b"t"
+        )
+    else:
+        body = pieces(state)
+    with pytest.raises(ValueError, match="array|damaged|bytes"):
+        load_plain(RECONSTRUCT + body + b"b.")
+
+
+def test_records_cannot_be_smuggled_into_a_type():
+    state = pieces((3, "<", None, ("a",), {"a": 0}, 4, 1, 0))
+    with pytest.raises(ValueError, match="refused: an array of records"):
+        load_plain(KIND + state + b"b.")
+    with pytest.raises(ValueError, match="refused: an array of records"):
+        load_plain(KIND + pieces((3, [1], None, None, None, -1, -1, 0)) + b"b.")
+    for bad in (np.array([None]), np.zeros(2, "f4,i4"), np.array([object]), np.zeros(1, complex)):
+        with pytest.raises(ValueError, match="refused"):
+            load_plain(pickle.dumps(bad, 2))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x8d" + struct.pack("<Q", 10**10) + b"abc.",  # BINUNICODE8
+        b"\x8e" + struct.pack("<Q", 10**10) + b"abc.",  # BINBYTES8
+        b"\x96" + struct.pack("<Q", 10**10) + b"abc.",  # BYTEARRAY8
+        b"\x96" + struct.pack("<Q", 2**64 - 1) + b"abc.",
+        b"B" + struct.pack("<I", 2**32 - 1) + b"abc.",
+        b"X" + struct.pack("<I", 2**32 - 1) + b"abc.",
+        b"\x8b" + struct.pack("<i", 2**31 - 1) + b"abc.",  # LONG4
+        b"\x8b" + struct.pack("<i", -1) + b"abc.",
+        b"Nr" + struct.pack("<I", 2**32 - 1) + b"abc.",  # LONG_BINPUT: a memo of that size
+        b"Np99999999999999\n0h\x00.",
+        b"cnumpy\ndtype\nX\x05\x00\x00\x00S9999\x85R.",
+    ],
+)
+def test_announced_sizes_take_no_memory(data):
+    tracemalloc.start()
+    try:
+        try:
+            load_plain(data)
+        except ValueError as error:
+            reason = str(error)
+            assert reason
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_deep_nesting(monkeypatch):
+    depth = 200_000
+    for data in (
+        b"]" * depth + b"a" * (depth - 1) + b".",
+        b")" + b"\x85" * depth + b".",
+        b"}" + b"K\x01}" * depth + b"s" * depth + b".",
+    ):
+        assert load_plain(data) is not None
+    with pytest.raises(ValueError, match="refused: a tuple as a key"):
+        load_plain(b"})" + b"\x85" * depth + b"Ns.")
+    monkeypatch.setattr("skel_data.readers._unpickle.MOST_STEPS", 1000)
+    with pytest.raises(ValueError, match="more than 1000 instructions"):
+        load_plain(b"N0" * 501 + b"N.")
+    assert load_plain(b"N0" * 499 + b"N.") is None
+
+
+def test_deep_nesting_in_an_annotation(load):
+    deep = b"]" * 100_000 + b"a" * 99_999
+    good = pickle.dumps([annotation(label="LABEL"), annotation(NAMES[1])], 2)
+    store = load(good.replace(pickle.dumps("LABEL", 2)[2:-3], deep))
+    assert store.names.tolist() == [NAMES[1]]
+    assert store.bad_files[0].reason == "label must be a int, it is list"
+
+
+GOOD = pickle.dumps({"split": {"a_train": ["x"]}, "annotations": [annotation(shape=(1, 1, 25, 3))]}, 4)
+
+
+@given(st.integers(0, len(GOOD)), st.integers(0, 40), st.binary(max_size=5))
+def test_damage_gives_content_or_a_value_error(at, length, put):
+    try:
+        load_plain(GOOD[:at] + put + GOOD[at + length :])
+    except ValueError as error:
+        reason = str(error)
+        assert reason
+
+
+@given(st.binary(max_size=60))
+def test_noise_gives_content_or_a_value_error(data):
+    try:
+        load_plain(data)
+    except ValueError as error:
+        reason = str(error)
+        assert reason
+
+
+@given(st.integers(0, len(GOOD) - 1))
+def test_cut_off(at):
+    with pytest.raises(ValueError, match="cut off|damaged"):
+        load_plain(GOOD[:at])
