@@ -20,7 +20,7 @@ HEAD = """# Results on small sets
 Made by `docs/make_results_small.py` from run folders; do not edit. Frozen encoders of the last epoch, mean ±
 standard deviation over the seeds in %. *Untrained* is the same encoder before training, *gain* the
 difference in points. Runs of several streams are fused in equal parts, trained and untrained. Minutes are
-those of pretraining, with one thread and another run beside it on two cores. Parameters are those of the
+those of pretraining, with one thread and other work beside it on two cores. Parameters are those of the
 encoders.
 
 Settings were chosen on the training part alone, with one training subject held out (see

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from skel_data import BadFile, Clip, Store
+from skel_data import BadFile, Clip, Store, SynthSettings, synth_store
 
 
 def test_round_trip(make_store, make_clip):
@@ -219,3 +219,11 @@ def test_a_store_lost_between_two_renames_comes_back(make_store, make_clip, tmp_
     with pytest.raises(ValueError, match="no usable clip"):
         make_store([])
     assert np.array_equal(Store.open(store.path).clip(0), make_clip(0).positions)
+
+
+def test_a_store_is_a_fifth_of_the_published_arrays_or_less(tmp_path):
+    """Those hold 300 frames of two bodies for every clip, once for each split; here for one split alone."""
+    settings = SynthSettings(classes=4, subjects=2, repetitions=1, pairs=2)
+    store = synth_store(tmp_path / "synth.store", settings)
+    size = sum(file.stat().st_size for file in store.path.iterdir())
+    assert size <= len(store) * 3 * 300 * 25 * 2 * 4 / 5
