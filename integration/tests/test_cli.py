@@ -1,11 +1,15 @@
+import inspect
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from attrs import fields
 
+from skel_data import READERS, SynthSettings
 from skel_recipes.cli import main, recipe_keys_as_settings
+from skel_recipes.commands.data import data_synth
 
 
 def skel(capsys, *words):
@@ -97,6 +101,52 @@ def test_main_job(capsys, tmp_path):
     assert skel(capsys, "data", "info", store)[0] == 0
     assert skel(capsys, "recipe", "compact")[1].out.startswith('name = "compact"')
     assert "aimclr" in skel(capsys, "recipe")[1].out
+
+
+def test_data_commands(capsys, tmp_path):
+    """Make recordings as files, import them with several processes, check, convert, merge."""
+    few = ("--subjects", "2", "--views", "1", "--repetitions", "1", "--classes", "3", "--longest", "40")
+    raw, store = tmp_path / "raw", tmp_path / "a.store"
+    assert skel(capsys, "data", "synth", tmp_path / "synth.store", *few, "--ntu-folder", raw)[0] == 0
+    assert len(list(raw.iterdir())) == 6
+    next(raw.iterdir()).write_text("1\n")
+    assert skel(capsys, "data", "import", "ntu60", raw, store, "--strict", "--workers", "1")[0] == 1
+    assert not list(tmp_path.glob("*a.store*"))
+    status, output = skel(capsys, "data", "import", "ntu60", raw, store, "--workers", "2", "--resume")
+    assert status == 0
+    assert "5 clips, 60 classes, 1 bad files" in output.out
+    assert "not imported" in output.err
+    assert skel(capsys, "data", "import", "ntu60", raw, store)[0] == 1  # exists
+    status, output = skel(
+        capsys, "data", "import", "ntu60", raw, store, "--workers", "1", "--overwrite", "--limit", "2"
+    )
+    assert "2 clips" in output.out
+    status, output = skel(capsys, "data", "validate", store)
+    assert (status, "all as they were written" in output.out) == (0, True)
+    status, output = skel(capsys, "data", "convert", store, tmp_path / "b.store", "--layout", "kinect-20")
+    assert "2 clips in layout kinect-20" in output.out
+    status, output = skel(
+        capsys, "data", "merge", store, tmp_path / "synth.store", "--out", tmp_path / "c.store"
+    )
+    assert "8 clips" in output.out
+    frames = np.lib.format.open_memmap(store / "frames.npy", mode="r+")
+    frames[3, 2, 1] += 0.5
+    frames.flush()
+    status, output = skel(capsys, "data", "validate", store)
+    assert (status, "1 faults" in output.err) == (1, True)
+
+
+def test_formats_are_listed(capsys):
+    status, output = skel(capsys, "data", "formats")
+    assert status == 0
+    assert [line.split()[0] for line in output.out.splitlines()[1:]] == list(READERS)
+
+
+def test_defaults_of_synth_are_those_of_its_settings():
+    told = inspect.signature(data_synth).parameters
+    settings = {attribute.name: attribute.default for attribute in fields(SynthSettings)}
+    assert {name: told[name].default for name in settings} == settings
+    assert told.keys() - settings.keys() == {"store", "ntu_folder", "overwrite"}
 
 
 def test_demo(capsys, tmp_path):

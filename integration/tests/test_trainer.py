@@ -63,6 +63,16 @@ def test_same_seed_same_run(store, tmp_path, tiny, run):
     assert any(not torch.equal(weights(run)[key], weights(other)[key]) for key in weights(run))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_streamed_clips_give_the_same_run(dtype, store, tmp_path, tiny):
+    """Kept on the device or read batch by batch: the same clips in the same order."""
+    runs = [
+        pretrain(tiny("compact", data__keep=keep, data__dtype=dtype), store, tmp_path / keep)
+        for keep in ("device", "stream")
+    ]
+    assert_same(*(weights(run) for run in runs))
+
+
 @pytest.mark.parametrize("name", ["compact", "aimclr"])
 def test_resume_after_an_interruption_is_exact(name, store, tmp_path, tiny, monkeypatch):
     recipe = tiny(name, train__epochs=4, train__checkpoint_every=2)

@@ -131,7 +131,9 @@ def test_listed_samples_are_left_out_and_told(tmp_path):
     for reader in (READERS["ntu60"], NTU120):
         good, bad = sorted(reader.read(Source(tmp_path)), key=lambda entry: isinstance(entry, BadFile))
         assert good.name == NAME
-        assert bad == BadFile(f"{listed}.skeleton", reason)
+        assert bad == BadFile(f"{listed}.skeleton", reason, listed=True)
+    store = import_dataset("ntu60", tmp_path, tmp_path / "a.store", strict=True)  # it is no fault of the copy
+    assert (store.names.tolist(), store.bad_files) == ([NAME], (bad,))
     clip = read_ntu_skeleton(tmp_path / f"{listed}.skeleton")
     assert np.array_equal(clip.positions, text()[0])
     with pytest.raises(FileNotFoundError):

@@ -33,7 +33,7 @@ def data_import(
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
         units: Unit of the coordinates, where the format does not fix it.
         limit: Stop after so many clips.
-        strict: Make any bad file an error.
+        strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
         resume: Keep what was read when interrupted, and go on from it.

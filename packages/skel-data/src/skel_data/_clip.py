@@ -68,7 +68,9 @@ class BadFile:
     Attributes:
         name: The file within its source.
         reason: What is wrong with it.
+        listed: Whether the data set itself says so; such a file is no error of a strict import.
     """
 
     name: str
     reason: str
+    listed: bool = False

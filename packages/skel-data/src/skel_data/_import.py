@@ -40,7 +40,7 @@ def import_dataset(
             TOML file.
         units: Unit of the coordinates, where the format does not fix it.
         limit: Stop after this many clips.
-        strict: Make any bad file an error.
+        strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
         workers: Processes that read. With more than one, a script must guard its own calls by
             ``if __name__ == "__main__"``, as these processes import it. The store is the same.

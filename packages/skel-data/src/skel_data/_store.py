@@ -159,7 +159,7 @@ class Store:
     @cached_property
     def bad_files(self) -> tuple[BadFile, ...]:
         """What could not be used when the store was written."""
-        return tuple(BadFile(bad["name"], bad["reason"]) for bad in self.header["bad_files"])
+        return tuple(BadFile(**bad) for bad in self.header["bad_files"])
 
     @property
     def lengths(self) -> Ints:

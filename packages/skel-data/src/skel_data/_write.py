@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from attrs import asdict, astuple
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._partial import partial_folder
+from skel_data._rows import RowFiles, sync
 from skel_data._store import COLUMNS, FACTS, FORMAT, VERSION, Ints, Store
 
 LARGEST = 1e9
@@ -53,7 +54,7 @@ def write_store(
         view_names: Names behind the view codes.
         listed_names: Names of the listed splits, as many as `Clip.split` has entries.
         overwrite: Replace the store at `path`, if there is one.
-        strict: Make any bad file or clip an error.
+        strict: Make any bad file or clip an error, but for those that the data set itself lists.
 
     Raises:
         FileExistsError: If `path` exists and may not be replaced: without `overwrite`, or as it is no store.
@@ -128,7 +129,7 @@ class StoreWriter:
     Args:
         folder: Where to write; empty, or with what a writer with a journal left there.
         about: Of `header_facts`.
-        strict: Make any bad file or clip an error.
+        strict: Make any bad file or clip an error, but for those that the data set itself lists.
         journal: What tells one import from another. Given, every step is noted in the folder, so that a
             writer with the same journal goes on from there.
 
@@ -151,7 +152,7 @@ class StoreWriter:
         self._noted = (0, 0)
         if journal is not None:
             self._journal = self._go_on(folder / "journal.jsonl", {"import": journal, "about": about})
-        self._rows = _Rows(folder, self._layout, self._count())
+        self._rows = RowFiles(folder, self._layout, self._count())
 
     def __enter__(self) -> "StoreWriter":
         return self
@@ -181,7 +182,7 @@ class StoreWriter:
                 _append(self._columns, clip, self._rows)
                 return
             clip = BadFile(clip.name, reason)
-        if self._strict:
+        if self._strict and not clip.listed:
             raise ValueError(f"{clip.name}: {clip.reason}")
         self._bad.append(clip)
 
@@ -194,7 +195,7 @@ class StoreWriter:
         line = {
             "step": step,
             "columns": {name: values[clips:] for name, values in self._columns.items()},
-            "bad": [[item.name, item.reason] for item in self._bad[bad:]],
+            "bad": [astuple(item) for item in self._bad[bad:]],
         }
         self._journal.write(json.dumps(line) + "\n")
         self._journal.flush()
@@ -209,7 +210,7 @@ class StoreWriter:
                 f"{path.parent} holds the beginning of another import; remove it, or import without resume"
             )
         rows = path.parent / "frames.npy"
-        held = _Rows.held(rows, self._layout) if rows.exists() else 0
+        held = RowFiles.held(rows, self._layout) if rows.exists() else 0
         kept = lines[:1] or [json.dumps(first) + "\n"]
         for text in lines[1:]:
             line = json.loads(text)
@@ -244,14 +245,14 @@ class StoreWriter:
             "counts": {"clips": len(self), "rows": self._rows.count, "bad_files": len(self._bad)},
             "hash": content_hash(self._about, table, np.load(self._folder / "tracks.npy", mmap_mode="r")),
             "source": source,
-            "bad_files": [{"name": item.name, "reason": item.reason} for item in self._bad],
+            "bad_files": [asdict(item) for item in self._bad],
         }
         with (self._folder / "clips.npz").open("wb") as file:
             np.savez(file, allow_pickle=False, **table)
-            _sync(file)
+            sync(file)
         with (self._folder / "header.json").open("w", encoding="utf-8") as file:
             json.dump(header, file, indent=1)
-            _sync(file)
+            sync(file)
         if self._journal is not None:
             self._journal.close()
             (self._folder / "journal.jsonl").unlink()
@@ -301,7 +302,7 @@ def _listed(clip: Clip) -> tuple[int, ...]:
     return clip.split if isinstance(clip.split, tuple) else (clip.split,)
 
 
-def _append(columns: dict[str, list[Any]], clip: Clip, rows: "_Rows") -> None:
+def _append(columns: dict[str, list[Any]], clip: Clip, rows: RowFiles) -> None:
     positions = clip.positions
     frames, bodies = positions.shape[:2]
     tracks = clip.tracks
@@ -320,65 +321,3 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: "_Rows") -> None:
     rows.add(positions, tracks)
     for name, value in values.items():
         columns[name].append(value)
-
-
-class _Rows:
-    """The two row files while they grow: `.npy` files whose header is written at the end.
-
-    Args:
-        folder: Where they lie.
-        layout: The joints.
-        count: Rows that are there already; what lies behind them is cut off.
-    """
-
-    HEADER = 128
-
-    def __init__(self, folder: Path, layout: SkeletonLayout, count: int = 0) -> None:
-        self.joint_shape = (layout.num_joints, layout.channels)
-        self.count = count
-        sizes = {"frames": 4 * layout.num_joints * layout.channels, "tracks": 8}
-        self._frames, self._tracks = (self._open(folder / f"{k}.npy", size) for k, size in sizes.items())
-
-    def _open(self, path: Path, size: int) -> Any:
-        file = path.open("r+b" if path.exists() else "w+b")
-        end = self.HEADER + self.count * size if self.count else 0
-        file.truncate(end)
-        file.seek(end)
-        if not self.count:
-            file.write(bytes(self.HEADER))
-        return file
-
-    @classmethod
-    def held(cls, frames: Path, layout: SkeletonLayout) -> int:
-        """Whole rows in both files."""
-        sizes = (frames, 4 * layout.num_joints * layout.channels), (frames.with_name("tracks.npy"), 8)
-        return min((path.stat().st_size - cls.HEADER) // size for path, size in sizes)
-
-    def add(self, positions: NDArray[np.float32], tracks: Ints) -> None:
-        self._frames.write(positions.astype("<f4", copy=False).data)
-        self._tracks.write(tracks.astype("<i8", copy=False).data)
-        self.count += tracks.size
-
-    def flush(self) -> None:
-        self._frames.flush()
-        self._tracks.flush()
-
-    def finish(self) -> None:
-        for file, descr, shape in (
-            (self._frames, "<f4", (self.count, *self.joint_shape)),
-            (self._tracks, "<i8", (self.count,)),
-        ):
-            text = repr({"descr": descr, "fortran_order": False, "shape": shape})
-            file.seek(0)  # a header of fixed size, so that it can be written last
-            file.write(b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode() + b"\n")
-            _sync(file)
-        self.close()
-
-    def close(self) -> None:
-        self._frames.close()
-        self._tracks.close()
-
-
-def _sync(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -78,7 +78,7 @@ def read_ntu_skeleton(file: str | Path) -> Clip:
         FileNotFoundError: If there is no such file.
     """
     file = Path(file)
-    return parse(file.stem, file.read_bytes(), keep_listed=True)
+    return parse(file.stem, file.read_bytes())
 
 
 def ntu_facts(names: Iterable[str], dataset: str = "ntu60") -> ClipFacts:
@@ -100,7 +100,7 @@ def ntu_facts(names: Iterable[str], dataset: str = "ntu60") -> ClipFacts:
     return ClipFacts(dataset, actions - 1, subjects, views, setups, replications, default_split="xsub")
 
 
-def parse(name: str, data: bytes, classes: int = len(_CLASSES), keep_listed: bool = False) -> Clip:
+def parse(name: str, data: bytes, classes: int = len(_CLASSES)) -> Clip:
     """Make a clip of one file: slots are the bodies of a frame in the order of the file, tracks their ids.
 
     Any coordinate that is not finite makes the file bad; so does a file without any body.
@@ -109,17 +109,22 @@ def parse(name: str, data: bytes, classes: int = len(_CLASSES), keep_listed: boo
         name: Name of the file without suffix.
         data: Its content.
         classes: Classes of the set.
-        keep_listed: Read a sample that the set lists as missing or incomplete too.
 
     Raises:
         ValueError: With the reason, if it is not a recording of this set.
     """
     setup, view, subject, replication, action = _facts(name)
-    if not keep_listed and name in ntu_missing():
-        raise ValueError("listed by the data set as having a missing or incomplete skeleton")
     positions, tracks = parse_text(data)
     _check_action(action, classes)
     return Clip(positions, name, action - 1, subject, view, setup, replication, tracks=tracks)
+
+
+def _unless_listed(name: str, data: bytes, classes: int) -> list[Clip | BadFile]:
+    """The clip of a file, or that the set lists it as missing or incomplete."""
+    if name in ntu_missing():
+        reason = "listed by the data set as having a missing or incomplete skeleton"
+        return [BadFile(f"{name}.skeleton", reason, listed=True)]
+    return [parse(name, data, classes)]
 
 
 def _facts(name: str) -> tuple[int, ...]:
@@ -217,7 +222,7 @@ def _coordinates(lines: list[bytes]) -> np.ndarray:
 
 
 def _find(source: Source, classes: int) -> Iterator[Work | BadFile]:
-    return find_each(source, ".skeleton", parse, classes)
+    return find_each(source, ".skeleton", _unless_listed, classes)
 
 
 def _reader(name: str, classes: int) -> Reader:
