@@ -91,6 +91,31 @@ def test_main_job(capsys, tmp_path):
         assert status == 0
         assert json.loads(output.out)["test_clips"] == 12
     assert (run / "report.html").exists()
+    short = ("--epochs", "2", "--repeats", "1", "--json")
+    for words, protocol in (
+        (("mlp",), "mlp"),
+        (("retrieval", "--ks", "1", "3"), "retrieval"),
+        (("few-shot", "--ways", "2", "--queries", "2", "--episodes", "20"), "few-shot"),
+        (("clustering",), "clustering"),
+        (("robust",), "robustness"),
+        (("finetune", *short), "finetune"),
+        (("semi", "--fraction", "0.5", "--view", "compact.view", "--layer-decay", "0.8", *short), "semi"),
+        (("linear", "--published", "aimclr"), "linear"),
+    ):
+        told = (*words[1:], *(() if "--json" in words else ("--json",)))
+        status, output = skel(capsys, "eval", words[0], run, store, *told)
+        assert status == 0, output.err
+        result = json.loads(output.out)
+        assert result["protocol"] == protocol
+        assert 0 <= result[result["headline"]] <= 1
+    assert result["settings"]["solver"] == "sgd"
+    assert (
+        len(list((run / "eval").glob("*-linear*.json"))) == 2
+    )  # the published probe stands beside the own one
+    status, output = skel(capsys, "eval", "transfer", run, store, *short)
+    assert json.loads(output.out)["protocol"] == "finetune"  # no other set
+    status, output = skel(capsys, "data", "leaks", store, "--json")
+    assert json.loads(output.out)["pairs"] == []
     status, output = skel(capsys, "eval", "fuse", run, run, store, "--weights", "0.6", "0.4", "--json")
     assert status == 0
     assert json.loads(output.out)["settings"]["weights"] == [0.6, 0.4]
@@ -172,6 +197,11 @@ def test_demo(capsys, tmp_path):
         (["pretrain", "crossclr", "no.store", "--out", "run", "--data.stream", "joint"], "across streams"),
         (["pretrain", "compact", "no.store", "--out", "run", "--data.stream", "bones"], "joined by +"),
         (["show", "no.store"], "no store at no.store"),
+        (["eval", "linear", "no.npz"], "no features at no.npz"),
+        (["eval", "linear", "no", "no.store", "--published", "svm"], "no published protocol is called 'svm'"),
+        (["eval", "finetune", "no", "no.store", "--published", "aimclr"], "has no fine-tuning"),
+        (["eval", "finetune", "no", "no.store", "--view", "my.view"], "no run at no"),
+        (["embed", "no", "no.store", "out.npz"], "no run at no"),
     ],
 )
 def test_errors_are_told_in_a_sentence(capsys, tmp_path, monkeypatch, words, message):

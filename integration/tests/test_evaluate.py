@@ -7,7 +7,7 @@ import torch
 from skel_data import Clip, get_layout, write_store
 from skel_eval import fuse as fuse_logits
 from skel_eval import linear_probe
-from skel_recipes import Run, evaluate, fuse, pretrain, report
+from skel_recipes import Run, evaluate, pretrain, report
 
 
 @pytest.mark.parametrize("protocol", ["linear", "knn"])
@@ -50,7 +50,7 @@ def test_encoder_that_changes_is_caught(run, store, tmp_path, monkeypatch):
         return encoder
 
     monkeypatch.setattr(Run, "encoder", unfrozen)
-    with pytest.raises(RuntimeError, match="the encoder changed"):
+    with pytest.raises(RuntimeError, match="tensors of the module changed"):
         evaluate(run, store, "knn")
 
 
@@ -120,7 +120,7 @@ def logits(run, store, stream):
 @pytest.mark.parametrize("weights", [None, (0.6, 0.4)])
 def test_fusion_adds_the_logits_of_each_stream(streams, store, weights):
     runs = [streams["joint"], streams["bone"]]
-    fused = fuse(runs, store, weights=weights)
+    fused = evaluate(runs, store, weights=weights)
     single = [logits(run, store, run.streams[0]) for run in runs]
     expected = fuse_logits(single, weights).argmax(1)
     np.testing.assert_array_equal(fused.predictions, expected)
@@ -139,10 +139,10 @@ def test_run_of_several_streams_is_fused(streams, store):
     both = evaluate(run, store, "linear")
     expected = fuse_logits([logits(run, store, name) for name in ("joint", "bone")]).argmax(1)
     np.testing.assert_array_equal(both.predictions, expected)
-    np.testing.assert_array_equal(fuse([run], store).predictions, both.predictions)
+    np.testing.assert_array_equal(evaluate([run], store).predictions, both.predictions)
     with pytest.raises(ValueError, match="has no stream 'motion'; there are joint, bone"):
         evaluate(run, store, "linear", stream="motion")
-    assert report(run, store, both).exists()
+    assert report(run, both).exists()
 
 
 def test_encoders_of_a_run_of_several_streams_are_those_of_single_runs(streams, store):
@@ -157,7 +157,7 @@ def test_encoders_of_a_run_of_several_streams_are_those_of_single_runs(streams, 
 
 def test_knn_fusion_adds_similarities(streams, store):
     runs, weights = [streams["joint"], streams["bone"]], (0.8, 0.2)
-    fused = fuse(runs, store, "knn", weights=weights)
+    fused = evaluate(runs, store, "knn", weights=weights)
     parts = [evaluate(run, store, "knn").features for run in runs]
     unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
     similarity = sum(weight * part @ part.T for weight, part in zip(weights, unit, strict=True))
@@ -176,7 +176,7 @@ def test_knn_fusion_adds_similarities(streams, store):
 )
 def test_fusion_errors(streams, store, weights, message):
     with pytest.raises(ValueError, match=message):
-        fuse([streams["joint"], streams["bone"]], store, weights=weights)
+        evaluate([streams["joint"], streams["bone"]], store, weights=weights)
 
 
 def test_errors(run, store, tmp_path, tiny):
@@ -197,7 +197,7 @@ def test_errors(run, store, tmp_path, tiny):
 
 
 def test_report(run, store):
-    file = report(run, store, evaluate(run, store, "linear"))
+    file = report(run, evaluate(run, store, "linear"))
     text = file.read_text()
     for needed in ("untrained encoder", "ridge on coordinates", "chance", store.classes[0], "<svg"):
         assert needed in text

@@ -5,6 +5,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from skel_eval import unchanged
+
 _BATCH = 256
 
 
@@ -26,10 +28,15 @@ def embed(encoder: nn.Module, clips: Tensor) -> Tensor:
 
 
 def embed_array(encoder: nn.Module, clips: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    """`embed` for arrays that may be larger than the device's memory."""
+    """`embed` for arrays that may be larger than the device's memory.
+
+    Raises:
+        RuntimeError: If any tensor of the encoder is another one afterwards.
+    """
     encoder = encoder.to(device)
-    parts = [
-        embed(encoder, torch.from_numpy(clips[start : start + _BATCH]).to(device)).cpu().numpy()
-        for start in range(0, len(clips), _BATCH)
-    ]
+    with unchanged(encoder):
+        parts = [
+            embed(encoder, torch.from_numpy(clips[start : start + _BATCH]).to(device)).cpu().numpy()
+            for start in range(0, len(clips), _BATCH)
+        ]
     return np.concatenate(parts)

@@ -1,6 +1,5 @@
 """The folder of a run: settings, facts, metrics, checkpoint, encoder, evaluations, report."""
 
-import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -8,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
 from attrs import define
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -122,10 +121,11 @@ class Run:
             return []
         return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
-    def save_encoder(self, encoder: nn.Module) -> None:
-        """Write the final weights of the encoder."""
+    def save_encoder(self, encoder: nn.Module, epochs: int) -> None:
+        """Write the weights of the encoder after the last epoch, and how many epochs that were."""
         weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
-        write_atomically(self.path / "encoder.safetensors", lambda file: file.write(save(weights)))
+        data = save(weights, metadata={"epochs": str(epochs)})
+        write_atomically(self.path / "encoder.safetensors", lambda file: file.write(data))
 
     def encoder(self, stream: str | None = None, *, trained: bool = True) -> nn.Module:
         """An encoder on the CPU in eval mode, after pretraining or as it was before.
@@ -136,7 +136,7 @@ class Run:
 
         Raises:
             ValueError: If there is no such stream, or the trained one is wanted and pretraining has not
-                ended.
+                ended, or its weights are not those after the last epoch.
         """
         names = self.streams
         if stream not in names and (stream is not None or len(names) > 1):
@@ -147,14 +147,16 @@ class Run:
                 raise ValueError(
                     f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}"
                 )
-            encoder.load_state_dict(load_file(self.path / "encoder.safetensors"))
+            encoder.load_state_dict(self._last_weights())
         return encoders_of(encoder, names)[stream or names[0]].eval()
 
-
-def state_digest(state: Mapping[str, Tensor]) -> str:
-    """Hash of all tensors of a state dict, to tell whether any has changed."""
-    digest = hashlib.blake2b(digest_size=8)
-    for name, value in state.items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+    def _last_weights(self) -> dict[str, Tensor]:
+        """Those after the last epoch; others are refused, as an epoch could be chosen on test clips."""
+        file = self.path / "encoder.safetensors"
+        with safe_open(file, "pt") as opened:
+            epochs = (opened.metadata() or {}).get("epochs")
+        last = str(len(self.metrics()))
+        if epochs != last:
+            told = f"after epoch {epochs}" if epochs else "of an epoch that it does not tell"
+            raise ValueError(f"{file} holds weights {told}, the training ended with epoch {last}")
+        return load_file(file)

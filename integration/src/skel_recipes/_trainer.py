@@ -23,6 +23,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from skel_data import ClipLoader, Store, build_clips, clip_loader, epoch_order, get_split
+from skel_eval import same_on_all_ranks
 from skel_recipes._device import computes_bfloat16
 from skel_recipes._encoders import build_encoder
 from skel_recipes._files import write_atomically, write_text
@@ -137,6 +138,7 @@ class _Training:
 def _train(run: Run, store: Store, world: World, device: torch.device, progress: bool) -> Run:
     recipe, settings = run.recipe, run.recipe.train
     train = get_split(store, run.facts["split"]).train
+    same_on_all_ranks(train, "training clips")
     pipeline = evolve(recipe.data.pipeline, bodies=run.shape.bodies)
     stored = partial(build_clips, store, pipeline, dtype=np.dtype(recipe.data.dtype), mmap=True)
     world.once(lambda: len(stored()))  # one process fills the cache
@@ -171,7 +173,7 @@ def _train(run: Run, store: Store, world: World, device: torch.device, progress:
                 _checkpoint(run, method, optimizer, epoch + 1)
     if events is not None:
         events.close()
-    world.once(lambda: run.save_encoder(method.encoder))
+    world.once(lambda: run.save_encoder(method.encoder, training.epochs))
     return run
 
 

@@ -9,19 +9,33 @@ from collections.abc import Sequence
 from tyro.extras import SubcommandApp
 
 from skel_recipes.commands.bench import bench
+from skel_recipes.commands.compare import compare
 from skel_recipes.commands.data import (
     data_convert,
     data_formats,
     data_import,
     data_info,
+    data_leaks,
     data_merge,
     data_synth,
     data_validate,
 )
 from skel_recipes.commands.demo import demo
-from skel_recipes.commands.evaluate import eval_fuse, eval_knn, eval_linear
+from skel_recipes.commands.embed import embed
+from skel_recipes.commands.evaluate import (
+    eval_clustering,
+    eval_few_shot,
+    eval_fuse,
+    eval_knn,
+    eval_linear,
+    eval_mlp,
+    eval_retrieval,
+    eval_robust,
+)
 from skel_recipes.commands.pretrain import pretrain, recipe
 from skel_recipes.commands.show import show
+from skel_recipes.commands.table import table
+from skel_recipes.commands.tune import eval_finetune, eval_semi, eval_transfer
 
 
 def _app() -> SubcommandApp:
@@ -30,19 +44,31 @@ def _app() -> SubcommandApp:
     data.command(name="formats")(data_formats)
     data.command(name="info")(data_info)
     data.command(name="validate")(data_validate)
+    data.command(name="leaks")(data_leaks)
     data.command(name="merge")(data_merge)
     data.command(name="convert")(data_convert)
     data.command(name="synth")(data_synth)
     evaluation = SubcommandApp()
     evaluation.command(name="linear")(eval_linear)
+    evaluation.command(name="mlp")(eval_mlp)
     evaluation.command(name="knn")(eval_knn)
+    evaluation.command(name="retrieval")(eval_retrieval)
+    evaluation.command(name="few-shot")(eval_few_shot)
+    evaluation.command(name="clustering")(eval_clustering)
+    evaluation.command(name="finetune")(eval_finetune)
+    evaluation.command(name="semi")(eval_semi)
+    evaluation.command(name="transfer")(eval_transfer)
+    evaluation.command(name="robust")(eval_robust)
     evaluation.command(name="fuse")(eval_fuse)
     app = SubcommandApp()
     app.command(demo)
     app.command(data, name="data", help="Make and look at stores of recordings.")
     app.command(pretrain)
     app.command(recipe)
-    app.command(evaluation, name="eval", help="Evaluate the frozen encoder of a run.")
+    app.command(evaluation, name="eval", help="Evaluate the encoder of a run.")
+    app.command(embed)
+    app.command(compare)
+    app.command(table)
     app.command(show)
     app.command(bench)
     return app

@@ -40,6 +40,19 @@ def test_knn_numbers_naive_loop(task, k):
     assert (np.diff(result.similarities, axis=1) <= 0).all()
 
 
+def test_knn_one_search_serves_several_k(task):
+    train, labels, test, _, _ = task
+    found = skel_eval.knn(train, labels, test, k=20, temperature=0.2)
+    np.testing.assert_array_equal(found.classes, labels[found.neighbours])
+    for k in (1, 5, 20):
+        expected = skel_eval.knn(train, labels, test, k=k, temperature=0.2)
+        for name in ("predictions", "votes", "neighbours", "similarities", "classes"):
+            np.testing.assert_array_equal(getattr(found.at(k), name), getattr(expected, name))
+    for k in (0, 21):
+        with pytest.raises(ValueError, match=f"k must lie in 1..20, the neighbours found, got {k}"):
+            found.at(k)
+
+
 def test_knn_takes_tensors_and_read_only_arrays(task):
     train, labels, test, _, _ = task
     expected = skel_eval.knn(train, labels, test, k=3)
@@ -119,7 +132,7 @@ def test_knn_law_scale_of_a_clip_does_not_matter(seed, first, second):
         ({"k": 0}, "k must lie in 1..120"),
         ({"k": 121}, "k must lie in 1..120"),
         ({"temperature": 0.0}, "temperature must be above 0"),
-        ({"chunk": 0}, "chunk at least 1"),
+        ({"chunk": 0}, "chunk must be at least 1, got 0"),
         ({"test_x": np.zeros((3, 9), np.float32)}, "same width, got 10 and 9"),
         ({"train_y": np.zeros(7, int)}, r"train_y must have shape \(120,\)"),
         ({"train_y": np.full(120, -1)}, "no labelled row"),

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import attrs
 import numpy as np
@@ -9,57 +8,14 @@ import pytest
 import skel_eval
 from skel_eval import Report, ResultRow
 
-VOID = {"meta", "br", "hr", "img", "link", "input"}
-
-
-class Checker(HTMLParser):
-    """Fails on tags that do not match; collects the headings, the text and all attributes."""
-
-    def __init__(self):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text.append((self.open[-1] if self.open else "", data))
-
-    def headings(self):
-        return [data for tag, data in self.text if tag == "h2"]
-
-
-def parse(path):
-    text = path.read_text(encoding="utf-8")
-    checker = Checker()
-    checker.feed(text)
-    checker.close()
-    assert checker.open == []
-    assert text.startswith("<!DOCTYPE html>")
-    assert "http" not in text
-    assert "link" not in checker.tags
-    assert not any(key in ("src", "srcset") or key.startswith("on") for key, _ in checker.attributes)
-    assert all(value.startswith("#") for key, value in checker.attributes if key == "href")
-    ids = [value for key, value in checker.attributes if key == "id"]
-    assert len(ids) == len(set(ids))
-    return checker, text
-
 
 @pytest.fixture
 def full(task):
     train, labels, test, truth, _ = task
     result = skel_eval.knn(train, labels, test, k=3)
     clips = np.random.default_rng(0).normal(size=(len(train), 3, 10, 4, 2))
+    logits = np.random.default_rng(1).normal(size=(len(test), 4))
+    names = [f"clip-{i}" for i in range(120)]
     gallery = skel_eval.retrieval_gallery(
         result,
         clips.__getitem__,
@@ -83,9 +39,15 @@ def full(task):
         class_names=["walk", "<script>alert(1)</script>", 'say "hello"', "run & jump"],
         labels=truth,
         predictions=result.predictions,
+        calibration=skel_eval.calibration(logits, truth),
         features=test,
-        names=[f"clip-{i}" for i in range(120)],
+        names=names,
+        clip=clips.__getitem__,
+        confused=skel_eval.confused_pairs(
+            truth, result.predictions, test, clips.__getitem__, names=names, pairs=3
+        ),
         gallery=gallery,
+        retrieval=skel_eval.retrieval(train, labels, test, truth, ks=(1, 5)),
         bones=[(1, 0), (2, 1), (3, 2)],
         settings="[a]\nb = '<c>'",
         versions={"torch": "<2>"},
@@ -93,14 +55,16 @@ def full(task):
     )
 
 
-def test_full_report(full, tmp_path):
+def test_full_report(full, tmp_path, parse):
     path = skel_eval.write_report(tmp_path / "report.html", full)
     checker, text = parse(path)
     assert checker.headings() == [
         "Results",
         "Training",
         "Confusion",
+        "Mistakes",
         "Classes",
+        "Calibration",
         "Embedding",
         "Retrieval",
         "Settings",
@@ -114,13 +78,19 @@ def test_full_report(full, tmp_path):
     assert "25.0 %" in words
     # one mark per point, two queries with three neighbours each, charts of loss and rate but not of nan
     points = text.split('class="points"')[1].split("</svg>")[0]
-    assert points.count("<circle") + points.count("<path") == 60
+    assert points.count("<circle") + points.count("<path") == points.count("data-motion=") == 60
+    assert text.count('class="preview') + text.count('class="motion preview') == 1
+    mistakes = text.split('class="confused"')[1].split("</section>")[0]
+    assert mistakes.count('class="pair"') == 3
+    assert mistakes.count("data-motion=") == 9
+    assert f"{100 * full.calibration.expected_error:.1f} points" in text
+    assert f"{100 * full.retrieval.precision[5]:.1f} %" in words
     assert text.count('class="strip"') == 8
     assert text.count('class="chart"') == 2
     assert [name.name for name in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_confusion_is_drawn_as_counted(full, tmp_path):
+def test_confusion_is_drawn_as_counted(full, tmp_path, parse):
     checker, _ = parse(skel_eval.write_report(tmp_path / "report.html", full))
     matrix = skel_eval.confusion_matrix(full.labels, full.predictions)
     titles = [data for tag, data in checker.text if tag == "title"]
@@ -140,12 +110,25 @@ def test_report_is_reproducible_and_replaces(full, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "key", ["results", "metrics", "features", "gallery", "settings", "versions", "predictions"]
+    "key",
+    [
+        "results",
+        "metrics",
+        "features",
+        "gallery",
+        "settings",
+        "versions",
+        "predictions",
+        "confused",
+        "calibration",
+    ],
 )
-def test_sections_without_data_are_left_out(full, tmp_path, key):
+def test_sections_without_data_are_left_out(full, tmp_path, key, parse):
     nothing = attrs.fields_dict(Report)[key].default
-    value = {} if key == "versions" else nothing
-    checker, _ = parse(skel_eval.write_report(tmp_path / "r.html", attrs.evolve(full, **{key: value})))
+    change = {key: {} if key == "versions" else nothing}
+    if key == "gallery":
+        change["retrieval"] = None
+    checker, _ = parse(skel_eval.write_report(tmp_path / "r.html", attrs.evolve(full, **change)))
     missing = {
         "results": {"Results"},
         "metrics": {"Training"},
@@ -154,17 +137,19 @@ def test_sections_without_data_are_left_out(full, tmp_path, key):
         "settings": {"Settings"},
         "versions": {"Versions"},
         "predictions": {"Confusion", "Classes"},
+        "confused": {"Mistakes"},
+        "calibration": {"Calibration"},
     }[key]
     assert missing.isdisjoint(checker.headings())
-    assert len(checker.headings()) == 8 - len(missing)
+    assert len(checker.headings()) == 10 - len(missing)
 
 
-def test_empty_report(tmp_path):
+def test_empty_report(tmp_path, parse):
     checker, _ = parse(skel_eval.write_report(tmp_path / "r.html", Report(title="nothing")))
     assert checker.headings() == []
 
 
-def test_report_of_degenerate_data(tmp_path):
+def test_report_of_degenerate_data(tmp_path, parse):
     labels = np.full(6, -1)
     report = Report(
         title="t",
@@ -202,6 +187,26 @@ def test_a_failed_write_leaves_the_old_report(full, tmp_path, monkeypatch):
         skel_eval.write_report(path, Report(title="other"))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_motions_of_many_clips_stay_small(tmp_path, parse):
+    rng = np.random.default_rng(0)
+    clips = rng.normal(size=(400, 3, 64, 25, 2)).astype(np.float32)
+    labels, predictions = rng.integers(0, 20, size=(2, 400))
+    features = rng.normal(size=(400, 8))
+    report = Report(
+        title="t",
+        labels=labels,
+        predictions=predictions,
+        features=features,
+        clip=clips.__getitem__,
+        confused=skel_eval.confused_pairs(labels, predictions, features, clips.__getitem__),
+        bones=[(i, i // 2) for i in range(1, 25)],
+    )
+    path = skel_eval.write_report(tmp_path / "r.html", report)
+    _, text = parse(path)
+    assert text.count("data-motion=") == 400 + 6 * 3
+    assert path.stat().st_size < 3e6
 
 
 def test_import_is_light():

@@ -41,6 +41,16 @@ def test_strip_absent_bodies_and_missing_joints():
     assert drawn(skel_eval.strip_svg(np.zeros((3, 5, 3, 1)), BONES)) == (0, 0, 0)
 
 
+def test_strip_centred_on_its_first_frame():
+    clip = np.random.default_rng(0).normal(size=(3, 6, 3, 1))
+    clip[:, :, 0] = np.arange(6)[:, None] / 100  # starts at the origin and moves on slowly
+    assert drawn(skel_eval.strip_svg(clip, BONES, 6)) == (6, 12, 18)
+    clip[:, 3, 2] = 0  # far from the origin before and after
+    assert drawn(skel_eval.strip_svg(clip, BONES, 6)) == (6, 11, 17)
+    clip[:, 0, 2] = 0  # now two joints are at zero in the first frame, so neither is its origin
+    assert drawn(skel_eval.strip_svg(clip, BONES, 6)) == (6, 9, 15)
+
+
 def test_strip_up():
     clip = np.ones((2, 1, 2, 1))
     clip[1, 0, 1] = 5  # joint 1 is high up

@@ -118,6 +118,51 @@ def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
     say(f"{store}: {len(opened)} clips, all as they were written")
 
 
+def data_leaks(
+    store: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    split: str | None = None,
+    near: float = 0.05,
+    json: bool = False,
+) -> None:
+    """Look for test clips that stand in the training part too, exactly or nearly.
+
+    Args:
+        store: The store.
+        split: The split; the store's default if not given.
+        near: Distance below which two clips are told, as a share of the size of the test clip, after the
+            pipeline `default`.
+        json: Print JSON.
+    """
+    from skel_data import Default, Store, build_clips, get_split, without_copies
+    from skel_eval import find_leaks
+
+    opened = Store.open(store)
+    chosen = get_split(opened, split)
+    clips = build_clips(opened, Default())
+    found = find_leaks(clips[chosen.train], clips[chosen.test], near=near)
+    copies = len(chosen.test) - len(without_copies(opened, chosen))
+    names = opened.names
+    pairs = [
+        (
+            str(names[chosen.test[row]]),
+            str(names[chosen.train[found.nearest[row]]]),
+            float(found.distances[row]),
+        )
+        for row in [*found.exact, *found.near]
+    ]
+    if json:
+        say_json({"split": chosen.name, "test_clips": len(chosen.test), "copies": copies, "pairs": pairs})
+        return
+    for test, train, distance in pairs:
+        say(f"{test} is {train}, off by {100 * distance:.1f} %")
+    say(
+        f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of recordings of the "
+        f"training part, {len(found.exact)} of its clips, {len(found.near)} nearly"
+    )
+
+
 def data_merge(
     stores: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,

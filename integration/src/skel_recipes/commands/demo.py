@@ -32,6 +32,6 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> 
     say("3. Evaluation of the frozen encoder, baselines beside it.\n")
     for protocol in ("linear", "knn"):
         evaluation = evaluate(run, store, protocol)
-        file = report(run, store, evaluation)
+        file = report(run, evaluation)
         say(as_table(evaluation.result) + "\n")
     say(f"Report: {file}")

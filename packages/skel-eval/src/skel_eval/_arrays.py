@@ -68,7 +68,7 @@ def as_groups(groups: Groups | None, count: int) -> Tensor | None:
         return None
     values = groups.cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
     if values.shape != (count,):
-        raise ValueError(f"groups must have shape ({count},), one per row of train_x, got {values.shape}")
+        raise ValueError(f"groups must have shape ({count},), one per row, got {values.shape}")
     return torch.from_numpy(np.unique(values, return_inverse=True)[1])
 
 

@@ -18,18 +18,34 @@ def curves_html(metrics: Sequence[Mapping[str, object]]) -> str:
     Args:
         metrics: One record per epoch or step; ``epoch``, else ``step``, else the position is the time.
     """
-    time = next((key for key in _TIME if any(_number(record.get(key)) for record in metrics)), None)
-    keys = list(dict.fromkeys(key for record in metrics for key in record if key not in _TIME))
+    return overlaid_html([("", metrics)])
+
+
+def overlaid_html(runs: Sequence[tuple[str, Sequence[Mapping[str, object]]]]) -> str:
+    """The curves of several runs, those of one quantity in one chart.
+
+    Args:
+        runs: Colour and records of each run; an empty colour is that of the page.
+    """
+    records = [record for _, metrics in runs for record in metrics]
+    time = next((key for key in _TIME if any(_number(record.get(key)) for record in records)), None)
+    keys = list(dict.fromkeys(key for record in records for key in record if key not in _TIME))
     charts = []
     for key in sorted(keys, key=_rank):
-        points = []
-        for position, record in enumerate(metrics):
-            x, y = (position if time is None else record.get(time)), record.get(key)
-            if _number(x) and _number(y):
-                points.append((float(x), float(y)))  # type: ignore[arg-type]
-        if len(points) > 1:
-            charts.append(_chart(key, time or "record", points))
+        lines = [(colour, _points(metrics, key, time)) for colour, metrics in runs]
+        lines = [(colour, points) for colour, points in lines if len(points) > 1]
+        if lines:
+            charts.append(_chart(key, time or "record", lines))
     return f'<div class="charts">{"".join(charts)}</div>' if charts else ""
+
+
+def _points(metrics: Sequence[Mapping[str, object]], key: str, time: str | None) -> list[tuple[float, float]]:
+    points = []
+    for position, record in enumerate(metrics):
+        x, y = (position if time is None else record.get(time)), record.get(key)
+        if _number(x) and _number(y):
+            points.append((float(x), float(y)))  # type: ignore[arg-type]
+    return points
 
 
 def _number(value: object) -> bool:
@@ -42,9 +58,8 @@ def _rank(key: str) -> int:
     return 1 if key in ("lr", "learning_rate") else 2
 
 
-def _chart(name: str, time: str, points: Sequence[tuple[float, float]]) -> str:
-    stride = math.ceil(len(points) / _MOST_POINTS)
-    points = [*points[:-1:stride], points[-1]]
+def _chart(name: str, time: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]) -> str:
+    points = [point for _, line in lines for point in line]
     x0, x1 = min(x for x, _ in points), max(x for x, _ in points)
     y0, y1 = min(y for _, y in points), max(y for _, y in points)
     margin = 0.05 * (y1 - y0) or 0.05 * abs(y0) or 1.0
@@ -66,18 +81,19 @@ def _chart(name: str, time: str, points: Sequence[tuple[float, float]]) -> str:
         x = across(tick)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{tick:g}</text>')
-    path = "L".join(f"{across(x):.1f} {down(y):.1f}" for x, y in points)
-    parts.append(
-        f'<path class="axis" d="M{_LEFT} {bottom}H{_WIDTH - _RIGHT}"/><path class="curve" d="M{path}"/>'
-    )
+    parts.append(f'<path class="axis" d="M{_LEFT} {bottom}H{_WIDTH - _RIGHT}"/>')
+    for colour, line in lines:
+        stride = math.ceil(len(line) / _MOST_POINTS)
+        path = "L".join(f"{across(x):.1f} {down(y):.1f}" for x, y in [*line[:-1:stride], line[-1]])
+        hue = f' style="stroke:{colour}"' if colour else ""
+        parts.append(f'<path class="curve"{hue} d="M{path}"/>')
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(
         f'<text class="label" x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(time)}</text>'
     )
-    last = points[-1]
+    last = f"<span>{points[-1][1]:.4g} at the end</span>" if len(lines) == 1 else ""
     return (
-        f'<figure class="chart"><figcaption><b>{escape(name)}</b> '
-        f"<span>{last[1]:.4g} at the end</span></figcaption>"
+        f'<figure class="chart"><figcaption><b>{escape(name)}</b> {last}</figcaption>'
         f'<svg role="img" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" height="{_HEIGHT:g}">'
         f"<title>{escape(name)} by {escape(time)}</title>{''.join(parts)}</svg></figure>"
     )

@@ -1,5 +1,6 @@
 """Features in the plane."""
 
+import math
 from collections.abc import Callable, Sequence
 from html import escape
 
@@ -18,6 +19,7 @@ PALETTE = (
     "#7f8c8d",
 )
 _SIZE = 620.0
+MOST_MOVING = 600
 
 
 def plane(features: np.ndarray, seed: int) -> np.ndarray:
@@ -43,8 +45,12 @@ def embedding_html(
     name_of: Callable[[int], str],
     seed: int,
     most: int,
+    preview: str = "",
+    moving: Callable[[int], str] | None = None,
 ) -> str:
     """Scatter plot: colour is the class, a dot was predicted right, a cross wrong. Empty without variation.
+
+    A point that is hovered over tells its name and classes below `preview`, which then shows its clip.
 
     Args:
         features: (N, D).
@@ -54,6 +60,8 @@ def embedding_html(
         name_of: Name of a class.
         seed: Seed of the choice of rows and of t-SNE.
         most: More rows than this are thinned out at random.
+        preview: A drawing that shows the clip of a point.
+        moving: Gives the attributes of a point that the drawing needs; used for `MOST_MOVING` points at most.
     """
     keep = np.arange(len(features))
     if len(keep) > most:
@@ -66,21 +74,23 @@ def embedding_html(
     places = 12 + places * ((_SIZE - 24) / max(places.max(), 1e-9))
     width, height = (12 + places.max(0)).tolist()
     radius = 4.0 if len(keep) <= 600 else 2.6
+    stride = math.ceil(len(keep) / MOST_MOVING)
     marks: dict[int, list[str]] = {}
-    for (x, y), row in zip(places, keep.tolist(), strict=True):
+    for place, ((x, y), row) in enumerate(zip(places, keep.tolist(), strict=True)):
         label = int(labels[row])
         hint = [names[row]] if len(names) else []
         hint.append(name_of(label) if label >= 0 else "unlabelled")
         wrong = predictions is not None and label >= 0 and predictions[row] != label
         if wrong and predictions is not None:
             hint.append(f"taken for {name_of(int(predictions[row]))}")
-        shape = (
+        clip = f" {moving(row)}" if moving is not None and place % stride == 0 else ""
+        title = f"{clip}><title>{escape(' · '.join(hint))}</title>"
+        marks.setdefault(label, []).append(
             f'<path d="M{x - radius:.1f} {y - radius:.1f}l{2 * radius} {2 * radius}m0 {-2 * radius}'
-            f'l{-2 * radius} {2 * radius}">{{}}</path>'
+            f'l{-2 * radius} {2 * radius}"{title}</path>'
             if wrong
-            else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{{}}</circle>'
+            else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"{title}</circle>'
         )
-        marks.setdefault(label, []).append(shape.replace("{}", f"<title>{escape(' · '.join(hint))}</title>"))
     groups, legend = [], []
     for label in sorted(marks):
         colour = PALETTE[label % len(PALETTE)] if label >= 0 else "#999999"
@@ -93,7 +103,7 @@ def embedding_html(
     note = "A dot was predicted right, a cross wrong. " if predictions is not None else ""
     if len(marks) > len(PALETTE):
         note += "Colours repeat. "
-    note += "Choose a class to see it alone; hover for names."
+    note += "Choose a class to see it alone."
     if len(keep) < len(labels):
         note += f" {len(keep)} of {len(labels)} clips, drawn at random."
     return (
@@ -102,5 +112,6 @@ def embedding_html(
         f'<div class="embedding"><svg role="img" class="points" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}"><title>Embedding of the test clips</title>'
         f"{''.join(groups)}</svg>"
-        f'<div class="legend">{"".join(legend)}</div></div>'
+        f'<div class="beside">{preview}<p class="told" aria-live="polite"></p>'
+        f'<div class="legend">{"".join(legend)}</div></div></div>'
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from skel_eval._arrays import Array, as_tensor
+from skel_eval._arrays import Array, as_features, as_tensor
 
 
 def fuse(logits: Sequence[Array], weights: Sequence[float] | None = None) -> np.ndarray:
@@ -25,9 +25,37 @@ def fuse(logits: Sequence[Array], weights: Sequence[float] | None = None) -> np.
     shapes = {tuple(stream.shape) for stream in streams}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         raise ValueError(f"every stream must have the same shape (N, classes), got {sorted(shapes)}")
-    factors = [1.0] * len(streams) if weights is None else [float(weight) for weight in weights]
-    if len(factors) != len(streams) or not all(factor >= 0 for factor in factors) or not any(factors):
-        raise ValueError(f"{len(streams)} streams need as many weights >= 0, not all 0, got {factors}")
+    factors = _factors(weights, len(streams))
     # a stream of weight 0 is left out: its -inf for a class it never saw would become NaN
     used = [factor * stream for factor, stream in zip(factors, streams, strict=True) if factor]
     return torch.stack(used).sum(0).numpy()
+
+
+def side_by_side(parts: Sequence[Array], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Features of several encoders as one: its cosine similarity is the weighted mean of theirs.
+
+    Args:
+        parts: One (N, D) array per encoder, rows in the same order.
+        weights: One number >= 0 per encoder; None for equal ones.
+
+    Returns:
+        (N, sum of all D); of one encoder its features as they are.
+
+    Raises:
+        ValueError: If the rows differ in number, or weights do not match the encoders, are negative or all 0.
+    """
+    features = [as_features(part, "features").cpu().numpy() for part in parts]
+    if len({len(part) for part in features}) != 1:
+        raise ValueError(f"every encoder must have the same rows, got {[len(part) for part in features]}")
+    factors = _factors(weights, len(features))
+    if len(features) == 1:
+        return features[0]
+    unit = [part / np.linalg.norm(part, axis=1, keepdims=True).clip(1e-12) for part in features]
+    return np.concatenate([factor**0.5 * part for factor, part in zip(factors, unit, strict=True)], axis=1)
+
+
+def _factors(weights: Sequence[float] | None, count: int) -> list[float]:
+    factors = [1.0] * count if weights is None else [float(weight) for weight in weights]
+    if len(factors) != count or not all(factor >= 0 for factor in factors) or not any(factors):
+        raise ValueError(f"{count} streams need as many weights >= 0, not all 0, got {factors}")
+    return factors

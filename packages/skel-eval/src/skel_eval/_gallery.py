@@ -8,7 +8,8 @@ from attrs import define, field
 
 from skel_eval._arrays import Array
 from skel_eval._knn import KnnResult
-from skel_eval._strip import Bones, strip_svg
+from skel_eval._place import Bones
+from skel_eval._strip import strip_svg
 
 
 @define(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from skel_eval._arrays import Array, as_features, as_labels, labelled_rows, same_width
+from skel_eval._blocks import rows_per_block
 
 
 @define(frozen=True, eq=False)
@@ -18,12 +19,38 @@ class KnnResult:
         votes: Share of the vote of each class, (N_test, classes); rows sum to 1.
         neighbours: Rows of `train_x`, nearest first, (N_test, k).
         similarities: Their cosine similarities, (N_test, k).
+        classes: Their classes, (N_test, k).
+        temperature: That of the vote.
     """
 
     predictions: np.ndarray = field(repr=False)
     votes: np.ndarray = field(repr=False)
     neighbours: np.ndarray = field(repr=False)
     similarities: np.ndarray = field(repr=False)
+    classes: np.ndarray = field(repr=False)
+    temperature: float
+
+    def at(self, k: int) -> "KnnResult":
+        """The result for a smaller number of neighbours, without another search.
+
+        Raises:
+            ValueError: If `k` is not in 1..number of neighbours.
+        """
+        if not 1 <= k <= self.neighbours.shape[1]:
+            raise ValueError(f"k must lie in 1..{self.neighbours.shape[1]}, the neighbours found, got {k}")
+        neighbours, similarities, classes = (
+            values[:, :k] for values in (self.neighbours, self.similarities, self.classes)
+        )
+        return _vote(neighbours, similarities, classes, self.votes.shape[1], self.temperature)
+
+
+def _vote(
+    neighbours: np.ndarray, similarities: np.ndarray, classes: np.ndarray, count: int, temperature: float
+) -> KnnResult:
+    # softmax is the same vote up to a factor per row, and cannot overflow
+    weights = torch.softmax(torch.from_numpy(similarities) / temperature, 1)
+    votes = weights.new_zeros(len(weights), count).scatter_add_(1, torch.from_numpy(classes), weights)
+    return KnnResult(votes.argmax(1).numpy(), votes.numpy(), neighbours, similarities, classes, temperature)
 
 
 def nearest(queries: Tensor, bank: Tensor, k: int, chunk: int) -> tuple[Tensor, Tensor]:
@@ -50,7 +77,7 @@ def knn(
     *,
     k: int = 1,
     temperature: float = 0.1,
-    chunk: int = 1024,
+    chunk: int | None = None,
     device: torch.device | str | None = None,
 ) -> KnnResult:
     """Classify each test row by a weighted vote of its `k` nearest train rows.
@@ -58,6 +85,7 @@ def knn(
     A neighbour of cosine similarity s votes for its class with weight exp(s / temperature), as in the
     instance discrimination of Wu et al. (2018) and in the published programs of the field; k = 1 is
     the usual protocol. The neighbours of test rows in the train set are the answer of a retrieval, too.
+    For several k, search once with the largest and ask the result for the others: ``result.at(5)``.
 
     Args:
         train_x: Features, (N_train, D).
@@ -65,7 +93,8 @@ def knn(
         test_x: Features, (N_test, D).
         k: Number of neighbours.
         temperature: Temperature of the vote, above 0.
-        chunk: Test rows per block: memory is `chunk` x N_train numbers, results do not depend on it.
+        chunk: Test rows per block, which holds `chunk` x N_train numbers; None means what fits in 256 MiB.
+            Results do not depend on it.
         device: Where to compute; None means where `train_x` is.
 
     Raises:
@@ -77,15 +106,17 @@ def knn(
     rows = labelled_rows(labels)
     if not 1 <= k <= len(rows):
         raise ValueError(f"k must lie in 1..{len(rows)}, the number of labelled train rows, got {k}")
-    if not temperature > 0 or chunk < 1:
-        raise ValueError(f"temperature must be above 0 and chunk at least 1, got {temperature} and {chunk}")
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, got {temperature}")
     device = train.device if device is None else device
     bank = functional.normalize(train[rows.to(train.device)].to(device))
     queries = functional.normalize(test.to(device, bank.dtype))
-    similarities, positions = nearest(queries, bank, k, chunk)
-    similarities, positions = similarities.cpu(), positions.cpu()
-    classes = int(labels.max()) + 1
-    # softmax is the same vote up to a factor per row, and cannot overflow
-    weights = torch.softmax(similarities / temperature, 1)
-    votes = weights.new_zeros(len(test), classes).scatter_add_(1, labels[rows[positions]], weights)
-    return KnnResult(votes.argmax(1).numpy(), votes.numpy(), rows[positions].numpy(), similarities.numpy())
+    similarities, positions = nearest(queries, bank, k, rows_per_block(len(bank), chunk))
+    neighbours = rows[positions.cpu()]
+    return _vote(
+        neighbours.numpy(),
+        similarities.cpu().numpy(),
+        labels[neighbours].numpy(),
+        int(labels.max()) + 1,
+        temperature,
+    )

@@ -1,22 +1,27 @@
 """One page that tells how good a representation is: a single HTML file that needs nothing else."""
 
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from attrs import define, field
 
+from skel_eval._arrays import Array
+from skel_eval._calibration import Calibration
+from skel_eval._calibration_html import calibration_html
+from skel_eval._confused import ConfusedPair, confused_html
 from skel_eval._confusion import classes_html, confusion_html
 from skel_eval._curves import curves_html
 from skel_eval._embedding import embedding_html
 from skel_eval._gallery import GalleryRow, gallery_html
 from skel_eval._metrics import confusion_matrix
+from skel_eval._motion import SIDE, bones_data, motion, motion_data
+from skel_eval._page import page, write_page
+from skel_eval._place import Bones
 from skel_eval._results import ResultRow, headline_html, results_html
-from skel_eval._strip import Bones
+from skel_eval._retrieval import RetrievalResult
 
 
 @define(frozen=True, eq=False)
@@ -31,12 +36,18 @@ class Report:
         class_names: Name of each class; a class without one goes by its number.
         labels: Classes of the test clips, (N,); negative means unlabelled.
         predictions: Predicted classes of the test clips, (N,), of the headline result.
+        calibration: As from `calibration`.
         features: Features of the test clips for the embedding plot, (N, D).
         names: Name of each test clip.
+        clip: Gives the clip of a row of the test clips, (C, T, V, M): a point of the embedding plot that is
+            hovered over then shows it moving.
+        confused: As from `confused_pairs`.
         gallery: As from `retrieval_gallery`.
-        bones: (child, parent) pairs of joints, to draw the gallery.
+        retrieval: As from `retrieval`.
+        bones: (child, parent) pairs of joints, to draw clips.
         up: Whether the second coordinate of clips points up.
         frames: Figures per strip of the gallery.
+        motion_frames: Frames of a moving figure, at most; half as many in the embedding plot.
         settings: The resolved recipe, as text.
         versions: Versions by name of the software.
         seed: Seed of the embedding plot.
@@ -50,12 +61,17 @@ class Report:
     class_names: Sequence[str] = ()
     labels: np.ndarray | None = field(default=None, repr=False)
     predictions: np.ndarray | None = field(default=None, repr=False)
+    calibration: Calibration | None = None
     features: np.ndarray | None = field(default=None, repr=False)
     names: Sequence[str] = field(default=(), repr=False)
+    clip: Callable[[int], Array] | None = field(default=None, repr=False)
+    confused: Sequence[ConfusedPair] = field(default=(), repr=False)
     gallery: Sequence[GalleryRow] = field(default=(), repr=False)
+    retrieval: RetrievalResult | None = None
     bones: Bones = ()
     up: bool = True
     frames: int = 7
+    motion_frames: int = 32
     settings: str = ""
     versions: Mapping[str, str] = field(factory=dict)
     seed: int = 0
@@ -90,41 +106,12 @@ def write_report(path: str | os.PathLike[str], report: Report) -> Path:
     Raises:
         FileNotFoundError: If the folder does not exist.
     """
-    target = Path(path)
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"the folder of the report does not exist: {target.parent}")
-    text = report_html(report)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    return target
+    return write_page(path, report_html(report))
 
 
 def report_html(report: Report) -> str:
     """The page as text."""
-    sections = [(name, body) for name, body in _sections(report) if body]
-    links = "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name, _ in sections)
-    navigation = f"<nav>{links}</nav>" if len(sections) > 1 else ""
-    bodies = "".join(
-        f'<section id="{_anchor(name)}"><h2>{escape(name)}</h2>{body}</section>' for name, body in sections
-    )
-    subtitle = f'<p class="subtitle">{escape(report.subtitle)}</p>' if report.subtitle else ""
-    assets = files("skel_eval")
-    style = assets.joinpath("report.css").read_text(encoding="utf-8")
-    script = assets.joinpath("report.js").read_text(encoding="utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(report.title)}</title><style>{style}</style></head><body>"
-        f"<header><h1>{escape(report.title)}</h1>{subtitle}{headline_html(report.results)}{navigation}</header>"
-        f"<main>{bodies}</main><script>{script}</script></body></html>\n"
-    )
+    return page(report.title, report.subtitle, headline_html(report.results), _sections(report))
 
 
 def _sections(report: Report) -> list[tuple[str, str]]:
@@ -133,32 +120,67 @@ def _sections(report: Report) -> list[tuple[str, str]]:
     if labels is not None and predictions is not None and (np.asarray(labels) >= 0).any():
         highest = int(max(labels.max(), predictions.max()))
         matrix = confusion_matrix(labels, predictions, max(len(report.class_names), highest + 1))
-    embedding = ""
-    if labels is not None and report.features is not None:
-        embedding = embedding_html(
-            report.features,
-            labels,
-            predictions,
-            report.names,
-            report.name_of,
-            report.seed,
-            report.most_points,
-        )
-    versions = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(version)}</td></tr>"
-        for name, version in report.versions.items()
-    )
+    drawing = report.bones, report.name_of
     return [
         ("Results", results_html(report.results)),
         ("Training", curves_html(report.metrics)),
         ("Confusion", "" if matrix is None else confusion_html(matrix, report.name_of)),
+        ("Mistakes", confused_html(report.confused, *drawing, report.motion_frames, report.up)),
         ("Classes", "" if matrix is None else classes_html(matrix, report.name_of)),
-        ("Embedding", embedding),
-        ("Retrieval", gallery_html(report.gallery, report.bones, report.name_of, report.frames, report.up)),
+        ("Calibration", "" if report.calibration is None else calibration_html(report.calibration)),
+        ("Embedding", _embedding(report)),
+        (
+            "Retrieval",
+            _retrieval(report.retrieval) + gallery_html(report.gallery, *drawing, report.frames, report.up),
+        ),
         ("Settings", f"<pre>{escape(report.settings)}</pre>" if report.settings else ""),
-        ("Versions", f'<table class="versions">{versions}</table>' if versions else ""),
+        ("Versions", _versions(report.versions)),
     ]
 
 
-def _anchor(name: str) -> str:
-    return name.lower().replace(" ", "-")
+def _embedding(report: Report) -> str:
+    if report.labels is None or report.features is None:
+        return ""
+    clip, preview, moving = report.clip, "", None
+    if clip is not None and len(report.labels):
+        frames = max(report.motion_frames // 2, 1)
+        skeleton = bones_data(report.bones, clip(0).shape[2])
+        preview = (
+            f'<svg class="motion preview empty" role="img" viewBox="0 0 {SIDE} {SIDE}" width="{SIDE}" '
+            f'height="{SIDE}" aria-label="the clip of the point" {skeleton}></svg>'
+        )
+
+        def moving(row: int) -> str:
+            return motion_data(motion(clip(row), report.bones, frames, up=report.up))
+
+    return embedding_html(
+        report.features,
+        report.labels,
+        report.predictions,
+        report.names,
+        report.name_of,
+        report.seed,
+        report.most_points,
+        preview,
+        moving,
+    )
+
+
+def _retrieval(found: RetrievalResult | None) -> str:
+    if found is None:
+        return ""
+    head = "".join(f"<th>at {k}</th>" for k in found.precision)
+    rows = "".join(
+        f"<tr><th>{name}</th>{''.join(f'<td>{100 * value:.1f} %</td>' for value in of.values())}</tr>"
+        for name, of in (("precision", found.precision), ("recall", found.recall))
+    )
+    return (
+        f'<p class="note">Over {found.queries} test clips, by cosine similarity to training clips; '
+        f"mean average precision {100 * found.mean_average_precision:.1f} %.</p>"
+        f'<table class="numbers"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    rows = "".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in versions.items())
+    return f'<table class="versions">{rows}</table>' if rows else ""

@@ -1,13 +1,11 @@
 """A clip as a strip of stick figures, in SVG."""
 
-from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 
-from skel_eval._arrays import Array, as_tensor
-
-Bones = Sequence[tuple[int, int]]
+from skel_eval._arrays import Array
+from skel_eval._place import Bones, placed
 
 # first body in the colour of the text, others in colours that stay apart for colour-blind eyes
 _BODY_COLOURS = ("currentColor", "#d55e00", "#0072b2", "#009e73")
@@ -28,8 +26,9 @@ def strip_svg(
     """Draw evenly spaced frames of a clip side by side.
 
     Frames without a body are passed over. Each figure is centred in its own panel; scale and
-    height are shared by all panels. A joint at exactly zero is missing and not drawn, except one
-    that is zero throughout the clip: that is the joint the clip was centred on.
+    height are shared by all panels. A joint at exactly zero is missing and not drawn, except one that
+    the clip was centred on: it is zero throughout the clip, or the only one in its frame and close to
+    the origin in the frame before or after.
 
     Args:
         clip: Coordinates, (C, T, V, M).
@@ -48,24 +47,7 @@ def strip_svg(
         ValueError: If `clip` has not four axes, `frames` is below 1, or `axes` or `bones` name
             channels or joints that do not exist.
     """
-    values = as_tensor(clip, "clip").cpu().double().numpy()
-    if values.ndim != 4:
-        raise ValueError(f"clip must have shape (C, T, V, M), got {values.shape}")
-    channels, _, joints, _ = values.shape
-    if frames < 1:
-        raise ValueError(f"frames must be at least 1, got {frames}")
-    if not all(0 <= axis < channels for axis in axes):
-        raise ValueError(f"axes must lie in 0..{channels - 1}, got {axes}")
-    if not all(0 <= joint < joints for bone in bones for joint in bone):
-        raise ValueError(f"bones must name joints 0..{joints - 1}, got {tuple(bones)}")
-    seen = _present(values)
-    times = np.flatnonzero(seen.any((1, 2)))
-    if len(times):
-        times = times[np.linspace(0, len(times) - 1, min(frames, len(times))).round().astype(int)]
-    points = values[list(axes)].transpose(1, 3, 2, 0)[times]  # frames, bodies, joints, 2
-    seen = seen.transpose(0, 2, 1)[times]
-    if up:
-        points = points * (1, -1)
+    times, points, seen = placed(clip, bones, frames, axes, up)
     lowest, highest = _bounds(points, seen)
     width = (highest - lowest)[:, 0].max(initial=0.0)
     tall = highest[:, 1].max(initial=-np.inf) - lowest[:, 1].min(initial=np.inf)
@@ -89,17 +71,6 @@ def strip_svg(
         f'viewBox="0 0 {full:.1f} {height:.1f}"><title>{escape(title or "stick figures")}</title>'
         f"{''.join(figures)}</svg>"
     )
-
-
-def _present(values: np.ndarray) -> np.ndarray:
-    """Which joints are there, (T, V, M)."""
-    there: np.ndarray = (values != 0).any(0)
-    body = there.any(1, keepdims=True)
-    centre = ~there.any(0)
-    # one joint that is always zero is the origin of the clip; several are joints that were never seen
-    centre &= centre.sum(0) == 1
-    present: np.ndarray = there | (centre & body)
-    return present
 
 
 def _bounds(points: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -27,7 +27,7 @@ class ProbeResult:
         logits: (N_test, classes); -inf for a class without train rows.
         accuracy: Share of the labelled test rows that are predicted right.
         train_accuracy: The same on the train rows.
-        strength: Regularisation that was used; None for the sgd solver.
+        strength: Regularisation that was used; None for the solvers sgd and adam.
         held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
         weight: (classes, D): the classifier is ``features @ weight.T + bias``.
         bias: (classes,).

@@ -1,0 +1,122 @@
+"""Features for other programs: files, scikit-learn, windows of long recordings."""
+
+import json
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from skel_eval import FeatureSet, evaluate_features
+from skel_recipes import SkeletonFeatures, classify_windows, embed_recordings, embed_windows, evaluate
+from skel_recipes.cli import main
+
+
+def skel(capsys, *words):
+    status = main([str(word) for word in words])
+    return status, capsys.readouterr()
+
+
+@pytest.fixture
+def recordings(store):
+    return [store.clip(row) for row in range(len(store))]
+
+
+def test_features_of_recordings_are_those_of_the_store(run, store, recordings):
+    features = embed_recordings(run, recordings, tracks=[store.tracks(row) for row in range(len(store))])
+    expected = evaluate(run, store, "knn").features
+    np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_file_of_features_gives_the_result_of_the_run(run, store, tmp_path, capsys):
+    file = tmp_path / "features.npz"
+    assert skel(capsys, "embed", run.path, store.path, file)[0] == 0
+    for protocol in ("linear", "knn", "retrieval"):
+        result = evaluate(run, store, protocol).result
+        outcome = evaluate_features(FeatureSet.load(file), protocol)
+        assert outcome.scores == {name: result[name] for name in outcome.scores}
+        status, output = skel(capsys, "eval", protocol, file, "--json")
+        assert status == 0
+        assert json.loads(output.out)[result["headline"]] == result[result["headline"]]
+    status, output = skel(capsys, "eval", "knn", file, store.path)
+    assert (status, "takes no store" in output.err) == (1, True)
+    status, output = skel(capsys, "eval", "knn", run.path)
+    assert (status, "expected: skel eval knn RUN STORE" in output.err) == (1, True)
+
+
+def test_windows_cover_every_recording(run, store):
+    windows = embed_windows(run, store, length=10, step=4)
+    assert windows.features.shape == (len(windows.clips), run.encoder().feature_dim)
+    for row, frames in enumerate(store.lengths.tolist()):
+        mine = windows.clips == row
+        starts, stops = windows.starts[mine], windows.stops[mine]
+        assert (starts[0], stops[-1]) == (0, frames)
+        assert (np.diff(starts) <= 4).all()
+        assert (stops - starts == min(10, frames)).all()
+    whole = embed_windows(run, store, length=1000, step=1)
+    np.testing.assert_allclose(whole.features, evaluate(run, store, "knn").features, rtol=1e-5, atol=1e-6)
+
+
+def test_windows_are_told_apart_by_a_probe(run, store):
+    windows = embed_windows(run, store, length=1000, step=1)
+    classes, probabilities = classify_windows(run, store, windows)
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    np.testing.assert_array_equal(probabilities.argmax(1), classes)
+    evaluation = evaluate(run, store, "linear")
+    np.testing.assert_array_equal(classes[evaluation.split.test], evaluation.predictions)
+
+
+def test_window_file(run, store, tmp_path, capsys):
+    out = tmp_path / "windows.npz"
+    words = ("--window", "12", "--step", "6", "--labelled", store.path)
+    assert skel(capsys, "embed", run.path, store.path, out, *words)[0] == 0
+    with np.load(out) as file:
+        assert set(file) == {"name", "start", "stop", "class", "probability", "features"}
+        assert set(file["class"]) <= set(store.classes)
+        assert len(file["name"]) == len(file["features"])
+
+
+@pytest.mark.skipif(find_spec("pyarrow") is not None, reason="the extra parquet is installed")
+def test_parquet_is_an_extra(run, store, tmp_path, capsys):
+    status, output = skel(capsys, "embed", run.path, store.path, tmp_path / "features.parquet")
+    assert (status, "skel-recipes[parquet]" in output.err) == (1, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_parquet(run, store, tmp_path, capsys):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    file = tmp_path / "features.parquet"
+    assert skel(capsys, "embed", run.path, store.path, file)[0] == 0
+    table = parquet.read_table(file)
+    assert table.column("name").to_pylist() == store.names.tolist()
+    features = np.array(table.column("features").to_pylist(), np.float32)
+    np.testing.assert_array_equal(features, evaluate(run, store, "knn").features)
+
+
+def test_step_of_a_scikit_learn_pipeline(run, store, recordings):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    from sklearn.base import clone
+    from sklearn.pipeline import make_pipeline
+
+    features = SkeletonFeatures(run.path)
+    assert clone(features).get_params() == {"run": run.path, "stream": None, "device": "auto"}
+    model = make_pipeline(features, linear_model.RidgeClassifier())
+    train = store.subjects % 2 == 0
+    model.fit([x for x, kept in zip(recordings, train, strict=True) if kept], store.labels[train])
+    np.testing.assert_array_equal(model[:-1].transform(recordings), embed_recordings(run, recordings))
+    assert set(model.predict(recordings)) <= set(store.labels.tolist())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["features.csv"], ".npz or .parquet"),
+        (["features.npz", "--step", "3"], "are for windows"),
+        (["features.npz", "--window", "-1"], "1 or more frames"),
+        (["features.npz", "--stream", "bone"], "has no stream 'bone'"),
+    ],
+)
+def test_errors(run, store, tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    status, output = skel(capsys, "embed", run.path, store.path, *words)
+    assert (status, message in output.err) == (1, True), output.err
+    assert not list(tmp_path.iterdir())

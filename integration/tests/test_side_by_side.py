@@ -1,0 +1,298 @@
+"""Run folders side by side: groups of seeds, the table of results, the comparison."""
+
+import csv
+import importlib.util
+import io
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from skel_recipes import Run, dump_recipe, load_recipe, recipe_names
+from skel_recipes._compare import compare_runs
+from skel_recipes._seeds import evaluations, flat, grouped
+from skel_recipes._table import measured, published_cells, table_rows
+from skel_recipes.commands.compare import compare
+from skel_recipes.commands.table import table
+
+CELL = "paper/aimclr-ntu60-xsub-joint"
+
+
+def result(recipe, seed, right, run, **change):
+    return {
+        "protocol": "linear",
+        "dataset": "ntu60",
+        "split": "xsub",
+        "recipe": recipe,
+        "stream": "joint",
+        "runs": [str(run)],
+        "seed": seed,
+        "headline": "accuracy",
+        "accuracy": right,
+        "baselines": {
+            "untrained encoder": {"accuracy": 0.5},
+            "ridge on coordinates": {"accuracy": 0.6},
+            "chance": {"accuracy": 0.1},
+        },
+        "settings": {},
+        "train_clips": 80,
+        "test_clips": 40,
+        "test_clips_that_are_copies": 0,
+    } | change
+
+
+@pytest.fixture
+def make(tmp_path):
+    """A run folder without training, with a linear evaluation of 40 test clips."""
+
+    def run(name, recipe=CELL, seed=0, hits=30, predictions=True, settings=None, evaluated=True):
+        path = tmp_path / name
+        (path / "eval").mkdir(parents=True)
+        recipe = load_recipe(recipe, {"train.seed": seed} | (settings or {}))
+        facts = {
+            "format": "skel-run",
+            "version": 1,
+            "store": {"path": str(tmp_path / "no.store"), "dataset": "ntu60", "hash": "0"},
+            "split": "xsub",
+        }
+        metrics = [{"epoch": e, "loss": 1 / e, "seconds": 30.0, "clips_per_second": 10.0} for e in (1, 2)]
+        (path / "recipe.toml").write_text(dump_recipe(recipe), encoding="utf-8")
+        (path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+        (path / "metrics.jsonl").write_text("\n".join(map(json.dumps, metrics)), encoding="utf-8")
+        save_file({"a": np.zeros((3, 4)), "running_mean": np.zeros(9)}, path / "encoder.safetensors")
+        if not evaluated:
+            return Run.open(path)
+        write(path, "ntu60-xsub-linear", result(recipe.name, seed, hits / 40, path))
+        if predictions:
+            labels = np.arange(40) % 4
+            order = np.random.default_rng(seed).permutation(40)
+            guess = np.where(order < hits, labels, (labels + 1) % 4)
+            np.savez(
+                path / "eval" / "ntu60-xsub-linear.npz",
+                labels=labels,
+                predictions=guess,
+                clips=np.arange(100, 140),
+                groups=np.arange(40) % 20,
+            )
+        return Run.open(path)
+
+    return run
+
+
+def write(path, stem, content):
+    (path / "eval" / f"{stem}.json").write_text(json.dumps(content), encoding="utf-8")
+
+
+def test_runs_that_differ_in_seed_only_are_one_group(make):
+    runs = [make("b", seed=1), make("a"), make("c", settings={"optim.lr": 0.5}), make("d", recipe="compact")]
+    groups = grouped([*runs, runs[0]])
+    assert [[run.path.name for run in group.runs] for group in groups] == [["a", "b"], ["c"], ["d"]]
+    assert [group.name for group in groups] == [CELL, f"{CELL}, optim.lr 0.5", "compact"]
+    assert grouped(runs[:2])[0].name == CELL
+    # the folder says what it was run with, whatever is beside it
+    assert grouped(runs[2:3])[0].name == f"{CELL}, optim.lr 0.5"
+
+
+def test_the_same_run_twice_is_an_error(make):
+    with pytest.raises(ValueError, match="same settings and the same seed"):
+        grouped([make("a"), make("b")])
+
+
+def test_flat_is_what_set_takes():
+    recipe = load_recipe("aimclr")
+    values = flat(recipe)
+    assert values["train.epochs"] == str(recipe.train.epochs)
+    assert values["method.view.0.name"] == "temporal_crop_resize"
+    assert not any(value.startswith("{") for value in values.values())
+
+
+@pytest.mark.parametrize(
+    ("stem", "change", "protocol", "stream"),
+    [
+        ("ntu60-xsub-linear", {}, "linear", "joint"),
+        ("ntu60-xsub-knn1", {"protocol": "knn"}, "1-NN", "joint"),
+        ("ntu60-xsub-linear-joint", {}, "linear", "joint"),
+        ("ntu60-xsub-semi-0.1", {"protocol": "semi"}, "semi-0.1", "joint"),
+        ("ntu60-xsub-linear-fused", {"stream": "joint+bone"}, "linear", "joint+bone"),
+        (
+            "ntu60-xsub-linear-fused-0.6-0.4",
+            {"stream": "joint+bone", "settings": {"weights": [0.6, 0.4]}},
+            "linear",
+            "joint+bone (0.6, 0.4)",
+        ),
+        ("ntu60-xsub-clustering", {"headline": "nmi", "nmi": 0.3}, "clustering, nmi", "joint"),
+    ],
+)
+def test_evaluations_are_told_apart(make, stem, change, protocol, stream):
+    run = make("a", evaluated=False)
+    write(run.path, stem, result(CELL, 0, 0.5, run.path, **change))
+    (one,) = evaluations(run)
+    assert (one.protocol, one.stream) == (protocol, stream)
+
+
+def test_evaluations_with_other_runs_are_left_out(make):
+    run = make("a")
+    write(run.path, "ntu60-xsub-linear-fused-b", result(CELL, 0, 0.5, run.path, runs=["a", "b"]))
+    assert len(evaluations(run)) == 1
+
+
+def test_measured(make):
+    (row,) = measured(grouped([make("a", hits=30), make("b", seed=1, hits=32)]))
+    assert row.key == (CELL, "ntu60", "xsub", "linear", "joint")
+    assert row.seeds == (0, 1)
+    assert row.accuracy.mean == pytest.approx(31 / 40)
+    assert row.accuracy.std == pytest.approx(2 / 40 / 2**0.5)
+    assert row.untrained.mean == 0.5
+    assert row.baselines == {"ridge on coordinates": pytest.approx(0.6), "chance": pytest.approx(0.1)}
+    assert (row.minutes, row.clips_per_second, row.parameters) == (1.0, 10.0, 12)
+    assert row.published == ((74.34, "README of github.com/Levigty/AimCLR"),)
+
+
+def test_results_without_copies_are_rows_of_their_own(make):
+    run = make("a")
+    copies = result(CELL, 0, 0.75, run.path, accuracy_without_copies=0.7, test_clips_that_are_copies=4)
+    copies["baselines"]["untrained encoder"]["accuracy_without_copies"] = 0.4
+    write(run.path, "ntu60-xsub-linear", copies)
+    rows = table_rows(measured(grouped([run])))
+    assert [(row.split, row.ours.mean, row.untrained.mean) for row in rows] == [
+        ("xsub", 0.75, 0.5),
+        ("xsub without copies", 0.7, 0.4),
+    ]
+    assert rows[1].published == ()
+
+
+def test_every_published_number_has_a_cell_and_a_command():
+    cells = published_cells()
+    numbers = sum(len(load_recipe(name).published) for name in recipe_names())
+    assert sum(len(cell.published) for cell in cells) == numbers
+    by = {(cell.method, cell.protocol): cell for cell in cells}
+    assert len(by) == len(cells)
+    assert by[CELL, "linear"].command == (
+        f"skel pretrain {CELL} ntu60.store --out runs/aimclr-ntu60-xsub-joint && "
+        "skel eval linear runs/aimclr-ntu60-xsub-joint ntu60.store"
+    )
+    assert by["paper/scdnet-ntu60-xsub-joint", "1-NN"].command.endswith(
+        "skel eval knn runs/scdnet-ntu60-xsub-joint ntu60.store"
+    )
+    assert by["paper/aimclr-ntu60-xsub-3s", "linear"].command.endswith(
+        "skel eval fuse runs/aimclr-ntu60-xsub-3s ntu60.store --weights 0.6 0.4 0.6"
+    )
+
+
+def test_table_command(make, capsys, tmp_path):
+    runs = tuple(run.path for run in (make("a"), make("b", seed=1, hits=32)))
+    table(runs, format="csv", all=True)
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == len(published_cells())  # one of them filled
+    filled = [row for row in rows if row["ours"]]
+    assert [(row["method"], row["ours"], row["seeds"]) for row in filled] == [(CELL, "77.5", "2")]
+    assert filled[0]["command"] == ""
+    assert all(row["command"] for row in rows if not row["ours"])
+    table(runs, out=tmp_path / "t.md")
+    assert "77.5 ± 3.5" in (tmp_path / "t.md").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="expected: skel table RUN"):
+        table()
+    table((make("c", evaluated=False).path,))
+    assert "was not evaluated yet" in capsys.readouterr().err
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.text = [], []
+
+    def handle_starttag(self, tag, _):
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_compare_command(make, capsys, tmp_path):
+    runs = [
+        make("a", hits=20),
+        make("b", seed=1, hits=22),
+        make("c", seed=2, hits=38, settings={"optim.lr": 0.5}),
+    ]
+    compare(tuple(run.path for run in runs), out=tmp_path / "c.html", resamples=300)
+    told = capsys.readouterr()
+    assert told.out.splitlines()[0].split()[:4] == ["protocol", "method", "seeds", "accuracy"]
+    assert "52.5 ± 3.5" in told.out
+    assert "+42.5 [" in told.out
+    assert "over groups of 40 clips" in told.err
+    text = (tmp_path / "c.html").read_text(encoding="utf-8")
+    reader = Tags()
+    reader.feed(text)
+    assert reader.open == []
+    assert "http" not in text
+    assert "optim.lr" in reader.text
+    assert "train.epochs" not in reader.text
+    assert "class 3" in reader.text  # the store is not there
+
+
+def test_comparison_without_predictions(make):
+    found = compare_runs([make("a"), make("b", recipe="compact", predictions=False)], resamples=100)
+    (difference,) = found.differences.values()
+    assert difference.interval is None
+    assert "not kept" in difference.reason
+
+
+def test_other_streams_than_the_run_is_for_are_protocols_of_their_own(make):
+    run = make("a", recipe="crossclr", evaluated=False)
+    whole = run.recipe.data.stream
+    write(run.path, "ntu60-xsub-linear-fused", result("crossclr", 0, 0.8, run.path, stream=whole))
+    write(run.path, "ntu60-xsub-linear-joint", result("crossclr", 0, 0.7, run.path))
+    found = compare_runs([run, make("b")])
+    assert found.protocols == ["linear, ntu60 xsub", "linear, ntu60 xsub, joint"]
+    assert [key for key, _ in found.differences] == ["linear, ntu60 xsub"]
+
+
+def test_compare_errors(make, tmp_path):
+    with pytest.raises(ValueError, match="no run was evaluated"):
+        compare((make("a", evaluated=False).path,), out=tmp_path / "c.html")
+    with pytest.raises(ValueError, match=r"--out must end in \.html"):
+        compare((tmp_path,), out=tmp_path / "c.txt")
+
+
+@pytest.fixture
+def script():
+    file = Path(__file__).parents[2] / "docs" / "make_results.py"
+    spec = importlib.util.spec_from_file_location("make_results", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pages_of_results_are_as_the_script_writes_them(script):
+    rows = script.read((script.DOCS / "results.json").read_text(encoding="utf-8"))
+    text = script.written(rows)
+    assert script.written(script.read(text)) == text
+    for name in script.PAGES:
+        page = (script.DOCS / name).read_text(encoding="utf-8")
+        assert "<!-- table:" in page
+        assert script.rendered(page, rows) == page
+
+
+def test_runs_take_the_place_of_older_rows(script, make):
+    rows = script.read((script.DOCS / "results.json").read_text(encoding="utf-8"))
+    paths = [make("a", hits=30).path, make("b", seed=1, hits=32).path]
+    more = script.updated(rows, paths, "a laptop")
+    assert len(more) == len(rows) + 1
+    assert more[-1].machine == "a laptop"
+    again = script.updated(script.read(script.written(more)), paths[:1], "")
+    assert len(again) == len(more)
+    assert again[-1].seeds == (0,)
+    assert f"| {CELL} | ntu60 | xsub | linear | joint | 77.5 ± 3.5 | 2 |" in script.published(more)
+    changed = make("c", settings={"train.epochs": 3})
+    with pytest.raises(SystemExit, match=r"not the recipe as it is, but .*train\.epochs 3"):
+        script.updated(rows, [changed.path], "")

@@ -1,0 +1,167 @@
+"""The comparison as a page."""
+
+import os
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import numpy as np
+
+from skel_eval._compare import (
+    Comparison,
+    Contender,
+    comparison_notes,
+    difference_text,
+    differing_settings,
+    points,
+    shared_hits,
+)
+from skel_eval._curves import overlaid_html
+from skel_eval._embedding import PALETTE
+from skel_eval._page import page, write_page
+from skel_eval._results import percent
+
+
+def write_comparison(
+    path: str | os.PathLike[str],
+    comparison: Comparison,
+    *,
+    title: str = "Comparison",
+    class_names: Sequence[str] = (),
+) -> Path:
+    """Write a comparison as one self-contained HTML file, whole or not at all.
+
+    Args:
+        path: The file; an existing one is replaced, its folder must exist.
+        comparison: As from `compare`.
+        title: Headline of the page.
+        class_names: Name of each class; a class without one goes by its number.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist.
+    """
+    contenders = comparison.contenders
+    legend = "".join(f"<li>{_swatch(place)}{escape(one.name)}</li>" for place, one in enumerate(contenders))
+    curves = overlaid_html(
+        [(_hue(place), run.metrics) for place, one in enumerate(contenders) for run in one.runs]
+    )
+    runs = sum(len(contender.runs) for contender in contenders)
+    text = page(
+        title,
+        f"{runs} runs of {len(contenders)} methods; runs of one method differ in their seed only.",
+        f'<ul class="key">{legend}</ul>',
+        [
+            ("Results", _results(comparison)),
+            ("Training", curves),
+            ("Classes", "".join(_classes(comparison, key, class_names) for key in comparison.protocols)),
+            ("Settings that differ", _settings(contenders)),
+        ],
+    )
+    return write_page(path, text)
+
+
+def _hue(place: int) -> str:
+    return PALETTE[place % len(PALETTE)]
+
+
+def _swatch(place: int) -> str:
+    return f'<span class="swatch" style="--hue:{_hue(place)}"></span>'
+
+
+def _results(comparison: Comparison) -> str:
+    if not comparison.protocols:
+        return ""
+    first = comparison.contenders[0]
+    parts = []
+    for protocol in comparison.protocols:
+        parts.append(f'<tr class="group"><th colspan="7">{escape(protocol)}</th></tr>')
+        for place, contender in enumerate(comparison.contenders):
+            mean = contender.accuracy(protocol)
+            if mean is None:
+                continue
+            before = contender.baseline(protocol, "untrained encoder")
+            difference = difference_text(comparison.differences.get((protocol, place)))
+            parts.append(
+                f'<tr class="result"><td>{_swatch(place)}{escape(contender.name)}</td>'
+                f'<td class="number">{percent(mean)}</td>{_track(mean.mean, _hue(place))}'
+                f'<td class="number">{percent(before)}</td>'
+                f'<td class="number">{"" if before is None else points(mean.mean - before)}</td>'
+                f'<td class="number">{difference}</td><td class="number">{mean.n}</td></tr>'
+            )
+        names = dict.fromkeys(name for score in first.scores(protocol) for name in score.baselines)
+        for name in names:
+            value = first.baseline(protocol, name)
+            if name != "untrained encoder" and value is not None:
+                parts.append(
+                    f'<tr class="baseline"><td>{escape(name)}</td><td class="number">{percent(value)}</td>'
+                    f"{_track(value, '')}<td></td><td></td><td></td><td></td></tr>"
+                )
+    remarks = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in comparison_notes(comparison))
+    return (
+        '<div class="wide"><table class="results compared"><thead><tr><th>Method</th><th>Accuracy</th>'
+        "<th></th><th>Untrained</th><th>Gain</th><th>Against the first</th><th>Seeds</th></tr></thead>"
+        f"<tbody>{''.join(parts)}</tbody></table></div>{remarks}"
+    )
+
+
+def _track(value: float, hue: str) -> str:
+    colour = f";background:{hue}" if hue else ""
+    return (
+        '<td class="track-cell"><span class="track">'
+        f'<span class="fill" style="width:{100 * value:.1f}%{colour}"></span></span></td>'
+    )
+
+
+def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) -> str:
+    """Differences of each class from the first method, largest first."""
+    first, *others = comparison.contenders
+    tables = []
+    for place, other in enumerate(others, 1):
+        shared = (
+            shared_hits(first, other, protocol) if first.scores(protocol) and other.scores(protocol) else ""
+        )
+        if isinstance(shared, str):
+            continue
+        base, hits, labels, _ = shared
+        kinds, counts = np.unique(labels, return_counts=True)
+        rates = np.array([[part[:, labels == kind].mean() for kind in kinds] for part in (base, hits)])
+        gaps = rates[1] - rates[0]
+        rows = []
+        for index in np.argsort(-gaps, kind="stable").tolist():
+            kind, gap = int(kinds[index]), float(gaps[index])
+            name = class_names[kind] if kind < len(class_names) else f"class {kind}"
+            side = f"left:{50 + 50 * min(gap, 0):.1f}%;width:{50 * abs(gap):.1f}%"
+            rows.append(
+                f'<div class="bar"><span class="name">{escape(name)}</span><span class="track around">'
+                f'<span class="fill {"more" if gap > 0 else "less"}" style="{side}"></span></span>'
+                f'<span class="value">{points(gap)}</span><span class="count">{counts[index]}</span></div>'
+            )
+        tables.append(
+            f"<h3>{_swatch(place)}{escape(other.name)} <span>minus</span> "
+            f"{_swatch(0)}{escape(first.name)}</h3>"
+            f'<div class="bars">{"".join(rows)}</div>'
+        )
+    if not tables:
+        return ""
+    return (
+        f'<p class="note">{escape(protocol)}: difference of the accuracy of each class in points, mean over '
+        f"the seeds, and number of its test clips.</p>{''.join(tables)}"
+    )
+
+
+def _settings(contenders: Sequence[Contender]) -> str:
+    settings = differing_settings(contenders)
+    if not settings:
+        return ""
+    head = "".join(f"<th>{_swatch(place)}{escape(one.name)}</th>" for place, one in enumerate(contenders))
+    rows = "".join(
+        f"<tr><th>{escape(key)}</th>{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>"
+        for key, values in settings.items()
+    )
+    return (
+        f'<div class="wide"><table class="settings"><thead><tr><th></th>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )

@@ -1,0 +1,125 @@
+"""Features with what a protocol needs to know about them, in memory and as one file."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import define, field
+
+from skel_eval._arrays import as_features, as_labels
+
+_NEEDED = ("features", "labels", "train", "test")
+_OPTIONAL = ("groups", "copies", "names", "class_names")
+
+
+@define(frozen=True, eq=False)
+class FeatureSet:
+    """Features of clips, their classes, and which are for training and which for testing.
+
+    As a file it is an ``.npz`` with arrays of these names, whatever made the features.
+
+    Attributes:
+        features: (N, D).
+        labels: Class of each clip, (N,); below 0 is unknown.
+        train: Rows for training, (N_train,).
+        test: Rows for testing, (N_test,).
+        groups: Group of each row, (N,), such as its subject: what is chosen is chosen on groups that are held
+            out of the training rows. None holds out stratified parts.
+        copies: Those of the test rows that are copies of a training clip; they are counted apart.
+        names: Name of each clip, (N,), or none.
+        class_names: Name of each class, or none.
+
+    Raises:
+        TypeError: If labels or rows are not integers.
+        ValueError: If shapes do not match, a feature is not finite, a row is out of range or in both parts,
+            or no training row has a label.
+    """
+
+    features: np.ndarray = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    train: np.ndarray = field(repr=False)
+    test: np.ndarray = field(repr=False)
+    groups: np.ndarray | None = field(default=None, repr=False)
+    copies: np.ndarray = field(factory=lambda: np.empty(0, np.int64), repr=False)
+    names: Sequence[str] | np.ndarray = field(default=(), repr=False)
+    class_names: Sequence[str] | np.ndarray = field(default=(), repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        count = len(as_features(self.features, "features"))
+        labels = as_labels(self.labels, count, "labels").numpy()
+        parts = {name: _rows(getattr(self, name), count, name) for name in ("train", "test", "copies")}
+        if np.isin(parts["train"], parts["test"]).any():
+            raise ValueError("train and test share rows")
+        if not np.isin(parts["copies"], parts["test"]).all():
+            raise ValueError("copies must be rows of test")
+        if not (labels[parts["train"]] >= 0).any():
+            raise ValueError(f"none of {len(parts['train'])} training rows has a label")
+        for name in ("groups", "names"):
+            values = getattr(self, name)
+            if values is not None and len(values) not in {count} | ({0} if name == "names" else set()):
+                raise ValueError(f"{name} must be one for each of {count} rows, got {len(values)}")
+        if len(self.class_names) and labels.max() >= len(self.class_names):
+            raise ValueError(f"label {labels.max()}, but there are {len(self.class_names)} class names")
+
+    @classmethod
+    def load(cls, path: str | Path) -> "FeatureSet":
+        """Read an ``.npz`` file; other arrays in it are passed over.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is not such a file, or lacks an array; or as the class does.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in (*_NEEDED, *_OPTIONAL) if name in file}
+        except FileNotFoundError:
+            raise FileNotFoundError(f"no features at {path}") from None
+        except (OSError, ValueError, TypeError, EOFError) as error:
+            raise ValueError(f"{path} is not an .npz file of plain arrays: {error}") from error
+        missing = [name for name in _NEEDED if name not in arrays]
+        if missing:
+            raise ValueError(f"{path} has no {', '.join(missing)}; needed are {', '.join(_NEEDED)}")
+        return cls(**arrays)
+
+    def save(self, path: str | Path, **more: np.ndarray) -> Path:
+        """Write the ``.npz`` file, whole or not at all.
+
+        Args:
+            path: The file; an existing one is replaced.
+            more: Further arrays.
+        """
+        path = Path(path)
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in _NEEDED}
+        arrays |= {name: getattr(self, name) for name in _OPTIONAL if _given(getattr(self, name))}
+        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, allow_pickle=False, **arrays, **more)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
+
+    @property
+    def train_groups(self) -> np.ndarray | None:
+        """Groups of the training rows."""
+        return None if self.groups is None else np.asarray(self.groups)[self.train]
+
+
+def _given(value: Any) -> bool:
+    return value is not None and len(value) > 0
+
+
+def _rows(values: Any, count: int, name: str) -> np.ndarray:
+    """Distinct row numbers."""
+    rows: np.ndarray = np.asarray(values)
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold row numbers (K,), got {rows.dtype} {rows.shape}")
+    if len(rows) and not (rows.min() >= 0 and rows.max() < count):
+        raise ValueError(f"{name} must lie in 0..{count - 1}, got {rows.min()}..{rows.max()}")
+    if len(np.unique(rows)) < len(rows):
+        raise ValueError(f"{name} holds a row twice")
+    return rows

@@ -1,0 +1,205 @@
+"""Every protocol by name, on features that come with their split: one call, one set of scores."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from attrs import asdict, define, evolve, field
+
+from skel_eval._calibration import calibration
+from skel_eval._clustering import clustering
+from skel_eval._feature_set import FeatureSet
+from skel_eval._few_shot import few_shot
+from skel_eval._fuse import fuse, side_by_side
+from skel_eval._knn import knn
+from skel_eval._linear import linear_probe
+from skel_eval._linear_settings import LinearProbe
+from skel_eval._metrics import accuracy, confusion_matrix, per_class_accuracy
+from skel_eval._mlp import MlpProbe, mlp_probe
+from skel_eval._retrieval import retrieval
+
+
+@define(frozen=True, eq=False)
+class Outcome:
+    """What a protocol says of features.
+
+    Attributes:
+        scores: By name, the headline first.
+        without_copies: The headline on the test rows that are no copy of a training clip; None if there
+            are no copies, or they do not matter.
+        settings: What the protocol was run with, and what it chose.
+        predictions: Class of each test row, (N_test,), where the protocol classifies.
+        logits: (N_test, classes), where it has them.
+    """
+
+    scores: dict[str, float]
+    without_copies: float | None = None
+    settings: dict[str, Any] = field(factory=dict)
+    predictions: np.ndarray | None = field(default=None, repr=False)
+    logits: np.ndarray | None = field(default=None, repr=False)
+
+
+def evaluate_features(
+    features: FeatureSet | Sequence[FeatureSet],
+    protocol: str,
+    *,
+    weights: Sequence[float] | None = None,
+    device: str | None = None,
+    **options: Any,
+) -> Outcome:
+    """Run a protocol on features.
+
+    | protocol | headline | options |
+    |---|---|---|
+    | linear | accuracy | settings (`LinearProbe`) |
+    | mlp | accuracy | settings (`MlpProbe`) |
+    | knn | accuracy | k, temperature |
+    | retrieval | recall_at_1 | ks |
+    | few-shot | accuracy | ways, shots, queries, episodes, seed |
+    | clustering | nmi | clusters, seed, restarts |
+
+    Training rows are what probes are trained on, where nearest neighbours are looked for, and the gallery of
+    retrieval. Few-shot episodes and clusters are made of the test rows alone.
+
+    Args:
+        features: The features; or those of several encoders for the same rows, which are fused: linear and
+            mlp add their logits, the others their cosine similarities.
+        protocol: One of these names.
+        weights: Of several encoders; None for equal ones.
+        device: Where to compute.
+        options: Those of the protocol.
+
+    Raises:
+        ValueError: If there is no such protocol, or the sets do not have the same rows.
+        TypeError: If the protocol has no such option.
+    """
+    if protocol not in _RUN:
+        raise ValueError(f"no protocol {protocol!r}; there are {', '.join(_RUN)}")
+    sets = [features] if isinstance(features, FeatureSet) else list(features)
+    run = _RUN[protocol]
+    if len(sets) == 1:
+        return run(sets[0], device=device, **options)
+    first = _same_rows(sets)
+    if protocol not in _WITH_LOGITS:
+        joined = side_by_side([one.features for one in sets], weights)
+        return run(evolve(first, features=joined), device=device, **options)
+    outcomes = [run(one, device=device, **options) for one in sets]
+    logits = fuse([_of(outcome) for outcome in outcomes], weights)
+    settings = {key: [one.settings[key] for one in outcomes] for key in outcomes[0].settings}
+    return _classified(first, logits.argmax(1), logits, settings)
+
+
+def _linear(
+    features: FeatureSet, *, settings: LinearProbe | None = None, device: str | None = None
+) -> Outcome:
+    settings = settings or LinearProbe()
+    probe = linear_probe(*_arrays(features), settings=settings, groups=features.train_groups, device=device)
+    used = {"solver": settings.solver, "regularisation": probe.strength}
+    return _classified(features, probe.predictions, probe.logits, used)
+
+
+def _mlp(features: FeatureSet, *, settings: MlpProbe | None = None, device: str | None = None) -> Outcome:
+    settings = settings or MlpProbe()
+    probe = mlp_probe(*_arrays(features), settings=settings, device=device)
+    return _classified(features, probe.predictions, probe.logits, asdict(settings))
+
+
+def _knn(features: FeatureSet, *, k: int = 1, temperature: float = 0.1, device: str | None = None) -> Outcome:
+    train_x, train_y, test_x, _ = _arrays(features)
+    found = knn(train_x, train_y, test_x, k=k, temperature=temperature, device=device)
+    return _classified(features, found.predictions, None, {"k": k, "temperature": temperature})
+
+
+def _retrieval(features: FeatureSet, *, ks: Sequence[int] = (1, 5, 10), device: str | None = None) -> Outcome:
+    def scores(rows: np.ndarray) -> dict[str, float]:
+        x, y = features.features, features.labels
+        found = retrieval(x[features.train], y[features.train], x[rows], y[rows], ks=ks, device=device)
+        recall = {f"recall_at_{k}": value for k, value in found.recall.items()}
+        return recall | {"mean_average_precision": found.mean_average_precision}
+
+    every = scores(features.test)
+    kept = np.setdiff1d(features.test, features.copies)
+    apart = len(features.copies) and len(kept)
+    return Outcome(every, next(iter(scores(kept).values())) if apart else None, {"ks": list(ks)})
+
+
+def _few_shot(
+    features: FeatureSet,
+    *,
+    ways: int = 5,
+    shots: int = 1,
+    queries: int = 15,
+    episodes: int = 1000,
+    seed: int = 0,
+    device: str | None = None,
+) -> Outcome:
+    x, y = features.features[features.test], features.labels[features.test]
+    used: dict[str, Any] = {
+        "ways": ways,
+        "shots": shots,
+        "queries": queries,
+        "episodes": episodes,
+        "seed": seed,
+    }
+    found = few_shot(x, y, **used, device=device)
+    return Outcome({"accuracy": found.accuracy, "margin": found.margin}, settings=used)
+
+
+def _clustering(
+    features: FeatureSet,
+    *,
+    clusters: int | None = None,
+    seed: int = 0,
+    restarts: int = 10,
+    device: str | None = None,  # noqa: ARG001 (k-means runs on the CPU)
+) -> Outcome:
+    x, y = features.features[features.test], features.labels[features.test]
+    found = clustering(x, y, clusters=clusters, seed=seed, restarts=restarts)
+    used = {"clusters": int(found.clusters.max()) + 1, "seed": seed, "restarts": restarts}
+    return Outcome({"nmi": found.nmi, "ari": found.ari, "accuracy": found.accuracy}, settings=used)
+
+
+_RUN: dict[str, Callable[..., Outcome]] = {
+    "linear": _linear,
+    "mlp": _mlp,
+    "knn": _knn,
+    "retrieval": _retrieval,
+    "few-shot": _few_shot,
+    "clustering": _clustering,
+}
+_WITH_LOGITS = {"linear", "mlp"}
+
+
+def _arrays(features: FeatureSet) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Features and labels of the training rows, then of the test rows."""
+    x, y = features.features, features.labels
+    return x[features.train], y[features.train], x[features.test], y[features.test]
+
+
+def _classified(
+    features: FeatureSet, predictions: np.ndarray, logits: np.ndarray | None, settings: dict[str, Any]
+) -> Outcome:
+    """Scores of predictions for the test rows."""
+    truth = features.labels[features.test]
+    by_class = per_class_accuracy(confusion_matrix(truth, predictions))
+    scores = {"accuracy": accuracy(predictions, truth), "mean_class_accuracy": float(np.nanmean(by_class))}
+    if logits is not None:
+        scores["calibration_error"] = calibration(logits, truth).expected_error
+    kept = ~np.isin(features.test, features.copies)
+    apart = accuracy(predictions[kept], truth[kept]) if not kept.all() else None
+    return Outcome(scores, apart, settings, predictions, logits)
+
+
+def _same_rows(sets: Sequence[FeatureSet]) -> FeatureSet:
+    first = sets[0]
+    for other in sets[1:]:
+        for name in ("labels", "train", "test"):
+            if not np.array_equal(getattr(first, name), getattr(other, name)):
+                raise ValueError(f"features that are fused must be of the same rows: {name} differ")
+    return first
+
+
+def _of(outcome: Outcome) -> np.ndarray:
+    if outcome.logits is None:
+        raise ValueError("the protocol has no logits to fuse")
+    return outcome.logits

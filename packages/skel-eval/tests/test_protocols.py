@@ -1,0 +1,138 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skel_eval import (
+    FeatureSet,
+    LinearProbe,
+    MlpProbe,
+    accuracy,
+    calibration,
+    clustering,
+    evaluate_features,
+    few_shot,
+    fuse,
+    knn,
+    linear_probe,
+    mlp_probe,
+    retrieval,
+    side_by_side,
+)
+
+CLASSES = 3
+
+
+def make(seed=0, count=60, width=5, **more):
+    rng = np.random.default_rng(seed)
+    labels = np.arange(count) % CLASSES
+    features = np.eye(CLASSES, width)[labels] + 0.7 * rng.normal(size=(count, width))
+    train, test = np.arange(0, count, 2), np.arange(1, count, 2)
+    return FeatureSet(features, labels, train, test, groups=np.arange(count) // 2 % 5, **more)
+
+
+@pytest.fixture
+def features():
+    return make()
+
+
+def arrays(one):
+    x, y = one.features, one.labels
+    return x[one.train], y[one.train], x[one.test], y[one.test]
+
+
+def test_linear(features):
+    outcome = evaluate_features(features, "linear")
+    probe = linear_probe(*arrays(features), groups=features.groups[features.train])
+    np.testing.assert_array_equal(outcome.predictions, probe.predictions)
+    assert outcome.scores["accuracy"] == probe.accuracy
+    truth = features.labels[features.test]
+    assert outcome.scores["calibration_error"] == calibration(probe.logits, truth).expected_error
+    assert outcome.settings == {"solver": "lbfgs", "regularisation": probe.strength}
+
+
+def test_settings_reach_the_probes(features):
+    settings = LinearProbe(solver="sgd", epochs=3, milestones=(2,))
+    outcome = evaluate_features(features, "linear", settings=settings)
+    expected = linear_probe(*arrays(features), settings=settings)
+    np.testing.assert_array_equal(outcome.logits, expected.logits)
+    settings = MlpProbe(epochs=2)
+    outcome = evaluate_features(features, "mlp", settings=settings)
+    np.testing.assert_array_equal(outcome.logits, mlp_probe(*arrays(features), settings=settings).logits)
+
+
+def test_neighbours_and_retrieval(features):
+    train_x, train_y, test_x, test_y = arrays(features)
+    outcome = evaluate_features(features, "knn", k=5)
+    assert outcome.scores["accuracy"] == accuracy(knn(train_x, train_y, test_x, k=5).predictions, test_y)
+    found = retrieval(train_x, train_y, test_x, test_y, ks=(2, 4))
+    outcome = evaluate_features(features, "retrieval", ks=(2, 4))
+    assert list(outcome.scores) == ["recall_at_2", "recall_at_4", "mean_average_precision"]
+    assert outcome.scores["recall_at_4"] == found.recall[4]
+    assert outcome.predictions is None
+
+
+def test_few_shot_and_clusters_are_of_the_test_rows(features):
+    _, _, test_x, test_y = arrays(features)
+    outcome = evaluate_features(features, "few-shot", ways=3, queries=2, episodes=30)
+    expected = few_shot(test_x, test_y, ways=3, queries=2, episodes=30)
+    assert outcome.scores == {"accuracy": expected.accuracy, "margin": expected.margin}
+    outcome = evaluate_features(features, "clustering", restarts=2)
+    assert outcome.scores["nmi"] == clustering(test_x, test_y, restarts=2).nmi
+
+
+def test_mean_class_accuracy_weighs_classes_alike():
+    labels = np.array([0, 0, 0, 0, 1, 0, 1])
+    x = np.eye(2)[[0, 0, 0, 0, 0, 0, 1]]  # the first row of class 1 looks like class 0
+    outcome = evaluate_features(FeatureSet(x, labels, np.array([5, 6]), np.arange(5)), "knn")
+    assert outcome.scores["accuracy"] == 0.8
+    assert outcome.scores["mean_class_accuracy"] == 0.5
+
+
+def test_copies_are_counted_apart(features):
+    copied = features.features.copy()
+    copied[features.test[:10]] = copied[features.train[:10]]
+    copied_labels = features.labels.copy()
+    copied_labels[features.test[:10]] = copied_labels[features.train[:10]]
+    one = FeatureSet(copied, copied_labels, features.train, features.test, copies=features.test[:10])
+    kept = features.test[10:]
+    for protocol in ("knn", "retrieval"):
+        outcome = evaluate_features(one, protocol)
+        alone = evaluate_features(FeatureSet(copied, copied_labels, features.train, kept), protocol)
+        assert outcome.without_copies == next(iter(alone.scores.values()))
+        assert outcome.without_copies < next(iter(outcome.scores.values()))
+
+
+def test_encoders_are_fused():
+    first, second = make(0), make(1, width=4)
+    weights = (0.6, 0.4)
+    outcome = evaluate_features([first, second], "linear", weights=weights)
+    logits = fuse([evaluate_features(one, "linear").logits for one in (first, second)], weights)
+    np.testing.assert_array_equal(outcome.logits, logits)
+    assert len(outcome.settings["regularisation"]) == 2
+    outcome = evaluate_features([first, second], "knn", weights=weights)
+    joined = side_by_side([first.features, second.features], weights)
+    cosine = [one.features / np.linalg.norm(one.features, axis=1, keepdims=True) for one in (first, second)]
+    similarity = sum(w * x[first.test] @ x[first.train].T for w, x in zip(weights, cosine, strict=True))
+    np.testing.assert_allclose(joined[first.test] @ joined[first.train].T, similarity)
+    np.testing.assert_array_equal(outcome.predictions, first.labels[first.train][similarity.argmax(1)])
+
+
+@settings(deadline=None, max_examples=20)
+@given(seed=st.integers(0, 99), protocol=st.sampled_from(["linear", "knn"]))
+def test_labels_of_test_rows_do_not_reach_the_predictions(seed, protocol):
+    one = make(seed)
+    labels = one.labels.copy()
+    labels[one.test] = (labels[one.test] + 1) % CLASSES
+    other = FeatureSet(one.features, labels, one.train, one.test, groups=one.groups)
+    first, second = (evaluate_features(x, protocol).predictions for x in (one, other))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_errors(features):
+    with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, mlp, knn"):
+        evaluate_features(features, "svm")
+    with pytest.raises(TypeError, match="neighbours"):
+        evaluate_features(features, "knn", neighbours=3)
+    with pytest.raises(ValueError, match="must be of the same rows: labels differ"):
+        evaluate_features([features, make(count=90)], "linear")
