@@ -62,17 +62,21 @@ SUPPORTED = sorted(
 PYTHONS = [python for python in SUPPORTED if works(python)]
 if not PYTHONS:
     raise SystemExit(f"none of Python {', '.join(SUPPORTED)} was found")
+NEEDED = {"skel-data": "utd-mhad"}
+"""Extras without which a package's tests say little."""
+WANTED = NEEDED | {"skel-encoders": "onnx", "skel-recipes": "parquet"}
+"""Those of which some tests make use; alone, packages are tested without."""
 ALL = [str(FOLDERS[name] / "tests") for name in FOLDERS]
 
 nox.options.sessions = ["lint", "typing", "tests", "together", "wheels", "minimums", "docs"]
 
 
-def editables(names):
-    """Install arguments for packages in place, with the extras that their tests use."""
+def editables(names, extras=NEEDED):
+    """Install arguments for packages in place."""
     arguments = []
     for name in sorted(names):
-        extras = "[utd-mhad]" if name == "skel-data" else ""
-        arguments += ["-e", f"{FOLDERS[name]}{extras}"]
+        extra = f"[{extras[name]}]" if name in extras else ""
+        arguments += ["-e", f"{FOLDERS[name]}{extra}"]
     return arguments
 
 
@@ -81,19 +85,23 @@ def pytest(session, *arguments):
     session.run("pytest", *arguments, *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
+# A file of tests stays with one process, as its tests share what is trained for them.
+PARALLEL = ("-n", "auto", "--maxprocesses=8", "--dist=loadfile")
+
+
 @nox.session(python=PYTHONS)
 @nox.parametrize("package", [nox.param(name, id=name) for name in FOLDERS])
 def tests(session, package):
     """One package with nothing but its own dependencies."""
     session.install(*editables(closure(package)), *GROUPS["test"])
-    pytest(session, str(FOLDERS[package]))
+    pytest(session, str(FOLDERS[package]), *PARALLEL)
 
 
 @nox.session(python=PYTHONS[0])
 def together(session):
     """All packages in one environment, with coverage."""
-    session.install(*editables(FOLDERS), *GROUPS["test"])
-    pytest(session, *ALL, "tests", "--cov", "--cov-report=term:skip-covered")
+    session.install(*editables(FOLDERS, WANTED), *GROUPS["test"])
+    pytest(session, *ALL, "tests", "--cov", "--cov-report=term:skip-covered", *PARALLEL)
 
 
 @nox.session(python=PYTHONS[0])

@@ -31,6 +31,7 @@ PAGES = ("results.md", "results-small.md")
 OWN = "compact"
 """The recipe that has a table of its own."""
 PROTOCOLS = ("linear", "1-NN")
+COORDINATES = ("ridge on coordinates", "coordinates")
 
 
 def main() -> int:
@@ -177,12 +178,39 @@ def small(rows: Sequence[Measured]) -> str:
     return "\n".join(parts)
 
 
+def protocols(rows: Sequence[Measured]) -> str:
+    """Every protocol, for the recipes that were evaluated by more than the usual ones."""
+    wide = {row.recipe for row in rows if row.protocol not in PROTOCOLS}
+    parts = []
+    for dataset, split in dict.fromkeys((row.dataset, row.split) for row in rows if row.recipe in wide):
+        chosen = [row for row in rows if row.recipe in wide and (row.dataset, row.split) == (dataset, split)]
+        names = list(dict.fromkeys(row.recipe for row in chosen))
+        head: list[str | Code] = ["protocol"]
+        for name in names:
+            head += [Code(name), "untrained"]
+        lines = [[*head, "coordinates", "seconds"]]
+        for protocol in dict.fromkeys(row.protocol for row in chosen):
+            cells: list[str | Code] = [protocol]
+            told = {row.recipe: row for row in chosen if row.protocol == protocol}
+            for name in names:
+                row = told.get(name)
+                cells += ["", ""] if row is None else [spread(row.accuracy), spread(row.untrained)]
+            some = next(iter(told.values()))
+            known = [some.baselines[name] for name in COORDINATES if name in some.baselines]
+            seconds = [row.seconds for row in told.values() if row.seconds]
+            time = f"{min(seconds):.0f} to {max(seconds):.0f}" if seconds else ""
+            lines.append([*cells, _percent(known[0] if known else None), time])
+        parts.append(f"### {chosen[0].title or f'{dataset}, {split}'}\n")
+        parts.append(table_text(lines, numbers=range(1, len(lines[0]))))
+    return "\n".join(parts)
+
+
 def published(rows: Sequence[Measured]) -> str:
     """The cells of the literature, filled or with the command that fills them."""
     return results_table(table_rows([row for row in rows if row.published], everything=True))
 
 
-TABLES = {"own": own, "small": small, "published": published}
+TABLES = {"own": own, "small": small, "protocols": protocols, "published": published}
 
 
 def _by_protocol(rows: Sequence[Measured], wanted: Callable[[Measured], bool]) -> list[dict[str, Measured]]:

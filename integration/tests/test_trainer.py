@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from skel_data import get_split
-from skel_recipes import Run, _trainer, pretrain, resume
+from skel_recipes import Run, _encoders, _trainer, load_recipe, pretrain, resume
 
 NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
 
@@ -39,6 +39,34 @@ def test_run_folder(name, store, tmp_path, tiny):
     assert looks <= metrics[-1].keys()
     assert run.facts["store"]["hash"] == store.hash
     assert not list(tmp_path.rglob("*.partial*"))
+
+
+SMALL = {"data.pipeline.frames": 16, "train.batch_size": 8}
+ENCODERS = {
+    "agcn": {"base_channels": 4},
+    "ctrgcn": {"base_channels": 8},
+    "gru": {"hidden_dim": 8, "layers": 2},
+    "hcn": {"channels": 4},
+    "scd": {"channels": 8, "hidden_dim": 8, "heads": 2},
+    "stgcn": {"base_channels": 4, "feature_dim": 8},
+    "tcn": {"widths": [8], "kernels": [3], "strides": [2]},
+    "transformer": {"feature_dim": 8, "heads": 2, "layers": 1},
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_any_encoder_is_trained_by_name(name, store, tmp_path):
+    settings = {f"encoder.{key}": value for key, value in ENCODERS[name].items()}
+    small = {**SMALL, "train.min_steps": 0, "optim.warmup_epochs": 0, "train.epochs": 1}
+    recipe = load_recipe("skeletonclr", {"encoder.name": name, **settings, **small})
+    run = pretrain(recipe, store, tmp_path / "run")
+    assert Run.open(run.path).recipe == recipe
+    before = dict(run.encoder(trained=False).named_parameters())
+    assert any(not torch.equal(before[key], value) for key, value in run.encoder().named_parameters())
+
+
+def test_all_encoders_are_trained_here():
+    assert _encoders.ENCODERS.keys() == ENCODERS.keys()
 
 
 def test_small_sets_get_more_epochs(store, tmp_path, tiny):

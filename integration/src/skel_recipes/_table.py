@@ -36,6 +36,7 @@ class Measured:
         train_clips: Number of training clips.
         test_clips: Number of test clips.
         copies: How many of them are copies.
+        seconds: Of the evaluation with its baselines, mean.
         minutes: Of pretraining, mean.
         clips_per_second: In pretraining, mean.
         parameters: Trained numbers in the encoders.
@@ -60,6 +61,7 @@ class Measured:
     train_clips: int | None = None
     test_clips: int | None = None
     copies: int = 0
+    seconds: float | None = None
     minutes: float | None = None
     clips_per_second: float | None = None
     parameters: int | None = None
@@ -200,6 +202,7 @@ def _measured(
         train_clips=first.result.get("train_clips"),
         test_clips=first.result.get("test_clips"),
         copies=first.result.get("test_clips_that_are_copies", 0),
+        seconds=sum(float(one.result["seconds"]) for one in evaluated) / len(evaluated),
         minutes=seconds / 60 / len(members) if seconds else None,
         clips_per_second=clips / seconds if seconds else None,
         parameters=_parameters(members[0][0]),

@@ -32,6 +32,7 @@ from skel_recipes.commands.evaluate import (
     eval_retrieval,
     eval_robust,
 )
+from skel_recipes.commands.export import convert_checkpoint, export
 from skel_recipes.commands.pretrain import pretrain, recipe
 from skel_recipes.commands.show import show
 from skel_recipes.commands.table import table
@@ -67,6 +68,8 @@ def _app() -> SubcommandApp:
     app.command(recipe)
     app.command(evaluation, name="eval", help="Evaluate the encoder of a run.")
     app.command(embed)
+    app.command(export)
+    app.command(name="convert-checkpoint")(convert_checkpoint)
     app.command(compare)
     app.command(table)
     app.command(show)

@@ -22,7 +22,8 @@ def small():
     """Six joints, so that numerical gradients are quick."""
     joints = ["head", "neck", "left hand", "right hand", "left foot", "right foot"]
     bones = [[0, 1], [2, 1], [3, 1], [4, 1], [5, 1]]
-    return SkeletonLayout.from_dict({"name": "small", "joints": joints, "bones": bones})
+    parts = {"left": ["left hand", "left foot"], "right": ["right hand", "right foot"], "top": ["head"]}
+    return SkeletonLayout.from_dict({"name": "small", "joints": joints, "bones": bones, "parts": parts})
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def assert_share():
 
 @pytest.fixture(scope="session")
 def tensors():
-    """All tensors in the parameters, whatever their kind."""
+    """All tensors in the parameters, whatever their kind, but partners: those depend on the batch."""
 
     def find(params):
         if isinstance(params, torch.Tensor):
@@ -106,7 +107,7 @@ def tensors():
         if isinstance(params, (tuple, list)):
             return [tensor for part in params for tensor in find(part)]
         if isinstance(params, Params):
-            return [tensor for field in fields(params) for tensor in find(getattr(params, field.name))]
+            return [t for f in fields(params) if f.name != "partner" for t in find(getattr(params, f.name))]
         return []
 
     return find

@@ -1,3 +1,4 @@
+import math
 import tomllib
 
 import pytest
@@ -6,9 +7,16 @@ from attrs import asdict
 from skel_augment import (
     AUGMENTATIONS,
     Augmentation,
+    ClipShape,
+    EulerRotation,
     GaussianBlur,
+    JointDistortion,
+    JointMask,
     MotionAttentionMask,
+    OneOf,
     Params,
+    PartMask,
+    PartMix,
     RandomAxisRotation,
     Shear,
     SpatialFlip,
@@ -16,12 +24,14 @@ from skel_augment import (
     TemporalCrop,
     TemporalCropResize,
     TemporalSegmentMask,
+    TimeFlip,
     View,
     build_view,
     describe_view,
     preset,
     preset_names,
 )
+from skel_data import get_layout
 
 
 def test_view_from_toml():
@@ -47,8 +57,25 @@ def test_description_builds_the_same_view(name):
     assert build_view(describe_view(preset(name))) == preset(name)
 
 
+def test_a_choice_from_toml():
+    text = """
+    [[view]]
+    name = "one_of"
+    weights = [3, 1]
+    steps = [{ name = "shear" }, { name = "one_of", steps = [{ name = "time_flip", p = 0.5 }] }]
+    """
+    view = build_view(tomllib.loads(text)["view"])
+    assert view == View((OneOf((Shear(), OneOf((TimeFlip(p=0.5),))), (3, 1)),))
+    assert build_view(describe_view(view)) == view
+
+
+def test_a_mistake_in_a_choice_is_named():
+    with pytest.raises(ValueError, match=r"step 0, 'one_of': step 1, 'shear': unknown settings \['size'\]"):
+        build_view([{"name": "one_of", "steps": [{"name": "yaw"}, {"name": "shear", "size": 1}]}])
+
+
 def test_settings_are_plain():
-    for kind in AUGMENTATIONS.values():
+    for kind in set(AUGMENTATIONS.values()) - {OneOf}:
         values = list(asdict(kind()).values())
         assert all(isinstance(value, (int, float, str, bool, tuple)) for value in values)
         assert hash(kind()) == hash(kind())
@@ -72,6 +99,32 @@ def test_published_views_that_hide():
     plain = (TemporalCrop(6), Shear(1), RandomAxisRotation(30, 1), SpatialFlip(p=0.5))
     assert preset("pstl.view") == View(plain)
     assert preset("pstl.temporal") == View((*plain, MotionAttentionMask()))
+
+
+def test_published_views_that_choose():
+    spoilt = OneOf((Shear(1), JointMask(ratio=0.6), JointDistortion(0.6)), (2, 1, 1))
+    assert preset("isc.view") == View((TemporalCropResize(0.5, 1), spoilt))
+    assert preset("isc.view-released") == View((TemporalCropResize(0.1, 1, 64, 64), spoilt))
+    for name in ("cmd", "pcm3", "umurl", "usdrl"):
+        assert preset(f"{name}.view-released") is preset("isc.view-released")
+    assert preset("pcm3.mixed") == View((*preset("isc.view").steps, PartMix()))
+    assert preset("pcm3.masked").steps[1:] == (Shear(1), PartMask(3, 8))
+
+
+def test_published_views_that_grow():
+    basic, normal, masked = (preset(f"hiclr.{name}").steps for name in ("basic", "normal", "masked"))
+    assert basic == preset("crossclr.view").steps == normal[:2]
+    assert normal == masked[:-1] == preset("aimclr.extreme").steps
+    assert masked[-1] == JointMask(ratio=0.1, segments=0)
+    assert masked[-1].hidden(ClipShape(get_layout("ntu-25"), 50)) == 2
+
+
+def test_other_published_views():
+    assert preset("skelemix.mixed") == View((*preset("skelemix.view").steps, PartMix((2, 3), 16, (7, 11))))
+    crop, turn = preset("mamp.view").steps
+    assert crop == TemporalCropResize(0.5, 1, 64, 120, padded=True)
+    assert turn == EulerRotation()
+    assert math.radians(turn.degrees) == pytest.approx(0.3, rel=1e-15)
 
 
 @pytest.mark.parametrize(

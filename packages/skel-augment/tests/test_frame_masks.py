@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from skel_augment import (
     CalmFrames,
     ClipShape,
+    FrameDrop,
     FrameMask,
     GaussianNoise,
     MotionAttentionMask,
@@ -106,6 +107,7 @@ def test_nothing_left(ntu):
 @pytest.mark.parametrize(
     ("make", "key"),
     [
+        (lambda: FrameDrop(1.1), "ratio"),
         (lambda: TemporalSegmentMask(0), "segments"),
         (lambda: TemporalSegmentMask(4, 5), "masked must not be above segments = 4, got 5"),
         (lambda: TemporalSegmentMask(masked=-1), "masked"),
@@ -116,3 +118,15 @@ def test_nothing_left(ntu):
 def test_settings_out_of_range(make, key):
     with pytest.raises(ValueError, match=key):
         make()
+
+
+def test_frames_are_dropped(ntu, make_clips, sample, assert_share):
+    clips, shape = make_clips(ntu, frames=20)
+    keep = sample(FrameDrop(0.3), shape, COUNT).keep
+    assert (keep.sum(1) == 14).all()
+    for frame in range(20):
+        assert_share(keep[:, frame] == 0, 6 / 20)
+    assert_share((keep[:, :2] == 0).all(1), 6 / 20 * 5 / 19)
+    result = sample(FrameDrop(0.3), shape, len(clips)).apply(clips)[..., 0]
+    assert ((result == 0).all(1).all(2).sum(1) == 6).all()
+    assert ((result == clips[..., 0]) | (result == 0)).all()

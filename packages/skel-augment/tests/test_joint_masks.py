@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_augment import CentralSpatialMask, ClipShape, JointMap, JointMask, StructuralSpatialMask
+from skel_augment import CentralSpatialMask, ClipShape, JointMap, JointMask, PartMask, StructuralSpatialMask
 from skel_data import SkeletonLayout, get_layout
 
 COUNT = 5_000
@@ -143,6 +143,9 @@ def test_kept_joints_need_a_mask():
     ("make", "key"),
     [
         (lambda: JointMask(-1), "joints"),
+        (lambda: JointMask(ratio=1.1), "ratio"),
+        (lambda: JointMask(segments=-1), "segments"),
+        (lambda: PartMask(-1), "parts"),
         (lambda: StructuralSpatialMask(seeds=-0.1), "seeds"),
         (lambda: StructuralSpatialMask(ratio=1.1), "ratio"),
         (lambda: CentralSpatialMask(ratio=-0.1), "ratio"),
@@ -156,3 +159,71 @@ def test_settings_out_of_range(make, key):
 def test_settings_of_the_wrong_type():
     with pytest.raises(TypeError, match="duplicates"):
         CentralSpatialMask(duplicates=1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 20), st.integers(0, 9), st.integers(0, 25), st.integers(0, 2**32 - 1))
+def test_other_joints_in_each_segment(frames, segments, joints, seed):
+    shape, step = ClipShape(get_layout("ntu-25"), frames), JointMask(joints, segments=segments)
+    count = segments or frames
+    uniforms = torch.rand(1, step.draws(shape), generator=torch.Generator().manual_seed(seed))
+    lots = uniforms[0, 1:].view(count, 25).tolist()
+    keep = step.params(uniforms, shape).apply(torch.ones(1, 3, frames, 25, 1))[0, 0, :, :, 0]
+    for t in range(frames):
+        lot = lots[t * count // frames]
+        hidden = sorted(range(25), key=lot.__getitem__)[:joints]
+        assert keep[t].tolist() == [0.0 if joint in hidden else 1.0 for joint in range(25)]
+
+
+def test_mask_of_a_share(ntu, coco, sample):
+    assert JointMask(ratio=0.6).hidden(ClipShape(ntu, 5)) == 15
+    assert (sample(JointMask(ratio=0.6), ClipShape(coco, 5), 9).keep.sum(1) == 7).all()
+    assert JointMask(99, ratio=0.2).draws(ClipShape(ntu, 5)) == 26
+
+
+def test_frames_are_masked_independently(ntu, sample, assert_share):
+    keep = sample(JointMask(ratio=0.1, segments=0), ClipShape(ntu, 40), 200).keep
+    assert (keep.sum(2) == 23).all()
+    assert_share(keep[:, :, 7] == 0, 2 / 25)
+    gone = (keep[:, :, 7] == 0).double()
+    together = (gone[:, 1:] * gone[:, :-1]).bool()
+    assert_share(together, (2 / 25) ** 2)
+
+
+@pytest.mark.parametrize(("segments", "frames"), [(1, 6), (3, 6), (0, 6)])
+def test_whole_parts_are_masked(segments, frames, ntu, sample, assert_share):
+    step = PartMask(2, segments)
+    params = sample(step, ClipShape(ntu, frames), COUNT)
+    keep = params.keep if segments != 1 else params.keep[:, None].expand(-1, frames, -1)
+    hidden = torch.stack([(keep[:, :, list(joints)] == 0).all(2) for _, joints in ntu.parts], 2)
+    some = torch.stack([(keep[:, :, list(joints)] == 0).any(2) for _, joints in ntu.parts], 2)
+    assert torch.equal(hidden, some)
+    assert (hidden.sum(2) == 2).all()
+    for part in range(5):
+        assert_share(hidden[:, 0, part], 2 / 5)
+    if segments == 3:
+        assert torch.equal(keep[:, 0::2], keep[:, 1::2])
+        assert_share((hidden[:, 0] == hidden[:, 2]).all(1), 1 / 10)
+
+
+def test_joints_without_a_part_stay(small, make_clips, sample):
+    clips, shape = make_clips(small)
+    result = sample(PartMask(3), shape, len(clips)).apply(clips)
+    neck = small.joints.index("neck")
+    assert torch.equal(result[:, :, :, neck], clips[:, :, :, neck])
+    assert result.count_nonzero() == clips[:, :, :, neck].count_nonzero()
+
+
+def test_a_joint_of_two_parts_goes_with_either(sample):
+    parts = {"one": ["a", "b"], "two": ["b", "c"]}
+    layout = SkeletonLayout.from_dict(
+        {"name": "x", "joints": ["a", "b", "c"], "bones": [["a", "b"], ["c", "b"]], "parts": parts}
+    )
+    keep = sample(PartMask(1), ClipShape(layout, 2), 50).keep
+    assert set(map(tuple, keep.tolist())) == {(0, 0, 1), (1, 0, 0)}
+
+
+def test_layout_without_parts():
+    layout = SkeletonLayout.from_dict({"name": "bare", "joints": ["a", "b"], "bones": [["a", "b"]]})
+    with pytest.raises(ValueError, match=r"'bare' has 0 body parts, but 1 are asked for"):
+        PartMask().draws(ClipShape(layout, 5))

@@ -1,7 +1,10 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from skel_augment import ClipShape, Shear, SpatialFlip, View, Yaw
+from skel_augment import Affine, ClipShape, JointDistortion, Shear, SpatialFlip, View, Yaw
+from skel_data import get_layout
 
 COUNT = 5_000
 
@@ -54,3 +57,43 @@ def test_flip_probability(ntu, sample, assert_share):
 def test_settings():
     with pytest.raises(TypeError, match="mirror_axis"):
         SpatialFlip(mirror_axis=1)
+    with pytest.raises(ValueError, match="ratio"):
+        JointDistortion(1.1)
+    with pytest.raises(ValueError, match="amplitude"):
+        JointDistortion(amplitude=-1)
+
+
+def test_some_joints_are_distorted(ntu, make_clips, sample, assert_uniform, assert_share):
+    clips, shape = make_clips(ntu)
+    params = sample(JointDistortion(0.6, amplitude=0.7), shape, COUNT)
+    assert (params.moved.sum(1) == 15).all()
+    for joint in range(25):
+        assert_share(params.moved[:, joint], 15 / 25)
+    assert_uniform(params.matrix, -0.7, 0.7)
+    params = sample(JointDistortion(), shape, len(clips))
+    result = params.apply(clips)
+    for i in range(len(clips)):
+        stay = ~params.moved[i]
+        assert torch.equal(result[i][:, :, stay], clips[i][:, :, stay])
+        expected = torch.tensordot(params.matrix[i], clips[i][:, :, ~stay], 1)
+        torch.testing.assert_close(result[i][:, :, ~stay], expected)
+
+
+def test_distortion_of_none_and_of_all(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    assert torch.equal(sample(JointDistortion(0), shape, len(clips)).apply(clips), clips)
+    everything = sample(JointDistortion(1), shape, len(clips))
+    assert everything.moved.all()
+    torch.testing.assert_close(everything.apply(clips), Affine(everything.matrix).apply(clips))
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.sampled_from(["ntu-25", "coco-17", "hand-21"]), st.booleans(), st.integers(0, 2**32 - 1))
+def test_flip_twice_is_the_identity_on_any_layout(name, mirror_axis, seed):
+    layout = get_layout(name)
+    generator = torch.Generator().manual_seed(seed)
+    clips = torch.randn(4, layout.channels, 3, layout.num_joints, 2, generator=generator)
+    step = SpatialFlip(mirror_axis, p=0.5)
+    shape = ClipShape.of(clips, layout)
+    params = step.params(torch.rand(4, step.draws(shape), generator=generator), shape)
+    assert torch.equal(params.apply(params.apply(clips)), clips)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skel_augment import ClipShape, GaussianNoise
+from skel_augment import ClipShape, GaussianNoise, JointJitter
 
 
 def test_noise_is_normal(ntu, sample):
@@ -51,5 +51,28 @@ def test_published_noise_falls_on_absent_bodies(ntu, make_clips, sample):
 def test_settings():
     with pytest.raises(ValueError, match="std"):
         GaussianNoise(-1)
+    with pytest.raises(ValueError, match="std"):
+        JointJitter(-1)
     with pytest.raises(ValueError, match="spare"):
         GaussianNoise(spare="none")
+
+
+def test_jitter_is_normal_and_stays(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, n=1000, frames=3)
+    step = JointJitter(0.2)
+    off = step.apply(clips, sample(step, shape, 1000)) - clips
+    torch.testing.assert_close(off, off[:, :, :1].expand_as(off))
+    flat = (off[:, :, 0, :, 0] / 0.2).flatten().sort().values
+    place = torch.arange(1, len(flat) + 1) / len(flat)
+    assert (torch.special.ndtr(flat) - place).abs().max() < 2.23 / len(flat) ** 0.5
+
+
+def test_padding_stays_empty(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    clips[:, :, 5:] = 0
+    for step in (GaussianNoise(), JointJitter()):
+        result = step.apply(clips, sample(step, shape, len(clips)))
+        assert result[:, :, 5:].count_nonzero() == 0
+        assert (result[:, :, :5, :, 0] != clips[:, :, :5, :, 0]).all()
+    step = GaussianNoise(spare="bodies")
+    assert step.apply(clips, sample(step, shape, len(clips)))[:, :, 5:, :, 0].all()

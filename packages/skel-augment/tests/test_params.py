@@ -6,9 +6,13 @@ from hypothesis import strategies as st
 from skel_augment import (
     Affine,
     Chain,
+    FilledWindow,
     FrameMask,
+    JointAffine,
     JointMap,
+    Mix,
     Noise,
+    PointMask,
     TimeFilter,
     TimeIndex,
     TimePosition,
@@ -39,17 +43,43 @@ def random_step(kind, seed):
             return JointMap(keep=torch.randint(0, 2, (N, V), generator=g).double())
         case "frames":
             return FrameMask(torch.randint(0, 2, (N, T), generator=g).double())
+        case "filled":
+            ratio, lot = torch.rand(2, N, generator=g, dtype=torch.float64)
+            return FilledWindow(ratio, lot, ratio < 0.7, 1, T)
+        case "points":
+            return PointMask(torch.randint(0, 2, (N, T, V), generator=g).double())
+        case "some":
+            moved = torch.randint(0, 2, (N, V), generator=g).bool()
+            return JointAffine(torch.randn(N, 3, 3, generator=g, dtype=torch.float64), moved)
+        case "mix":
+            partner = torch.randint(0, N, (N,), generator=g)
+            return Mix(partner, torch.randint(0, 2, (N, T, V), generator=g).bool())
         case "noise":
             return Noise(torch.randn(N, 3, T, V, M, generator=g, dtype=torch.float64), torch.ones(N))
         case "chain":
             return Chain((random_step("swap", seed), random_step("affine", seed)))
+        case "nested":
+            return Chain((random_step("chain", seed), random_step("index", seed)))
 
 
-KINDS = ["affine", "index", "position", "filter", "swap", "mask", "frames", "noise", "chain"]
+KINDS = [
+    "filled",
+    "affine",
+    "index",
+    "position",
+    "filter",
+    "swap",
+    "mask",
+    "frames",
+    "points",
+    "some",
+    "mix",
+    "noise",
+]
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.sampled_from(KINDS), max_size=6), st.integers(0, 1000))
+@given(st.lists(st.sampled_from([*KINDS, "chain", "nested"]), max_size=6), st.integers(0, 1000))
 def test_folded_steps_do_the_same(kinds, seed):
     steps = [random_step(kind, seed + i) for i, kind in enumerate(kinds)]
     one_by_one = folded = clips_of(seed)
@@ -62,7 +92,8 @@ def test_folded_steps_do_the_same(kinds, seed):
 
 def test_fold_merges_across_other_axes():
     steps = [
-        random_step(kind, i) for i, kind in enumerate(["affine", "index", "chain", "index", "mask", "affine"])
+        random_step(kind, i)
+        for i, kind in enumerate(["affine", "index", "nested", "index", "mask", "affine"])
     ]
     assert sorted(type(step).__name__ for step in fold(steps)) == ["Affine", "JointMap", "TimeIndex"]
 
@@ -110,6 +141,24 @@ def test_filter_wider_than_the_clip():
     assert torch.equal(weights, torch.tensor([[3.0, 2.0], [2.0, 3.0]]))
 
 
+def test_some_joints_are_moved():
+    clips, step = clips_of(0), random_step("some", 1)
+    moved = torch.einsum("nij,njtvm->nitvm", step.matrix, clips)
+    for i in range(N):
+        for v in range(V):
+            expected = moved if step.moved[i, v] else clips
+            torch.testing.assert_close(step.apply(clips)[i, :, :, v], expected[i, :, :, v])
+
+
+def test_points_are_zeroed():
+    keep = torch.ones(N, T, V, dtype=torch.float64)
+    keep[1, 2, 3] = 0
+    clips = clips_of(0)
+    result = PointMask(keep).apply(clips)
+    assert result[1, :, 2, 3].count_nonzero() == 0
+    assert (result != clips).sum() == 3 * M
+
+
 def test_joint_map_moves_then_masks():
     clips = clips_of(0)
     index = torch.tensor([[0, 2, 1, 3]] * N)
@@ -119,21 +168,26 @@ def test_joint_map_moves_then_masks():
     assert result[..., 1, :].count_nonzero() == 0
 
 
-@pytest.mark.parametrize("spare", ["bodies", "joints", "nothing"])
-def test_noise_spares_what_is_zero(spare):
+@pytest.mark.parametrize("frames", [1, T])
+@pytest.mark.parametrize("spare", ["frames", "bodies", "joints", "nothing"])
+def test_noise_spares_what_is_zero(spare, frames):
     clips = clips_of(0)
     clips[0, ..., 1] = 0  # absent body
     clips[1, :, 2, 3, 0] = 0  # joint missing in one frame
+    clips[1, :, 4, :, 1] = 0  # body missing in one frame
     clips[2, 1] = 0  # a coordinate that is zero by chance: not a missing joint
-    result = Noise(torch.ones(N, 3, T, V, M, dtype=torch.float64), torch.ones(N), spare).apply(clips)
+    result = Noise(torch.ones(N, 3, frames, V, M, dtype=torch.float64), torch.ones(N), spare).apply(clips)
     assert torch.equal(result[0, ..., 1] == 0, torch.full((3, T, V), spare != "nothing"))
     assert torch.equal(result[1, :, 2, 3, 0] == 0, torch.full((3,), spare == "joints"))
+    assert torch.equal(result[1, :, 4, :, 1] == 0, torch.full((3, V), spare in ("joints", "frames")))
+    assert torch.equal(result[1, :, :4, :, 1], clips[1, :, :4, :, 1] + 1)
     assert torch.equal(result[2], clips[2] + 1)
 
 
-def test_noise_sees_the_smallest_body():
+@pytest.mark.parametrize("spare", ["frames", "bodies"])
+def test_noise_sees_the_smallest_body(spare):
     clips = torch.zeros(1, 3, 2, V, 2)
     clips[0, 1, 1, 2, 0] = 1e-44
-    result = Noise(torch.ones(1, 3, 2, V, 2), torch.ones(1)).apply(clips)
-    assert result[..., 0].count_nonzero() == 3 * 2 * V
+    result = Noise(torch.ones(1, 3, 2, V, 2), torch.ones(1), spare).apply(clips)
+    assert result[..., 0].count_nonzero() == 3 * V * (2 if spare == "bodies" else 1)
     assert result[..., 1].count_nonzero() == 0

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from skel_augment import (
     ClipShape,
     GaussianBlur,
+    SegmentShuffle,
+    SpeedChange,
     TemporalCrop,
     TemporalCropResize,
     TimeFlip,
@@ -163,6 +165,9 @@ def test_blur_as_released_enlarges_a_still_body(ntu, make_clips, sample):
         lambda: TemporalCropResize(0),
         lambda: TemporalCropResize(min_frames=0),
         lambda: TemporalCropResize(frames=-1),
+        lambda: SegmentShuffle(0),
+        lambda: SpeedChange(0),
+        lambda: SpeedChange(1.2, 1.1),
         lambda: TimeWarp(1.5),
         lambda: GaussianBlur(kernel=4),
         lambda: GaussianBlur(sigma=(0, 1)),
@@ -172,7 +177,7 @@ def test_blur_as_released_enlarges_a_still_body(ntu, make_clips, sample):
 )
 def test_settings_out_of_range(make):
     with pytest.raises(
-        ValueError, match=r"padding_ratio|max_ratio|min_ratio|min_frames|frames|amplitude|kernel|sigma"
+        ValueError, match=r"padding_ratio|max_ratio|min_ratio|frames|segments|low|high|amplitude|kernel|sigma"
     ):
         make()
 
@@ -181,3 +186,76 @@ def test_settings_out_of_range(make):
 def test_settings_of_the_wrong_type(make):
     with pytest.raises(TypeError, match=r"padding_ratio|normalised"):
         make()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_shuffled_segments_stay_whole(frames, segments, seed):
+    shape, step = ClipShape(get_layout("ntu-25"), frames), SegmentShuffle(segments)
+    uniforms = torch.rand(1, 1 + segments, generator=torch.Generator().manual_seed(seed))
+    place = sorted(range(segments), key=uniforms[0, 1:].tolist().__getitem__)
+    order = sorted(range(segments), key=place.__getitem__)
+    expected = [t for segment in order for t in range(frames) if t * segments // frames == segment]
+    assert step.params(uniforms, shape).index[0].tolist() == expected
+
+
+def test_orders_are_equally_likely(ntu, sample, assert_share):
+    index = sample(SegmentShuffle(3), ClipShape(ntu, 3), COUNT).index
+    for order in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)):
+        assert_share((index == torch.tensor(order)).all(1), 1 / 6)
+
+
+def test_speeds_and_starts(ntu, sample, assert_uniform):
+    last = 100
+    slow = sample(SpeedChange(0.4, 0.8), ClipShape(ntu, last + 1), COUNT).position
+    speed = slow.diff(dim=1)
+    torch.testing.assert_close(speed, speed[:, :1].expand_as(speed))
+    assert_uniform(speed[:, 0], 0.4, 0.8)
+    assert_uniform(slow[:, 0] / (last * (1 - speed[:, 0])), 0, 1)
+    assert slow.max() <= last
+
+    fast = sample(SpeedChange(1.5, 2), ClipShape(ntu, last + 1), COUNT).position
+    assert (fast[:, 0] == 0).all()
+    assert (fast[:, -1] == last).all()
+    speed = fast.diff(dim=1).amax(1)
+    assert_uniform(speed, 1.5, 2)
+    held = (fast == 0).sum(1)
+    assert held.min() == 1
+    assert held.max() > 40
+
+
+def test_speed_one_is_the_identity(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu)
+    assert torch.equal(sample(SpeedChange(1, 1), shape, len(clips)).apply(clips), clips)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 30), st.integers(0, 20), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_padding_is_no_part_of_a_clip(filled, padding, least, seed):
+    generator = torch.Generator().manual_seed(seed)
+    layout = get_layout("ntu-25")
+    clip = 1 + torch.rand(1, 3, filled, 25, 2, generator=generator, dtype=torch.float64)
+    padded = torch.nn.functional.pad(clip, (0, 0, 0, 0, 0, padding))
+    step, crop = (TemporalCropResize(0.3, 0.9, least, 17, padded=flag) for flag in (True, False))
+    uniforms = torch.rand(1, 3, generator=generator, dtype=torch.float64)
+    expected = crop.apply(clip, crop.params(uniforms, ClipShape.of(clip, layout)))
+    params = step.params(uniforms, ClipShape.of(padded, layout))
+    result = step.apply(padded, params)
+    torch.testing.assert_close(result, expected, rtol=1e-14, atol=1e-14)
+    assert (result > 1).all()
+    # the window can be used for another stream, which may have zeros of its own
+    stream = torch.zeros_like(padded)
+    assert torch.equal(params.position(padded).apply(padded), result)
+    assert params.position(padded).apply(stream).count_nonzero() == 0
+
+
+def test_padded_clips_some_left_alone(ntu, make_clips, sample, assert_share):
+    clips, shape = make_clips(ntu, n=400, frames=12)
+    clips[:, :, 7:] = 0
+    clips[0] = 0
+    step = TemporalCropResize(0.3, 0.5, padded=True, p=0.4)
+    result = step.apply(clips, sample(step, shape, 400))
+    same = (result == clips).flatten(1).all(1)[1:]
+    assert_share(~same, 0.4)
+    assert (result[1:][~same] != 0).any((1, 3, 4)).all()
+    assert result[0].count_nonzero() == 0

@@ -1,10 +1,66 @@
-"""SCD-Net's encoder as its paper and program state it, to hold `SCDEncoder` against."""
+"""Every encoder of the package, small; and SCD-Net's as its paper and program state it."""
+
+import inspect
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
+import skel_encoders
+from skel_data import get_layout
 from skel_encoders import adjacency
+
+# A new encoder needs an entry here: arguments that make it small and differ from the defaults.
+SMALL = {
+    "AGCN": {"base_channels": 4},
+    "CTRGCN": {"base_channels": 4},
+    "GRU": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "normalize": False},
+    "HCN": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
+    "SCDEncoder": {"frames": 16, "channels": 8, "hidden_dim": 12, "heads": 2, "layers": 2, "dropout": 0.2},
+    "STGCN": {
+        "base_channels": 4,
+        "feature_dim": 16,
+        "dropout": 0.2,
+        "edge_weights": False,
+        "strategy": "uniform",
+        "init_std": None,
+        "skip_absent": False,
+    },
+    "Transformer": {
+        "frames": 17,
+        "tubelet": 3,
+        "feature_dim": 12,
+        "heads": 2,
+        "layers": 3,
+        "mlp_ratio": 2.0,
+        "drop_path": 0.1,
+        "skip_absent": False,
+    },
+    "TCN": {"widths": (8, 12, 8), "kernels": (3, 5, 3), "strides": (1, 2, 1)},
+}
+EXPORTED = {name: getattr(skel_encoders, name) for name in skel_encoders.__all__}
+ENCODERS = [n for n, kind in EXPORTED.items() if inspect.isclass(kind) and issubclass(kind, nn.Module)]
+
+
+@pytest.fixture(params=ENCODERS)
+def encoder(request):
+    """Each encoder, for the layout utd-20, with no parameter or statistic where training starts."""
+    torch.manual_seed(0)
+    encoder = EXPORTED[request.param](get_layout("utd-20"), **SMALL[request.param])
+    with torch.no_grad():
+        for name, value in encoder.state_dict().items():
+            if value.is_floating_point():
+                value += 0.1 * torch.rand_like(value) if "var" in name else 0.1 * torch.randn_like(value)
+    return encoder
+
+
+@pytest.fixture
+def clips():
+    """Four clips that fit each of them, one with an absent body."""
+    clips = torch.randn(4, 3, 16, 20, 2, generator=torch.Generator().manual_seed(0))
+    clips[1, ..., 1] = 0
+    return clips
 
 
 @pytest.fixture

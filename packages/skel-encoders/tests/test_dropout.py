@@ -39,3 +39,15 @@ def test_gradient_is_the_mask():
     y = Dropout(0.3)(x)
     y.sum().backward()
     torch.testing.assert_close(x.grad, y.detach())
+
+
+@pytest.mark.parametrize(
+    "lay", [lambda x: x.contiguous(memory_format=torch.channels_last), lambda x: x[:, ::2]]
+)
+def test_any_memory_layout(lay):
+    torch.manual_seed(0)
+    x = lay(torch.randn(8, 6, 9, 11))
+    y = Dropout(0.5)(x)
+    kept = y != 0
+    assert abs(kept.double().mean() - 0.5) < 5 * (0.25 / x.numel()) ** 0.5
+    torch.testing.assert_close(y[kept], 2 * x[kept])

@@ -148,11 +148,18 @@ def cut(layout, kept):
 
 
 def awake(layout):
-    """An encoder in eval mode whose edge weights and BatchNorm statistics are no longer 1 and 0."""
-    encoder = small(layout).eval()
-    for name, value in encoder.state_dict().items():
-        if "edge_weight" in name or "running" in name:
-            value.uniform_(0.5, 1.5)
+    """An encoder in eval mode with edge weights other than 1, and statistics of BatchNorm that suit noise."""
+    encoder = small(layout, dropout=0.0)
+    for name, weight in encoder.named_parameters():
+        if "edge_weight" in name:
+            torch.nn.init.uniform_(weight, 0.5, 1.5)
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = 1.0
+    clips = torch.randn(4, layout.channels, 8, layout.num_joints, 1)
+    with torch.no_grad():
+        encoder.train()(clips)
+        assert encoder.eval().forward_features(clips).std() > 0.1  # else all would be alike
     return encoder
 
 
@@ -163,12 +170,12 @@ def test_joints_left_out_are_cut_from_the_graph(kept):
     clips = torch.randn(2, 3, 8, 20, 2)
     with torch.no_grad():
         x = rearrange(
-            part.input_norm(rearrange(clips, "n c t v m -> (n m) (v c) t")), "b (v c) t -> b c t v", c=3
+            part.input_norm(rearrange(clips, "n c t v m -> (n m) (v c) t")), "b (v c) t -> b v t c", c=3
         )
-        x = x[..., kept]
+        x = x[:, kept]
         for block in part.blocks:
             x = block(x, None)
-        expected = rearrange(x, "(n m) d t v -> n m t v d", m=2)
+        expected = rearrange(x, "(n m) v t d -> n m t v d", m=2)
         torch.testing.assert_close(whole.forward_features(clips, torch.tensor(kept)), expected)
 
 
@@ -202,6 +209,54 @@ def test_clip_does_not_depend_on_its_batch():
     torch.testing.assert_close(encoder(clips)[1:2], encoder(clips[1:2]))
 
 
+def one_person_clips():
+    """Five clips of two bodies, of which four are absent, and one moves a single coordinate of one frame."""
+    clips = torch.randn(5, 3, 13, 20, 2)
+    clips[1, ..., 1] = clips[2] = clips[3:, ..., 1] = 0
+    clips[4, 0, 7, 3, 1] = 1e-3
+    return clips
+
+
+def encoded_bodies(encoder, *args):
+    """Features before pooling, and for how many bodies they were computed."""
+    counts = []
+    hook = encoder.blocks[0].register_forward_pre_hook(lambda _, given: counts.append(len(given[0])))
+    features = encoder.forward_features(*args)
+    hook.remove()
+    return features, counts
+
+
+@pytest.mark.parametrize("joints", [None, torch.arange(3, 15)])
+@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float32, 1e-6), (torch.float64, 1e-12)])
+def test_absent_bodies_are_computed_once(joints, dtype, rtol):
+    encoder, clips = awake(get_layout("utd-20")).to(dtype), one_person_clips().to(dtype)
+    with torch.no_grad():
+        features, counts = encoded_bodies(encoder, clips, joints)
+        pooled = encoder(clips, joints)
+        encoder.skip_absent = False
+        expected, all_counts = encoded_bodies(encoder, clips, joints)
+        assert (counts, all_counts) == ([7], [10])
+        torch.testing.assert_close(features, expected, rtol=0, atol=rtol * float(expected.max()))
+        torch.testing.assert_close(pooled, encoder(clips, joints), rtol=rtol, atol=rtol * float(pooled.max()))
+
+
+def test_absent_bodies_are_computed_where_they_differ_or_count():
+    encoder, clips = awake(get_layout("utd-20")), one_person_clips()
+    assert encoded_bodies(encoder, clips, torch.arange(60).view(5, 12) % 20)[1] == [10]
+    assert encoded_bodies(encoder, clips[1:2])[1] == [2]  # one alone has none to stand for
+    assert encoded_bodies(encoder.train(), clips)[1] == [10]
+
+
+def test_gradient_with_absent_bodies():
+    encoder, clips = awake(get_layout("utd-20")).double(), one_person_clips().double()
+    gradients = []
+    for encoder.skip_absent in (True, False):
+        encoder.zero_grad()
+        encoder(clips).square().sum().backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in encoder.parameters()]))
+    torch.testing.assert_close(*gradients)
+
+
 @pytest.mark.parametrize("joints", [None, torch.arange(3, 15), torch.arange(48).view(4, 12) % 20])
 def test_gradient_reaches_every_parameter(joints):
     encoder = small(get_layout("utd-20"))
@@ -213,6 +268,7 @@ def test_gradient_reaches_every_parameter(joints):
 @pytest.mark.parametrize("joints", [None, torch.arange(24).view(2, 12) % 20])
 def test_compiles_without_graph_breaks(joints):
     encoder = small(get_layout("utd-20")).eval()
-    clips = torch.randn(2, 3, 12, 20, 1)
+    clips = torch.randn(2, 3, 12, 20, 2)
+    clips[..., 1] = 0
     compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(clips, joints), encoder(clips, joints))

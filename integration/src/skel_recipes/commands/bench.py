@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-Group = Literal["data", "augment", "train"]
+Group = Literal["data", "augment", "train", "eval"]
 
 
 def bench(
@@ -27,11 +27,16 @@ def bench(
     """
     import torch
 
-    from skel_recipes._bench import _augment, _data, _train
+    from skel_recipes._bench import _augment, _data, _eval, _train
     from skel_recipes._device import pick_device
     from skel_recipes.commands._say import say, say_json, table
 
-    known = {"data": _data.measure, "augment": _augment.measure, "train": _train.measure}
+    known = {
+        "data": _data.measure,
+        "augment": _augment.measure,
+        "train": _train.measure,
+        "eval": _eval.measure,
+    }
     where = pick_device(device)
     figures: dict[str, float] = {}
     for group in groups or known:

@@ -27,6 +27,11 @@ class Augmentation(ABC):
     """Whether joints or frames are taken away, so that bones and motion cannot be computed any more."""
     p: float = field(default=1.0, kw_only=True, converter=float, validator=[ge(0), le(1)])
 
+    @property
+    def branches(self) -> "tuple[Augmentation, ...]":
+        """What may happen to a clip: this augmentation, or those that it chooses from."""
+        return (self,)
+
     def draws(self, shape: ClipShape) -> int:
         """Uniform numbers needed per clip. The first one decides whether the clip is augmented."""
         return 1 + self._draws(shape) if self._concerns(shape) else 0
@@ -72,16 +77,3 @@ class Augmentation(ABC):
     @abstractmethod
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Params:
         """Parameters for clips that are all augmented, from uniforms (N, `_draws`)."""
-
-
-def between(uniforms: Tensor, low: float, high: float) -> Tensor:
-    """Uniform numbers in [low, high) from such in [0, 1)."""
-    return low + (high - low) * uniforms
-
-
-def choice(uniforms: Tensor, count: int | Tensor) -> Tensor:
-    """Whole numbers 0 to count - 1, all equally likely, from uniforms in [0, 1); float dtype kept."""
-    # u * count rounds to count for no u below 1 - 2**-24; minimum guards uniforms from elsewhere.
-    top = count - 1
-    whole = (uniforms * count).floor()
-    return whole.minimum(top) if isinstance(top, Tensor) else whole.clamp(max=top)

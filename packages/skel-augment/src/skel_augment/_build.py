@@ -9,25 +9,46 @@ from typing import Any
 from attrs import asdict, fields
 
 from skel_augment._augmentation import Augmentation
-from skel_augment._frame_masks import MotionAttentionMask, TemporalSegmentMask
-from skel_augment._joint_masks import CentralSpatialMask, JointMask, StructuralSpatialMask
-from skel_augment._joints import SpatialFlip
-from skel_augment._noise import GaussianNoise
-from skel_augment._space import AxisMask, RandomAxisRotation, Scale, Shear, Tilt, Yaw
-from skel_augment._time import GaussianBlur, TemporalCrop, TemporalCropResize, TimeFlip, TimeWarp
+from skel_augment._choice import OneOf
+from skel_augment._frame_masks import FrameDrop, MotionAttentionMask, TemporalSegmentMask
+from skel_augment._joint_masks import CentralSpatialMask, JointMask, PartMask, StructuralSpatialMask
+from skel_augment._joints import JointDistortion, SpatialFlip
+from skel_augment._mix import PartMix
+from skel_augment._noise import GaussianNoise, JointJitter
+from skel_augment._rotations import EulerRotation, RandomAxisRotation, RandomRotation, Tilt, Yaw
+from skel_augment._space import AxisMask, Scale, Shear
+from skel_augment._time import (
+    GaussianBlur,
+    SegmentShuffle,
+    SpeedChange,
+    TemporalCrop,
+    TemporalCropResize,
+    TimeFlip,
+    TimeWarp,
+)
 from skel_augment._view import View
 
 AUGMENTATIONS: dict[str, type[Augmentation]] = {
     "axis_mask": AxisMask,
     "central_spatial_mask": CentralSpatialMask,
+    "euler_rotation": EulerRotation,
+    "frame_drop": FrameDrop,
     "gaussian_blur": GaussianBlur,
     "gaussian_noise": GaussianNoise,
+    "joint_distortion": JointDistortion,
+    "joint_jitter": JointJitter,
     "joint_mask": JointMask,
     "motion_attention_mask": MotionAttentionMask,
+    "one_of": OneOf,
+    "part_mask": PartMask,
+    "part_mix": PartMix,
     "random_axis_rotation": RandomAxisRotation,
+    "random_rotation": RandomRotation,
     "scale": Scale,
+    "segment_shuffle": SegmentShuffle,
     "shear": Shear,
     "spatial_flip": SpatialFlip,
+    "speed_change": SpeedChange,
     "structural_spatial_mask": StructuralSpatialMask,
     "temporal_crop": TemporalCrop,
     "temporal_crop_resize": TemporalCropResize,
@@ -44,6 +65,7 @@ def build_view(steps: Iterable[Mapping[str, Any] | Augmentation]) -> View:
 
     Args:
         steps: Augmentations, or for each a mapping with its ``name`` (a key of `AUGMENTATIONS`) and settings.
+            The ``steps`` of "one_of" are such a list again.
 
     Raises:
         ValueError: If there is no augmentation of that name, or a setting is unknown or out of range.
@@ -69,6 +91,8 @@ def _build(place: int, step: Mapping[str, Any]) -> Augmentation:
     if unknown:
         raise ValueError(f"step {place}, {name!r}: unknown settings {unknown}; known are {known}")
     try:
+        if kind is OneOf and "steps" in settings:
+            settings["steps"] = build_view(settings["steps"]).steps
         return kind(**settings)
     except (TypeError, ValueError) as error:
         # attrs puts the attribute and its definition behind the message; the message is all a reader needs.
@@ -86,18 +110,23 @@ def describe_view(view: View) -> list[dict[str, Any]]:
     for step in view.steps:
         if type(step) not in names:
             raise ValueError(f"{type(step).__name__} has no name in AUGMENTATIONS")
-        steps.append({"name": names[type(step)], **asdict(step)})
+        settings = asdict(step, recurse=False)
+        if isinstance(step, OneOf):
+            settings["steps"] = describe_view(View(step.steps))
+        steps.append({"name": names[type(step)], **settings})
     return steps
 
 
 @cache
 def _presets() -> dict[str, View]:
     methods = tomllib.loads((files("skel_augment") / "presets.toml").read_text(encoding="utf-8"))
-    return {
+    aliases = methods.pop("aliases")
+    views = {
         f"{method}.{view}": build_view(methods[method][view])
         for method in methods
         for view in methods[method]
     }
+    return views | {alias: views[name] for alias, name in aliases.items()}
 
 
 def preset_names() -> tuple[str, ...]:

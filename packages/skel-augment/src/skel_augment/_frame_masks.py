@@ -1,14 +1,15 @@
-"""Augmentations that hide frames: segments set to zero, moving frames left out."""
+"""Augmentations that hide frames: some or whole segments set to zero, moving frames left out."""
 
 from typing import ClassVar
 
 import torch
 from attrs import define, evolve, field
-from attrs.validators import ge, instance_of, lt
+from attrs.validators import ge, instance_of, le, lt
 from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._mask_params import CalmFrames, FrameMask
+from skel_augment._pieces import segment_numbers
 from skel_augment._shape import ClipShape
 
 
@@ -35,8 +36,26 @@ class TemporalSegmentMask(Augmentation):
     def _params(self, uniforms: Tensor, shape: ClipShape) -> FrameMask:
         masked = uniforms.argsort(1)[:, : self.masked]
         keep = uniforms.new_ones(len(uniforms), self.segments).scatter(1, masked, 0.0)
-        segment = torch.arange(shape.frames, device=uniforms.device) * self.segments // shape.frames
-        return FrameMask(keep.index_select(1, segment))
+        return FrameMask(keep.index_select(1, segment_numbers(shape, self.segments, uniforms.device)))
+
+
+@define(frozen=True)
+class FrameDrop(Augmentation):
+    """Random frames set to zero, each by itself.
+
+    Attributes:
+        ratio: Number of frames as a share of the clip, rounded; the same for every clip.
+    """
+
+    hides: ClassVar[bool] = True
+    ratio: float = field(default=0.2, converter=float, validator=[ge(0), le(1)])
+
+    def _draws(self, shape: ClipShape) -> int:
+        return shape.frames
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> FrameMask:
+        dropped = uniforms.argsort(1)[:, : round(self.ratio * shape.frames)]
+        return FrameMask(torch.ones_like(uniforms).scatter(1, dropped, 0.0))
 
 
 @define(frozen=True)

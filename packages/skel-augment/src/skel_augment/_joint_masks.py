@@ -1,4 +1,4 @@
-"""Augmentations that hide joints for the whole clip, in all channels and all bodies."""
+"""Augmentations that hide joints, in all channels and all bodies."""
 
 from typing import ClassVar
 
@@ -7,32 +7,72 @@ from attrs import define, field
 from attrs.validators import ge, instance_of, le
 from torch import Tensor
 
-from skel_augment._augmentation import Augmentation, choice
+from skel_augment._augmentation import Augmentation
+from skel_augment._mask_params import PointMask
+from skel_augment._pieces import part_members, segment_numbers
 from skel_augment._point_params import JointMap
 from skel_augment._shape import ClipShape
+from skel_augment._uniforms import choice
 from skel_data import SkeletonLayout
 
 
 @define(frozen=True)
 class JointMask(Augmentation):
-    """Random joints set to zero.
+    """Random joints set to zero (ISC, 2108.03656, 15 of 25; HiCLR, 2211.13466, others in each frame).
 
     Attributes:
         joints: Number of joints to mask, the same for every clip.
+        ratio: The same as a share of the joints, rounded; used in place of ``joints`` if above 0.
+        segments: In each of so many segments of the clip other joints are masked; 0: in each frame.
     """
 
     hides: ClassVar[bool] = True
     joints: int = field(default=5, validator=[instance_of(int), ge(0)])
+    ratio: float = field(default=0.0, converter=float, validator=[ge(0), le(1)])
+    segments: int = field(default=1, validator=[instance_of(int), ge(0)])
+
+    def hidden(self, shape: ClipShape) -> int:
+        """Joints hidden at a time in each clip that is masked."""
+        return round(self.ratio * shape.joints) if self.ratio else self.joints
 
     def _draws(self, shape: ClipShape) -> int:
-        if self.joints > shape.joints:
+        if self.hidden(shape) > shape.joints:
             raise ValueError(
                 f"cannot mask {self.joints} joints of layout {shape.layout.name!r}: {shape.joints} joints"
             )
-        return shape.joints
+        return (self.segments or shape.frames) * shape.joints
 
-    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap:
-        return _hide(uniforms.argsort(1)[:, : self.joints], uniforms, shape)
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap | PointMask:
+        lots = uniforms.reshape(len(uniforms), self.segments or shape.frames, shape.joints)
+        masked = lots.argsort(2)[:, :, : self.hidden(shape)]
+        return _over_time(torch.ones_like(lots).scatter(2, masked, 0.0), shape)
+
+
+@define(frozen=True)
+class PartMask(Augmentation):
+    """Whole parts of the body set to zero (PCM3, 2308.03975: 3 of 5 in each of 8 segments).
+
+    Joints that are in no part of the layout stay.
+
+    Attributes:
+        parts: Number of parts to mask, the same for every clip.
+        segments: In each of so many segments of the clip other parts are masked; 0: in each frame.
+    """
+
+    hides: ClassVar[bool] = True
+    parts: int = field(default=1, validator=[instance_of(int), ge(0)])
+    segments: int = field(default=1, validator=[instance_of(int), ge(0)])
+
+    def _draws(self, shape: ClipShape) -> int:
+        return (self.segments or shape.frames) * len(part_members(shape.layout, self.parts))
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointMap | PointMask:
+        members = part_members(shape.layout, self.parts).to(
+            uniforms.device, uniforms.dtype, non_blocking=True
+        )
+        lots = uniforms.reshape(len(uniforms), self.segments or shape.frames, len(members))
+        masked = lots.argsort(2)[:, :, : self.parts]
+        return _over_time((members[masked].sum(2) == 0).to(uniforms.dtype), shape)
 
 
 @define(frozen=True)
@@ -106,6 +146,13 @@ def _adjacency(layout: SkeletonLayout) -> Tensor:
     adjacency = torch.eye(layout.num_joints)
     adjacency[joints, parents] = adjacency[parents, joints] = 1.0
     return adjacency
+
+
+def _over_time(keep: Tensor, shape: ClipShape) -> JointMap | PointMask:
+    """Joints kept (N, S, V) in each of S segments."""
+    if keep.shape[1] == 1:
+        return JointMap(keep=keep[:, 0])
+    return PointMask(keep.index_select(1, segment_numbers(shape, keep.shape[1], keep.device)))
 
 
 def _hide(joints: Tensor, like: Tensor, shape: ClipShape) -> JointMap:

@@ -1,14 +1,15 @@
-"""Augmentations of the joints: left-right exchange, mirror image."""
+"""Augmentations of the joints: left-right exchange, mirror image, distortion of some."""
 
 import torch
 from attrs import define, field
-from attrs.validators import instance_of
+from attrs.validators import ge, instance_of, le
 from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._params import Chain, Params
-from skel_augment._point_params import Affine, JointMap
+from skel_augment._point_params import Affine, JointAffine, JointMap
 from skel_augment._shape import ClipShape
+from skel_augment._uniforms import between
 
 
 @define(frozen=True)
@@ -37,3 +38,28 @@ class SpatialFlip(Augmentation):
         signs = torch.ones(shape.dims, dtype=uniforms.dtype, device=uniforms.device)
         signs[0] = -1
         return Chain((swap, Affine(signs.diag().expand(len(uniforms), -1, -1))))
+
+
+@define(frozen=True)
+class JointDistortion(Augmentation):
+    """Random joints moved by one random matrix (ISC, 2108.03656).
+
+    That is half of its corruption of joints; the other half is a `JointMask`, and `OneOf` chooses.
+
+    Attributes:
+        ratio: Number of joints to move as a share of the joints, rounded; 15 of 25 in ISC.
+        amplitude: All entries of the matrix are uniform in -amplitude to amplitude.
+    """
+
+    ratio: float = field(default=0.6, converter=float, validator=[ge(0), le(1)])
+    amplitude: float = field(default=1.0, converter=float, validator=ge(0))
+
+    def _draws(self, shape: ClipShape) -> int:
+        return shape.joints + 9
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> JointAffine:
+        lots, entries = uniforms[:, : shape.joints], uniforms[:, shape.joints :]
+        joints = lots.argsort(1)[:, : round(self.ratio * shape.joints)]
+        moved = torch.zeros_like(lots, dtype=torch.bool).scatter(1, joints, True)
+        matrix = between(entries, -self.amplitude, self.amplitude).view(-1, 3, 3)
+        return JointAffine(matrix[:, : shape.dims, : shape.dims], moved)

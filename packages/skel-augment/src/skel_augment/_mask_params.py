@@ -1,4 +1,4 @@
-"""What can be done to hide frames: set to zero, left out by their motion."""
+"""What can be done to hide frames: set to zero, whole or some joints of them, left out by their motion."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,6 +29,23 @@ class FrameMask(Params):
 
     def then(self, later: Params) -> "FrameMask | None":
         return FrameMask(self.keep * later.keep) if isinstance(later, FrameMask) else None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PointMask(Params):
+    """Joints zeroed in some frames, in all channels and bodies.
+
+    Attributes:
+        keep: (N, T, V) ones and zeros: zero where joint v of frame t is zeroed.
+    """
+
+    keep: Tensor
+
+    def apply(self, clips: Tensor) -> Tensor:
+        return clips * self.keep.to(clips.dtype)[:, None, :, :, None]
+
+    def where(self, gate: Tensor) -> "PointMask":
+        return PointMask(torch.where(gate[:, None, None], self.keep, 1.0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,28 +1,19 @@
-"""Noise on the coordinates."""
+"""Noise on the coordinates: in each frame anew, or the same for the whole clip."""
 
 import math
 
 import torch
-from attrs import define, field
+from attrs import define, evolve, field
 from attrs.validators import ge, in_
 from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._point_params import Noise
 from skel_augment._shape import ClipShape
+from skel_augment._uniforms import normals
 
-
-def normals(uniforms: Tensor) -> Tensor:
-    """Independent standard normal numbers, (N, K) from as many uniforms in [0, 1), K even.
-
-    Box and Muller's transform: exact, without infinities, and cheaper than the inverse of the distribution.
-    """
-    first, second = uniforms.chunk(2, 1)
-    radius = (1 - first).log_().mul_(-2).sqrt_()
-    # The sine is the cosine a quarter turn earlier; both in one go saves passes over memory.
-    turn = torch.arange(2, dtype=uniforms.dtype, device=uniforms.device) * (-math.pi / 2)
-    values = torch.add(turn[:, None], second[:, None], alpha=2 * math.pi).cos_().mul_(radius[:, None])
-    return values.flatten(1)
+SPARED = ("frames", "bodies", "joints", "nothing")
+"""What noise may leave at exactly zero."""
 
 
 @define(frozen=True)
@@ -31,21 +22,50 @@ class GaussianNoise(Augmentation):
 
     Attributes:
         std: Standard deviation, in the unit of the clips.
-        spare: What stays exactly zero: "bodies" that are zero in the whole clip (absent ones), "joints" that
-            are zero in a frame, or "nothing", as in AimCLR's program, where absent bodies become noise.
+        spare: What stays exactly zero: "frames" in which all joints of a body are zero, as where a clip is
+            padded; "bodies" that are zero in the whole clip alone; "joints" that are zero in a frame; or
+            "nothing", as in AimCLR's program, where absent bodies become noise.
     """
 
     std: float = field(default=0.01, converter=float, validator=ge(0))
-    spare: str = field(default="bodies", validator=in_(("bodies", "joints", "nothing")))
+    spare: str = field(default="frames", validator=in_(SPARED))
 
     def _draws(self, shape: ClipShape) -> int:
-        return 2 * math.ceil(_count(shape) / 2)
+        return _draws(shape)
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
-        values = normals(uniforms)[:, : _count(shape)]
-        values = values.view(len(uniforms), shape.dims, shape.frames, shape.joints, shape.bodies)
-        return Noise(values, torch.full_like(uniforms[:, 0], self.std), self.spare)
+        return _noise(uniforms, shape, self.std, self.spare)
+
+
+@define(frozen=True)
+class JointJitter(Augmentation):
+    """Each joint off its place by a Gaussian step that stays for the whole clip: a badly measured body.
+
+    Attributes:
+        std: Standard deviation of each coordinate, in the unit of the clips.
+        spare: What stays exactly zero, as in `GaussianNoise`.
+    """
+
+    std: float = field(default=0.02, converter=float, validator=ge(0))
+    spare: str = field(default="frames", validator=in_(SPARED))
+
+    def _draws(self, shape: ClipShape) -> int:
+        return _draws(evolve(shape, frames=1))
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
+        return _noise(uniforms, evolve(shape, frames=1), self.std, self.spare)
 
 
 def _count(shape: ClipShape) -> int:
     return shape.dims * shape.frames * shape.joints * shape.bodies
+
+
+def _draws(shape: ClipShape) -> int:
+    """Uniform numbers for a normal one in each coordinate: as many, made even."""
+    return 2 * math.ceil(_count(shape) / 2)
+
+
+def _noise(uniforms: Tensor, shape: ClipShape, std: float, spare: str) -> Noise:
+    values = normals(uniforms)[:, : _count(shape)]
+    values = values.view(len(uniforms), shape.dims, shape.frames, shape.joints, shape.bodies)
+    return Noise(values, torch.full_like(uniforms[:, 0], std), spare)

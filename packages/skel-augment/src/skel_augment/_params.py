@@ -66,19 +66,26 @@ def fold(params: Iterable[Params]) -> list[Params]:
     """
     done: list[Params] = []
     group: dict[str, Params] = {}
-    for step in params:
-        for part in step.parts if isinstance(step, Chain) else (step,):
-            merged: Params | None = part
-            if part.axis in group:
-                merged = group[part.axis].then(part)
-            if merged is None or not part.axis:
-                done += group.values()
-                group, merged = {}, part
-            if part.axis:
-                group[part.axis] = merged
-            else:
-                done.append(merged)
+    for part in _flat(params):
+        merged: Params | None = part
+        if part.axis in group:
+            merged = group[part.axis].then(part)
+        if merged is None or not part.axis:
+            done += group.values()
+            group, merged = {}, part
+        if part.axis:
+            group[part.axis] = merged
+        else:
+            done.append(merged)
     return [*done, *group.values()]
+
+
+def _flat(params: Iterable[Params]) -> list[Params]:
+    """The steps with those of chains, and of chains in chains, in their place."""
+    flat: list[Params] = []
+    for step in params:
+        flat += _flat(step.parts) if isinstance(step, Chain) else [step]
+    return flat
 
 
 def with_rest(points: Tensor, clips: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Affine(Params):
         dims = matrix.shape[1]
         moved = matrix[:, :, 0] * clips[:, :1]
         for axis in range(1, dims):
-            moved = torch.addcmul(moved, matrix[:, :, axis], clips[:, axis : axis + 1])
+            moved.addcmul_(matrix[:, :, axis], clips[:, axis : axis + 1])
         return with_rest(moved, clips)
 
     def where(self, gate: Tensor) -> "Affine":
@@ -39,6 +39,25 @@ class Affine(Params):
             return None
         product = (later.matrix[..., None] * self.matrix[:, None]).sum(2)  # as in apply: no TF32
         return Affine(product)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class JointAffine(Params):
+    """A matrix on the coordinates of some joints, the same for all frames and bodies.
+
+    Attributes:
+        matrix: (N, dims, dims); a point p becomes ``matrix @ p``.
+        moved: (N, V) true where joint v is moved.
+    """
+
+    matrix: Tensor
+    moved: Tensor
+
+    def apply(self, clips: Tensor) -> Tensor:
+        return torch.where(self.moved[:, None, None, :, None], Affine(self.matrix).apply(clips), clips)
+
+    def where(self, gate: Tensor) -> "JointAffine":
+        return replace(self, moved=self.moved & gate[:, None])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -107,15 +126,16 @@ class Noise(Params):
     """Numbers added to the coordinates.
 
     Attributes:
-        values: (N, dims, T, V, M).
+        values: (N, dims, T, V, M), or (N, dims, 1, V, M) for the same numbers in all frames.
         scale: (N,) factor of the values.
-        spare: What stays exactly zero: "bodies" that are zero in the whole clip, "joints" that are zero in
-            a frame (and so bodies too), or "nothing".
+        spare: What stays exactly zero: "bodies" that are zero in the whole clip, in "frames" where all their
+            joints are zero (and so absent bodies too), "joints" that are zero in a frame (and so all of the
+            former), or "nothing".
     """
 
     values: Tensor
     scale: Tensor
-    spare: str = "bodies"
+    spare: str = "frames"
 
     def apply(self, clips: Tensor) -> Tensor:
         count, channels, frames, joints, bodies = clips.shape
@@ -126,6 +146,9 @@ class Noise(Params):
             size = clips.abs().reshape(count, channels * frames, joints * bodies).sum(1)
             size = size.view(count, joints, bodies).sum(1)
             scale = scale * (size != 0).repeat(1, joints)[:, None, None]
+        elif self.spare == "frames":
+            size = clips.abs().sum(1).sum(2, keepdim=True)
+            scale = scale * (size != 0).expand(-1, -1, joints, -1).flatten(2)[:, None]
         elif self.spare == "joints":
             scale = scale * (clips.abs().sum(1, keepdim=True) != 0).flatten(3)
         moved = torch.addcmul(points, self.values.to(clips.dtype).flatten(3), scale)

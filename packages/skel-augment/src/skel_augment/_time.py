@@ -1,4 +1,4 @@
-"""Augmentations along time: crops, flip, resize, warp, blur."""
+"""Augmentations along time: crops, flip, shuffle, resize, speed, warp, blur."""
 
 import math
 from collections.abc import Iterable
@@ -9,9 +9,11 @@ from attrs import Attribute, define, evolve, field
 from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor
 
-from skel_augment._augmentation import Augmentation, between, choice
+from skel_augment._augmentation import Augmentation
+from skel_augment._pieces import segment_numbers
 from skel_augment._shape import ClipShape
-from skel_augment._time_params import TimeFilter, TimeIndex, TimePosition
+from skel_augment._time_params import FilledWindow, TimeFilter, TimeIndex, TimePosition
+from skel_augment._uniforms import between, choice
 
 
 @define(frozen=True)
@@ -45,6 +47,27 @@ class TimeFlip(Augmentation):
 
 
 @define(frozen=True)
+class SegmentShuffle(Augmentation):
+    """The clip cut into segments, which are put in a random order (TS-Cubism, 2207.08095).
+
+    Every order is equally likely, the original one included. The `TimeIndex` tells it.
+
+    Attributes:
+        segments: Frame t belongs to segment ``t * segments // T``; those of a shorter clip may be empty.
+    """
+
+    segments: int = field(default=3, validator=[instance_of(int), ge(1)])
+
+    def _draws(self, shape: ClipShape) -> int:  # noqa: ARG002
+        return self.segments
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> TimeIndex:
+        place = uniforms.argsort(1)
+        of_frame = place.index_select(1, segment_numbers(shape, self.segments, uniforms.device))
+        return TimeIndex(of_frame.argsort(stable=True, dim=1))
+
+
+@define(frozen=True)
 class TemporalCropResize(Augmentation):
     """A random window of random length, resized linearly (ISC, SCD-Net, MAMP).
 
@@ -53,6 +76,7 @@ class TemporalCropResize(Augmentation):
         max_ratio: Longest window as a share of the clip.
         min_frames: No window is shorter than this, or than the clip if that is shorter.
         frames: Length to resize to; 0 is the clip's own. With another one p must be 1.
+        padded: Clips end in frames of zeros, which do not count as part of the clip and are not seen.
     """
 
     numbers: ClassVar[int] = 2
@@ -60,6 +84,7 @@ class TemporalCropResize(Augmentation):
     max_ratio: float = field(default=1.0, converter=float, validator=[gt(0), le(1)])
     min_frames: int = field(default=1, validator=[instance_of(int), ge(1)])
     frames: int = field(default=0, validator=[instance_of(int), ge(0)])
+    padded: bool = field(default=False, validator=instance_of(bool))
 
     def __attrs_post_init__(self) -> None:
         if self.max_ratio < self.min_ratio:
@@ -75,12 +100,45 @@ class TemporalCropResize(Augmentation):
             )
         return evolve(shape, frames=frames)
 
-    def _params(self, uniforms: Tensor, shape: ClipShape) -> TimePosition:
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> TimePosition | FilledWindow:
         frames = shape.frames
-        length = (frames * between(uniforms[:, 0], self.min_ratio, self.max_ratio)).floor()
+        ratio = between(uniforms[:, 0], self.min_ratio, self.max_ratio)
+        if self.padded:
+            used = torch.ones_like(ratio, dtype=torch.bool)
+            return FilledWindow(ratio, uniforms[:, 1], used, self.min_frames, self.after(shape).frames)
+        length = (frames * ratio).floor()
         length = length.clamp(min(self.min_frames, frames), frames)
         start = choice(uniforms[:, 1], frames - length + 1)
         return TimePosition.crop(start, length, self.after(shape).frames)
+
+
+@define(frozen=True)
+class SpeedChange(Augmentation):
+    """The whole clip faster or slower, resampled linearly.
+
+    A slower clip is cut at a random place to its old length. A faster one is over sooner: its first and last
+    frame are held, for a random part of the time that is left.
+
+    Attributes:
+        low: Smallest factor of the speed.
+        high: Largest factor of the speed; the factor is uniform in between.
+    """
+
+    numbers: ClassVar[int] = 2
+    low: float = field(default=0.75, converter=float, validator=gt(0))
+    high: float = field(default=1.25, converter=float)
+
+    def __attrs_post_init__(self) -> None:
+        if self.high < self.low:
+            raise ValueError(f"high must not be below low = {self.low}, got {self.high}")
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> TimePosition:
+        last = shape.frames - 1
+        speed = between(uniforms[:, :1], self.low, self.high)
+        frame = torch.arange(shape.frames, dtype=uniforms.dtype, device=uniforms.device)
+        # The window of speed * last frames starts somewhere in the clip, or the clip somewhere in it.
+        start = uniforms[:, 1:] * (last - speed * last)
+        return TimePosition((start + speed * frame).clamp(0, last))
 
 
 @define(frozen=True)

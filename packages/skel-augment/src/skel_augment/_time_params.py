@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from skel_augment._params import Params, with_rest
+from skel_augment._uniforms import choice
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -71,6 +72,38 @@ class TimePosition(Params):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class FilledWindow(Params):
+    """A window of the frames that are there, resized linearly; frames of zeros follow those.
+
+    Attributes:
+        ratio: (N,) length of the window as a share of the frames that are there.
+        lot: (N,) in [0, 1): decides where it starts.
+        used: (N,) true where the clip is cropped at all.
+        min_frames: No window is shorter than this, or than the frames that are there.
+        frames: Length to resize to.
+    """
+
+    ratio: Tensor
+    lot: Tensor
+    used: Tensor
+    min_frames: int
+    frames: int
+
+    def position(self, clips: Tensor) -> TimePosition:
+        """The frames that these clips (N, C, T, V, M) are seen at, as they can be used for other clips."""
+        filled = (clips.detach().abs().sum((1, 3, 4)) != 0).sum(1).clamp(min=1).to(self.ratio.dtype)
+        length = (filled * self.ratio).floor().clamp(min=self.min_frames).minimum(filled)
+        start = choice(self.lot, filled - length + 1)
+        return TimePosition.crop(start, length, self.frames).where(self.used)
+
+    def apply(self, clips: Tensor) -> Tensor:
+        return self.position(clips).apply(clips)
+
+    def where(self, gate: Tensor) -> "FilledWindow":
+        return replace(self, used=self.used & gate)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class TimeFilter(Params):
     """Frames mixed with their neighbours, for blurs; coordinates only, a confidence channel is left alone.
 
@@ -95,10 +128,12 @@ class TimeFilter(Params):
         return weights / weights.sum(2, keepdim=True) if self.normalised else weights
 
     def apply(self, clips: Tensor) -> Tensor:
-        points = clips[:, : self.dims]
+        points = clips[:, : self.dims].flatten(3)
+        weights = self.weights(clips.shape[2]).to(clips.dtype)
         with torch.autocast(clips.device.type, enabled=False):
-            mixed = self.weights(clips.shape[2]).to(clips.dtype)[:, None] @ points.flatten(3)
-        return with_rest(mixed.view(points.shape), clips)
+            # One channel after the other: all in one product would first copy the weights for each.
+            mixed = torch.stack([weights @ channel for channel in points.unbind(1)], 1)
+        return with_rest(mixed.view(*mixed.shape[:3], *clips.shape[3:]), clips)
 
     def where(self, gate: Tensor) -> "TimeFilter":
         still = torch.eye(1, self.taps.shape[1], dtype=self.taps.dtype, device=self.taps.device)

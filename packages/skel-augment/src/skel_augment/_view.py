@@ -29,7 +29,10 @@ class View:
 
         Bones and motion are to be taken there: a hidden joint has neither.
         """
-        return next((place for place, step in enumerate(self.steps) if step.hides), len(self.steps))
+        for place, step in enumerate(self.steps):
+            if any(branch.hides for branch in step.branches):
+                return place
+        return len(self.steps)
 
     def after(self, shape: ClipShape) -> ClipShape:
         """Shape of the clips after all steps; only the number of frames may differ."""

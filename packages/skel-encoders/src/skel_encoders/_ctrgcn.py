@@ -1,11 +1,11 @@
 """CTR-GCN (Chen et al., ICCV 2021): graph convolution with a topology for each channel."""
 
-import math
-
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
+
+from skel_encoders._pointwise import Pointwise, init_kaiming, projection
 
 _KERNEL = 5
 _DILATIONS = (1, 2)
@@ -18,15 +18,18 @@ class CTRBlock(nn.Module):
     channel, and their aggregation is one batched product without a copy.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, graph: Tensor, *, residual: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, graph: Tensor, *, residual: bool, stride: int = 1
+    ) -> None:
         super().__init__()
+        self.stride = stride
         self.spatial = _GraphConv(in_channels, out_channels, graph)
-        self.temporal = _TemporalConv(out_channels)
-        self.residual = _projection(in_channels, out_channels) if residual else None
+        self.temporal = _TemporalConv(out_channels, stride)
+        self.residual = projection(in_channels, out_channels) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.temporal(self.spatial(x))
-        return torch.relu(y if self.residual is None else y + self.residual(x))
+        return torch.relu(y if self.residual is None else y + self.residual(x[..., :: self.stride]))
 
 
 class _GraphConv(nn.Module):
@@ -43,11 +46,11 @@ class _GraphConv(nn.Module):
         relations = max(8, in_channels // 8)
         self.graph = nn.Parameter(graph.clone())
         self.alpha = nn.Parameter(torch.zeros(1))
-        self.relation = _Pointwise(in_channels, 2 * subsets * relations, relations)  # receivers, then senders
-        self.refinement = _Pointwise(relations, subsets * out_channels, out_channels)
-        self.value = _Pointwise(in_channels, out_channels * subsets, out_channels)  # subsets innermost
+        self.relation = Pointwise(in_channels, 2 * subsets * relations, relations)  # receivers, then senders
+        self.refinement = Pointwise(relations, subsets * out_channels, out_channels)
+        self.value = Pointwise(in_channels, out_channels * subsets, out_channels)  # subsets innermost
         self.norm = nn.BatchNorm2d(out_channels)
-        self.residual = _projection(in_channels, out_channels)
+        self.residual = projection(in_channels, out_channels)
         nn.init.constant_(self.norm.weight, 1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,56 +70,32 @@ class _GraphConv(nn.Module):
 class _TemporalConv(nn.Module):
     """Four branches of a quarter of the channels: two dilated convolutions, maximum, and neither."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, stride: int = 1) -> None:
         super().__init__()
+        self.stride = stride
         quarter = channels // 4
-        self.bottleneck = _Pointwise(channels, channels, quarter)  # of all branches
-        self.bottleneck_norm = nn.BatchNorm2d(channels)
+        # All branches joined, but for the last where it has other frames, and other statistics with them.
+        joined = channels if stride == 1 else 3 * quarter
+        self.bottleneck = Pointwise(channels, joined, quarter)
+        self.bottleneck_norm = nn.BatchNorm2d(joined)
+        self.plain = None if stride == 1 else projection(channels, quarter)
         branches = [
-            nn.Conv2d(quarter, quarter, (1, _KERNEL), padding=(0, _KERNEL // 2 * d), dilation=(1, d))
+            nn.Conv2d(quarter, quarter, (1, _KERNEL), (1, stride), (0, _KERNEL // 2 * d), (1, d))
             for d in _DILATIONS
         ]
         self.branches = nn.ModuleList(branches)
         self.norm = nn.BatchNorm2d(3 * quarter)
         for branch in branches:
-            _init(branch.weight, branch.bias, quarter * _KERNEL)
-        for norm in (self.bottleneck_norm, self.norm):
-            nn.init.normal_(norm.weight, 1.0, 0.02)
+            init_kaiming(branch.weight, branch.bias, quarter * _KERNEL)
+        for norm in self.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                nn.init.normal_(norm.weight, 1.0, 0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        *parts, plain = self.bottleneck_norm(self.bottleneck(x)).chunk(4, 1)
-        first, second, largest = (torch.relu(part) for part in parts)
-        largest = functional.max_pool2d(largest, (1, 3), stride=1, padding=(0, 1))
+        parts = list(self.bottleneck_norm(self.bottleneck(x)).chunk(4 if self.plain is None else 3, 1))
+        if self.plain is not None:
+            parts.append(self.plain(x[..., :: self.stride]))
+        first, second, largest = (torch.relu(part) for part in parts[:3])
+        largest = functional.max_pool2d(largest, (1, 3), (1, self.stride), (0, 1))
         y = torch.cat([self.branches[0](first), self.branches[1](second), largest], dim=1)
-        return torch.cat([self.norm(y), plain], dim=1)
-
-
-class _Pointwise(nn.Module):
-    """A convolution of size 1 as a matrix product, which trains up to twice as fast as `Conv2d` on a CPU.
-
-    Several convolutions can be joined in one; fan_out is that of each.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, fan_out: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(out_channels, in_channels))
-        self.bias = nn.Parameter(torch.empty(out_channels))
-        _init(self.weight, self.bias, fan_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = torch.baddbmm(self.bias[:, None], self.weight.expand(len(x), -1, -1), x.flatten(2))
-        return y.view(*y.shape[:2], *x.shape[2:])
-
-
-def _projection(in_channels: int, out_channels: int) -> nn.Module:
-    """What a residual needs where channels change."""
-    if in_channels == out_channels:
-        return nn.Identity()
-    return nn.Sequential(_Pointwise(in_channels, out_channels, out_channels), nn.BatchNorm2d(out_channels))
-
-
-def _init(weight: Tensor, bias: Tensor | None, fan_out: int) -> None:
-    """Kaiming's normal weights."""
-    nn.init.normal_(weight, 0.0, math.sqrt(2 / fan_out))
-    if bias is not None:
-        nn.init.zeros_(bias)
+        return torch.cat([self.norm(y), parts[3]], dim=1)

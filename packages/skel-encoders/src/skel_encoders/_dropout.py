@@ -28,8 +28,10 @@ class Dropout(nn.Module):
         if x.device.type != "cpu":
             return functional.dropout(x, self.p)
         words = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)
-        keep = words.view(torch.int16)[: x.numel()].view(x.shape) >= dropped - _LEVELS // 2
-        return x * keep.to(x.dtype).mul_(_LEVELS / (_LEVELS - dropped))
+        kept = torch.empty_like(x, requires_grad=False)
+        numbers = words.view(torch.int16).as_strided(kept.shape, kept.stride())
+        torch.ge(numbers, dropped - _LEVELS // 2, out=kept)
+        return x * kept.mul_(_LEVELS / (_LEVELS - dropped))
 
     def extra_repr(self) -> str:
         """Settings for printing."""

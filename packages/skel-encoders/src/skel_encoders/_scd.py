@@ -58,6 +58,10 @@ class SCDEncoder(nn.Module):
         self.bodies = bodies
         self.in_channels = layout.channels if in_channels is None else in_channels
         self.channels = channels
+        self.hidden_dim = hidden_dim
+        self.heads = heads
+        self.layers = layers
+        self.dropout = dropout
         self.feature_dim = 2 * hidden_dim
         graph = torch.from_numpy(adjacency(layout, "directed"))
         self.temporal_graph = _Graph(self.in_channels, channels, graph, bodies)

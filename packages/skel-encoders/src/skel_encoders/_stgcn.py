@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn import functional
 
 from skel_data import SkeletonLayout
 from skel_encoders._dropout import Dropout
@@ -32,6 +33,9 @@ class STGCN(nn.Module):
         strategy: Partition of the graph, see `adjacency`.
         init_std: Standard deviation of the initial convolution weights, as the published programs
             set it; None keeps PyTorch's own.
+        skip_absent: Whether, in eval mode, bodies that are zero throughout are computed once per call: all
+            of them have the same features. Looking for them waits for the device. They are computed one by
+            one all the same where each clip has its own joints, and in programs compiled or exported.
 
     Attributes:
         takes_joint_subsets: Whether calling takes ``joints``.
@@ -53,11 +57,18 @@ class STGCN(nn.Module):
         edge_weights: bool = True,
         strategy: Strategy = "spatial",
         init_std: float | None = 0.02,
+        skip_absent: bool = True,
     ) -> None:
         super().__init__()
         self.layout = layout
         self.in_channels = layout.channels if in_channels is None else in_channels
+        self.base_channels = base_channels
         self.feature_dim = feature_dim
+        self.dropout = dropout
+        self.edge_weights = edge_weights
+        self.strategy = strategy
+        self.init_std = init_std
+        self.skip_absent = skip_absent
         graph = torch.from_numpy(adjacency(layout, strategy))
         self.input_norm = nn.BatchNorm1d(layout.num_joints * self.in_channels)
         base = base_channels
@@ -98,20 +109,40 @@ class STGCN(nn.Module):
                 f"expected clips (N, {self.in_channels}, T, {self.layout.num_joints}, M) "
                 f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
             )
-        bodies = clips.shape[4]
-        x = self.input_norm(rearrange(clips, "n c t v m -> (n m) (v c) t"))
-        x = rearrange(x, "b (v c) t -> b c t v", c=self.in_channels)
         if joints is not None:
             self._check(joints, len(clips))
-            if joints.ndim == 1:
-                x = x[..., joints]
-            else:
-                joints = joints.repeat_interleave(bodies, 0)
-                x = x.gather(3, joints[:, None, None].expand(*x.shape[:3], -1))
+        bodies = rearrange(clips, "n c t v m -> (n m) (v c) t")
+        own_joints = joints is not None and joints.ndim == 2
+        # In training mode absent bodies count in the statistics of BatchNorm, as in the published programs.
+        if not self.skip_absent or self.training or own_joints or torch.compiler.is_compiling():
+            x = self._encode(bodies, joints)
+        else:
+            x = self._encode_once(bodies, joints)
+        features: Tensor = rearrange(x, "(n m) v t d -> n m t v d", m=clips.shape[4])
+        return features
+
+    def _encode_once(self, bodies: Tensor, joints: Tensor | None) -> Tensor:
+        """As `_encode`, but one absent body stands for all."""
+        absent = ~bodies.flatten(1).any(1)
+        if absent.sum() < 2:
+            return self._encode(bodies, joints)
+        first = absent.int().argmax()
+        kept = ~absent
+        kept[first] = True
+        place = kept.cumsum(0) - 1
+        return self._encode(bodies[kept], joints).index_select(0, place.where(kept, place[first]))
+
+    def _encode(self, bodies: Tensor, joints: Tensor | None) -> Tensor:
+        """Bodies (B, V * C, T) to (B, V, T', D); joints (S,), or (N, S) where B is N times the bodies."""
+        x: Tensor = rearrange(self.input_norm(bodies), "b (v c) t -> b v t c", c=self.in_channels)
+        if joints is not None and joints.ndim == 1:
+            x = x[:, joints]
+        elif joints is not None:
+            joints = joints.repeat_interleave(len(x) // len(joints), 0)
+            x = x.gather(1, joints[:, :, None, None].expand(-1, -1, *x.shape[2:]))
         for block in self.blocks:
             x = block(x, joints)
-        features: Tensor = rearrange(x, "(n m) d t v -> n m t v d", m=bodies)
-        return features
+        return x
 
     def _check(self, joints: Tensor, clips: int) -> None:
         """Refuse joints that are no indices of this layout for so many clips."""
@@ -129,7 +160,8 @@ class STGCN(nn.Module):
 
     def pool(self, features: Tensor) -> Tensor:
         """Mean over frames, joints and bodies: (N, M, T', V, D) to (N, D)."""
-        return features.mean((1, 2, 3))
+        # Joints before frames, as in memory, so that the gradient is laid out as the features are.
+        return features.transpose(2, 3).mean((1, 2, 3))
 
     def forward(self, clips: Tensor, joints: Tensor | None = None) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M), of some ``joints`` as `forward_features` takes them."""
@@ -153,6 +185,7 @@ class _Block(nn.Module):
         edge_weights: bool,
     ) -> None:
         super().__init__()
+        self.stride = stride
         self.register_buffer("adjacency", graph.clone(), persistent=False)
         self.edge_weight = nn.Parameter(torch.ones_like(graph)) if edge_weights else None
         self.spatial = nn.Conv2d(in_channels * len(graph), out_channels, 1, bias=False)
@@ -166,25 +199,39 @@ class _Block(nn.Module):
         self.residual: nn.Module | None = None
         if residual and (in_channels != out_channels or stride != 1):
             self.residual = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride=(stride, 1)), nn.BatchNorm2d(out_channels)
+                nn.Conv2d(in_channels, out_channels, 1, stride=(1, stride)), nn.BatchNorm2d(out_channels)
             )
         elif residual:
             self.residual = nn.Identity()
 
     def forward(self, x: Tensor, joints: Tensor | None) -> Tensor:
+        """Bodies (B, V, T, C) of some joints to (B, V, T', D)."""
+        bodies, _, frames, channels = x.shape
         graph = self.adjacency if self.edge_weight is None else self.adjacency * self.edge_weight
         if joints is not None:  # (K, S, S), or (K, B, S, S) for each clip its own
             graph = graph[:, joints[..., :, None], joints[..., None, :]]
+        subsets = len(graph)
         # Joints are aggregated before channels are expanded: the published order (expand to K times
         # the output, then aggregate) gives the same sum at a higher price wherever channels grow.
-        # A bias b_k added before aggregation arrives as b_k times the column sums of subset k.
-        rows = x.flatten(1, 2)
-        gathered = torch.cat([torch.matmul(rows, subset).view(x.shape) for subset in graph], dim=1)
-        bias = torch.einsum("kc,k...w->...cw", self.spatial_bias, graph.sum(-2))
-        y = self.spatial(gathered) + bias[..., None, :].to(x.dtype)
-        y = self.temporal(torch.relu(self.spatial_norm(y)))
+        # Joints lie before frames and channels, so that it is one product per body; its K sums for a joint
+        # lie below each other, where a convolution with stride K expands them without a copy.
+        sums = rearrange(graph, "k ... v w -> ... (w k) v").expand(bodies, -1, -1).bmm(x.flatten(2))
+        sums = rearrange(sums, "b wk (t c) -> b c wk t", c=channels)
+        weight = rearrange(self.spatial.weight, "d (k c) 1 1 -> d c k 1", k=subsets)
+        y = functional.conv2d(sums, weight, stride=(subsets, 1))
+        # A bias b_k added before aggregation arrives as b_k times the column sums of subset k. As a product,
+        # because the gradient of a broadcast sum is slow.
+        inflow = rearrange(graph.sum(-2), "k ... w -> ... w 1 k").expand(bodies, -1, frames, -1)
+        inflow = inflow.reshape(-1, subsets).to(y.dtype)
+        y = torch.addmm(rearrange(y, "b d w t -> (b w t) d"), inflow, self.spatial_bias.to(y.dtype))
+        y = rearrange(y, "(b w t) d -> b d w t", b=bodies, t=frames)
+        y = torch.relu_(self.spatial_norm(y))
+        weight, bias = self.temporal.weight.mT, self.temporal.bias
+        y = functional.conv2d(y, weight, bias, stride=(1, self.stride), padding=(0, _KERNEL // 2))
         y = self.dropout(self.temporal_norm(y))
-        return torch.relu(y if self.residual is None else y + self.residual(x))
+        if self.residual is not None:
+            y += self.residual(rearrange(x, "b v t c -> b c v t"))
+        return rearrange(torch.relu_(y), "b d v t -> b v t d")
 
 
 def stgcn_from_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:

@@ -48,6 +48,9 @@ class TCN(nn.Module):
         if any(kernel % 2 == 0 for kernel in kernels):
             raise ValueError(f"kernels must be odd, got {kernels}")
         self.layout = layout
+        self.widths = widths
+        self.kernels = kernels
+        self.strides = strides
         self.feature_dim = 4 * widths[-1]
         channels = layout.dims * (3 * layout.num_joints + 1) + layout.confidence * layout.num_joints
         # Without affine weights: they would let training undo the balance between the kinds of channels.
@@ -83,8 +86,11 @@ class TCN(nn.Module):
             x = self.layers(self.input_norm(x))
         else:
             present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
-            y = self.layers(self.input_norm(x[present]))
-            x = y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)
+            if torch.compiler.is_compiling() and not self.training:  # all, for a graph of fixed shapes
+                x = self.layers(self.input_norm(x)) * present[:, None, None]
+            else:
+                y = self.layers(self.input_norm(x[present]))
+                x = y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)
         features: Tensor = rearrange(x, "(n m) d t -> n m t 1 d", m=bodies)
         return features
 

@@ -49,14 +49,12 @@ def evaluate_features(
 ) -> Outcome:
     """Run a protocol on features.
 
-    | protocol | headline | options |
-    |---|---|---|
-    | linear | accuracy | settings (`LinearProbe`) |
-    | mlp | accuracy | settings (`MlpProbe`) |
-    | knn | accuracy | k, temperature |
-    | retrieval | recall_at_1 | ks |
-    | few-shot | accuracy | ways, shots, queries, episodes, seed |
-    | clustering | nmi | clusters, seed, restarts |
+    - ``linear``: `LinearProbe` as ``settings``; the headline is the accuracy.
+    - ``mlp``: `MlpProbe` as ``settings``; the accuracy.
+    - ``knn``: ``k``, ``temperature``; the accuracy.
+    - ``retrieval``: ``ks``; the recall at the first k.
+    - ``few-shot``: ``ways``, ``shots``, ``queries``, ``episodes``, ``seed``; the accuracy.
+    - ``clustering``: ``clusters``, ``seed``, ``restarts``; the normalised mutual information.
 
     Training rows are what probes are trained on, where nearest neighbours are looked for, and the gallery of
     retrieval. Few-shot episodes and clusters are made of the test rows alone.

@@ -1,0 +1,189 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from skel_data import SkeletonLayout, get_layout
+from skel_encoders import GRU, gru_from_published
+
+HAND = SkeletonLayout.from_dict(
+    {
+        "joints": ["wrist", "thumb", "index", "middle"],
+        "bones": [["thumb", "wrist"], ["index", "wrist"], ["middle", "index"]],
+    }
+)
+LAYOUTS = [*map(get_layout, ("ntu-25", "kinect-20", "coco-17", "hdm05-31")), HAND]
+
+
+def small(layout=HAND, **settings):
+    torch.manual_seed(0)
+    return GRU(layout, **{"hidden_dim": 6, "layers": 2} | settings)
+
+
+class Published(nn.Module):
+    """The published network as it is run: PyTorch's bidirectional GRU, one frame at a time."""
+
+    def __init__(self, size, hidden_dim, layers, input_norm=True):
+        super().__init__()
+        self.encoder = nn.Module()
+        self.encoder.gru = nn.GRU(size, hidden_dim, layers, bidirectional=True, batch_first=True)
+        self.fc = nn.Linear(2 * hidden_dim, 3)
+        if input_norm:
+            self.input_norm = nn.BatchNorm1d(size)
+
+    def sequences(self, clips):
+        x = clips.permute(0, 2, 3, 1, 4).flatten(2)  # a frame: joints, channels, bodies
+        return self.input_norm(x.transpose(1, 2)).transpose(1, 2) if hasattr(self, "input_norm") else x
+
+    def forward(self, clips):
+        outputs, state = [], None
+        for frame in self.sequences(clips).unbind(1):
+            output, state = self.encoder.gru(frame[:, None], state)
+            outputs.append(output)
+        return torch.cat(outputs, dim=1)
+
+
+def published_pair(direction="forward-twice", input_norm=True):
+    """The published network and ours with its weights, in double precision."""
+    torch.manual_seed(1)
+    theirs = Published(4 * 3 * 2, 6, 2, input_norm).double()
+    if input_norm:
+        for value in (theirs.input_norm.running_var, theirs.input_norm.weight, theirs.input_norm.bias):
+            nn.init.uniform_(value, 0.5, 1.5)
+    state = {f"encoder_q.{key}": value for key, value in theirs.state_dict().items()}
+    state["queue"] = torch.zeros(1)
+    ours = small(direction=direction, input_norm=input_norm).double()
+    ours.load_state_dict(gru_from_published(state, prefix="encoder_q."))
+    return theirs, ours
+
+
+def test_default_size():
+    with torch.device("meta"):
+        encoder = GRU(get_layout("ntu-25"))
+        published = nn.GRU(150, 1024, 3, bidirectional=True)
+    count = sum(p.numel() for p in encoder.blocks.parameters())
+    assert count == sum(p.numel() for p in published.parameters())
+    assert round(count / 1e6, 1) == 45.0
+    assert encoder.feature_dim == 2048
+    assert not encoder.takes_joint_subsets
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize(("frames", "bodies", "layers"), [(1, 2, 1), (7, 1, 3), (8, 2, 2)])
+@pytest.mark.parametrize("direction", ["forward-twice", "bidirectional"])
+def test_shapes(layout, frames, bodies, layers, direction):
+    encoder = small(layout, bodies=bodies, layers=layers, direction=direction)
+    clips = torch.randn(3, layout.channels, frames, layout.num_joints, bodies)
+    assert encoder.forward_features(clips).shape == (3, 1, frames, 1, 12)
+    assert encoder(clips).shape == (3, encoder.feature_dim) == (3, 12)
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 2, 6, 4, 2), (2, 3, 0, 4, 2), (2, 3, 6, 5, 2), (2, 3, 6, 4, 1), (2, 3)]
+)
+def test_clips_that_do_not_fit(shape):
+    with pytest.raises(
+        ValueError, match=r"expected clips \(N, 3, T, 4, 2\) for layout 'custom', got"
+    ) as error:
+        small()(torch.zeros(shape))
+    assert str(shape) in str(error.value)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="layers must be at least 1, got 0"):
+        small(layers=0)
+    with pytest.raises(
+        ValueError, match="direction must be 'forward-twice' or 'bidirectional', got 'backward'"
+    ):
+        small(direction="backward")
+    for name in ("encoder.gru.weight_ih_l0_back", "encoder.gru.what_l0", "gru.weight_ih_l0", "classifier.w"):
+        with pytest.raises(ValueError, match=f"'encoder_q.{name}' is not a weight of a published GRU"):
+            gru_from_published({f"encoder_q.{name}": torch.zeros(1)}, prefix="encoder_q.")
+    with pytest.raises(ValueError, match="prefix 'encoder_q.'"):
+        gru_from_published({"encoder_k.fc.weight": torch.zeros(1)}, prefix="encoder_q.")
+
+
+@pytest.mark.parametrize("input_norm", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("frames", [1, 9])
+def test_published_numbers(input_norm, training, frames):
+    theirs, ours = published_pair(input_norm=input_norm)
+    theirs.train(training)
+    ours.train(training)
+    clips = torch.randn(5, 3, frames, 4, 2, dtype=torch.float64)
+    expected, features = theirs(clips), ours(clips)
+    assert (features - expected[:, -1]).abs().max() < 1e-12
+    assert (ours.eval().forward_features(clips)[:, 0, :, 0] - theirs.eval()(clips)).abs().max() < 1e-12
+    weight = torch.randn_like(features)
+    (features * weight).sum().backward()
+    (expected[:, -1] * weight).sum().backward()
+    # Gradients are renamed as weights are: the mapping is linear in them.
+    gradients = {key: p.grad for key, p in theirs.named_parameters() if not key.startswith("fc.")}
+    gradients = gru_from_published(gradients)
+    for name, parameter in ours.named_parameters():
+        assert (parameter.grad - gradients.pop(name)).abs().max() < 1e-12, name
+    assert not gradients
+
+
+def test_a_true_bidirectional_network_says_another_thing():
+    theirs, ours = published_pair("bidirectional")
+    clips = torch.randn(5, 3, 9, 4, 2, dtype=torch.float64)
+    expected, final = theirs.encoder.gru(theirs.sequences(clips))
+    assert (ours.forward_features(clips)[:, 0, :, 0] - expected).abs().max() < 1e-12
+    assert (ours(clips) - torch.cat([final[-2], final[-1]], dim=1)).abs().max() < 1e-12
+    assert (expected[:, -1] - theirs(clips)[:, -1]).abs().max() > 0.01
+
+
+def test_initial_weights():
+    encoder = small(hidden_dim=64, layers=1)
+    for unit in encoder.blocks[0].units:
+        for weight in (unit.weight_ih, unit.weight_hh):
+            limit = (6 / sum(weight.shape)) ** 0.5
+            assert 0.9 * limit < weight.abs().max() <= limit
+        for bias in (unit.bias_ih, unit.bias_hh):
+            assert 0.8 / 8 < bias.abs().max() <= 1 / 8
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 7))
+def test_frames_that_follow_change_nothing(frames):
+    encoder = small().eval()
+    clips = torch.randn(2, 3, 8, 4, 2)
+    before = encoder.forward_features(clips)[:, :, :frames]
+    torch.testing.assert_close(encoder.forward_features(clips[:, :, :frames]), before)
+
+
+def test_place_of_a_body_matters():
+    encoder = small().eval()
+    clips = torch.randn(2, 3, 8, 4, 2)
+    assert (encoder(clips) - encoder(clips.flip(4))).abs().max() > 1e-3
+
+
+def test_clip_does_not_depend_on_its_batch():
+    encoder = small().eval()
+    clips = torch.randn(4, 3, 9, 4, 2)
+    torch.testing.assert_close(encoder(clips)[1:2], encoder(clips[1:2]))
+
+
+@pytest.mark.parametrize("direction", ["forward-twice", "bidirectional"])
+def test_gradient_reaches_every_parameter(direction):
+    encoder = small(direction=direction)
+    encoder(torch.randn(4, 3, 9, 4, 2)).square().sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in encoder.parameters())
+
+
+def test_half_precision_by_autocast():
+    encoder = small(hidden_dim=32).eval()
+    clips = torch.randn(4, 3, 9, 4, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = encoder(clips)
+    torch.testing.assert_close(half.float(), encoder(clips), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("direction", ["forward-twice", "bidirectional"])
+def test_compiles_without_graph_breaks(direction):
+    encoder = small(direction=direction).eval()
+    clips = torch.randn(2, 3, 5, 4, 2)
+    compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(clips), encoder(clips))
