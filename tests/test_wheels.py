@@ -49,7 +49,7 @@ def test_line(tmp_path):
         tmp_path / "run",
     )
     evaluation = skel_recipes.evaluate(run, store, "knn")
-    assert skel_recipes.report(run, store, evaluation).stat().st_size > 10_000
+    assert skel_recipes.report(run, evaluation).stat().st_size > 10_000
 
 
 def test_command():

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -112,10 +113,15 @@ def _many(folder, count):
     (folder / "S001C001P050R001A001.skeleton").write_text("3\n")
 
 
-def test_several_processes_write_the_same_store(tmp_path):
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_several_processes_write_the_same_store(kind, tmp_path):
+    """Each reads its files itself where they can be had in any order."""
     _many(tmp_path / "raw", 75)
-    one = import_dataset("ntu60", tmp_path / "raw", tmp_path / "one.store")
-    two = import_dataset("ntu60", tmp_path / "raw", tmp_path / "two.store", workers=2)
+    source = tmp_path / "raw"
+    if kind != "folder":
+        source = shutil.make_archive(str(tmp_path / "packed"), kind, source)
+    one = import_dataset("ntu60", source, tmp_path / "one.store")
+    two = import_dataset("ntu60", source, tmp_path / "two.store", workers=2)
     assert len(two) == 74
     assert (two.hash, two.bad_files) == (one.hash, one.bad_files)
 

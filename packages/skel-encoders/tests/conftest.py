@@ -15,7 +15,7 @@ from skel_encoders import adjacency
 SMALL = {
     "AGCN": {"base_channels": 4},
     "CTRGCN": {"base_channels": 4},
-    "GRU": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "normalize": False},
+    "GRU": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "input_norm": False},
     "HCN": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
     "SCDEncoder": {"frames": 16, "channels": 8, "hidden_dim": 12, "heads": 2, "layers": 2, "dropout": 0.2},
     "STGCN": {

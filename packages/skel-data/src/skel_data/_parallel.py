@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context
 
 from skel_data._clip import BadFile, Clip
@@ -15,8 +15,10 @@ Done = tuple[str, list[Clip | BadFile]]
 
 _FIRST = 64
 """Shares done before processes are started: a small set is read by then."""
-_AHEAD = 4
-"""Shares in hand for each process. More would only fill memory."""
+_TOGETHER = 8
+"""Shares that are handed to a process at a time."""
+_AHEAD = 2
+"""Such handfuls in hand for each process. More would only fill memory."""
 
 
 def cores() -> int:
@@ -35,23 +37,28 @@ def do_all(found: Iterator[Work | BadFile], workers: int) -> Iterator[Done]:
         RuntimeError: If a process died.
     """
     yield from map(_do, found if workers == 1 else islice(found, _FIRST))
-    following = next(found, None) if workers > 1 else None
-    if following is None:
+    handfuls = iter(lambda: list(islice(found, _TOGETHER)), [])
+    first = next(handfuls, None) if workers > 1 else None
+    if first is None:
         return
     # Fresh processes, not forks: those of a program with threads may hang
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    in_hand: deque[Future[Done]] = deque([pool.submit(_do, following)])
+    in_hand: deque[Future[list[Done]]] = deque()
     try:
-        for work in found:
-            in_hand.append(pool.submit(_do, work))
+        for handful in chain([first], handfuls):
+            in_hand.append(pool.submit(_do_some, handful))
             if len(in_hand) >= _AHEAD * workers:
-                yield in_hand.popleft().result()
+                yield from in_hand.popleft().result()
         while in_hand:
-            yield in_hand.popleft().result()
+            yield from in_hand.popleft().result()
     except BrokenProcessPool as error:
         raise RuntimeError("a process that reads files died; is there enough memory?") from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _do_some(handful: list[Work | BadFile]) -> list[Done]:
+    return [_do(work) for work in handful]
 
 
 def _do(work: Work | BadFile) -> Done:

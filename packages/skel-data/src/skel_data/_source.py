@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self, cast
 
@@ -26,10 +26,10 @@ class Source:
     """The files of a folder, of a ``.zip``, ``.tar``, ``.tar.xz`` or ``.tar.gz`` archive, or one file.
 
     Iterating gives `(name, read)` for each file, with `name` relative to the source and `read()` its
-    bytes; `read` must be called before the next step, and raises ValueError with the reason when the
-    file cannot be had. Folders and zip archives come sorted by name, tar archives in their own order.
-    Hidden files and ``__MACOSX`` are passed over. When an archive is damaged, what lies before the damage is
-    given, then one `BadFile` for the rest.
+    bytes; `read` must be called before the next step, unless `in_any_order`, and raises ValueError with the
+    reason when the file cannot be had. Folders and zip archives come sorted by name, tar archives in their
+    own order. Hidden files and ``__MACOSX`` are passed over. When an archive is damaged, what lies before the
+    damage is given, then one `BadFile` for the rest.
 
     Args:
         path: The folder or file.
@@ -45,6 +45,11 @@ class Source:
         if not self.path.exists():
             raise FileNotFoundError(f"no such file or folder: {self.path}")
         self.name = self.path.name or self.path.resolve().name
+
+    @property
+    def in_any_order(self) -> bool:
+        """Whether `read` may be called later, and in another process: not for a tar archive."""
+        return not self.path.is_file() or not self.path.name.lower().endswith(_TAR_SUFFIXES)
 
     def __iter__(self) -> Iterator[Member | BadFile]:
         """The files, one after another.
@@ -74,14 +79,14 @@ class Source:
             yield BadFile(Path(error.filename).name, f"folder cannot be read: {error.strerror}")
 
     def _zip(self) -> Iterator[Member]:
+        path, changed = self.path.resolve(), self.path.stat().st_mtime_ns
         try:
-            archive = zipfile.ZipFile(self.path)
+            archive = _zip_file(path, changed)
         except _DAMAGE as error:
             raise ValueError(f"{self.name}: not a zip archive, or cut off: {error}") from error
-        with archive:
-            for info in sorted(archive.infolist(), key=lambda info: info.filename):
-                if not info.is_dir() and _wanted(info.filename):
-                    yield info.filename, partial(_read_zipped, archive, info, self.max_bytes)
+        for info in sorted(archive.infolist(), key=lambda info: info.filename):
+            if not info.is_dir() and _wanted(info.filename):
+                yield info.filename, partial(_read_zipped, path, changed, info, self.max_bytes)
 
     def _tar(self) -> Iterator[Member | BadFile]:
         count = 0
@@ -173,10 +178,16 @@ def _read_file(path: Path, limit: int, root: Path | None = None) -> bytes:
         raise ValueError(f"cannot be read: {error.strerror}") from error
 
 
-def _read_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, limit: int) -> bytes:
+@lru_cache(maxsize=1)
+def _zip_file(path: Path, changed: int) -> zipfile.ZipFile:  # noqa: ARG001 (a file that changed is another)
+    """An open archive: a process that reads its files opens it once."""
+    return zipfile.ZipFile(path)
+
+
+def _read_zipped(path: Path, changed: int, info: zipfile.ZipInfo, limit: int) -> bytes:
     _check_size(info.file_size, limit)
     try:
-        return archive.read(info)
+        return _zip_file(path, changed).read(info)
     except (*_DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
         raise ValueError(f"cannot be read from the archive: {error}") from error
 

@@ -222,7 +222,7 @@ def _coordinates(lines: list[bytes]) -> np.ndarray:
 
 
 def _find(source: Source, classes: int) -> Iterator[Work | BadFile]:
-    return find_each(source, ".skeleton", _unless_listed, classes)
+    return find_each(source, ".skeleton", _unless_listed, classes, later=True)
 
 
 def _reader(name: str, classes: int) -> Reader:

@@ -61,7 +61,7 @@ def parse(name: str, data: bytes) -> Clip:
 
 
 def _find(source: Source) -> Iterator[Work | BadFile]:
-    return find_each(source, ".json", parse)
+    return find_each(source, ".json", parse, later=True)
 
 
 NW_UCLA = Reader(

@@ -124,8 +124,11 @@ class Reader:
             yield from work.clips() if isinstance(work, Work) else (work,)
 
 
+Parse = Callable[..., Clip | Iterable[Clip | BadFile]]
+
+
 def find_each(
-    source: Source, suffix: str, parse: Callable[..., Clip | Iterable[Clip | BadFile]], *more: Any
+    source: Source, suffix: str, parse: Parse, *more: Any, later: bool = False
 ) -> Iterator[Work | BadFile]:
     """One share of work for each file of a source that has the suffix; the others are passed over.
 
@@ -135,6 +138,7 @@ def find_each(
         parse: Makes a clip, or several, of the file's name, without folder and suffix, its content, and
             `more`; raises ValueError with the reason if it cannot.
         more: Further arguments.
+        later: Leave it to the process that parses a file to read it, too, where the source allows that.
     """
     for entry in source:
         if isinstance(entry, BadFile):
@@ -143,14 +147,29 @@ def find_each(
         path, read = entry
         if not path.lower().endswith(suffix):
             continue
+        name = PurePosixPath(path).name[: -len(suffix)]
+        if later and source.in_any_order:
+            yield Work(path, _read_and_parse, (read, parse, name, *more))
+            continue
         try:
-            data = read()
-            if not data:
-                raise ValueError("empty file")
+            data = _content(read)
         except ValueError as error:
             yield BadFile(path, str(error))
             continue
-        yield Work(path, parse, (PurePosixPath(path).name[: -len(suffix)], data, *more))
+        yield Work(path, parse, (name, data, *more))
+
+
+def _read_and_parse(
+    read: Callable[[], bytes], parse: Parse, name: str, *more: Any
+) -> Clip | Iterable[Clip | BadFile]:
+    return parse(name, _content(read), *more)
+
+
+def _content(read: Callable[[], bytes]) -> bytes:
+    data = read()
+    if not data:
+        raise ValueError("empty file")
+    return data
 
 
 def check_joints(positions: NDArray[Any], joints: int, dims: int) -> None:

@@ -56,7 +56,7 @@ def parse(name: str, data: bytes) -> Clip:
 
 
 def _find(source: Source) -> Iterator[Work | BadFile]:
-    return find_each(source, ".mat", parse)
+    return find_each(source, ".mat", parse, later=True)
 
 
 UTD_MHAD = Reader("utd-mhad", "utd-mhad", "utd-20", _CLASSES, _find, ".mat", default_split="xsub")
