@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 
+import numpy as np
 from attrs import define, evolve, field
 from safetensors import safe_open
 
@@ -185,6 +186,7 @@ def _measured(
     names = [name for name in first.result["baselines"] if name != UNTRAINED]
     records = [record for run, _ in members for record in run.metrics()]
     seconds = sum(float(record["seconds"]) for record in records if "seconds" in record)
+    lasted = [one.result["seconds"] for one in evaluated if "seconds" in one.result]
     clips = sum(record["clips_per_second"] * record["seconds"] for record in records if "seconds" in record)
     return Measured(
         recipe=group.name,
@@ -202,7 +204,7 @@ def _measured(
         train_clips=first.result.get("train_clips"),
         test_clips=first.result.get("test_clips"),
         copies=first.result.get("test_clips_that_are_copies", 0),
-        seconds=sum(float(one.result["seconds"]) for one in evaluated) / len(evaluated),
+        seconds=float(np.mean(lasted)) if lasted else None,
         minutes=seconds / 60 / len(members) if seconds else None,
         clips_per_second=clips / seconds if seconds else None,
         parameters=_parameters(members[0][0]),
