@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import define, evolve
+from attrs import define
 from numpy.typing import NDArray
 
-from skel_data import Store, apply_pipeline, stream
+from skel_data import Store, stream
 from skel_eval import linear_probe, side_by_side
 from skel_recipes._device import pick_device
 from skel_recipes._features import embed_array
 from skel_recipes._run import Run
+from skel_recipes._seen import seen_recordings
 from skel_recipes._trial import Floats, Ints, Trial, members_of
 
 _CHUNK = 1024
@@ -44,13 +45,12 @@ def embed_recordings(
         ValueError: If a recording does not fit the run's joints, or pretraining has not ended.
     """
     members = members_of([run], stream=stream_name)
-    pipeline = evolve(run.recipe.data.pipeline, bodies=run.shape.bodies)
     where = pick_device(device)
     encoders = [run.encoder(member.stream, trained=trained) for member in members]
     parts: list[list[Floats]] = [[] for _ in members]
     for start in range(0, len(clips), _CHUNK):
         some = slice(start, start + _CHUNK)
-        seen = apply_pipeline(pipeline, run.layout, clips[some], None if tracks is None else tracks[some])
+        seen = seen_recordings(run, run.layout, clips[some], None if tracks is None else tracks[some])
         for part, member, encoder in zip(parts, members, encoders, strict=True):
             part.append(embed_array(encoder, stream(seen, member.stream, run.layout), where))
     return side_by_side([np.concatenate(part) for part in parts])

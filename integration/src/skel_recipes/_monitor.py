@@ -8,12 +8,13 @@ import torch
 from skel_data import ClipLoader, stream
 from skel_eval import alignment, feature_health, instance_retrieval, uniformity
 from skel_recipes._features import embed, encoders_of
+from skel_recipes._seen import centre_window
 from skel_recipes.methods import Sight
 
 _MOST = 1024
 
 
-def look(method: Any, loader: ClipLoader, sight: Sight, *, seed: int) -> dict[str, float]:
+def look(method: Any, loader: ClipLoader, sight: Sight, *, seed: int, crop: float = 1.0) -> dict[str, float]:
     """How training clips lie in feature space.
 
     Args:
@@ -21,6 +22,7 @@ def look(method: Any, loader: ClipLoader, sight: Sight, *, seed: int) -> dict[st
         loader: Training clips; of more than 1,024 the first ones are taken.
         sight: What the encoders see.
         seed: Decides the views, which are the same at every look.
+        crop: Of the window from the middle of each clip, where clips are longer than what encoders see.
 
     Returns:
         ``instance_1nn``: share of clips whose view finds its own clip as the nearest of all;
@@ -33,6 +35,7 @@ def look(method: Any, loader: ClipLoader, sight: Sight, *, seed: int) -> dict[st
     # One process looks, at all clips: the draws of a share of the batch are not meant.
     alone = Sight(sight.shape, sight.stream, sight.clips)
     (seen,) = alone.views_by_stream(clips, [method.settings.view], generator)
+    clips = centre_window(clips, sight.shape.frames, crop)
     found: dict[str, float] = {}
     for name, encoder in encoders_of(method.encoder, sight.streams).items():
         plain = embed(encoder, stream(clips, name, sight.layout))

@@ -45,6 +45,10 @@ class DataSettings:
         keep: Where clips are kept: device, stream (read batch by batch, for sets that do not fit), or
             auto: on the device if they take at most half of its free memory.
         dtype: float32, or float16 for half the memory; batches are float32 either way.
+        frames: Frames that the encoder sees, where the pipeline keeps recordings at their own length, filled
+            up with zeros: the method's views must end in so many, and evaluation takes a window from the
+            middle of each recording. 0: the pipeline's.
+        crop: Length of that window, as a share of the recording.
     """
 
     pipeline: Pipeline = Default()
@@ -52,6 +56,8 @@ class DataSettings:
     split: str = ""
     keep: str = field(default="auto", validator=validators.in_(KEEP))
     dtype: str = field(default="float32", validator=validators.in_(("float32", "float16")))
+    frames: int = field(default=0, validator=validators.ge(0))
+    crop: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
 
     @property
     def streams(self) -> tuple[str, ...]:

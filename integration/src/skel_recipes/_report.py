@@ -5,9 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
-from skel_data import build_clips
 from skel_eval import (
     ConfusedPair,
     Report,
@@ -22,6 +19,7 @@ from skel_eval import (
 from skel_recipes._recipe import dump_recipe
 from skel_recipes._result import Evaluation
 from skel_recipes._run import Run
+from skel_recipes._seen import seen_clips
 
 _TITLES = {
     "linear": "linear probe",
@@ -45,7 +43,7 @@ def report(run: Run, evaluation: Evaluation) -> Path:
     """
     store, split, features = evaluation.store, evaluation.split, evaluation.features
     labels, train, test = store.labels, split.train, split.test
-    clips = build_clips(store, evolve(run.recipe.data.pipeline, bodies=run.shape.bodies))
+    clips = seen_clips(run, store)
     results = [evaluation.result]
     for file in sorted((run.path / "eval").glob("*.json")):
         other = json.loads(file.read_text(encoding="utf-8"))

@@ -4,14 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from attrs import evolve
 
-from skel_data import Store, apply_pipeline, stream
+from skel_data import Store, stream
 from skel_eval import fuse, linear_probe, ridge, side_by_side
 from skel_recipes._corrupt import CORRUPTIONS, Recording, corruptions
 from skel_recipes._features import embed_array
 from skel_recipes._result import Evaluation, Scores, finish
 from skel_recipes._run import Run
+from skel_recipes._seen import seen_recordings
 from skel_recipes._trial import Floats, Ints, Trial, members_of
 
 Judge = Callable[[Floats], Ints]
@@ -90,14 +90,13 @@ def _summary(values: dict[str, float]) -> Scores:
 def _faulty_clips(trial: Trial, seed: int) -> Iterator[tuple[str, Floats]]:
     """Names of faults with all test clips (N_test, C, T, V, M) that have them, the good ones first."""
     store, run = trial.store, trial.run
-    pipeline = evolve(run.recipe.data.pipeline, bodies=run.shape.bodies)
     good = [
         Recording(np.nan_to_num(store.clip(row)), store.tracks(row), store.layout) for row in trial.split.test
     ]
 
     def clips(recordings: list[Recording]) -> Floats:
         positions, tracks = [one.positions for one in recordings], [one.tracks for one in recordings]
-        return apply_pipeline(pipeline, store.layout, positions, tracks)
+        return seen_recordings(run, store.layout, positions, tracks)
 
     yield "none", clips(good)
     for name in corruptions(store.layout):

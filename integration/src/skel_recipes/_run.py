@@ -62,7 +62,7 @@ class Run:
             "split": split,
             "train_clips": clips,
             "layout": store.layout.to_dict(),
-            "frames": pipeline.frames,
+            "frames": recipe.data.frames or pipeline.frames,
             "bodies": pipeline.bodies or min(int(store.bodies.max()), 2),
             "versions": {name: version(name) for name in (*PACKAGES, "torch", "numpy")},
             "python": platform.python_version(),

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from skel_data import ClipLoader, Store, build_clips, clip_loader, epoch_order, get_split
+from skel_augment import ClipShape, View
+from skel_data import ClipLoader, SkeletonLayout, Store, build_clips, clip_loader, epoch_order, get_split
 from skel_eval import same_on_all_ranks
 from skel_recipes._device import computes_bfloat16
 from skel_recipes._encoders import build_encoder
@@ -60,6 +61,7 @@ def pretrain(
 
     Raises:
         FileExistsError: If the folder is in use.
+        ValueError: If the store is too small, or the views do not fit what the encoder sees.
         FloatingPointError: If a loss is not finite; the run can be resumed from its last checkpoint.
     """
     chosen = get_split(store, split or recipe.data.split or None)
@@ -67,6 +69,7 @@ def pretrain(
         raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
     if recipe.train.tensorboard:
         _summary_writer()  # a missing extra is told before the folder is made
+    _check_views(recipe, store.layout)
     with joined(device) as (world, where):
         recipe.train.batches(len(chosen.train), world.size)
         run = world.once(lambda: Run.create(out, recipe, store, chosen.name, len(chosen.train)))
@@ -87,6 +90,19 @@ def resume(path: str | Path, *, device: str = "auto", progress: bool = False) ->
         return run
     with joined(device) as (world, where):
         return _train(run, store, world, where, progress)
+
+
+def _check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
+    """Views must bring clips to the length that the encoder sees, where that is not the pipeline's."""
+    frames, kept = recipe.data.frames, recipe.data.pipeline.frames
+    view = getattr(recipe.method, "view", None)
+    if frames and isinstance(view, View):
+        after = view.after(ClipShape(layout, kept, recipe.data.pipeline.bodies or 1)).frames
+        if after != frames:
+            raise ValueError(
+                f"data.frames is {frames}, but method.view makes {after} frames of the {kept} of the "
+                f"pipeline; let it begin with temporal_crop_resize, frames = {frames}"
+            )
 
 
 def build_method(recipe: Recipe, sight: Sight) -> nn.Module:
@@ -165,7 +181,7 @@ def _train(run: Run, store: Store, world: World, device: torch.device, progress:
                 continue
             last = epoch + 1 == epochs
             if settings.monitor_every and ((epoch + 1) % settings.monitor_every == 0 or last):
-                line |= look(method, clips, sight, seed=settings.seed)
+                line |= look(method, clips, sight, seed=settings.seed, crop=recipe.data.crop)
             _log(run, line, events)
             bar.update()
             bar.set_postfix(loss=f"{line['loss']:.3f}", clips_s=f"{line['clips_per_second']:.0f}")

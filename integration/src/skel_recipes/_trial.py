@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from skel_data import (
     Split,
     Store,
-    build_clips,
     convert_store,
     get_split,
     holdout_groups,
@@ -25,6 +24,7 @@ from skel_recipes._device import pick_device
 from skel_recipes._features import embed_array
 from skel_recipes._files import write_atomically
 from skel_recipes._run import Run
+from skel_recipes._seen import seen_clips
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -130,7 +130,7 @@ class Trial:
     def clips(self, member: Member | None = None) -> Floats:
         """All clips (N, C, T, V, M) as a member's encoder sees them; None: the first one's, as joints."""
         run = (member or self.members[0]).run
-        clips = build_clips(self.store, evolve(run.recipe.data.pipeline, bodies=run.shape.bodies))
+        clips = seen_clips(run, self.store)
         return clips if member is None else take_stream(clips, member.stream, self.store.layout)
 
     def features(self, member: Member, *, trained: bool = True) -> Floats:

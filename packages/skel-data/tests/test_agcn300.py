@@ -105,6 +105,17 @@ def test_repeats(ntu):
     assert np.array_equal(out[:, 7:], out[:, :-7])
 
 
+def test_frames_behind_a_recording_can_stay_empty(ntu):
+    recordings = [people(ntu, np.ones((frames, 2)), seed=frames) for frames in (1, 12, 30, 35)]
+    filled = apply_pipeline(AGCN300(frames=30), ntu, recordings)
+    bare = apply_pipeline(AGCN300(frames=30, repeat=False), ntu, recordings)
+    for clip, whole, recording in zip(bare, filled, recordings, strict=True):
+        frames = len(recording)
+        np.testing.assert_array_equal(clip[:, :frames], whole[:, :frames])
+        assert not clip[:, frames:].any()
+        assert whole.any((0, 2)).all()
+
+
 def test_without_a_spine_the_centre_joint_takes_its_place(chain):
     clip = people(chain, np.ones((4, 1)))
     out = apply_pipeline(AGCN300(frames=4), chain, [clip])[0, ..., 0].transpose(1, 2, 0)

@@ -44,6 +44,12 @@ ENCODERS = [n for n, kind in EXPORTED.items() if inspect.isclass(kind) and issub
 
 
 @pytest.fixture(params=ENCODERS)
+def encoder_kind(request):
+    """The class of each encoder, and arguments that make it small."""
+    return EXPORTED[request.param], SMALL[request.param]
+
+
+@pytest.fixture(params=ENCODERS)
 def encoder(request):
     """Each encoder, for the layout utd-20, with no parameter or statistic where training starts."""
     torch.manual_seed(0)

@@ -35,6 +35,8 @@ class AGCN300:
         frames: Frames of the clips that come out; a recording's further frames are dropped.
         bodies: Bodies of the clips that come out.
         candidates: Bodies of the file that are looked at.
+        repeat: Fill the frames behind a recording by repeating it, as published. False leaves them zero, for
+            views that take their windows from the recording alone, as the published programs do.
     """
 
     name: ClassVar[str] = "agcn300"
@@ -43,10 +45,11 @@ class AGCN300:
     frames: int = field(default=300, validator=at_least(1))
     bodies: int = field(default=2, validator=at_least(1))
     candidates: int = field(default=4, validator=at_least(1))
+    repeat: bool = True
 
     def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
         """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, M), M at most `bodies`."""
-        del lengths, tracks  # the published clips go by the slots of the file
+        del tracks  # the published clips go by the slots of the file
         dims = layout.dims
         x, mask = steps.known_joints(x[:, : self.frames, : self.candidates], dims)
         if x.shape[2] > 1:
@@ -68,6 +71,8 @@ class AGCN300:
             turn = (_turn_to(shoulders[..., 0], 0) @ upright).astype(np.float32)
             flat = x[..., :3].reshape(len(x), -1, 3) @ turn.transpose(0, 2, 1)
             x[..., :3] = flat.reshape(*x.shape[:-1], 3)
+        if not self.repeat:
+            x *= (np.arange(self.frames) < lengths[:, None])[..., None, None, None]
         return x.transpose(0, 4, 1, 3, 2)
 
     def valid_frames(self, clips: NDArray[Any], lengths: Ints) -> Ints:
