@@ -1,4 +1,4 @@
-"""Recordings at their own length: views crop them in training, a window from the middle is what is evaluated."""
+"""Recordings at their own length: views crop them in training, evaluation takes the middle."""
 
 import numpy as np
 import pytest

@@ -95,7 +95,9 @@ def test_published_views_that_hide():
     masks = (StructuralSpatialMask(p=0.5), TemporalSegmentMask(p=0.5))
     moved = (RandomAxisRotation(30, 1, p=0.5), SpatialFlip(p=0.5), Shear(1, p=0.5))
     assert preset("scd.view") == View((TemporalCropResize(0.5, 1), *moved, *masks))
-    assert preset("scd.view-released") == View((TemporalCropResize(0.1, 1, 64, 64), *moved, *masks))
+    assert preset("scd.view-released") == View(
+        (TemporalCropResize(0.1, 1, 64, 64, padded=True), *moved, *masks)
+    )
     plain = (TemporalCrop(6), Shear(1), RandomAxisRotation(30, 1), SpatialFlip(p=0.5))
     assert preset("pstl.view") == View(plain)
     assert preset("pstl.temporal") == View((*plain, MotionAttentionMask()))

@@ -7,7 +7,9 @@ import numpy as np
 from skel_eval import same_on_all_ranks
 
 # Two processes draw a tenth of the labels: by seed alone, or with the rank in it, as a program can get wrong.
+# Whole lines are written at once, since both write to one pipe.
 DRAW = """
+import os
 import numpy as np
 from torch import distributed
 from skel_eval import same_on_all_ranks
@@ -16,9 +18,10 @@ distributed.init_process_group("gloo")
 for seed in (7, 7 + distributed.get_rank()):
     try:
         same_on_all_ranks(np.random.default_rng(seed).permutation(1000)[:100], "labelled clips")
-        print("same")
+        told = "same"
     except RuntimeError as error:
-        print(error)
+        told = str(error)
+    os.write(1, f"{told}\\n".encode())
 distributed.destroy_process_group()
 """
 
