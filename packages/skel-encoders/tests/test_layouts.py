@@ -44,3 +44,29 @@ def test_features_and_gradients(build, name, bodies):
     torch.testing.assert_close(encoder.pool(maps), encoder(clips))
     # a clip does not depend on its batch mates
     torch.testing.assert_close(encoder(clips[1:2]), encoder(clips)[1:2], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_no_clips(build, training):
+    layout = get_layout("coco-17")
+    encoder = build(layout, 3).train(training)
+    assert encoder(torch.zeros(0, 3, FRAMES, 17, 3)).shape == (0, encoder.feature_dim)
+
+
+def test_no_frames(build):
+    with pytest.raises(ValueError, match=r"expected clips .* got "):
+        build(get_layout("coco-17"), 1)(torch.zeros(2, 3, 0, 17, 1))
+
+
+def test_gradient_of_absent_bodies(encoder, clips):
+    encoder = encoder.double().eval()
+    encoder.skip_absent = True  # where there is such a thing
+    clips = clips.double()
+    clips[2:, ..., 1] = clips[3] = 0
+
+    def gradient(clips):
+        clips = clips.clone().requires_grad_()
+        encoder(clips).square().sum().backward()
+        return clips.grad
+
+    torch.testing.assert_close(gradient(clips), torch.cat([gradient(clip[None]) for clip in clips]))

@@ -169,6 +169,15 @@ def test_errors(tmp_path):
         load_published(small(), path)
 
 
+def test_weights_of_a_shape_that_cannot_be_renamed(tmp_path):
+    path = tmp_path / "it.pt"
+    state = published(small())
+    for name, value in (("A", torch.tensor(1.0)), ("st_gcn_networks.0.gcn.conv.weight", torch.ones(3))):
+        torch.save(state | {name: value}, path)
+        with pytest.raises(ValueError, match=r"it\.pt: "):
+            load_published(small(), path)
+
+
 def test_an_encoder_that_does_not_fit_stays_as_it_was(tmp_path):
     path = tmp_path / "it.pt"
     state = published(small())

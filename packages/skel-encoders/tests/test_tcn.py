@@ -40,12 +40,17 @@ def test_absent_body_changes_nothing(training):
     torch.testing.assert_close(encoder(one), encoder(two))
 
 
-def test_clip_without_any_body_is_zero():
-    clips = torch.randn(3, 3, 16, 20, 2)
+@pytest.mark.parametrize("bodies", [1, 2])
+def test_clip_without_any_body_is_zero(bodies):
+    encoder = small(get_layout("utd-20"))
+    for _ in range(2):
+        encoder(1 + torch.randn(3, 3, 16, 20, bodies))
+    clips = torch.randn(3, 3, 16, 20, bodies)
     clips[1] = 0
-    features = small(get_layout("utd-20")).eval()(clips)
+    features = encoder.eval()(clips)
     assert (features[1] == 0).all()
     assert features.isfinite().all()
+    assert (features[[0, 2]] != 0).any(1).all()
 
 
 def test_order_of_bodies_does_not_matter():

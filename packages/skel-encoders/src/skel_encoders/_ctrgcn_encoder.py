@@ -66,7 +66,8 @@ class CTRGCN(nn.Module):
             (N, M, T', V, D), T' being T halved twice (rounded up).
         """
         channels, joints, bodies = self.in_channels, self.layout.num_joints, self.bodies
-        if clips.ndim != 5 or (clips.shape[1], *clips.shape[3:]) != (channels, joints, bodies):
+        expected = (channels, joints, bodies)
+        if clips.ndim != 5 or (clips.shape[1], *clips.shape[3:]) != expected or clips.shape[2] == 0:
             raise ValueError(
                 f"expected clips (N, {channels}, T, {joints}, {bodies}) "
                 f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"

@@ -53,7 +53,7 @@ def load_published(encoder: nn.Module, path: str | Path, *, stream: str = "joint
     state = _state(path)
     try:
         weights = getattr(skel_encoders, function)(state, prefix=_prefix(state, stream) + inner)
-    except ValueError as error:
+    except (ValueError, RuntimeError, IndexError) as error:  # the latter two: of axes that are not there
         raise ValueError(f"{path}: {error}") from error
     load_strictly(encoder, weights, path)
 

@@ -5,6 +5,7 @@ the feature, learnable edge weights in every block.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
+from skel_encoders._absent import encode_once
 from skel_encoders._dropout import Dropout
 from skel_encoders._graph import Strategy, adjacency
 
@@ -35,7 +37,8 @@ class STGCN(nn.Module):
             set it; None keeps PyTorch's own.
         skip_absent: Whether, in eval mode, bodies that are zero throughout are computed once per call: all
             of them have the same features. Looking for them waits for the device. They are computed one by
-            one all the same where each clip has its own joints, and in programs compiled or exported.
+            one all the same where each clip has its own joints, where clips want a gradient, and in programs
+            compiled or exported.
 
     Attributes:
         takes_joint_subsets: Whether calling takes ``joints``.
@@ -104,9 +107,10 @@ class STGCN(nn.Module):
         Returns:
             (N, M, T', V, D), T' being T halved twice (rounded up); of S joints where they are given.
         """
-        if clips.ndim != 5 or clips.shape[1] != self.in_channels or clips.shape[3] != self.layout.num_joints:
+        expected = (self.in_channels, self.layout.num_joints)
+        if clips.ndim != 5 or (clips.shape[1], clips.shape[3]) != expected or clips.shape[2] == 0:
             raise ValueError(
-                f"expected clips (N, {self.in_channels}, T, {self.layout.num_joints}, M) "
+                f"expected clips (N, {expected[0]}, T, {expected[1]}, M) "
                 f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
             )
         if joints is not None:
@@ -114,23 +118,12 @@ class STGCN(nn.Module):
         bodies = rearrange(clips, "n c t v m -> (n m) (v c) t")
         own_joints = joints is not None and joints.ndim == 2
         # In training mode absent bodies count in the statistics of BatchNorm, as in the published programs.
-        if not self.skip_absent or self.training or own_joints or torch.compiler.is_compiling():
+        if not self.skip_absent or self.training or own_joints:
             x = self._encode(bodies, joints)
         else:
-            x = self._encode_once(bodies, joints)
+            x = encode_once(partial(self._encode, joints=joints), bodies)
         features: Tensor = rearrange(x, "(n m) v t d -> n m t v d", m=clips.shape[4])
         return features
-
-    def _encode_once(self, bodies: Tensor, joints: Tensor | None) -> Tensor:
-        """As `_encode`, but one absent body stands for all."""
-        absent = ~bodies.flatten(1).any(1)
-        if absent.sum() < 2:
-            return self._encode(bodies, joints)
-        first = absent.int().argmax()
-        kept = ~absent
-        kept[first] = True
-        place = kept.cumsum(0) - 1
-        return self._encode(bodies[kept], joints).index_select(0, place.where(kept, place[first]))
 
     def _encode(self, bodies: Tensor, joints: Tensor | None) -> Tensor:
         """Bodies (B, V * C, T) to (B, V, T', D); joints (S,), or (N, S) where B is N times the bodies."""
@@ -138,7 +131,7 @@ class STGCN(nn.Module):
         if joints is not None and joints.ndim == 1:
             x = x[:, joints]
         elif joints is not None:
-            joints = joints.repeat_interleave(len(x) // len(joints), 0)
+            joints = joints.repeat_interleave(len(x) // max(len(joints), 1), 0)
             x = x.gather(1, joints[:, :, None, None].expand(-1, -1, *x.shape[2:]))
         for block in self.blocks:
             x = block(x, joints)
@@ -224,7 +217,7 @@ class _Block(nn.Module):
         inflow = rearrange(graph.sum(-2), "k ... w -> ... w 1 k").expand(bodies, -1, frames, -1)
         inflow = inflow.reshape(-1, subsets).to(y.dtype)
         y = torch.addmm(rearrange(y, "b d w t -> (b w t) d"), inflow, self.spatial_bias.to(y.dtype))
-        y = rearrange(y, "(b w t) d -> b d w t", b=bodies, t=frames)
+        y = rearrange(y, "(b w t) d -> b d w t", w=graph.shape[-1], t=frames)
         y = torch.relu_(self.spatial_norm(y))
         weight, bias = self.temporal.weight.mT, self.temporal.bias
         y = functional.conv2d(y, weight, bias, stride=(1, self.stride), padding=(0, _KERNEL // 2))

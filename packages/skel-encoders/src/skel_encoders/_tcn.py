@@ -14,7 +14,8 @@ class TCN(nn.Module):
 
     All joints of a frame are one vector, so there is no graph: what the encoder knows of the skeleton is
     the bones and the centre joint. Bodies are encoded one by one and averaged; a body that is zero
-    throughout is absent and has no part in the feature, nor in the statistics of BatchNorm.
+    throughout is absent and has no part in the feature, nor, where clips have places for several, in the
+    statistics of BatchNorm.
 
     The feature is the mean over time, the maximum, and the maxima of the first and the second half,
     which tell what came first.
@@ -75,22 +76,21 @@ class TCN(nn.Module):
             (N, M, T', 1, D / 4); absent bodies are zero.
         """
         layout = self.layout
-        if clips.ndim != 5 or clips.shape[1] != layout.channels or clips.shape[3] != layout.num_joints:
+        expected = (layout.channels, layout.num_joints)
+        if clips.ndim != 5 or (clips.shape[1], clips.shape[3]) != expected or clips.shape[2] == 0:
             raise ValueError(
-                f"expected clips (N, {layout.channels}, T, {layout.num_joints}, M) "
+                f"expected clips (N, {expected[0]}, T, {expected[1]}, M) "
                 f"for layout {layout.name!r}, got {tuple(clips.shape)}"
             )
         x = self._input(clips)
         bodies = clips.shape[4]
-        if bodies == 1:
-            x = self.layers(self.input_norm(x))
+        present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
+        # All, where a choice would wait for the device to find hardly one absent, or for fixed shapes.
+        if bodies == 1 or (torch.compiler.is_compiling() and not self.training):
+            x = self.layers(self.input_norm(x)) * present[:, None, None]
         else:
-            present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
-            if torch.compiler.is_compiling() and not self.training:  # all, for a graph of fixed shapes
-                x = self.layers(self.input_norm(x)) * present[:, None, None]
-            else:
-                y = self.layers(self.input_norm(x[present]))
-                x = y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)
+            y = self.layers(self.input_norm(x[present]))
+            x = y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)
         features: Tensor = rearrange(x, "(n m) d t -> n m t 1 d", m=bodies)
         return features
 

@@ -10,6 +10,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout
+from skel_encoders._absent import encode_once
 
 
 class Transformer(nn.Module):
@@ -32,9 +33,9 @@ class Transformer(nn.Module):
         mlp_ratio: Width of the hidden layer of a block, relative to ``feature_dim``.
         drop_path: Probability to skip the last block in training; it grows linearly from 0 at the first.
         skip_absent: Whether one body that is zero throughout is computed for all that are. Features and
-            gradients stay the same, and clips of one body in two places take half the time. All are
-            computed in training with ``drop_path``, where each has its own paths, and under
-            ``torch.compile`` or ``torch.export``, where no shape may depend on the data.
+            gradients stay the same, and clips of one body in two places take half the time. Looking for
+            them waits for the device. All are computed in training with ``drop_path``, where each has its
+            own paths, where clips want a gradient, and in programs compiled or exported.
 
     Raises:
         ValueError: If a setting is out of range, or a clip batch does not fit (on calling).
@@ -124,20 +125,17 @@ class Transformer(nn.Module):
             (N, M, T', V, D), T' = ceil(T / tubelet); absent bodies have features too.
         """
         bodies = self._bodies(clips)
-        alike = not (self.training and self.drop_path) and not torch.compiler.is_compiling()
-        if self.skip_absent and alike:
-            absent = ~bodies.flatten(1).any(1)
-            first = absent & (absent.cumsum(0) == 1)  # the one that is computed for all absent
-            computed = first | ~absent
-            row = computed.cumsum(0) - 1
-            row[absent] = row[first]
-            x = self.encode(self._embed(bodies[computed]))[row]
-        else:
-            x = self.encode(self._embed(bodies))
+        own_paths = self.training and self.drop_path > 0
+        once = self.skip_absent and not own_paths
+        x = encode_once(self._encode, bodies) if once else self._encode(bodies)
         features: Tensor = rearrange(
             x, "(n m) (t v) d -> n m t v d", m=clips.shape[4], v=self.layout.num_joints
         )
         return features
+
+    def _encode(self, bodies: Tensor) -> Tensor:
+        """Bodies (B, C, T, V) to (B, T' V, D)."""
+        return self.encode(self._embed(bodies))
 
     def _bodies(self, clips: Tensor) -> Tensor:
         """Clips (N, C, T, V, M) to bodies (N M, C, T, V), if they fit."""
