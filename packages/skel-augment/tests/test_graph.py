@@ -50,6 +50,11 @@ def test_added_edges_keep_the_sum(p, seed):
         assert each[each != 0].std() < 1e-12
 
 
+def test_a_graph_without_edges_stays_empty():
+    result = add_edges(torch.zeros(2, 3, 6, 6), torch.tensor([0.0, 0.5]).view(2, 1, 1, 1), generator=seeded())
+    assert not result.any()
+
+
 def test_strength_of_each_clip(graph):
     many = graph.expand(3, -1, -1, -1)
     strength = torch.tensor([0.0, 0.5, 0.0], dtype=torch.float64).view(3, 1, 1, 1)

@@ -158,6 +158,12 @@ def test_wrong_number_of_parameters(ntu, make_clips):
         view.apply(clips, view.sample(shape, len(clips))[:1])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_parameters_in_half_precision_are_refused(dtype, ntu):
+    with pytest.raises(ValueError, match=f"dtype must be float32 or float64, got {dtype}"):
+        preset("aimclr.extreme").sample(ClipShape(ntu, 7), 2, dtype=dtype)
+
+
 def test_clips_must_fit_the_layout(coco):
     with pytest.raises(ValueError, match="coco-17"):
         View((GaussianNoise(),))(torch.zeros(1, 3, 5, 25, 2), coco)

@@ -56,7 +56,7 @@ def add_edges(graph: Tensor, p: float | Tensor, *, generator: torch.Generator | 
         raise ValueError(f"graph must have at least 3 axes (K, V, V), got shape {tuple(graph.shape)}")
     denser = graph + ((graph == 0) & (_lots(graph, generator) < p))
     before, after = (each.sum((-3, -2, -1), keepdim=True) for each in (graph, denser))
-    return denser * (before / after)
+    return denser * (before / after.where(after != 0, 1))  # all edges may be gone
 
 
 def _lots(graph: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -77,7 +77,7 @@ class View:
             n: Number of clips.
             generator: Source of the numbers; PyTorch's own for the device if None.
             device: Where the parameters are wanted; by default where the generator is.
-            dtype: Of the parameters. The same views are drawn for every dtype.
+            dtype: Of the parameters, float32 or float64; the same views are drawn for both.
 
         Returns:
             One entry per step, each with ``n`` rows.
@@ -132,7 +132,7 @@ def sample_views(
         n: Number of clips.
         generator: Source of the numbers; PyTorch's own for the device if None.
         device: Where the parameters are wanted; by default where the generator is.
-        dtype: Of the parameters.
+        dtype: Of the parameters, float32 or float64; clips may be of any.
         shard: (rank, size) of a process whose ``n`` clips are rows ``rank * n`` and on of a batch of
             ``size * n``. All processes draw for the whole batch from equal generators, so that each clip
             gets what it would get in a single process.
@@ -142,8 +142,10 @@ def sample_views(
         The parameters of each view, as `View.sample` returns them.
 
     Raises:
-        ValueError: If the rank is not one of 0 to size - 1.
+        ValueError: If the rank is not one of 0 to size - 1, or the dtype is another.
     """
+    if dtype not in (torch.float32, torch.float64):  # others round uniform numbers up to one
+        raise ValueError(f"dtype must be float32 or float64, got {dtype}")
     rank, size = shard
     if not 0 <= rank < size:
         raise ValueError(f"shard must be (rank, size) with 0 <= rank < size, got {shard}")

@@ -35,8 +35,8 @@ def _load(source: Source) -> dict[str, np.ndarray]:
         entry for entry in source if not isinstance(entry, BadFile) and entry[0].lower().endswith(".npz")
     ]
     if len(found) != 1:
-        names = [name for name, _ in found]
-        raise ValueError(f"{source.name}: expected one .npz file, found {len(names)}: {', '.join(names[:5])}")
+        names = ", ".join(name for name, _ in found[:5]) or "none"
+        raise ValueError(f"{source.name}: expected one .npz file, found {names}")
     name, read = found[0]
     try:
         with np.load(io.BytesIO(read()), allow_pickle=False) as file:
