@@ -51,6 +51,16 @@ def test_clips_are_matched_by_number(pair):
     assert compare(part, resamples=200).differences[key].clips == 40
 
 
+def test_repeats_of_a_run_count_like_runs(pair):
+    parts = [run.scores["linear, d"].predicted for run in pair[1].runs]
+    both = Predicted(CLIPS, LABELS, np.stack([part.predictions for part in parts]))
+    score = Score(pair[1].accuracy("linear, d").mean, {}, both)
+    repeated = Contender("second", [ComparedRun(2, {"linear, d": score})])
+    key = ("linear, d", 1)
+    expected = compare(pair, resamples=200).differences[key]
+    assert compare([pair[0], repeated], resamples=200).differences[key] == expected
+
+
 def test_groups_are_drawn_if_there_are_enough():
     for count, drawn in ((8, "clips"), (20, "groups")):
         groups = np.array([f"s{i % count}" for i in range(80)])

@@ -62,6 +62,10 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "text.npz").write_text("features")
     with pytest.raises(ValueError, match="is not an .npz file"):
         FeatureSet.load(tmp_path / "text.npz")
+    whole = FeatureSet(**GOOD).save(tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is not an .npz file"):
+        FeatureSet.load(tmp_path / "half.npz")
     np.savez(tmp_path / "part.npz", features=GOOD["features"], train=GOOD["train"])
     with pytest.raises(ValueError, match="has no labels, test; needed are features, labels, train, test"):
         FeatureSet.load(tmp_path / "part.npz")

@@ -136,3 +136,23 @@ def test_errors(features):
         evaluate_features(features, "knn", neighbours=3)
     with pytest.raises(ValueError, match="must be of the same rows: labels differ"):
         evaluate_features([features, make(count=90)], "linear")
+
+
+@pytest.mark.parametrize("protocol", ["linear", "knn", "retrieval", "clustering"])
+def test_test_rows_without_labels_are_told(features, protocol):
+    labels = np.where(np.isin(np.arange(60), features.test), -1, features.labels)
+    one = FeatureSet(features.features, labels, features.train, features.test)
+    with pytest.raises(ValueError, match="none of 30 test rows has a label"):
+        evaluate_features(one, protocol)
+
+
+def test_there_is_no_score_without_copies_where_all_are_copies():
+    test = np.arange(1, 60, 2)
+    assert evaluate_features(make(copies=test), "knn").without_copies is None
+    assert evaluate_features(make(copies=test), "retrieval").without_copies is None
+    assert evaluate_features(make(copies=test[:5]), "knn").without_copies >= 0
+
+
+def test_settings_of_a_trained_probe_are_told(features):
+    used = evaluate_features(features, "linear", settings=LinearProbe(solver="sgd", epochs=2, milestones=()))
+    assert (used.settings["epochs"], used.settings["learning_rate"]) == (2, 3.0)

@@ -23,7 +23,7 @@ class Predicted:
     Attributes:
         clips: Numbers of the clips, (N,), the same in all runs.
         labels: Their classes, (N,); negative means unlabelled.
-        predictions: Predicted classes, (N,).
+        predictions: Predicted classes, (N,); of several trainings (repeats, N).
         groups: Such as the subject of each, (N,), or None.
     """
 
@@ -172,13 +172,13 @@ def shared_hits(a: Contender, b: Contender, protocol: str) -> Shared | str:
         protocol: The protocol.
 
     Returns:
-        For each method whether each clip was recognised, (seeds, N), the classes of the clips (N,) and their
-        groups (N,) or None; or a sentence that says why not.
+        For each method whether each clip was recognised, (trainings, N), the classes of the clips (N,) and
+        their groups (N,) or None; or a sentence that says why not.
     """
     tested = [[score.predicted for score in method.scores(protocol)] for method in (a, b)]
     known = [one for runs in tested for one in runs if one is not None]
     if len(known) < sum(map(len, tested)):
-        return "the predictions of a run were not kept: evaluate it again"
+        return "predictions that give the main number were not kept, or the protocol has none"
     clips = reduce(np.intersect1d, [one.clips[one.labels >= 0] for one in known])
     if len(clips) < 2:
         return "the runs share fewer than two test clips"
@@ -186,9 +186,10 @@ def shared_hits(a: Contender, b: Contender, protocol: str) -> Shared | str:
     labels = known[0].labels[rows[0]]
     if any((one.labels[row] != labels).any() for one, row in zip(known, rows, strict=True)):
         return "the classes of the test clips differ between the runs"
-    hits = np.stack([one.predictions[row] == labels for one, row in zip(known, rows, strict=True)])
+    hits = [np.atleast_2d(one.predictions)[:, row] == labels for one, row in zip(known, rows, strict=True)]
+    of_a, of_b = np.concatenate(hits[: len(tested[0])]), np.concatenate(hits[len(tested[0]) :])
     groups = known[0].groups
-    return hits[: len(tested[0])], hits[len(tested[0]) :], labels, None if groups is None else groups[rows[0]]
+    return of_a, of_b, labels, None if groups is None else groups[rows[0]]
 
 
 def differing_settings(contenders: Sequence[Contender]) -> dict[str, tuple[str, ...]]:

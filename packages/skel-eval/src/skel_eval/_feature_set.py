@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from attrs import define, field
@@ -73,11 +74,11 @@ class FeatureSet:
         """
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in (*_NEEDED, *_OPTIONAL) if name in file}
         except FileNotFoundError:
             raise FileNotFoundError(f"no features at {path}") from None
-        except (OSError, ValueError, TypeError, EOFError) as error:
+        except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
             raise ValueError(f"{path} is not an .npz file of plain arrays: {error}") from error
         missing = [name for name in _NEEDED if name not in arrays]
         if missing:

@@ -26,7 +26,7 @@ class Outcome:
     Attributes:
         scores: By name, the headline first.
         without_copies: The headline on the test rows that are no copy of a training clip; None if there
-            are no copies, or they do not matter.
+            are no copies, nothing else, or they do not matter.
         settings: What the protocol was run with, and what it chose.
         predictions: Class of each test row, (N_test,), where the protocol classifies.
         logits: (N_test, classes), where it has them.
@@ -68,12 +68,16 @@ def evaluate_features(
         options: Those of the protocol.
 
     Raises:
-        ValueError: If there is no such protocol, or the sets do not have the same rows.
+        ValueError: If there is no such protocol, the sets do not have the same rows, or no test row has a
+            label.
         TypeError: If the protocol has no such option.
     """
     if protocol not in _RUN:
         raise ValueError(f"no protocol {protocol!r}; there are {', '.join(_RUN)}")
     sets = [features] if isinstance(features, FeatureSet) else list(features)
+    for one in sets:
+        if not (one.labels[one.test] >= 0).any():
+            raise ValueError(f"none of {len(one.test)} test rows has a label")
     run = _RUN[protocol]
     if len(sets) == 1:
         return run(sets[0], device=device, **options)
@@ -92,7 +96,9 @@ def _linear(
 ) -> Outcome:
     settings = settings or LinearProbe()
     probe = linear_probe(*_arrays(features), settings=settings, groups=features.train_groups, device=device)
-    used = {"solver": settings.solver, "regularisation": probe.strength}
+    used: dict[str, Any] = {"solver": settings.solver, "regularisation": probe.strength}
+    if settings.solver != "lbfgs":
+        used |= asdict(settings)
     return _classified(features, probe.predictions, probe.logits, used)
 
 
@@ -184,7 +190,7 @@ def _classified(
     if logits is not None:
         scores["calibration_error"] = calibration(logits, truth).expected_error
     kept = ~np.isin(features.test, features.copies)
-    apart = accuracy(predictions[kept], truth[kept]) if not kept.all() else None
+    apart = accuracy(predictions[kept], truth[kept]) if kept.any() and not kept.all() else None
     return Outcome(scores, apart, settings, predictions, logits)
 
 
