@@ -52,6 +52,38 @@ def test_recipe_keys():
     ]
 
 
+def test_arguments_are_named(capsys):
+    with pytest.raises(SystemExit):
+        main(["data", "import", "--help"])
+    told = capsys.readouterr().out
+    assert "FORMAT SOURCE STORE" in told
+    assert "None}" not in told
+    assert "--no-strict" not in told
+
+
+def test_interruption_is_told_in_a_sentence(capsys, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    assert skel(capsys, "data", "synth", tmp_path / "s", "--classes", "1")[0] == 0
+    monkeypatch.setattr("skel_recipes._trainer._epoch", interrupted)
+    run = tmp_path / "run"
+    status, output = skel(capsys, "pretrain", "compact", tmp_path / "s", "--out", run)
+    assert status == 130
+    assert output.err.endswith(f"go on with: skel pretrain --resume {run}\nskel: interrupted\n")
+    assert "900 epochs of 1 steps, as train.min_steps is 900" in output.err
+
+
+def test_readers_may_leave():
+    """As in skel recipe | head -1."""
+    code = "from skel_recipes.cli import main\nraise SystemExit(main(['recipe']))"
+    words = [sys.executable, "-c", code]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as left:
+        left.stdout.close()
+        assert left.stderr.read() == ""
+    assert left.returncode == 141
+
+
 def test_main_job(capsys, tmp_path):
     """Import, pretrain, evaluate and look, as a user types it."""
     rng = np.random.default_rng(0)
@@ -190,6 +222,9 @@ def test_demo(capsys, tmp_path):
         (["pretrain", "--resume", "no", "--out", "run"], "--resume takes nothing"),
         (["pretrain", "compact", "no.store", "--out", "run", "--train.epochz", "3"], "unknown key epochz"),
         (["pretrain", "compact", "no.store", "--out", "run", "--set", "epochs"], "KEY=VALUE"),
+        (["pretrain", "compact", "s", "--train.epochs", "--out", "run"], "--train.epochs expects a value"),
+        (["pretrain", "compact", "s", "--out", "run", "--train.epochs"], "--train.epochs expects a value"),
+        (["pretrain", "no.store", "compact", "--out", "run"], "no recipe 'no.store'; there are aimclr"),
         (["data", "import", "ntu61", "x", "y"], "ntu61"),
         (["data", "import", "utd-mhad", "missing.tar.xz", "y"], "missing.tar.xz"),
         (["eval", "linear", "no", "no.store"], "no run at no"),

@@ -5,9 +5,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from skel_data import convert_store, get_layout
 from skel_eval import FeatureSet, evaluate_features
 from skel_recipes import SkeletonFeatures, classify_windows, embed_recordings, embed_windows, evaluate
+from skel_recipes._features import embed
 from skel_recipes.cli import main
 
 
@@ -41,6 +45,26 @@ def test_a_file_of_features_gives_the_result_of_the_run(run, store, tmp_path, ca
     assert (status, "takes no store" in output.err) == (1, True)
     status, output = skel(capsys, "eval", "knn", run.path)
     assert (status, "expected: skel eval knn RUN STORE" in output.err) == (1, True)
+
+
+def test_options_of_a_run_are_refused_with_a_file_of_features(run, store, tmp_path, capsys):
+    file = tmp_path / "features.npz"
+    assert skel(capsys, "embed", run.path, store.path, file)[0] == 0
+    status, output = skel(capsys, "eval", "knn", file, "--split", "xview", "--convert")
+    assert (status, "it takes no --split, --convert" in output.err) == (1, True), output.err
+
+
+def test_a_look_at_features_leaves_the_mode_of_every_part():
+    encoder = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)).train()
+    encoder[0].eval()
+    embed(encoder, torch.ones(4, 3))
+    assert [part.training for part in encoder.modules()] == [True, False, True]
+
+
+def test_windows_of_other_joints_are_refused(run, store, tmp_path):
+    other = convert_store(store, tmp_path / "other.store", get_layout("kinect-20"))
+    with pytest.raises(ValueError, match="trained on layout"):
+        embed_windows(run, other, length=10, step=4)
 
 
 def test_windows_cover_every_recording(run, store):
@@ -110,6 +134,7 @@ def test_step_of_a_scikit_learn_pipeline(run, store, recordings):
     ("words", "message"),
     [
         (["features.csv"], ".npz or .parquet"),
+        (["no/features.npz"], "there is no folder no"),
         (["features.npz", "--step", "3"], "are for windows"),
         (["features.npz", "--window", "-1"], "1 or more frames"),
         (["features.npz", "--stream", "bone"], "has no stream 'bone'"),

@@ -3,11 +3,22 @@ import json
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 
-from skel_data import Clip, get_layout, write_store
+from skel_data import Clip, get_layout, get_split, write_store
+from skel_eval import Finetune, linear_probe
 from skel_eval import fuse as fuse_logits
-from skel_eval import linear_probe
-from skel_recipes import Run, evaluate, pretrain, report
+from skel_recipes import (
+    Run,
+    classify_windows,
+    embed_windows,
+    evaluate,
+    pretrain,
+    report,
+    robustness,
+    tune,
+)
+from skel_recipes._trial import Trial, members_of
 
 
 @pytest.mark.parametrize("protocol", ["linear", "knn"])
@@ -71,6 +82,60 @@ def test_clips_seen_in_pretraining_are_counted(run, store):
     assert result["test_clips_seen_in_pretraining"] > 0
 
 
+def test_clips_seen_by_any_of_several_encoders_are_counted(store, tmp_path, tiny):
+    runs = [
+        pretrain(tiny("compact", data__split=split, train__epochs=1), store, tmp_path / split)
+        for split in ("subject-1", "subject-2")
+    ]
+    test = get_split(store, "random").test
+    seen = set(test.tolist()) & {clip for run in runs for clip in get_split(store, run.facts["split"]).train}
+    result = evaluate(runs, store, "knn", split="random").result
+    assert result["test_clips_seen_in_pretraining"] == len(seen) == len(test)
+
+
+@pytest.mark.parametrize(("fraction", "subsets"), [(0.3, 3), (1.0, 1)])
+def test_baselines_of_few_labels_are_means_over_the_same_subsets(run, store, monkeypatch, fraction, subsets):
+    from skel_recipes import _tune
+
+    drawn = []
+
+    def watched(trial, rows):
+        drawn.append(rows)
+        return {"ridge on coordinates": {"accuracy": rows.mean() / len(store)}}
+
+    monkeypatch.setattr(_tune, "classifier_baselines", watched)
+    settings = Finetune(epochs=1, batch_size=4, milestones=())
+    result = tune(run, store, settings=settings, fraction=fraction, repeats=3).result
+    assert len({tuple(rows) for rows in drawn}) == len(drawn) == subsets
+    mean = np.mean([rows.mean() / len(store) for rows in drawn])
+    assert result["baselines"]["ridge on coordinates"]["accuracy"] == pytest.approx(mean)
+
+
+def test_probes_are_fitted_on_the_device_that_is_asked_for(run, store, monkeypatch):
+    from skel_recipes import _embed, _robust
+
+    asked = []
+
+    def watched(*arguments, device=None, **options):
+        asked.append(device)
+        return linear_probe(*arguments, **options)
+
+    for module in (_robust, _embed):
+        monkeypatch.setattr(module, "linear_probe", watched)
+    robustness(run, store, device="cpu")
+    classify_windows(run, store, embed_windows(run, store, length=10, step=5), device="cpu")
+    assert asked == 3 * [torch.device("cpu")]
+
+
+def test_features_are_kept_by_what_the_encoder_sees(run, store, tmp_path):
+    data = evolve(run.recipe.data, crop=0.5)
+    cropped = evolve(run, recipe=evolve(run.recipe, data=data))
+    whole, middle = (
+        Trial.of(members_of([one]), store).feature_sets(trained=False)[0].features for one in (run, cropped)
+    )
+    assert not np.allclose(whole, middle)
+
+
 def test_copies_are_reported_apart(tmp_path, tiny):
     rng = np.random.default_rng(0)
     layout = get_layout("kinect-20")
@@ -97,6 +162,8 @@ def test_copies_are_reported_apart(tmp_path, tiny):
     assert result["test_clips_that_are_copies"] == 6
     assert result["accuracy"] != result["accuracy_without_copies"]
     assert "accuracy_without_copies" in result["baselines"]["untrained encoder"]
+    chance = evaluate(run, store, "linear").result["baselines"]["chance"]
+    assert chance == {"accuracy": 0.5, "accuracy_without_copies": 0.5}
 
 
 @pytest.fixture(scope="module")

@@ -1,15 +1,21 @@
 """Every protocol from a run, beside the functions on arrays that it is made of."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from skel_augment import preset
 from skel_data import convert_store, get_layout, labelled_subset
-from skel_eval import Finetune, evaluate_features, finetune
-from skel_recipes import evaluate, pretrain, report, robustness, tune
-from skel_recipes._trial import Trial, members_of
+from skel_eval import Finetune, LinearProbe, evaluate_features, finetune
+from skel_recipes import Run, evaluate, pretrain, report, robustness, tune
+from skel_recipes._compare import compare_runs
+from skel_recipes._seeds import evaluations
+from skel_recipes._trial import Member, Trial, members_of
 
 FROZEN = {
     "linear": {},
@@ -121,6 +127,78 @@ def test_robustness_without_faults_is_the_linear_probe(run, store):
     several = [value for name, value in faults.items() if name != "none"]
     assert result["accuracy_with_faults"] == pytest.approx(np.mean(several))
     assert result["baselines"].keys() == {"untrained encoder", "ridge on coordinates"}
+
+
+def test_every_evaluation_stands_in_the_report_once(store, tmp_path, tiny):
+    run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
+    evaluate(run, store, "linear")
+    evaluate(run, store, "linear", settings=LinearProbe(solver="sgd", epochs=2, milestones=(1,)), tag="short")
+    semi = [tune(run, store, settings=SHORT, fraction=0.5, balanced=balanced) for balanced in (True, False)]
+    text = report(run, semi[-1]).read_text()
+    assert text.count('<tr class="result">') == len(list((run.path / "eval").glob("*.json"))) == 4
+    titles = {one.protocol for one in evaluations(run)}
+    assert titles == {"linear", "linear-short", "semi-50", "semi-50-uniform"}
+    told = re.findall(r'<tr class="group"><th colspan="\d">(.*?) <small>', text)
+    assert len(set(told)) == len(told) == 4
+    assert "linear probe, short, " in text
+
+
+def test_settings_of_a_trained_probe_are_kept(run, store):
+    settings = LinearProbe(solver="sgd", epochs=2, milestones=(1,))
+    result = evaluate(run, store, "linear", settings=settings, tag="short").result
+    assert result["settings"]["learning_rate"] == 3
+    assert result["settings"]["milestones"] == [1]
+
+
+def test_intervals_are_of_the_main_number(store, tmp_path, tiny):
+    runs = [
+        pretrain(tiny("compact", train__seed=0, train__epochs=n), store, tmp_path / str(n)) for n in (1, 2)
+    ]
+    semi = []
+    for run in runs:
+        robustness(run, store)
+        semi.append(tune(run, store, settings=SHORT, fraction=0.5, repeats=2))
+    found = compare_runs(runs, resamples=100).differences
+    (robust,) = (value for (name, _), value in found.items() if name.startswith("robust"))
+    assert robust.interval is None  # predictions are of the recordings without faults
+    (few,) = (value for (name, _), value in found.items() if name.startswith("semi"))
+    assert few.interval.difference == pytest.approx(few.mean)
+    assert semi[0].predictions.shape == (len(semi[0].split.test),)
+
+
+def test_report_without_test_clips_of_the_training_classes(store, tmp_path, tiny):
+    run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
+    novel = type(store).open(store.path)
+    split = Trial.of(members_of([run]), store).split
+    novel.columns["label"][split.train] = 0
+    novel.columns["label"][split.test] = 1 + np.arange(len(split.test)) % 2
+    evaluation = evaluate(run, novel, "few-shot", ways=2, queries=2, episodes=5)
+    assert report(run, evaluation).exists()
+
+
+class Still(nn.Module):
+    """An encoder without weights."""
+
+    feature_dim = 4
+
+    def forward(self, clips):
+        return clips.flatten(2).mean(-1).repeat(1, 2)[:, :4]
+
+
+def test_streams_of_equal_encoders_have_their_own_features(run, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "encoder", lambda *_, **__: Still())
+    mine = evolve(run, path=tmp_path)
+    trial = Trial.of([Member(mine, "joint"), Member(mine, "bone")], store)
+    joint, bone = (trial.features(member) for member in trial.members)
+    assert not np.allclose(joint, bone)
+    np.testing.assert_array_equal(trial.features(trial.members[1]), bone)
+
+
+def test_runs_of_different_joints_are_not_fused(run, store, tmp_path, tiny):
+    other = convert_store(store, tmp_path / "other.store", get_layout("kinect-20"))
+    second = pretrain(tiny("compact", train__epochs=1), other, tmp_path / "second")
+    with pytest.raises(ValueError, match="have different joints and cannot be fused"):
+        evaluate([run, second], store, "knn", convert=True)
 
 
 def test_an_epoch_chosen_on_test_clips_is_refused(store, tmp_path, tiny):

@@ -149,6 +149,8 @@ def classify_windows(
     known = side_by_side([one.features for one in trial.feature_sets()])
     train, labels = trial.split.train, labelled.labels
     none = np.full(len(windows.features), -1)
-    probe = linear_probe(known[train], labels[train], windows.features, none, groups=trial.groups)
+    probe = linear_probe(
+        known[train], labels[train], windows.features, none, groups=trial.groups, device=trial.device
+    )
     logits = torch.from_numpy(probe.logits).double()
     return probe.predictions, logits.softmax(1).numpy()

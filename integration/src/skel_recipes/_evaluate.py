@@ -76,14 +76,15 @@ def evaluate(
         baselines,
         settings=ours.settings,
         seconds=time.perf_counter() - started,
-        tag=tag or _tag(protocol, ours.settings),
+        variant=_variant(protocol, ours.settings),
+        tag=tag,
         features=side_by_side([one.features for one in sets], trial.weights),
         predictions=ours.predictions,
         logits=ours.logits,
     )
 
 
-def _tag(protocol: str, settings: Mapping[str, Any]) -> str:
+def _variant(protocol: str, settings: Mapping[str, Any]) -> str:
     """What tells results of one protocol with other settings apart."""
     if protocol == "knn":
         return str(settings["k"])

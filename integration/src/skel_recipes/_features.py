@@ -17,26 +17,22 @@ def encoders_of(encoder: nn.Module, streams: tuple[str, ...]) -> dict[str, nn.Mo
     return {name: encoder.get_submodule(name) for name in streams}
 
 
-@torch.no_grad()
 def embed(encoder: nn.Module, clips: Tensor) -> Tensor:
-    """Features (N, D) of clips (N, C, T, V, M) from an encoder in eval mode, which is left as it was."""
-    training = encoder.training
-    encoder.eval()
-    features = torch.cat([encoder(batch) for batch in torch.split(clips, _BATCH)])
-    encoder.train(training)
-    return features.float()
-
-
-def embed_array(encoder: nn.Module, clips: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
-    """`embed` for arrays that may be larger than the device's memory.
+    """Features (N, D) of clips (N, C, T, V, M) from an encoder in eval mode, which is left as it was.
 
     Raises:
         RuntimeError: If any tensor of the encoder is another one afterwards.
     """
+    with unchanged(encoder):
+        return torch.cat([encoder(batch) for batch in torch.split(clips, _BATCH)]).float()
+
+
+def embed_array(encoder: nn.Module, clips: NDArray[np.float32], device: torch.device) -> NDArray[np.float32]:
+    """`embed` for arrays that may be larger than the device's memory."""
     encoder = encoder.to(device)
     with unchanged(encoder):
         parts = [
-            embed(encoder, torch.from_numpy(clips[start : start + _BATCH]).to(device)).cpu().numpy()
+            encoder(torch.from_numpy(clips[start : start + _BATCH]).to(device)).float().cpu().numpy()
             for start in range(0, len(clips), _BATCH)
         ]
     return np.concatenate(parts)

@@ -6,7 +6,8 @@ against the settings classes below; a key that nobody reads is an error that nam
 
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -252,7 +253,11 @@ def _read(name: str, chain: tuple[str, ...]) -> dict[str, Any]:
     elif name.endswith(".toml"):
         text = Path(name).read_text(encoding="utf-8")
     else:
-        raise ValueError(f"no recipe {name!r}; there are {', '.join(recipe_names())}, or give a .toml file")
+        short = ", ".join(known for known in recipe_names() if "/" not in known)
+        raise ValueError(
+            f"no recipe {name!r}; there are {short} and those of papers, which skel recipe lists, "
+            "or give a .toml file"
+        )
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -304,10 +309,14 @@ def _index(items: list[Any], step: str, key: str) -> int:
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
+    converter.register_structure_hook(bool, _structure_bool)
+    converter.register_structure_hook(int, _structure_int)
     converter.register_structure_hook(View, _structure_view)
     converter.register_unstructure_hook(View, describe_view)
     pipelines = {kind: name for name, kind in PIPELINES.items()}
     configure_tagged_union(Pipeline, converter, tag_generator=pipelines.__getitem__, tag_name="name")
+    tagged = converter.get_structure_hook(Pipeline)
+    converter.register_structure_hook(Pipeline, partial(_structure_pipeline, tagged))
     _by_name(converter, EncoderSettings, ENCODERS, "encoder")
     _by_name(converter, MethodSettings, METHODS, "method")
     return converter
@@ -327,6 +336,28 @@ def _by_name(converter: cattrs.Converter, declared: type, known: Mapping[str, ty
 
     converter.register_structure_hook_func(lambda kind: kind is declared, structure)
     converter.register_unstructure_hook_func(lambda kind: kind is declared, unstructure)
+
+
+def _structure_bool(data: Any, _: type) -> bool:
+    """Only true and false: Python would take the text "false" for true."""
+    if not isinstance(data, bool):
+        raise ValueError(f"expected true or false, got {data!r}")
+    return data
+
+
+def _structure_int(data: Any, _: type) -> int:
+    """A whole number, which 1e3 is and 1.5 is not: nothing is rounded."""
+    if isinstance(data, bool) or not isinstance(data, int | float) or data != data // 1:
+        raise ValueError(f"expected a whole number, got {data!r}")
+    return int(data)
+
+
+def _structure_pipeline(structure: Callable[[Any, Any], Pipeline], data: Any, kind: Any) -> Pipeline:
+    if not isinstance(data, Mapping) or "name" not in data:
+        raise ValueError(f"expected a table with the name of the pipeline, got {data!r}")
+    if data["name"] not in PIPELINES:
+        raise ValueError(f"no pipeline {data['name']!r}; there are {', '.join(PIPELINES)}")
+    return structure(data, kind)
 
 
 def _structure_view(data: Any, _: type) -> View:

@@ -10,7 +10,7 @@ from attrs import define
 from numpy.typing import NDArray
 
 from skel_data import Split, Store
-from skel_eval import Outcome, chance, ridge
+from skel_eval import Outcome, ridge
 from skel_recipes._files import write_atomically, write_text
 from skel_recipes._trial import Floats, Ints, Trial
 
@@ -47,7 +47,7 @@ def scores_of(outcome: Outcome) -> Scores:
 
 
 def classifier_baselines(trial: Trial, train: Ints | None = None) -> dict[str, Scores]:
-    """Ridge regression on the coordinates, and chance, for protocols that classify.
+    """Ridge regression on the coordinates, and chance, the most frequent class, for protocols that classify.
 
     Args:
         trial: The clips and their split.
@@ -57,12 +57,11 @@ def classifier_baselines(trial: Trial, train: Ints | None = None) -> dict[str, S
     rows = split.train if train is None else train
     groups = trial.groups[np.isin(split.train, rows)]
     clips = trial.clips()
-    held = groups if len(np.unique(groups)) > 1 else None
-    found = ridge(clips[rows], labels[rows], clips[split.test], labels[split.test], groups=held)
-    majority = chance(labels[rows], labels[split.test]).majority
+    found = ridge(clips[rows], labels[rows], clips[split.test], labels[split.test], groups=groups)
+    most = np.full(len(split.test), np.bincount(labels[rows]).argmax())
     return {
         "ridge on coordinates": accuracies(trial, found.predictions),
-        "chance": {"accuracy": majority},
+        "chance": accuracies(trial, most),
     }
 
 
@@ -71,7 +70,7 @@ def accuracies(trial: Trial, predictions: Ints) -> Scores:
     right = predictions == trial.store.labels[trial.split.test]
     kept = ~np.isin(trial.split.test, trial.copies)
     scores = {"accuracy": float(right.mean())}
-    if not kept.all():
+    if kept.any() and not kept.all():
         scores["accuracy_without_copies"] = float(right[kept].mean())
     return scores
 
@@ -84,6 +83,7 @@ def finish(
     *,
     settings: Mapping[str, Any],
     seconds: float,
+    variant: str = "",
     tag: str = "",
     train_clips: int | None = None,
     features: Floats,
@@ -100,16 +100,19 @@ def finish(
         baselines: By name.
         settings: What the protocol was run with, and what it chose.
         seconds: How long it took.
-        tag: What tells this result from others of the protocol, such as the k of k-NN.
+        variant: What tells this result from others of the protocol, such as the k of k-NN.
+        tag: What else does, in the user's words.
         train_clips: Training clips that were used; all of the split if None.
         features: Of all clips.
-        predictions: Of the test clips.
+        predictions: Of the test clips, (N_test,); or of several trainings (repeats, N_test), of which the
+            first is what a report shows.
         logits: Of the test clips.
         more: Further facts.
     """
     store, split, members = trial.store, trial.split, trial.members
     result = {
         "protocol": protocol,
+        "tag": tag,
         "dataset": store.dataset,
         "split": split.name,
         "recipe": " + ".join(dict.fromkeys(member.run.recipe.name for member in members)),
@@ -128,11 +131,13 @@ def finish(
         "seconds": round(seconds, 2),
         **(more or {}),
     }
-    file = _file(trial, protocol, tag)
+    file = _file(trial, protocol, variant + (f"-{tag}" if tag else ""))
     if predictions is not None:
         _write_predictions(file.with_suffix(".npz"), trial, predictions, logits)
-    write_text(file, json.dumps(result, indent=1))
-    return Evaluation(result, store, split, features, predictions, logits)
+    text = json.dumps(result, indent=1)
+    write_text(file, text)
+    shown = predictions if predictions is None or predictions.ndim == 1 else predictions[0]
+    return Evaluation(json.loads(text), store, split, features, shown, logits)
 
 
 def _write_predictions(file: Path, trial: Trial, predictions: Ints, logits: NDArray[Any] | None) -> None:
@@ -148,11 +153,11 @@ def _write_predictions(file: Path, trial: Trial, predictions: Ints, logits: NDAr
     write_atomically(file, lambda target: np.savez(target, allow_pickle=False, **arrays))
 
 
-def _file(trial: Trial, protocol: str, tag: str) -> Path:
+def _file(trial: Trial, protocol: str, variant: str) -> Path:
     members, first = trial.members, trial.run
     folder = first.path / "eval"
     folder.mkdir(exist_ok=True)
-    name = f"{trial.store.dataset}-{trial.split.name}-{protocol}{tag}"
+    name = f"{trial.store.dataset}-{trial.split.name}-{protocol}{variant}"
     if len(members) > 1:
         name += "-fused"
         if len({member.weight for member in members}) > 1:

@@ -112,7 +112,7 @@ def _encoder_judge(trial: Trial, *, trained: bool) -> Judge:
     heads = []
     for member in trial.members:
         x = trial.features(member, trained=trained)[train]
-        probe = linear_probe(x, labels[train], x, labels[train], groups=trial.groups)
+        probe = linear_probe(x, labels[train], x, labels[train], groups=trial.groups, device=trial.device)
         heads.append((member, member.run.encoder(member.stream, trained=trained), probe))
 
     def judge(clips: Floats) -> Ints:

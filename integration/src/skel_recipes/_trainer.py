@@ -7,6 +7,7 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 """
 
 import json
+import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -173,6 +174,12 @@ def _train(run: Run, store: Store, world: World, device: torch.device, progress:
         _cut_metrics(run, first)
     logged = settings.tensorboard and writing
     events = _summary_writer()(str(run.path / "tensorboard")) if logged else None
+    if progress and writing:
+        steps = settings.batches(len(clips), world.size)[1]
+        asked = "" if epochs == settings.epochs else f", as train.min_steps is {settings.min_steps}"
+        tqdm.write(
+            f"{run.path}: {len(clips)} clips, {epochs} epochs of {steps} steps{asked}", file=sys.stderr
+        )
     hidden = None if progress and writing else True  # None: shown on a terminal only
     with tqdm(total=epochs, initial=first, unit="epoch", disable=hidden, desc=recipe.name) as bar:
         for epoch in range(first, epochs):

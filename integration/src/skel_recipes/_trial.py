@@ -1,5 +1,7 @@
 """What is evaluated on what: encoders of runs, the clips of a store, and their split."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -7,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 from numpy.typing import NDArray
 
 from skel_data import (
+    SkeletonLayout,
     Split,
     Store,
     convert_store,
@@ -85,6 +88,10 @@ class Trial:
         """
         first = members[0].run
         for member in members:
+            if _joints(member.run.layout) != _joints(first.layout):
+                raise ValueError(
+                    f"{first.path} and {member.run.path} have different joints and cannot be fused"
+                )
             store = in_joints_of(member.run, store, convert=convert)
         same = store.hash == first.facts["store"]["hash"]
         chosen = get_split(store, split or (first.facts["split"] if same else None))
@@ -122,10 +129,8 @@ class Trial:
         runs = [member.run for member in self.members]
         if any(run.facts["store"]["hash"] != self.store.hash for run in runs):
             return None
-        return max(
-            int(np.isin(self.split.test, get_split(self.store, run.facts["split"]).train).sum())
-            for run in runs
-        )
+        seen = np.concatenate([get_split(self.store, run.facts["split"]).train for run in runs])
+        return int(np.isin(self.split.test, seen).sum())
 
     def clips(self, member: Member | None = None) -> Floats:
         """All clips (N, C, T, V, M) as a member's encoder sees them; None: the first one's, as joints."""
@@ -137,7 +142,12 @@ class Trial:
         """Features of all clips, from the run's folder if they are there."""
         run = member.run
         encoder = run.encoder(member.stream, trained=trained)
-        name = f"{state_digest(encoder.state_dict())}-{self.store.hash[:16]}.npy"
+        # encoders of two streams may have the same weights, or none
+        data = run.recipe.data
+        pipeline = [data.pipeline.name, data.pipeline.version, asdict(data.pipeline)]
+        seen = json.dumps([member.stream, *pipeline, run.shape.frames, run.shape.bodies, data.crop])
+        key = hashlib.blake2b(seen.encode(), digest_size=4).hexdigest()
+        name = f"{state_digest(encoder.state_dict())}-{key}-{self.store.hash[:16]}.npy"
         file = run.path / "features" / name
         if (cached := _load(file, len(self.store))) is not None:
             return cached
@@ -199,7 +209,7 @@ def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
         ValueError: If the joints differ and may not be converted.
     """
     ours, theirs = run.layout, store.layout
-    if (ours.joints, ours.parents, ours.channels) == (theirs.joints, theirs.parents, theirs.channels):
+    if _joints(ours) == _joints(theirs):
         return store
     if not convert:
         raise ValueError(
@@ -207,6 +217,11 @@ def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
             f"{store.path} has {theirs.name!r} ({theirs.num_joints} joints); --convert brings them together"
         )
     return _converted(store, run)
+
+
+def _joints(layout: SkeletonLayout) -> tuple[object, ...]:
+    """What an encoder depends on."""
+    return layout.joints, layout.parents, layout.channels
 
 
 def _converted(store: Store, run: Run) -> Store:

@@ -81,6 +81,9 @@ def tune(
         ]
     scores, spread = _mean_scores(trial, found[True])
     untrained, untrained_spread = _mean_scores(trial, found[False])
+    # with all labels the subsets are one
+    simple = [classifier_baselines(trial, rows) for rows in (subsets if fraction < 1 else subsets[:1])]
+    baselines = {name: _mean([one[name] for one in simple]) for name in simple[0]}
     name = "semi" if fraction < 1 else "finetune" if trial.seen is not None else "transfer"
     used: dict[str, Any] = {
         **asdict(settings),
@@ -99,13 +102,14 @@ def tune(
         trial,
         name,
         scores,
-        {"untrained encoder": untrained, **classifier_baselines(trial, subsets[0])},
+        {"untrained encoder": untrained, **baselines},
         settings=used,
         seconds=time.perf_counter() - started,
-        tag=(f"-{100 * fraction:g}" if fraction < 1 else "") + (f"-{tag}" if tag else ""),
+        variant=f"-{100 * fraction:g}{'' if balanced else '-uniform'}" if fraction < 1 else "",
+        tag=tag,
         train_clips=len(subsets[0]),
         features=side_by_side([one.features for one in trial.feature_sets()], trial.weights),
-        predictions=found[True][0].argmax(1),
+        predictions=np.stack([logits.argmax(1) for logits in found[True]]),
         logits=found[True][0],
         more=facts,
     )
@@ -147,6 +151,9 @@ def _groups(settings: Finetune, decay: float, encoder: nn.Module) -> list[dict[s
 def _mean_scores(trial: Trial, logits: list[NDArray[Any]]) -> tuple[Scores, float | None]:
     """Mean of each score over the repeats, and the standard deviation of the accuracy."""
     each = [accuracies(trial, one.argmax(1)) for one in logits]
-    mean = {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
     std = float(np.std([scores["accuracy"] for scores in each], ddof=1)) if len(each) > 1 else None
-    return mean, std
+    return _mean(each), std
+
+
+def _mean(each: list[Scores]) -> Scores:
+    return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}

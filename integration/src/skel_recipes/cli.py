@@ -3,9 +3,11 @@
 This module stays light: torch is imported by the commands that need it, when they run.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
+from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
 from tyro.extras import SubcommandApp
 
 from skel_recipes.commands.bench import bench
@@ -79,9 +81,20 @@ def _app() -> SubcommandApp:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    words = recipe_keys_as_settings(sys.argv[1:] if args is None else args)
     try:
-        _app().cli(prog="skel", description="Self-supervised skeleton-based action recognition.", args=words)
+        _app().cli(
+            prog="skel",
+            description="Self-supervised skeleton-based action recognition.",
+            args=recipe_keys_as_settings(sys.argv[1:] if args is None else args),
+            config=(DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName),
+        )
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stderr.write("skel: interrupted\n")
+        return 130
+    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit
+        return 141
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         # What a user can mend is told in a sentence; anything else keeps its traceback.
         sys.stderr.write(f"skel: {error}\n")
@@ -99,6 +112,8 @@ def recipe_keys_as_settings(words: Sequence[str]) -> list[str]:
             spelled.append(word)
             continue
         if not equals:
-            value = next(rest, "")
+            value = next(rest, "--")
+            if value.startswith("--"):
+                raise ValueError(f"{name} expects a value")
         spelled += ["--set", f"{name.removeprefix('--')}={value}"]
     return spelled

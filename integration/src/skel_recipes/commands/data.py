@@ -82,7 +82,7 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
         return
     for key, value in info.items():
         if isinstance(value, dict):
-            say(f"{key}:")
+            say(f"{key}:" if value else f"{key}: none")
             for name, entry in value.items():
                 say(f"  {name}: {entry}")
         else:
@@ -156,10 +156,10 @@ def data_leaks(
         say_json({"split": chosen.name, "test_clips": len(chosen.test), "copies": copies, "pairs": pairs})
         return
     for test, train, distance in pairs:
-        say(f"{test} is {train}, off by {100 * distance:.1f} %")
+        say(f"{test} is within {100 * distance:.1f} % of {train}" if distance else f"{test} equals {train}")
     say(
-        f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of recordings of the "
-        f"training part, {len(found.exact)} of its clips, {len(found.near)} nearly"
+        f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of training clips as "
+        f"recorded, {len(found.exact)} after the pipeline; {len(found.near)} more are within {100 * near:g} %"
     )
 
 

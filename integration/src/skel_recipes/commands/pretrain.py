@@ -51,8 +51,13 @@ def pretrain(
             if not equals:
                 raise ValueError(f"--set expects KEY=VALUE, got {setting!r}")
             overrides[key] = parse_value(value)
-        settings = load_recipe(recipe, overrides)
-        run = _trainer.pretrain(settings, Store.open(store), out, split=split, device=device, progress=True)
+        settings, opened = load_recipe(recipe, overrides), Store.open(store)
+        try:
+            run = _trainer.pretrain(settings, opened, out, split=split, device=device, progress=True)
+        except KeyboardInterrupt:
+            if out.exists():
+                note(f"go on with: skel pretrain --resume {out}")
+            raise
     note(f"finished: {run.path}; next: skel eval linear {run.path} {run.facts['store']['path']}")
 
 
