@@ -180,10 +180,11 @@ def small(rows: Sequence[Measured]) -> str:
 
 def protocols(rows: Sequence[Measured]) -> str:
     """Every protocol, for the recipes that were evaluated by more than the usual ones."""
-    wide = {row.recipe for row in rows if row.protocol not in PROTOCOLS}
+    wide = {(row.recipe, row.dataset, row.split) for row in rows if row.protocol not in PROTOCOLS}
+    rows = [row for row in rows if (row.recipe, row.dataset, row.split) in wide]
     parts = []
-    for dataset, split in dict.fromkeys((row.dataset, row.split) for row in rows if row.recipe in wide):
-        chosen = [row for row in rows if row.recipe in wide and (row.dataset, row.split) == (dataset, split)]
+    for dataset, split in dict.fromkeys((row.dataset, row.split) for row in rows):
+        chosen = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
         names = list(dict.fromkeys(row.recipe for row in chosen))
         head: list[str | Code] = ["protocol"]
         for name in names:
@@ -198,7 +199,11 @@ def protocols(rows: Sequence[Measured]) -> str:
             some = next(iter(told.values()))
             known = [some.baselines[name] for name in COORDINATES if name in some.baselines]
             seconds = [row.seconds for row in told.values() if row.seconds]
-            time = f"{min(seconds):.0f} to {max(seconds):.0f}" if seconds else ""
+            time = (
+                " to ".join(dict.fromkeys(f"{x:.0f}" for x in (min(seconds), max(seconds))))
+                if seconds
+                else ""
+            )
             lines.append([*cells, _percent(known[0] if known else None), time])
         parts.append(f"### {chosen[0].title or f'{dataset}, {split}'}\n")
         parts.append(table_text(lines, numbers=range(1, len(lines[0]))))
