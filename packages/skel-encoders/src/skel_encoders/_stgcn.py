@@ -192,7 +192,7 @@ class _Block(nn.Module):
         self.residual: nn.Module | None = None
         if residual and (in_channels != out_channels or stride != 1):
             self.residual = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride=(1, stride)), nn.BatchNorm2d(out_channels)
+                nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels)
             )
         elif residual:
             self.residual = nn.Identity()
@@ -223,7 +223,9 @@ class _Block(nn.Module):
         y = functional.conv2d(y, weight, bias, stride=(1, self.stride), padding=(0, _KERNEL // 2))
         y = self.dropout(self.temporal_norm(y))
         if self.residual is not None:
-            y += self.residual(rearrange(x, "b v t c -> b c v t"))
+            # Frames are left out here and not by a stride: on CPUs with AVX2 alone, oneDNN (PyTorch 2.14) writes
+            # out of bounds in the backward pass of a strided pointwise convolution of channels-last tensors.
+            y += self.residual(rearrange(x[:, :, :: self.stride], "b v t c -> b c v t"))
         return rearrange(torch.relu_(y), "b d v t -> b v t d")
 
 
