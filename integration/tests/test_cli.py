@@ -65,7 +65,7 @@ def test_interruption_is_told_in_a_sentence(capsys, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    assert skel(capsys, "data", "synth", tmp_path / "s", "--classes", "1")[0] == 0
+    assert skel(capsys, "data", "synth", tmp_path / "s", "--classes", "2")[0] == 0
     monkeypatch.setattr("skel_recipes._trainer._epoch", interrupted)
     run = tmp_path / "run"
     status, output = skel(capsys, "pretrain", "compact", tmp_path / "s", "--out", run)

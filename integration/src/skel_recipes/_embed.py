@@ -14,7 +14,7 @@ from skel_recipes._device import pick_device
 from skel_recipes._features import embed_array
 from skel_recipes._run import Run
 from skel_recipes._seen import seen_recordings
-from skel_recipes._trial import Floats, Ints, Trial, members_of
+from skel_recipes._trial import Floats, Ints, Trial, in_joints_of, members_of
 
 _CHUNK = 1024
 
@@ -99,6 +99,7 @@ def embed_windows(
     """
     if length < 1 or step < 1:
         raise ValueError(f"length and step of a window must be 1 or more frames, got {length} and {step}")
+    store = in_joints_of(run, store)
     places = [
         (row, start, min(start + length, frames))
         for row, frames in enumerate(store.lengths.tolist())

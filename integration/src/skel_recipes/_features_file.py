@@ -28,10 +28,11 @@ def write_features(
     """Write the features of all clips with their facts; returns the shape of the features.
 
     Raises:
+        FileNotFoundError: If there is no folder for the file.
         ValueError: If the file is of another kind, or the store does not fit the run.
         ImportError: If a .parquet file is asked for without the extra.
     """
-    _check_kind(out)
+    _check(out)
     members = members_of([run], stream=stream_name)
     trial = Trial.of(members, store, split=split, device=device, convert=convert)
     features = side_by_side([trial.features(member) for member in members])
@@ -62,10 +63,11 @@ def write_windows(
     """Write the features of windows, and their classes if there is a labelled store; returns their number.
 
     Raises:
+        FileNotFoundError: If there is no folder for the file.
         ValueError: If the file is of another kind, or a store does not fit the run.
         ImportError: If a .parquet file is asked for without the extra.
     """
-    _check_kind(out)
+    _check(out)
     store = in_joints_of(run, store, convert=convert)
     windows = embed_windows(run, store, length=length, step=step, stream_name=stream_name, device=device)
     facts: dict[str, Any] = {
@@ -87,9 +89,12 @@ def write_windows(
     return len(windows.features)
 
 
-def _check_kind(out: Path) -> None:
+def _check(out: Path) -> None:
+    """Refuse what could not be written, before features are computed."""
     if out.suffix not in _KINDS:
         raise ValueError(f"features are written to {' or '.join(_KINDS)} files, got {out}")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"{out} cannot be written: there is no folder {out.parent}")
     if out.suffix == ".parquet":
         _pyarrow()
 

@@ -5,7 +5,17 @@ from dataclasses import fields, is_dataclass
 import pytest
 import torch
 
-from skel_augment import AUGMENTATIONS, ClipShape, OneOf, PartMask, Shear, TimeFlip
+from skel_augment import (
+    AUGMENTATIONS,
+    ClipShape,
+    MotionAttentionMask,
+    OneOf,
+    PartMask,
+    Shear,
+    TemporalCropResize,
+    TimeFlip,
+    View,
+)
 
 MAKE = {name: kind() for name, kind in AUGMENTATIONS.items() if kind is not OneOf}
 MAKE["one_of"] = OneOf((Shear(), PartMask(2), TimeFlip()))
@@ -63,3 +73,19 @@ def test_the_frames_that_are_seen_can_be_told(name, ntu, sample):
     numbers = torch.arange(20, dtype=torch.float64).view(1, 1, 20, 1, 1).expand(4, 1, -1, 25, 1)
     told = params.index if name == "segment_shuffle" else params.position
     torch.testing.assert_close(params.apply(numbers)[:, 0, :, 0, 0], told.double())
+
+
+@pytest.mark.parametrize("last", [TimeFlip(), TemporalCropResize(frames=12), MotionAttentionMask(0.1)])
+def test_what_depends_on_the_clips_is_told_to_a_second_stream(last, ntu, make_clips):
+    clips, shape = make_clips(ntu, frames=30)
+    clips[:, :, 20:] = 0
+    numbers = torch.arange(30, dtype=clips.dtype).view(1, 1, 30, 1, 1).expand_as(clips)
+    view = View((TimeFlip(p=0.5), TemporalCropResize(padded=True), MotionAttentionMask(), last))
+    params = view.sample(shape, len(clips), dtype=clips.dtype)
+    resolved = view.resolve(clips, params)
+    changed = view.apply(clips, params)
+    assert torch.equal(view.apply(clips, resolved), changed)
+    # what is done is linear, so it is the same to both only if it is so to their sum
+    stream = view.apply(numbers, resolved)
+    torch.testing.assert_close(view.apply(clips + 2 * numbers, resolved), changed + 2 * stream)
+    assert not torch.equal(view.apply(numbers, params), stream)

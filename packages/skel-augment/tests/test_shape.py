@@ -22,6 +22,15 @@ def test_clips_must_be_floats(ntu):
         ClipShape.of(torch.zeros(2, 3, 9, 25, 2, dtype=torch.int64), ntu)
 
 
+def test_wrong_types_are_named(ntu):
+    with pytest.raises(TypeError, match="clips must be a tensor, got ndarray"):
+        ClipShape.of(torch.zeros(2, 3, 9, 25, 2).numpy(), ntu)
+    with pytest.raises(TypeError, match="must be a SkeletonLayout, as of get_layout, got 'ntu-25'"):
+        ClipShape.of(torch.zeros(2, 3, 9, 25, 2), "ntu-25")
+    with pytest.raises(TypeError, match="frames must be a whole number, got 5.0"):
+        ClipShape(ntu, 5.0)
+
+
 @pytest.mark.parametrize("key", ["frames", "bodies"])
 def test_shape_counts_from_one(ntu, key):
     with pytest.raises(ValueError, match=key):

@@ -245,8 +245,8 @@ def test_padding_is_no_part_of_a_clip(filled, padding, least, seed):
     assert (result > 1).all()
     # the window can be used for another stream, which may have zeros of its own
     stream = torch.zeros_like(padded)
-    assert torch.equal(params.position(padded).apply(padded), result)
-    assert params.position(padded).apply(stream).count_nonzero() == 0
+    assert torch.equal(params.resolve(padded).apply(padded), result)
+    assert params.resolve(padded).apply(stream).count_nonzero() == 0
 
 
 def test_padded_clips_some_left_alone(ntu, make_clips, sample, assert_share):

@@ -105,6 +105,18 @@ def test_compiles_whole(name, ntu, make_clips):
     torch.testing.assert_close(compiled(clips, params), view.apply(clips, params), rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize("name", ["aimclr.extreme", "compact.temporal", "pcm3.mixed", "pstl.temporal"])
+def test_sampling_compiles_whole(name, ntu, make_clips):
+    torch.compiler.reset()
+    clips, _ = make_clips(ntu)
+    compiled = torch.compile(preset(name), fullgraph=True, backend="eager")
+    results = []
+    for call in (compiled, preset(name)):
+        torch.manual_seed(0)
+        results.append(call(clips, ntu))
+    torch.testing.assert_close(*results, rtol=1e-13, atol=1e-13)
+
+
 @PRESETS
 def test_gradient_reaches_the_clips(name, ntu, make_clips):
     clips, _ = make_clips(ntu)
@@ -167,3 +179,9 @@ def test_parameters_in_half_precision_are_refused(dtype, ntu):
 def test_clips_must_fit_the_layout(coco):
     with pytest.raises(ValueError, match="coco-17"):
         View((GaussianNoise(),))(torch.zeros(1, 3, 5, 25, 2), coco)
+
+
+@pytest.mark.parametrize("steps", [Shear(), (Shear,), ("shear",)])
+def test_steps_are_augmentations(steps):
+    with pytest.raises(TypeError, match="steps must be"):
+        View(steps)

@@ -149,3 +149,15 @@ def test_compiles_without_graph_breaks(settings):
     clips = torch.randn(2, 3, 16, 4, 2)
     compiled = torch.compile(encoder, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(clips), encoder(clips))
+
+
+def test_absent_bodies_are_computed_once():
+    encoder = small(get_layout("utd-20")).eval()
+    clips = torch.randn(5, 3, 16, 20, 2)
+    clips[1:, ..., 1] = 0
+    counts = []
+    encoder.blocks.register_forward_hook(lambda _, inputs, __: counts.append(len(inputs[0])))
+    torch.testing.assert_close(encoder(clips), torch.cat([encoder(clip[None]) for clip in clips]))
+    assert counts[0] == 7  # six bodies, and one for the four that are absent
+    encoder.train()(clips)
+    assert counts[-1] == 10

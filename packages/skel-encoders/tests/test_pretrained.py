@@ -2,6 +2,7 @@ import hashlib
 import inspect
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -57,6 +58,11 @@ def edit(folder, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    save_pretrained(STGCN(get_layout("utd-20"), base_channels=np.int64(4)), tmp_path)
+    assert from_pretrained(tmp_path).base_channels == 4
+
+
 def test_what_cannot_be_saved(tmp_path):
     class Mine(STGCN):
         pass
@@ -82,6 +88,8 @@ def test_errors(tmp_path):
         ({"architecture": "__import__"}, "no encoder '__import__'"),
         ({"arguments": arguments | {"depth": 3}}, "cannot build a STGCN: .*'depth'"),
         ({"arguments": {}}, "cannot build a STGCN: 'layout'"),
+        ({"arguments": arguments | {"layout": "utd-20"}}, "cannot build a STGCN: 'str'"),
+        ({"arguments": arguments | {"base_channels": -4}}, "cannot build a STGCN: .*negative dimension"),
         ({"arguments": 3}, "does not describe an encoder"),
         ({"sha256": "0" * 64}, "damaged or of another encoder: its sha256 is"),
         (
@@ -95,6 +103,15 @@ def test_errors(tmp_path):
             from_pretrained(tmp_path)
     (tmp_path / "encoder.json").write_text("[]")
     with pytest.raises(ValueError, match="does not describe an encoder"):
+        from_pretrained(tmp_path)
+
+
+def test_damaged_weights(tmp_path):
+    save_pretrained(small(), tmp_path)
+    damaged = (tmp_path / "encoder.safetensors").read_bytes()[:5]
+    (tmp_path / "encoder.safetensors").write_bytes(damaged)
+    edit(tmp_path, sha256=hashlib.sha256(damaged).hexdigest())
+    with pytest.raises(ValueError, match="cannot build a STGCN: .*header"):
         from_pretrained(tmp_path)
 
 

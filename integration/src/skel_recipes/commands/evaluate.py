@@ -240,6 +240,11 @@ def _foreign(file: Path, store: Path | None, protocol: str, common: Common, **op
     """Features of any model, with their labels and split."""
     if store is not None:
         raise ValueError(f"{file} has its own labels and split: it takes no store, got {store}")
+    given = [
+        name for name in ("stream", "split", "convert") if getattr(common, name) != getattr(COMMON, name)
+    ]
+    if given:
+        raise ValueError(f"{file} has its own labels and split: it takes no --{', --'.join(given)}")
     from skel_eval import FeatureSet, evaluate_features
     from skel_recipes._device import pick_device
 

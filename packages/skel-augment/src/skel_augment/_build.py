@@ -75,7 +75,11 @@ def build_view(steps: Iterable[Mapping[str, Any] | Augmentation]) -> View:
     (Shear(p=0.5, amplitude=0.5),)
     """
     built: list[Augmentation] = []
+    if isinstance(steps, str | Mapping):
+        raise TypeError(f"a view is a list of steps, got {steps!r}")
     for place, step in enumerate(steps):
+        if not isinstance(step, Mapping | Augmentation):
+            raise TypeError(f"step {place} must be a table with its name and settings, got {step!r}")
         built.append(step if isinstance(step, Augmentation) else _build(place, step))
     return View(tuple(built))
 

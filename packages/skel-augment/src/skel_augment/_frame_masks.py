@@ -1,9 +1,10 @@
 """Augmentations that hide frames: some or whole segments set to zero, moving frames left out."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
-from attrs import define, evolve, field
+from attrs import define, field
 from attrs.validators import ge, instance_of, le, lt
 from torch import Tensor
 
@@ -79,7 +80,7 @@ class MotionAttentionMask(Augmentation):
         frames = shape.frames - 2 * self._count(shape)
         if frames < 1:
             raise ValueError(f"ratio {self.ratio} leaves nothing of clips of {shape.frames} frames")
-        return evolve(shape, frames=frames)
+        return replace(shape, frames=frames)
 
     def _count(self, shape: ClipShape) -> int:
         return round(self.ratio * shape.frames)

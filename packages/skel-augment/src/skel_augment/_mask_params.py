@@ -72,11 +72,15 @@ class CalmFrames(Params):
         points = clips[:, : self.dims].to(torch.promote_types(clips.dtype, torch.float32))
         return torch.nn.functional.pad(points.diff(dim=2).square().mean((1, 3, 4)), (0, 1))
 
-    def apply(self, clips: Tensor) -> Tensor:
+    def resolve(self, clips: Tensor) -> TimeIndex:
+        """The frames of these clips (N, C, T, V, M) that stay."""
         calm_first = self.motion(clips).argsort(stable=True, dim=1)
         moving = calm_first[:, clips.shape[2] - self.moving :]
         stay = self.lots.scatter(1, moving, 1.0).argsort(stable=True, dim=1)[:, : self.frames]
-        return TimeIndex(stay.sort(1).values).apply(clips)
+        return TimeIndex(stay.sort(1).values)
+
+    def apply(self, clips: Tensor) -> Tensor:
+        return self.resolve(clips).apply(clips)
 
     def where(self, gate: Tensor) -> "CalmFrames":  # noqa: ARG002
         """The parameters themselves: a clip left alone would be longer than the others."""

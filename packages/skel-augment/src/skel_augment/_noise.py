@@ -1,9 +1,10 @@
 """Noise on the coordinates: in each frame anew, or the same for the whole clip."""
 
 import math
+from dataclasses import replace
 
 import torch
-from attrs import define, evolve, field
+from attrs import define, field
 from attrs.validators import ge, in_
 from torch import Tensor
 
@@ -50,10 +51,10 @@ class JointJitter(Augmentation):
     spare: str = field(default="frames", validator=in_(SPARED))
 
     def _draws(self, shape: ClipShape) -> int:
-        return _draws(evolve(shape, frames=1))
+        return _draws(replace(shape, frames=1))
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
-        return _noise(uniforms, evolve(shape, frames=1), self.std, self.spare)
+        return _noise(uniforms, replace(shape, frames=1), self.std, self.spare)
 
 
 def _count(shape: ClipShape) -> int:

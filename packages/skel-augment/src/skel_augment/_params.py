@@ -32,6 +32,10 @@ class Params(ABC):
     def where(self, gate: Tensor) -> Self:
         """The same parameters where ``gate`` (N,) is true, those of the identity elsewhere."""
 
+    def resolve(self, clips: Tensor) -> "Params":  # noqa: ARG002
+        """Parameters that do to any clips what these do to ``clips``, where that depends on their numbers."""
+        return self
+
     def then(self, later: "Params") -> "Params | None":  # noqa: ARG002
         """One step that equals this one followed by ``later``, or None where there is none."""
         return None
@@ -54,6 +58,18 @@ class Chain(Params):
 
     def where(self, gate: Tensor) -> "Chain":
         return Chain(tuple(part.where(gate) for part in self.parts))
+
+    def resolve(self, clips: Tensor) -> "Chain":
+        return Chain(resolve(self.parts, clips))
+
+
+def resolve(params: Iterable[Params], clips: Tensor) -> tuple[Params, ...]:
+    """Steps that follow each other, each resolved for the clips that it gets."""
+    resolved = []
+    for step in params:
+        resolved.append(step.resolve(clips))
+        clips = resolved[-1].apply(clips)
+    return tuple(resolved)
 
 
 def fold(params: Iterable[Params]) -> list[Params]:

@@ -1,13 +1,13 @@
 """What an augmentation needs to know of a batch before it sees any number in it."""
 
-from attrs import define, field
-from attrs.validators import ge, instance_of
+from dataclasses import dataclass
+
 from torch import Tensor
 
 from skel_data import SkeletonLayout
 
 
-@define(frozen=True)
+@dataclass(frozen=True, slots=True)  # no attrs class, for torch.compile to build it
 class ClipShape:
     """Shape of the clips of a batch ``(N, C, T, V, M)``; the layout fixes C and V.
 
@@ -15,11 +15,24 @@ class ClipShape:
         layout: Joint layout: left-right pairs, coordinates, confidence channel.
         frames: Frames of a clip, T.
         bodies: Bodies of a clip, M.
+
+    Raises:
+        ValueError: If frames or bodies are below 1.
+        TypeError: If a part is of another type.
     """
 
     layout: SkeletonLayout
-    frames: int = field(validator=[instance_of(int), ge(1)])
-    bodies: int = field(default=1, validator=[instance_of(int), ge(1)])
+    frames: int
+    bodies: int = 1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.layout, SkeletonLayout):
+            raise TypeError(f"layout must be a SkeletonLayout, as of get_layout, got {self.layout!r}")
+        for name, number in (("frames", self.frames), ("bodies", self.bodies)):
+            if not isinstance(number, int):
+                raise TypeError(f"{name} must be a whole number, got {number!r}")
+            if number < 1:
+                raise ValueError(f"{name} must be 1 or more, got {number}")
 
     @property
     def channels(self) -> int:
@@ -46,8 +59,12 @@ class ClipShape:
 
         Raises:
             ValueError: If the batch has another number of axes, channels or joints than the layout asks for.
-            TypeError: If the clips are not floating point.
+            TypeError: If the clips are no floating point tensor, or the layout is no layout.
         """
+        if not isinstance(clips, Tensor):
+            raise TypeError(f"clips must be a tensor, got {type(clips).__name__}")
+        if not isinstance(layout, SkeletonLayout):
+            raise TypeError(f"layout must be a SkeletonLayout, as of get_layout, got {layout!r}")
         if clips.ndim != 5:
             raise ValueError(f"clips must have 5 axes (N, C, T, V, M), got shape {tuple(clips.shape)}")
         if not clips.is_floating_point():

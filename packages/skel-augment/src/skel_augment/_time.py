@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
-from attrs import Attribute, define, evolve, field
+from attrs import Attribute, define, field
 from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor
 
@@ -98,7 +99,7 @@ class TemporalCropResize(Augmentation):
             raise ValueError(
                 f"p must be 1 where clips of {shape.frames} frames become {frames} long, got {self.p}"
             )
-        return evolve(shape, frames=frames)
+        return replace(shape, frames=frames)
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> TimePosition | FilledWindow:
         frames = shape.frames

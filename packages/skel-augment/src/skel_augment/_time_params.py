@@ -89,15 +89,15 @@ class FilledWindow(Params):
     min_frames: int
     frames: int
 
-    def position(self, clips: Tensor) -> TimePosition:
-        """The frames that these clips (N, C, T, V, M) are seen at, as they can be used for other clips."""
+    def resolve(self, clips: Tensor) -> TimePosition:
+        """The times at which these clips (N, C, T, V, M) are seen."""
         filled = (clips.detach().abs().sum((1, 3, 4)) != 0).sum(1).clamp(min=1).to(self.ratio.dtype)
         length = (filled * self.ratio).floor().clamp(min=self.min_frames).minimum(filled)
         start = choice(self.lot, filled - length + 1)
         return TimePosition.crop(start, length, self.frames).where(self.used)
 
     def apply(self, clips: Tensor) -> Tensor:
-        return self.position(clips).apply(clips)
+        return self.resolve(clips).apply(clips)
 
     def where(self, gate: Tensor) -> "FilledWindow":
         return replace(self, used=self.used & gate)

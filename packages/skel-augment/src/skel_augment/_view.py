@@ -1,16 +1,26 @@
 """Views: lists of augmentations that are sampled together and applied in as few steps as possible."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 import torch
-from attrs import define
+from attrs import define, field
 from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
-from skel_augment._params import Params, fold
+from skel_augment._params import Params, fold, resolve
 from skel_augment._shape import ClipShape
 from skel_data import SkeletonLayout
+
+
+def _augmentations(steps: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
+    if isinstance(steps, Augmentation):
+        raise TypeError(f"steps must be a list of augmentations, got {steps!r}")
+    steps = tuple(steps)
+    for step in steps:
+        if not isinstance(step, Augmentation):
+            raise TypeError(f"steps must be augmentations, got {step!r}")
+    return steps
 
 
 @define(frozen=True)
@@ -19,9 +29,12 @@ class View:
 
     Attributes:
         steps: The augmentations, first to last.
+
+    Raises:
+        TypeError: If a step is no augmentation.
     """
 
-    steps: tuple[Augmentation, ...]
+    steps: tuple[Augmentation, ...] = field(converter=_augmentations)
 
     @property
     def before_hiding(self) -> int:
@@ -85,7 +98,7 @@ class View:
         return sample_views([self], shape, n, generator=generator, device=device, dtype=dtype)[0]
 
     def apply(self, clips: Tensor, params: Sequence[Params]) -> Tensor:
-        """Clips (N, C, T, V, M) changed by parameters with N rows; same dtype.
+        """Clips (N, C, T, V, M) changed by parameters that were drawn for N clips of T frames; same dtype.
 
         The number of frames is that of `after`; all other axes stay as they are.
         Steps on the same axis are merged before any clip is touched: all matrices of a view cost one.
@@ -99,6 +112,15 @@ class View:
             clips = step.apply(clips)
         return clips
 
+    def resolve(self, clips: Tensor, params: Sequence[Params]) -> tuple[Params, ...]:
+        """Parameters that do to any clips what ``params`` do to these clips (N, C, T, V, M).
+
+        Two steps look at the clips: `TemporalCropResize` of padded clips for where a clip ends, and
+        `MotionAttentionMask` for where it moves. Resolved they are the frames that were found, so that a
+        second stream, or a mask, stays in step with the clips.
+        """
+        return resolve(params, clips)
+
     def __call__(
         self, clips: Tensor, layout: SkeletonLayout, *, generator: torch.Generator | None = None
     ) -> Tensor:
@@ -106,9 +128,10 @@ class View:
 
         Raises:
             ValueError: If the clips do not fit the layout.
+            TypeError: If the clips are no floating point tensor.
         """
-        dtype = torch.promote_types(clips.dtype, torch.float32)
         shape = ClipShape.of(clips, layout)
+        dtype = torch.promote_types(clips.dtype, torch.float32)
         params = self.sample(shape, len(clips), generator=generator, device=clips.device, dtype=dtype)
         return self.apply(clips, params)
 

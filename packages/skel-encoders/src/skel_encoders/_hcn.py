@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
+from skel_encoders._absent import encode_once
 
 
 class HCN(nn.Module):
@@ -91,7 +92,9 @@ class HCN(nn.Module):
                 f"expected clips (N, {', '.join(map(str, expected))}, M) "
                 f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
             )
-        x = self.blocks(rearrange(clips, "n c t v m -> (n m) c t v"))
+        bodies = rearrange(clips, "n c t v m -> (n m) c t v")
+        # In training mode dropout draws for each body, so no two are alike.
+        x = self.blocks(bodies) if self.training else encode_once(self.blocks, bodies)
         features: Tensor = rearrange(x, "(n m) d t v -> n m t v d", m=clips.shape[4])
         return features
 

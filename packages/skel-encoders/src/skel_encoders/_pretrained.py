@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
@@ -45,14 +46,14 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
         "arguments": arguments,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    text = json.dumps(facts, indent=1).encode()
+    text = json.dumps(facts, indent=1, default=int).encode()  # numpy's whole numbers are no int
     folder.mkdir(parents=True, exist_ok=True)
     _write(folder / "encoder.safetensors", weights)
     _write(folder / "encoder.json", text)
 
 
 def from_pretrained(folder: str | Path) -> nn.Module:
-    """The encoder that `save_pretrained` wrote to a folder, on the CPU and in eval mode.
+    """The encoder that `save_pretrained` wrote to a folder, in float32, on the CPU and in eval mode.
 
     Raises:
         FileNotFoundError: If one of the two files is not there.
@@ -86,9 +87,10 @@ def from_pretrained(folder: str | Path) -> nn.Module:
         arguments = {key: _tuples(value) for key, value in arguments.items()}
         arguments["layout"] = SkeletonLayout.from_dict(arguments["layout"])
         encoder: nn.Module = getattr(skel_encoders, name)(**arguments)
-    except (ValueError, KeyError, TypeError) as error:
+        state = load(weights)
+    except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{path}: cannot build a {name}: {error}") from error
-    load_strictly(encoder, load(weights), path)
+    load_strictly(encoder, state, path)
     return encoder.eval()
 
 

@@ -223,8 +223,8 @@ class _Block(nn.Module):
         y = functional.conv2d(y, weight, bias, stride=(1, self.stride), padding=(0, _KERNEL // 2))
         y = self.dropout(self.temporal_norm(y))
         if self.residual is not None:
-            # Frames are left out here and not by a stride: on CPUs with AVX2 alone, oneDNN (PyTorch 2.14) writes
-            # out of bounds in the backward pass of a strided pointwise convolution of channels-last tensors.
+            # Frames are left out here and not by a stride: on CPUs with AVX2 alone, oneDNN (PyTorch 2.14)
+            # corrupts memory in the backward pass of a strided pointwise convolution of such tensors.
             y += self.residual(rearrange(x[:, :, :: self.stride], "b v t c -> b c v t"))
         return rearrange(torch.relu_(y), "b d v t -> b v t d")
 

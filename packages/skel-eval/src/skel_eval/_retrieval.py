@@ -84,9 +84,11 @@ def retrieval(
     size = len(order) - alone
     if not ks or not all(1 <= k <= size for k in ks):
         raise ValueError(f"each of ks must lie in 1..{size}, the size of the gallery, got {tuple(ks)}")
-    bank = functional.normalize(gallery[order.to(gallery.device)].to(device))
+    # Equal rows share one similarity: computed apart they may differ in the last digit, by where they stand.
+    bank, column = torch.unique(gallery[order.to(gallery.device)].to(device), dim=0, return_inverse=True)
+    bank = functional.normalize(bank)
     query = functional.normalize(query.to(device, bank.dtype))
-    step = rows_per_block(len(bank), chunk)
+    step = rows_per_block(len(column), chunk)
     labels = labels[order]
     average = torch.full((len(query),), torch.nan, dtype=torch.float64)
     within = torch.zeros(len(query), len(ks), dtype=torch.float64)  # matches among the k nearest
@@ -97,7 +99,7 @@ def retrieval(
         rows = order[first:last] if alone else torch.nonzero(wanted == label).squeeze(1)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
-            similarities = query[part.to(query.device)] @ bank.T
+            similarities = (query[part.to(query.device)] @ bank.T).index_select(1, column)
             ranks = _ranks(similarities, first, last, start if alone else None)
             place = torch.arange(1, ranks.shape[1] + 1, device=ranks.device, dtype=torch.float64)
             average[part] = (place / ranks).mean(1).cpu()

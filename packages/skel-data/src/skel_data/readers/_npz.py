@@ -1,10 +1,9 @@
 """The generic interchange: one ``.npz`` file with all clips of a set, without pickled objects.
 
-Arrays: ``positions`` (sum of T, V, C) or (sum of T, M, V, C) and ``lengths`` (N). Optional:
-    ``labels`` (N, -1 unknown),
-``subjects``, ``views`` (N, numbers or names), ``setups``, ``replications``, ``names`` (N),
-``tracks`` (sum of T, M), ``split`` (N) or (N, K) (0 unknown, 1 train, 2 test), ``class_names``, and
-for the layout ``joint_names`` (V) and ``parents`` (V; the root's is -1 or itself).
+Arrays: ``positions`` (sum of T, V, C) or (sum of T, M, V, C) and ``lengths`` (N). Optional: ``labels``
+(N, -1 unknown), ``subjects``, ``views`` (N, numbers or names), ``setups``, ``replications``, ``names`` (N),
+``tracks`` (sum of T, M), ``split`` (N) or (N, K) (0 unknown, 1 train, 2 test), ``class_names``, and for the
+layout ``joint_names`` (V) and ``parents`` (V; the root's is -1 or itself).
 """
 
 import io
