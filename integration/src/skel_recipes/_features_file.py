@@ -8,7 +8,7 @@ import numpy as np
 from skel_data import Store
 from skel_eval import side_by_side
 from skel_recipes._embed import classify_windows, embed_windows
-from skel_recipes._files import write_atomically
+from skel_recipes._files import check_folder, write_atomically
 from skel_recipes._run import Run
 from skel_recipes._trial import Trial, in_joints_of, members_of
 
@@ -93,8 +93,7 @@ def _check(out: Path) -> None:
     """Refuse what could not be written, before features are computed."""
     if out.suffix not in _KINDS:
         raise ValueError(f"features are written to {' or '.join(_KINDS)} files, got {out}")
-    if not out.parent.is_dir():
-        raise FileNotFoundError(f"{out} cannot be written: there is no folder {out.parent}")
+    check_folder(out)
     if out.suffix == ".parquet":
         _pyarrow()
 

@@ -6,8 +6,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a file for which there is no folder, before the work that it is to hold."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file through a temporary one beside it, which is gone if anything fails."""
+    """Write a file through a temporary one beside it, which is gone if anything fails.
+
+    Raises:
+        FileNotFoundError: If there is no folder for it.
+    """
+    check_folder(path)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         with partial.open("wb") as file:

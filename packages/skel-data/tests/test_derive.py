@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skel_data import BadFile, convert, convert_store, get_layout, merge_stores
+from skel_data import BadFile, convert, convert_store, get_layout, get_split, merge_stores
 
 
 def test_clips_and_facts_of_both(make_store, make_clip, tmp_path):
@@ -32,6 +32,14 @@ def test_names_are_told_apart(make_store, make_clip, tmp_path):
     merged = merge_stores([one, two], tmp_path / "m.store")
     assert [merged.subject_names[code] for code in merged.subjects] == ["ann", "bob", "ann"]
     assert merged.dataset == "x+y"
+
+
+def test_parts_of_one_data_set_become_it(make_store, make_clip, tmp_path):
+    one = make_store([make_clip(0, subject=3)], name="a.store", dataset="ntu60")
+    two = make_store([make_clip(1, subject=103)], name="b.store", dataset="ntu120")
+    merged = merge_stores([one, two], tmp_path / "m.store")
+    assert merged.dataset == "ntu120"
+    assert get_split(merged, "xsub").train.tolist() == [1]  # subject 103 trains, 3 tests
 
 
 def test_stores_that_do_not_go_together(make_store, make_clip, ntu, tmp_path):

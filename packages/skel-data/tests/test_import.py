@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -8,9 +9,9 @@ import tarfile
 import numpy as np
 import pytest
 
-from skel_data import Store, get_layout, import_dataset, write_ntu_skeleton
+from skel_data import Clip, Store, get_layout, import_dataset, write_ntu_skeleton
 from skel_data._parallel import do_all
-from skel_data.readers import Work
+from skel_data.readers import Reader, Work, find_each
 
 
 @pytest.fixture
@@ -105,6 +106,29 @@ def test_errors(recordings, tmp_path):
         import_dataset("ntu60", recordings, tmp_path / "a.store", workers=0)
 
 
+def test_archives_in_a_folder_are_named(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "nturgbd.zip").write_bytes(b"PK")
+    with pytest.raises(
+        ValueError, match=r"no \.skeleton file .*it holds nturgbd\.zip, which can be imported"
+    ):
+        import_dataset("ntu60", tmp_path / "raw", tmp_path / "a.store")
+
+
+def _stumble(name, data):
+    return {}[name] if name == "b" else Clip(np.full((2, 1, 20, 3), len(data)), name)
+
+
+def test_an_unforeseen_exception_costs_one_file(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for name in "abc":
+        (tmp_path / "raw" / f"{name}.csv").write_text("1")
+    reader = Reader("mine", None, "kinect-20", (), lambda source: find_each(source, ".csv", _stumble), ".csv")
+    store = import_dataset(reader, tmp_path / "raw", tmp_path / "a.store")
+    assert store.names.tolist() == ["a", "c"]
+    assert [(bad.name, bad.reason) for bad in store.bad_files] == [("b.csv", "KeyError: 'b'")]
+
+
 def _many(folder, count):
     folder.mkdir()
     positions = np.random.default_rng(0).normal(size=(2, 1, 25, 3))
@@ -127,7 +151,7 @@ def test_several_processes_write_the_same_store(kind, tmp_path):
 
 
 def test_a_process_that_dies_is_reported():
-    with pytest.raises(RuntimeError, match="died"):
+    with pytest.raises(ChildProcessError, match="died"):
         list(do_all(_fatal(), 2))
 
 
@@ -183,6 +207,21 @@ def test_resume_of_something_else_is_refused(killed, tmp_path):
     with pytest.raises(ValueError, match="the source has changed"):
         import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)
     assert len(import_dataset("ntu60", killed, tmp_path / "a.store")) == 58
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.store", "raw"]  # the beginning is gone
+
+
+def test_resume_keeps_to_strict_and_limit(killed, tmp_path):
+    (killed / "S001C001P050R001A001.skeleton").unlink()
+    with pytest.raises(ValueError, match="39 clips were read before, above the limit"):
+        import_dataset("ntu60", killed, tmp_path / "a.store", resume=True, limit=3)
+    journal = tmp_path / ".a.store.unfinished" / "journal.jsonl"
+    assert journal.read_text().count("\n") == 1 + 39
+    with journal.open("a") as file:
+        step = json.loads(journal.read_text().splitlines()[1])
+        step |= {"columns": {name: [] for name in step["columns"]}, "bad": [["x", "cut off", False]]}
+        file.write(json.dumps(step) + "\n")
+    with pytest.raises(ValueError, match="x: cut off"):
+        import_dataset("ntu60", killed, tmp_path / "a.store", resume=True, strict=True)
 
 
 def test_rows_lost_behind_the_journal_are_read_again(killed, tmp_path):

@@ -123,6 +123,40 @@ def test_not_a_npz(tmp_path, data):
         import_dataset("npz", tmp_path / "a.npz", tmp_path / "store")
 
 
+@pytest.mark.parametrize("kind", ["u1", "u4", "u8", "i2"])
+def test_any_whole_numbers(load, kind):
+    labels, tracks = np.array([1, 0, 1], kind), np.ones((9, 1), kind)
+    store = load(labels=labels, subjects=labels, split=labels, tracks=tracks, lengths=LENGTHS.astype(kind))
+    assert (store.labels.tolist(), store.classes) == ([1, 0, 1], ("0", "1"))
+    assert store.subjects.tolist() == [1, 0, 1]
+    assert store.lengths.tolist() == LENGTHS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("key", "array", "message"),
+    [
+        ("subjects", np.array([2**63, 0, 1], "u8"), "subjects holds 9223372036854775808, more than 64 bits"),
+        (
+            "labels",
+            np.array([10**9, 0, 1]),
+            "a label is 1000000000; more than 10000 classes need an array class_names",
+        ),
+    ],
+)
+def test_absurd_numbers(load, key, array, message):
+    with pytest.raises(ValueError, match=message):
+        load(**{key: array})
+
+
+def test_a_file_given_by_itself_is_of_any_size(load, tmp_path, monkeypatch):
+    monkeypatch.setattr("skel_data.readers._npz._MAX_BYTES", 100)
+    assert len(load()) == 3
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "my.npz").rename(tmp_path / "raw" / "my.npz")
+    with pytest.raises(ValueError, match="more than the limit of 100"):
+        import_dataset("npz", tmp_path / "raw", tmp_path / "a.store")
+
+
 def test_one_file_is_expected(tmp_path):
     with pytest.raises(ValueError, match="found none"):
         import_dataset("npz", tmp_path, tmp_path / "store")

@@ -148,6 +148,11 @@ def test_open_errors(make_store, make_clip, tmp_path):
     (store.path / "header.json").write_text(json.dumps({**header, "counts": {"clips": 3, "rows": 14}}))
     with pytest.raises(ValueError, match=r"damaged.*clips and header\): found 2, expected 3"):
         Store.open(store.path)
+    for change in ({"dataset": None}, {"bad_files": [{"name": "x"}]}, {"classes": 3}, {"units": None}):
+        damaged = {name: value for name, value in (header | change).items() if value is not None}
+        (store.path / "header.json").write_text(json.dumps(damaged))
+        with pytest.raises(ValueError, match="damaged"):
+            Store.open(store.path)
     (store.path / "header.json").write_text(json.dumps(header))
     for name in ("frames.npy", "tracks.npy", "clips.npz"):
         data = (store.path / name).read_bytes()

@@ -41,27 +41,35 @@ def data_import(
     from tqdm import tqdm
 
     from skel_data import READERS, cores, import_dataset
+    from skel_data.readers import Reader
     from skel_recipes._kinds import part_named
 
     reader = part_named(format, READERS, "format")
+    if not isinstance(reader, Reader):
+        raise ValueError(f"{format} is a {type(reader).__name__}, expected a skel_data.readers.Reader")
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 
         def advance(count: int) -> None:
             bar.update(count - bar.n)
 
-        made = import_dataset(
-            reader,
-            source,
-            store,
-            layout=layout,
-            units=units,
-            limit=limit,
-            strict=strict,
-            overwrite=overwrite,
-            workers=workers or cores(),
-            resume=resume,
-            progress=advance,
-        )
+        try:
+            made = import_dataset(
+                reader,
+                source,
+                store,
+                layout=layout,
+                units=units,
+                limit=limit,
+                strict=strict,
+                overwrite=overwrite,
+                workers=workers or cores(),
+                resume=resume,
+                progress=advance,
+            )
+        except KeyboardInterrupt:
+            if resume:
+                note(f"what was read is kept beside {store}; the same command goes on from there")
+            raise
     for bad in made.bad_files:
         note(f"not imported: {bad.name}: {bad.reason}")
     say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")
@@ -140,6 +148,11 @@ def data_leaks(
 
     opened = Store.open(store)
     chosen = get_split(opened, split)
+    if not len(chosen.train) or not len(chosen.test):
+        raise ValueError(
+            f"split {chosen.name!r} of {store} has {len(chosen.train)} training clips and {len(chosen.test)} "
+            "labelled test clips"
+        )
     clips = build_clips(opened, Default())
     found = find_leaks(clips[chosen.train], clips[chosen.test], near=near)
     copies = len(chosen.test) - len(without_copies(opened, chosen))
@@ -173,10 +186,12 @@ def data_merge(
 ) -> None:
     """Write the clips of several stores to a new one.
 
+    Numbered subjects and views keep their numbers: the same number is the same person.
+
     Args:
         stores: The stores, of one layout.
         out: Folder of the new store.
-        dataset: Name of the new data set.
+        dataset: Name of the new data set, by which official splits go.
         overwrite: Replace the store if it exists.
     """
     from skel_data import Store, merge_stores

@@ -177,7 +177,9 @@ def convert(
             "convert to the same joints with dims=2"
         )
     if source.dims > target.dims and not drop_depth:
-        raise ValueError(f"layout {target.name} has 2 dimensions: drop_depth=True leaves the depth out")
+        raise ValueError(
+            f"layout {target.name} has 2 dimensions, {source.name} 3: drop_depth leaves the third out"
+        )
     if source == target:
         return positions
     weights = conversion(source, target, strict=strict)

@@ -9,6 +9,7 @@ from attrs import evolve
 from skel_data._clip import Clip
 from skel_data._convert import convert
 from skel_data._layout import SkeletonLayout
+from skel_data._official import PARTS_OF
 from skel_data._store import FACTS, Store
 from skel_data._write import write_store
 
@@ -24,7 +25,8 @@ def merge_stores(
     Args:
         stores: At least two, of one layout and one unit.
         path: Folder to make.
-        dataset: Name of the data set; None: that of the stores if they agree, else their names joined by "+".
+        dataset: Name of the data set, by which official splits go; None: that of the stores if they agree or
+            one contains the others, as NTU RGB+D 120 does NTU RGB+D, else their names joined by "+".
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
@@ -49,7 +51,8 @@ def merge_stores(
         list(dict.fromkeys(name for store in stores for name in getattr(store, names)))
         for names in ("classes", "subject_names", "view_names")
     )
-    names = dict.fromkeys(store.dataset for store in stores)
+    names = list(dict.fromkeys(store.dataset for store in stores))
+    names = [name for name in names if PARTS_OF.get(name) not in names]
     defaults = {store.default_split for store in stores}
 
     def clips() -> Iterator[Clip]:

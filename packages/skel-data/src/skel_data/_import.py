@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._parallel import Done, do_all
-from skel_data._source import Source
+from skel_data._source import Source, is_archive
 from skel_data._store import Store
 from skel_data._write import StoreWriter, header_facts, new_store
 from skel_data.readers import READERS, Reader, Work
@@ -50,11 +50,11 @@ def import_dataset(
 
     Raises:
         ValueError: If there is no such format, no usable clip, the layout does not fit, or with
-            `strict` a file is bad; or with `resume` if what was kept is of another import.
+            `strict` a file is bad; or with `resume` if what was kept is of another import or above `limit`.
         FileNotFoundError: If there is nothing at `source`.
         FileExistsError: If `store_path` exists and may not be replaced.
         ImportError: If the format needs an extra that is not installed.
-        RuntimeError: If one of the `workers` died.
+        ChildProcessError: If one of the `workers` died.
     """
     if isinstance(format, str) and format not in READERS:
         raise ValueError(f"no format {format!r}; there are {', '.join(READERS)}")
@@ -68,7 +68,8 @@ def import_dataset(
     )
     first = next(found, None)
     if first is None:
-        raise ValueError(f"{files.name}: no {reader.suffix} file for format {reader.name} in it")
+        hint = _archives(files.path)
+        raise ValueError(f"{files.name}: no {reader.suffix} file for format {reader.name} in it{hint}")
     about = header_facts(
         layout=facts.layout,
         classes=facts.classes,
@@ -84,10 +85,18 @@ def import_dataset(
         new_store(Path(store_path), overwrite=overwrite, keep=resume) as folder,
         StoreWriter(folder, about, strict, journal) as writer,
     ):
+        if limit is not None and len(writer) > limit:
+            raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
         _write(writer, do_all(rest, workers), limit, progress)
         writer.finish(files.name)
     return Store.open(store_path)
+
+
+def _archives(folder: Path) -> str:
+    """A hint if all that a folder holds is an archive or two, which are read one at a time."""
+    names = sorted(path.name for path in folder.iterdir() if is_archive(path)) if folder.is_dir() else []
+    return f"; it holds {', '.join(names[:5])}, which can be imported itself" if names else ""
 
 
 def _pass_over(done: list[str], found: Iterator[Work | BadFile]) -> Iterator[Work | BadFile]:

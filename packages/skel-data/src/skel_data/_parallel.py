@@ -34,7 +34,7 @@ def do_all(found: Iterator[Work | BadFile], workers: int) -> Iterator[Done]:
         workers: Processes.
 
     Raises:
-        RuntimeError: If a process died.
+        ChildProcessError: If a process died.
     """
     yield from map(_do, found if workers == 1 else islice(found, _FIRST))
     handfuls = iter(lambda: list(islice(found, _TOGETHER)), [])
@@ -52,7 +52,7 @@ def do_all(found: Iterator[Work | BadFile], workers: int) -> Iterator[Done]:
         while in_hand:
             yield from in_hand.popleft().result()
     except BrokenProcessPool as error:
-        raise RuntimeError("a process that reads files died; is there enough memory?") from error
+        raise ChildProcessError("a process that reads files died; is there enough memory?") from error
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -11,7 +11,8 @@ from pathlib import Path
 def partial_folder(path: Path, *, overwrite: bool = False, keep: bool = False) -> Iterator[Path]:
     """Make a hidden folder beside `path` to write to, and rename it to `path` at the end.
 
-    On an exception it is removed. What a killed process left behind for the same target is removed first.
+    On an exception it is removed. What a killed process left behind for the same target is removed first,
+    and what a call with `keep` left, once there is a folder at `path`.
 
     Args:
         path: The folder to be.
@@ -23,7 +24,8 @@ def partial_folder(path: Path, *, overwrite: bool = False, keep: bool = False) -
     """
     path = path.parent.resolve() / path.name
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{'unfinished' if keep else f'partial-{os.getpid()}'}")
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    partial = unfinished if keep else path.with_name(f".{path.name}.partial-{os.getpid()}")
     replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
     _clean_up(path)
     partial.mkdir(exist_ok=keep)
@@ -41,6 +43,8 @@ def partial_folder(path: Path, *, overwrite: bool = False, keep: bool = False) -
         partial.rename(path)
         _sync_folder(path.parent)
         shutil.rmtree(replaced, ignore_errors=True)
+        if not keep and not _owner(unfinished / "owner"):
+            shutil.rmtree(unfinished, ignore_errors=True)
     except BaseException:
         owner.unlink(missing_ok=True)
         if not keep:
@@ -52,13 +56,18 @@ def partial_folder(path: Path, *, overwrite: bool = False, keep: bool = False) -
 
 def _own(file: Path) -> None:
     """Write this process's id to `file`, unless another that lives has done so."""
+    if pid := _owner(file):
+        raise FileExistsError(f"process {pid} writes to {file.parent}")
+    file.write_text(str(os.getpid()))
+
+
+def _owner(file: Path) -> int:
+    """Id of the living process that has written it to `file`, or 0."""
     try:
         pid = int(file.read_text())
     except (OSError, ValueError):
-        pid = 0
-    if pid > 0 and _alive(pid):
-        raise FileExistsError(f"process {pid} writes to {file.parent}")
-    file.write_text(str(os.getpid()))
+        return 0
+    return pid if pid > 0 and _alive(pid) else 0
 
 
 def _clean_up(path: Path) -> None:

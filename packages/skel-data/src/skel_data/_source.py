@@ -19,7 +19,13 @@ MAX_BYTES = 256 * 2**20
 Member = tuple[str, Callable[[], bytes]]
 
 _TAR_SUFFIXES = (".tar", ".tar.xz", ".tar.gz", ".txz", ".tgz")
+_SUFFIXES = (".zip", *_TAR_SUFFIXES)
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path has the name of an archive that a `Source` reads."""
+    return path.name.lower().endswith(_SUFFIXES)
 
 
 class Source:

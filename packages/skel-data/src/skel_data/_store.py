@@ -77,6 +77,8 @@ class Store:
                 columns = {name: table[name] for name in COLUMNS}
             store = cls(path, header, layout, frames, columns, tracks)
             store._check()
+            _ = store.dataset, store.hash, store.units, store.default_split, store.classes, store.bad_files
+            _ = store.subject_names, store.view_names, store.listed_names, store.header["source"]
         except Exception as error:  # whatever a damaged file leads to
             raise ValueError(f"{path}: damaged store: {type(error).__name__}: {error}") from error
         return store

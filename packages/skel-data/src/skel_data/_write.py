@@ -137,7 +137,7 @@ class StoreWriter:
         done: Names of the steps that were noted before.
 
     Raises:
-        ValueError: If the folder holds the beginning of another import.
+        ValueError: If the folder holds the beginning of another import, or with `strict` a bad file.
     """
 
     def __init__(
@@ -182,9 +182,12 @@ class StoreWriter:
                 _append(self._columns, clip, self._rows)
                 return
             clip = BadFile(clip.name, reason)
-        if self._strict and not clip.listed:
-            raise ValueError(f"{clip.name}: {clip.reason}")
+        self._refuse(clip)
         self._bad.append(clip)
+
+    def _refuse(self, bad: BadFile) -> None:
+        if self._strict and not bad.listed:
+            raise ValueError(f"{bad.name}: {bad.reason}")
 
     def note(self, step: str) -> None:
         """Note in the journal, if there is one, that what was added since the last note is `step`."""
@@ -220,7 +223,10 @@ class StoreWriter:
                 break
             for name, values in columns.items():
                 self._columns[name] += [tuple(v) for v in values] if name == "split" else values
-            self._bad += [BadFile(*item) for item in line["bad"]]
+            bad = [BadFile(*item) for item in line["bad"]]
+            for item in bad:
+                self._refuse(item)
+            self._bad += bad
             self.done.append(line["step"])
             kept.append(text)
         self._noted = len(self), len(self._bad)

@@ -21,6 +21,8 @@ from skel_data._source import Source
 from skel_data.readers._reader import Facts, Reader, Work
 
 _OPTIONAL = ("labels", "subjects", "views", "setups", "replications", "names", "split", "tracks")
+_MAX_BYTES = 4 * 2**30  # of a file in an archive or a folder: all clips of a set are in it
+_MOST_CLASSES = 10_000
 _LAYOUT = ("class_names", "joint_names", "parents")
 
 
@@ -31,19 +33,26 @@ def _load(source: Source) -> dict[str, np.ndarray]:
         ValueError: If there is not exactly one file, or it is not of this form.
     """
     found = [
-        entry for entry in source if not isinstance(entry, BadFile) and entry[0].lower().endswith(".npz")
+        entry
+        for entry in Source(source.path, _MAX_BYTES)
+        if not isinstance(entry, BadFile) and entry[0].lower().endswith(".npz")
     ]
     if len(found) != 1:
         names = ", ".join(name for name, _ in found[:5]) or "none"
         raise ValueError(f"{source.name}: expected one .npz file, found {names}")
     name, read = found[0]
+    # A file given by itself is read where it lies, as it may be of any size.
+    content = source.path.open("rb") if source.path.name == name else io.BytesIO(read())
     try:
-        with np.load(io.BytesIO(read()), allow_pickle=False) as file:
+        with content, np.load(content, allow_pickle=False) as file:
             arrays = {key: file[key] for key in ("positions", "lengths", *_OPTIONAL, *_LAYOUT) if key in file}
     except Exception as error:  # numpy and zipfile raise whatever the bytes lead them to
         raise ValueError(f"{name}: not a readable .npz file without pickled objects: {error}") from error
     _check(name, arrays)
-    return arrays
+    return {
+        key: array.astype(np.int64) if key in ("lengths", *_OPTIONAL) and array.dtype.kind in "iu" else array
+        for key, array in arrays.items()
+    }
 
 
 def _check(name: str, arrays: dict[str, np.ndarray]) -> None:
@@ -73,6 +82,14 @@ def _check(name: str, arrays: dict[str, np.ndarray]) -> None:
         if array.dtype.kind not in kinds or array.ndim not in shapes or len(array) != count:
             raise ValueError(
                 f"{name}: {key} must be {wanted} with {count} rows, got {array.dtype} {array.shape}"
+            )
+        if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
+            raise ValueError(f"{name}: {key} holds {array.max()}, more than 64 bits with a sign can hold")
+    if "labels" in arrays and "class_names" not in arrays:
+        highest = arrays["labels"].max(initial=0)
+        if highest >= _MOST_CLASSES:
+            raise ValueError(
+                f"{name}: a label is {highest}; more than {_MOST_CLASSES} classes need an array class_names"
             )
 
 

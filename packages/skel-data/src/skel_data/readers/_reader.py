@@ -19,8 +19,9 @@ class Work:
 
     Attributes:
         name: The file within its source.
-        parse: Gives a clip, or several, of `args`; raises ValueError with the reason if it cannot. A
-            function of a module, so that another process finds it.
+        parse: Gives a clip, or several, of `args`; raises ValueError with the reason if it cannot (any other
+            exception makes the file a bad one, too, with its type). A function of a module, so that another
+            process finds it.
         args: Its arguments.
     """
 
@@ -37,6 +38,8 @@ class Work:
                 made.append(clip)  # noqa: PERF402 (what came before an error is kept)
         except ValueError as error:
             made.append(BadFile(self.name, str(error)))
+        except Exception as error:  # of a reader that did not foresee this file; it costs no other
+            made.append(BadFile(self.name, f"{type(error).__name__}: {error}"))
         return made
 
 
