@@ -226,7 +226,10 @@ def test_demo(capsys, tmp_path):
         (["pretrain", "compact", "s", "--out", "run", "--train.epochs"], "--train.epochs expects a value"),
         (["pretrain", "no.store", "compact", "--out", "run"], "no recipe 'no.store'; there are aimclr"),
         (["data", "import", "ntu61", "x", "y"], "ntu61"),
-        (["data", "import", "json:loads", "x", "y"], "json:loads is a function, expected a skel_data.readers.R"),
+        (
+            ["data", "import", "json:loads", "x", "y"],
+            "json:loads is a function, expected a skel_data.readers.R",
+        ),
         (["data", "import", "utd-mhad", "missing.tar.xz", "y"], "missing.tar.xz"),
         (["eval", "linear", "no", "no.store"], "no run at no"),
         (["eval", "fuse", "no.store"], "expected: skel eval fuse RUN [RUN ...] STORE"),

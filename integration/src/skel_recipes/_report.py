@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from skel_eval import (
     ConfusedPair,
     Report,
@@ -90,7 +92,9 @@ def report(run: Run, evaluation: Evaluation) -> Path:
             features[test],
             labels[test],
             ks=[k for k in (1, 5, 10) if k <= len(train)],
-        ),
+        )
+        if np.isin(labels[test], labels[train]).any()
+        else None,
         bones=store.layout.bones,
         up=store.layout.dims == 3,
         settings=dump_recipe(recipe),
@@ -102,7 +106,10 @@ def report(run: Run, evaluation: Evaluation) -> Path:
 def _rows(result: dict[str, Any]) -> list[ResultRow]:
     copies, settings, main = result["test_clips_that_are_copies"], result["settings"], result["headline"]
     facts = {**settings, "percent": f"{100 * settings.get('fraction', 1):g}"}
-    protocol = f"{_TITLES[result['protocol']].format(**facts)}, {result['split']}"
+    told = [_TITLES[result["protocol"]].format(**facts), result.get("tag", ""), result["split"]]
+    if result["protocol"] == "semi" and not settings["balanced"]:
+        told.insert(1, "drawn uniformly")
+    protocol = ", ".join(filter(None, told))
     if "+" in result["stream"] or result["stream"] != "joint":
         protocol += f", {result['stream']}"
     if len(set(settings.get("weights", ()))) > 1:
