@@ -144,8 +144,10 @@ def typing(session):
 
 @nox.session(python=PYTHONS[0])
 def docs(session):
-    """The site, warnings being errors; and every example in it and in the READMEs."""
+    """The site, warnings being errors; its generated parts; every example in it and in the READMEs."""
     session.install(*editables(FOLDERS), *GROUPS["docs"])
+    for script in ("make_results", "make_encoder_pages"):
+        session.run("python", f"docs/{script}.py", "--check")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     pytest(session, "docs", "README.md", *(str(folder / "README.md") for folder in FOLDERS.values()))
 

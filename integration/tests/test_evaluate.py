@@ -93,6 +93,28 @@ def test_clips_seen_by_any_of_several_encoders_are_counted(store, tmp_path, tiny
     assert result["test_clips_seen_in_pretraining"] == len(seen) == len(test)
 
 
+def test_clips_seen_in_another_store_are_known_by_their_content(run, store, tmp_path):
+    train, test = (getattr(get_split(store, run.facts["split"]), part) for part in ("train", "test"))
+    known = [*test[:6], *train[:4], *test[6:9]]  # four of them seen, in the test part of the other store
+    clips = [
+        Clip(store.clip(row), str(row), label=store.labels[row], split=1 if place < 6 else 2)
+        for place, row in enumerate(known)
+    ]
+    made = {"dataset": "part", "units": store.units, "source": "made"}
+    other = write_store(
+        tmp_path / "part.store",
+        clips,
+        layout=store.layout,
+        classes=store.classes,
+        default_split="listed",
+        **made,
+    )
+    result = evaluate(run, other, "knn").result
+    assert (result["test_clips"], result["test_clips_seen_in_pretraining"]) == (7, 4)
+    lost = evolve(run, facts={**run.facts, "store": {**run.facts["store"], "path": str(tmp_path / "gone")}})
+    assert evaluate(lost, other, "knn").result["test_clips_seen_in_pretraining"] is None
+
+
 @pytest.mark.parametrize(("fraction", "subsets"), [(0.3, 3), (1.0, 1)])
 def test_baselines_of_few_labels_are_means_over_the_same_subsets(run, store, monkeypatch, fraction, subsets):
     from skel_recipes import _tune

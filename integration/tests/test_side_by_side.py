@@ -296,3 +296,45 @@ def test_runs_take_the_place_of_older_rows(script, make):
     changed = make("c", settings={"train.epochs": 3})
     with pytest.raises(SystemExit, match=r"not the recipe as it is, but .*train\.epochs 3"):
         script.updated(rows, [changed.path], "")
+
+
+def test_evaluations_with_other_settings_are_not_held_against_each_other(make, capsys):
+    runs = [
+        make(name, evaluated=False, settings=change) for name, change in (("a", {}), ("b", {"optim.lr": 0.5}))
+    ]
+    for run, queries in zip(runs, (5, 15), strict=True):
+        used = {"settings": {"ways": 5, "queries": queries, "seed": queries}, "protocol": "few-shot"}
+        write(run.path, "ntu60-xsub-few-shot-5way-1shot", result(CELL, 0, queries / 20, run.path, **used))
+    protocols = compare_runs(runs, resamples=10).protocols
+    assert protocols == [f"few-shot-5way-1shot, queries {n}, ntu60 xsub" for n in (5, 15)]
+    assert {row.protocol for row in measured(grouped(runs))} == {
+        "few-shot-5way-1shot, queries 5",
+        "few-shot-5way-1shot, queries 15",
+    }
+    # what was chosen on training clips does not tell them apart, another store does
+    for run, strength in zip(runs, (0.1, 0.01), strict=True):
+        used = {"settings": {"regularisation": strength}, "store": "0123456789"}
+        write(run.path, "ntu60-xsub-linear", result(CELL, 0, 0.5, run.path, **used))
+    assert "linear, ntu60 xsub" in compare_runs(runs, resamples=10).protocols
+    write(runs[0].path, "ntu60-xsub-linear", result(CELL, 0, 0.5, runs[0].path, store="abcdefghij"))
+    protocols = compare_runs(runs, resamples=10).protocols
+    assert {"linear, store abcdefgh, ntu60 xsub", "linear, store 01234567, ntu60 xsub"} < set(protocols)
+
+
+def test_copies_are_compared_apart(make):
+    runs = [make("a", hits=20), make("b", hits=30, settings={"optim.lr": 0.5})]
+    copies = np.arange(100, 110)
+    for run, right in zip(runs, (0.5, 0.75), strict=True):
+        file = run.path / "eval" / "ntu60-xsub-linear.npz"
+        with np.load(file) as arrays:
+            kept = dict(arrays)
+        hits = (kept["predictions"] == kept["labels"])[10:]
+        np.savez(file, **kept, copies=copies)
+        told = {"accuracy_without_copies": float(hits.mean()), "test_clips_that_are_copies": 10}
+        write(run.path, "ntu60-xsub-linear", result(CELL, 0, right, run.path, **told))
+    found = compare_runs(runs, resamples=100)
+    assert found.protocols == ["linear, ntu60 xsub", "linear, ntu60 xsub, without copies"]
+    every, apart = (found.differences[protocol, 1] for protocol in found.protocols)
+    assert (every.clips, apart.clips) == (40, 30)
+    first, second = (one.accuracy(found.protocols[1]).mean for one in found.contenders)
+    assert apart.mean == pytest.approx(second - first)

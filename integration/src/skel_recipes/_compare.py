@@ -1,14 +1,13 @@
 """Runs side by side, for the comparison of skel-eval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from skel_data import Store
 from skel_eval import ComparedRun, Comparison, Contender, Predicted, Score, compare, write_comparison
 from skel_recipes._run import Run
-from skel_recipes._seeds import Evaluated, Group, evaluations, grouped
+from skel_recipes._seeds import Evaluated, Group, evaluations, grouped, told_apart
 
 
 def compare_runs(runs: Sequence[Run], *, resamples: int = 10_000, seed: int = 0) -> Comparison:
@@ -22,7 +21,13 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 10_000, seed: int = 0)
     Raises:
         ValueError: If there is no run, no run was evaluated, or two have the same settings and seed.
     """
-    contenders = [_contender(group) for group in grouped(runs)]
+    groups = grouped(runs)
+    every = [(run, one) for group in groups for run in group.runs for one in evaluations(run)]
+    apart = zip((run for run, _ in every), told_apart([one for _, one in every]), strict=True)
+    scores: dict[Path, dict[str, Score]] = {}
+    for run, one in apart:
+        scores.setdefault(run.path, {}).update(_scores(one, run))
+    contenders = [_contender(group, scores) for group in groups]
     if not any(run.scores for contender in contenders for run in contender.runs):
         told = ", ".join(str(run.path) for run in runs)
         raise ValueError(f"no run was evaluated ({told}): run skel eval first")
@@ -41,26 +46,22 @@ def _datasets(runs: Sequence[Run]) -> list[str]:
 
 
 def _classes(run: Run) -> Sequence[str]:
-    try:
-        store = Store.open(run.facts["store"]["path"])
-    except (OSError, ValueError):
-        return ()
-    return store.classes if store.hash == run.facts["store"]["hash"] else ()
+    store = run.store()
+    return () if store is None else store.classes
 
 
-def _contender(group: Group) -> Contender:
-    return Contender(
-        group.name,
-        [
-            ComparedRun(
-                run.recipe.train.seed,
-                {_title(one, run): _score(one) for one in evaluations(run)},
-                run.metrics(),
-            )
-            for run in group.runs
-        ],
-        group.settings,
-    )
+def _contender(group: Group, scores: Mapping[Path, Mapping[str, Score]]) -> Contender:
+    runs = [ComparedRun(run.recipe.train.seed, scores.get(run.path, {}), run.metrics()) for run in group.runs]
+    return Contender(group.name, runs, group.settings)
+
+
+def _scores(one: Evaluated, run: Run) -> dict[str, Score]:
+    """What an evaluation says, and what it says of the test clips that are no copy of a training clip."""
+    title = _title(one, run)
+    scores = {title: _score(one)}
+    if one.score(without_copies=True) is not None:
+        scores[f"{title}, without copies"] = _score(one, without_copies=True)
+    return scores
 
 
 def _title(one: Evaluated, run: Run) -> str:
@@ -69,24 +70,30 @@ def _title(one: Evaluated, run: Run) -> str:
     return f"{one.protocol}, {one.result['dataset']} {one.result['split']}{told}"
 
 
-def _score(one: Evaluated) -> Score:
-    found = {name: one.score(name) for name in one.result["baselines"]}
-    accuracy = one.score()
+def _score(one: Evaluated, *, without_copies: bool = False) -> Score:
+    file = one.file.with_suffix(".npz")
+    found = {name: one.score(name, without_copies=without_copies) for name in one.result["baselines"]}
+    accuracy = one.score(without_copies=without_copies)
     return Score(
         float("nan") if accuracy is None else accuracy,
         {name: value for name, value in found.items() if value is not None},
         # those of a protocol with another main number, such as a mean over faults, do not tell it
-        _predicted(one.file.with_suffix(".npz")) if one.result["headline"] == "accuracy" else None,
+        _predicted(file, without_copies) if one.result["headline"] == "accuracy" else None,
     )
 
 
-def _predicted(file: Path) -> Predicted | None:
+def _predicted(file: Path, without_copies: bool) -> Predicted | None:
     if not file.exists():
         return None
     with np.load(file, allow_pickle=False) as arrays:
+        if without_copies and "copies" not in arrays:
+            return None
+        clips = arrays["clips"]
+        kept = ~np.isin(clips, arrays["copies"]) if without_copies else np.ones(len(clips), dtype=bool)
+        groups = arrays.get("groups")
         return Predicted(
-            arrays["clips"],
-            arrays["labels"],
-            arrays["predictions"],
-            arrays.get("groups"),
+            clips[kept],
+            arrays["labels"][kept],
+            arrays["predictions"][..., kept],
+            None if groups is None else groups[kept],
         )

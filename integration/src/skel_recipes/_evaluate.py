@@ -89,5 +89,6 @@ def _variant(protocol: str, settings: Mapping[str, Any]) -> str:
     if protocol == "knn":
         return str(settings["k"])
     if protocol == "few-shot":
-        return f"-{settings['ways']}way-{settings['shots']}shot"
+        apart = "-by-group" * settings["by_group"]
+        return f"-{settings['ways']}way-{settings['shots']}shot{apart}"
     return ""

@@ -114,6 +114,7 @@ def finish(
         "protocol": protocol,
         "tag": tag,
         "dataset": store.dataset,
+        "store": store.hash,
         "split": split.name,
         "recipe": " + ".join(dict.fromkeys(member.run.recipe.name for member in members)),
         "stream": "+".join(member.stream for member in members),
@@ -148,6 +149,7 @@ def _write_predictions(file: Path, trial: Trial, predictions: Ints, logits: NDAr
         "labels": trial.store.labels[test],
         "clips": test,
         "groups": trial.store.subjects[test],
+        "copies": trial.copies,
         **({} if logits is None else {"logits": logits}),
     }
     write_atomically(file, lambda target: np.savez(target, allow_pickle=False, **arrays))

@@ -114,6 +114,14 @@ class Run:
         """Whether pretraining has come to its end."""
         return (self.path / "encoder.safetensors").exists()
 
+    def store(self) -> Store | None:
+        """The recordings of the pretraining; None if they are not in their place as they were."""
+        try:
+            store = Store.open(self.facts["store"]["path"])
+        except (OSError, ValueError):
+            return None
+        return store if store.hash == self.facts["store"]["hash"] else None
+
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``."""
         file = self.path / "metrics.jsonl"

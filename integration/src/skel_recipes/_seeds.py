@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
 from skel_recipes._recipe import Recipe, dump_recipe, load_recipe, recipe_names
 from skel_recipes._run import Run
 
 UNTRAINED = "untrained encoder"
 _NO_SETTINGS = ("name", "summary", "train.seed")
+_CHOSEN = ("regularisation", "seed", "weights")  # weights stand in the name of the stream
 _MOST_NAMED = 3  # settings in the name of a group
 
 
@@ -127,6 +128,33 @@ def evaluations(run: Run) -> list[Evaluated]:
             title = _protocol(file.stem, result) + (f", {headline}" if headline != "accuracy" else "")
             found.append(Evaluated(file, result, title, _stream(result)))
     return found
+
+
+def told_apart(found: Sequence[Evaluated]) -> list[Evaluated]:
+    """The same evaluations; where settings or stores of one protocol differ, its name says so.
+
+    What a protocol chose on training clips, and its seed, may differ.
+    """
+    told = list(found)
+    for key in {_cell(one) for one in found}:
+        places = [place for place, one in enumerate(found) if _cell(one) == key]
+        conditions = [_conditions(found[place].result) for place in places]
+        for name in dict.fromkeys(name for of in conditions for name in of):
+            values = {str(of[name]) for of in conditions if name in of}
+            for place, of in zip(places, conditions, strict=True):
+                if name in of and len(values) > 1:
+                    protocol = f"{told[place].protocol}, {name} {of[name]}"
+                    told[place] = evolve(told[place], protocol=protocol)
+    return told
+
+
+def _cell(one: Evaluated) -> tuple[str, str, str, str]:
+    return one.result["dataset"], one.result["split"], one.protocol, one.stream
+
+
+def _conditions(result: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {name: value for name, value in result["settings"].items() if name not in _CHOSEN}
+    return settings | ({"store": result["store"][:8]} if "store" in result else {})
 
 
 def _protocol(stem: str, result: Mapping[str, Any]) -> str:

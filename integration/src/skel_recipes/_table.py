@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from attrs import define, evolve, field
@@ -11,7 +12,7 @@ from safetensors import safe_open
 from skel_eval import Summary, TableRow, summarise
 from skel_recipes._recipe import Published, load_recipe, recipe_names
 from skel_recipes._run import Run
-from skel_recipes._seeds import UNTRAINED, Evaluated, Group, evaluations
+from skel_recipes._seeds import UNTRAINED, Evaluated, Group, evaluations, told_apart
 
 _PROTOCOLS = {"knn": "1-NN"}
 _COMMANDS = {"1-NN": "knn"}
@@ -84,15 +85,18 @@ def measured(groups: Iterable[Group], machine: str = "") -> list[Measured]:
         groups: The runs, as from `grouped`.
         machine: What they were run on.
     """
-    rows = []
-    for group in groups:
-        found: dict[tuple[str, ...], list[tuple[Run, Evaluated]]] = {}
-        for run in group.runs:
-            for one in evaluations(run):
-                key = (one.result["dataset"], one.result["split"], one.protocol, one.stream)
-                found.setdefault(key, []).append((run, one))
-        rows += [_measured(group, key, members, machine) for key, members in found.items()]
-    return rows
+    every = [
+        (place, group, run, one)
+        for place, group in enumerate(groups)
+        for run in group.runs
+        for one in evaluations(run)
+    ]
+    apart = told_apart([one for *_, one in every])
+    rows: dict[tuple[Any, ...], tuple[Group, list[tuple[Run, Evaluated]]]] = {}
+    for (place, group, run, _), one in zip(every, apart, strict=True):
+        key = (one.result["dataset"], one.result["split"], one.protocol, one.stream)
+        rows.setdefault((place, *key), (group, []))[1].append((run, one))
+    return [_measured(group, key[1:], members, machine) for key, (group, members) in rows.items()]
 
 
 def table_rows(rows: Sequence[Measured], *, everything: bool = False) -> list[TableRow]:

@@ -57,12 +57,14 @@ class Trial:
         store: The recordings, in the joints of the encoders.
         split: Its training clips all have a label.
         device: Where to compute.
+        converted: Whether the recordings had other joints.
     """
 
     members: tuple[Member, ...]
     store: Store
     split: Split
     device: torch.device
+    converted: bool = False
 
     @classmethod
     def of(
@@ -86,7 +88,7 @@ class Trial:
         Raises:
             ValueError: If the joints differ, or the split has no labelled clips.
         """
-        first = members[0].run
+        first, given = members[0].run, store
         for member in members:
             if _joints(member.run.layout) != _joints(first.layout):
                 raise ValueError(
@@ -101,7 +103,8 @@ class Trial:
                 f"split {chosen.name!r} of {store.path} has {len(train)} labelled training clips "
                 f"and {len(chosen.test)} test clips"
             )
-        return cls(tuple(members), store, evolve(chosen, train=train), pick_device(device))
+        converted = store is not given
+        return cls(tuple(members), store, evolve(chosen, train=train), pick_device(device), converted)
 
     @property
     def run(self) -> Run:
@@ -124,13 +127,28 @@ class Trial:
         return np.setdiff1d(self.split.test, without_copies(self.store, self.split))
 
     @property
+    def at_home(self) -> bool:
+        """Whether all pretrainings were on the store that is evaluated on."""
+        return all(member.run.facts["store"]["hash"] == self.store.hash for member in self.members)
+
+    @cached_property
     def seen(self) -> int | None:
-        """Test clips that a pretraining has seen, without their labels; None if it was of another store."""
-        runs = [member.run for member in self.members]
-        if any(run.facts["store"]["hash"] != self.store.hash for run in runs):
-            return None
-        seen = np.concatenate([get_split(self.store, run.facts["split"]).train for run in runs])
-        return int(np.isin(self.split.test, seen).sum())
+        """Test clips that a pretraining has seen, without their labels.
+
+        In another store than that of the pretraining they are known by their content. None if that cannot be
+        told: the store of a pretraining is not in its place, or the recordings were brought to other joints.
+        """
+        seen = np.zeros(len(self.split.test), dtype=bool)
+        for run in {member.run.path: member.run for member in self.members}.values():
+            if run.facts["store"]["hash"] == self.store.hash:
+                seen |= np.isin(self.split.test, get_split(self.store, run.facts["split"]).train)
+                continue
+            theirs = None if self.converted else run.store()
+            if theirs is None:
+                return None
+            digests = theirs.digests[get_split(theirs, run.facts["split"]).train]
+            seen |= np.isin(self.store.digests[self.split.test], digests)
+        return int(seen.sum())
 
     def clips(self, member: Member | None = None) -> Floats:
         """All clips (N, C, T, V, M) as a member's encoder sees them; None: the first one's, as joints."""
@@ -157,8 +175,8 @@ class Trial:
         return features
 
     def feature_set(self, features: NDArray[Any]) -> FeatureSet:
-        """Features of all clips with what a protocol needs to know."""
-        groups = np.full(len(self.store), -1)
+        """Features of all clips with what a protocol needs to know; test clips are grouped by subject."""
+        groups = self.store.subjects.astype(np.int64)
         groups[self.split.train] = self.groups
         return FeatureSet(
             features,

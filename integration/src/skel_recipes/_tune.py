@@ -84,7 +84,7 @@ def tune(
     # with all labels the subsets are one
     simple = [classifier_baselines(trial, rows) for rows in (subsets if fraction < 1 else subsets[:1])]
     baselines = {name: _mean([one[name] for one in simple]) for name in simple[0]}
-    name = "semi" if fraction < 1 else "finetune" if trial.seen is not None else "transfer"
+    name = "semi" if fraction < 1 else "finetune" if trial.at_home else "transfer"
     used: dict[str, Any] = {
         **asdict(settings),
         "layer_decay": layer_decay,

@@ -116,17 +116,35 @@ def test_paired_bootstrap_memory_does_not_grow_with_kinds(monkeypatch):
     [
         (
             {"correct_a": np.zeros((2, 3, 4))},
-            r"correct_a must have shape \(N,\) or \(seeds, N\), got \(2, 3, 4\)",
+            r"correct_a must have shape \(N,\) or \(seeds, N\), .* got \[\(2, 3, 4\)\]",
         ),
         ({"correct_a": np.full(200, 0.5)}, "correct_a must hold 0 and 1 only"),
         ({"correct_b": np.zeros(7)}, "the same clips, got 200 and 7"),
         ({"groups": np.zeros(200)}, "at least two clips or groups"),
         ({"groups": np.zeros(7)}, r"groups must have shape \(200,\)"),
         ({"resamples": 0}, "resamples must be at least 1"),
-        ({"level": 1.0}, "level between 0 and 1"),
+        ({"level": 1.0}, "level must lie between 0 and 1"),
     ],
 )
 def test_paired_bootstrap_errors(change, message):
     a, b = two_methods(0)
     with pytest.raises(ValueError, match=message):
         skel_eval.paired_bootstrap(**({"correct_a": a, "correct_b": b} | change))
+
+
+def test_repeats_are_drawn_within_seeds_that_weigh_the_same():
+    rng = np.random.default_rng(0)
+    a = [rng.random((5, 300)) < 0.8, rng.random((1, 300)) < 0.4]  # five repeats of a seed, one of another
+    b = rng.random(300) < 0.6
+    found = skel_eval.paired_bootstrap(a, b, resamples=4000)
+    expected = (a[0].mean() + a[1].mean()) / 2 - b.mean()
+    assert found.difference == pytest.approx(expected)
+    # naive: clips, then seeds, then repeats of each drawn seed
+    drawn = []
+    for _ in range(4000):
+        rows = rng.integers(0, 300, 300)
+        seeds = [a[k] for k in rng.integers(0, 2, 2)]
+        rates = [one[rng.integers(0, len(one), len(one))][:, rows].mean() for one in seeds]
+        drawn.append(np.mean(rates) - b[rows].mean())
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)

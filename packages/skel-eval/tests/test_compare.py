@@ -128,3 +128,35 @@ def test_errors():
         compare([])
     with pytest.raises(ValueError, match="one run or more"):
         compare([Contender("a", [])])
+
+
+def test_seeds_weigh_the_same_however_often_each_was_evaluated():
+    """The difference that is printed is the one that its interval is of."""
+    repeats = np.stack([LABELS] * 5)  # all right, five times
+    runs = [
+        ComparedRun(0, {"semi, d": Score(1.0, {}, Predicted(CLIPS, LABELS, repeats))}),
+        ComparedRun(1, {"semi, d": Score(0.0, {}, Predicted(CLIPS, LABELS, (LABELS + 1) % 4))}),
+    ]
+    half = np.where(np.arange(80) < 40, LABELS, (LABELS + 1) % 4)
+    base = ComparedRun(0, {"semi, d": Score(0.5, {}, Predicted(CLIPS, LABELS, half))})
+    found = compare([Contender("a", [base]), Contender("b", runs)], resamples=100).differences["semi, d", 1]
+    assert found.mean == found.interval.difference == 0
+
+
+def test_the_difference_is_on_the_clips_that_both_have():
+    right = Score(1.0, {}, Predicted(CLIPS, LABELS, LABELS))
+    part = Predicted(CLIPS[:40], LABELS[:40], (LABELS[:40] + (np.arange(40) < 10)) % 4)
+    runs = [ComparedRun(0, {"knn, d": one}) for one in (right, Score(0.9, {}, part))]
+    found = compare([Contender(name, [run]) for name, run in zip("ab", runs, strict=True)], resamples=100)
+    difference = found.differences["knn, d", 1]
+    assert difference.mean == difference.interval.difference == -0.25
+
+
+def test_clips_without_a_label_do_not_count():
+    known = np.where(np.arange(80) < 60, LABELS, -1)
+    runs = [ComparedRun(0, {"knn, d": Score(1.0, {}, Predicted(CLIPS, known, LABELS))}) for _ in range(2)]
+    found = compare([Contender(name, [run]) for name, run in zip("ab", runs, strict=True)], resamples=100)
+    assert found.differences["knn, d", 1].clips == 60
+    hits, _, labels, _ = skel_eval._compare.shared_hits(*found.contenders, "knn, d")
+    assert hits[0].all()
+    assert (labels >= 0).all()

@@ -47,7 +47,9 @@ def test_the_least_that_is_needed(tmp_path):
         ({"train": np.array([0, 0])}, ValueError, "train holds a row twice"),
         ({"test": np.array([True, False])}, TypeError, "test must hold row numbers"),
         ({"copies": np.array([0])}, ValueError, "copies must be rows of test"),
-        ({"groups": np.arange(3)}, ValueError, "groups must be one for each of 4 rows, got 3"),
+        ({"groups": np.arange(3)}, ValueError, r"groups must have shape \(4,\), .* got \(3,\)"),
+        ({"groups": np.array(3)}, ValueError, r"groups must have shape \(4,\), .* got \(\)"),
+        ({"class_names": np.array("nod")}, ValueError, r"class_names must have shape \(K,\), got \(\)"),
         ({"class_names": ["nod"]}, ValueError, "label 1, but there are 1 class names"),
     ],
 )
@@ -69,6 +71,9 @@ def test_files_that_are_none(tmp_path):
     np.savez(tmp_path / "part.npz", features=GOOD["features"], train=GOOD["train"])
     with pytest.raises(ValueError, match="has no labels, test; needed are features, labels, train, test"):
         FeatureSet.load(tmp_path / "part.npz")
+    np.savez(tmp_path / "nan.npz", **GOOD | {"features": np.full((4, 2), np.nan)})
+    with pytest.raises(ValueError, match="nan.npz: features holds values that are not finite"):
+        FeatureSet.load(tmp_path / "nan.npz")
     np.savez(tmp_path / "pickle.npz", **GOOD | {"names": np.array([{}], object)})
     with pytest.raises(ValueError, match="plain arrays"):
         FeatureSet.load(tmp_path / "pickle.npz")

@@ -267,3 +267,22 @@ def test_errors(encoder):
         run(encoder.requires_grad_(False))
     with pytest.raises(TypeError, match="train_clips must be a numpy array"):
         run(encoder, train=([1], labels))
+
+
+def test_training_that_diverges_is_an_error(encoder):
+    clips, labels = torch.randn(12, 3, 4, 5, 1), torch.arange(12) % 3
+    settings = Finetune(epochs=4, milestones=(), batch_size=4, learning_rate=1e20)
+    with pytest.raises(ValueError, match=r"diverged: the loss of epoch \d is (nan|inf) at learning rate"):
+        skel_eval.finetune(encoder, clips, labels, clips, labels, settings=settings)
+
+
+def test_features_that_are_no_numbers_are_an_error():
+    class Broken(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) * (1 if self.training else torch.nan)
+
+    clips, labels = torch.randn(12, 4), torch.arange(12) % 3
+    with pytest.raises(ValueError, match="logits of the test clips of 12 of 12 rows are NaN"):
+        skel_eval.finetune(
+            Broken(4, 3), clips, labels, clips, labels, settings=Finetune(epochs=1, milestones=())
+        )

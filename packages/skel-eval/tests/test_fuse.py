@@ -31,3 +31,12 @@ def test_fuse_errors():
     for weights in ([1.0], [1.0, -1.0], [0.0, 0.0], [1.0, float("nan")]):
         with pytest.raises(ValueError, match="2 streams need as many weights"):
             skel_eval.fuse([a, a], weights)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_no_logit_is_refused(bad):
+    a = np.zeros((2, 3))
+    with pytest.raises(ValueError, match="logits must be numbers or -inf"):
+        skel_eval.fuse([a, np.full((2, 3), bad)])
+    with pytest.raises(ValueError, match="2 streams need as many weights"):
+        skel_eval.fuse([a, a], [1, bad])

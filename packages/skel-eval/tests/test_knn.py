@@ -129,7 +129,7 @@ def test_knn_law_scale_of_a_clip_does_not_matter(seed, first, second):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"k": 0}, "k must lie in 1..120"),
+        ({"k": 0}, "k must be at least 1, got 0"),
         ({"k": 121}, "k must lie in 1..120"),
         ({"temperature": 0.0}, "temperature must be above 0"),
         ({"chunk": 0}, "chunk must be at least 1, got 0"),

@@ -215,3 +215,23 @@ def test_array_errors(task):
         skel_eval.linear_probe(train, labels, test, truth[:5])
     with pytest.raises(ValueError, match="train_x must have shape"):
         skel_eval.linear_probe(train[0], labels, test, truth)
+
+
+def test_too_few_iterations_are_told(task):
+    train, labels, test, truth, _ = task
+    with pytest.warns(RuntimeWarning, match=r"strength 0.001 ended with a gradient of .* 2 iterations"):
+        skel_eval.linear_probe(
+            train, labels, test, truth, settings=LinearProbe(strengths=(0.001,), max_iter=2)
+        )
+
+
+def test_two_classes_have_the_optimum_of_twice_the_c(task_of_seed):
+    train, labels, test, truth, _ = task_of_seed(3, classes=2, spread=2.0)
+    train, test = train.astype(np.float64), test.astype(np.float64)
+    result = skel_eval.linear_probe(
+        train, labels, test, truth, settings=LinearProbe(strengths=(0.01,), tolerance=1e-8)
+    )
+    scaler = StandardScaler().fit(train)
+    referee = LogisticRegression(C=2 / (0.01 * len(train)), tol=1e-9, max_iter=10_000)
+    expected = referee.fit(scaler.transform(train), labels).decision_function(scaler.transform(test))
+    np.testing.assert_allclose(result.logits[:, 1] - result.logits[:, 0], expected, rtol=1e-4, atol=1e-4)

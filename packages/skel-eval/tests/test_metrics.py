@@ -61,3 +61,8 @@ def test_summarise():
     assert str(skel_eval.summarise([0.5])) == "0.5 (n = 1)"
     with pytest.raises(ValueError, match="at least one number"):
         skel_eval.summarise([])
+
+
+def test_logits_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match="logits of 1 of 2 rows are NaN"):
+        skel_eval.top_k_accuracy(np.array([[0.0, 1.0], [np.nan, 1.0]]), np.array([0, 1]), 1)

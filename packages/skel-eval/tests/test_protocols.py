@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -108,7 +109,7 @@ def test_encoders_are_fused():
     weights = (0.6, 0.4)
     outcome = evaluate_features([first, second], "linear", weights=weights)
     logits = fuse([evaluate_features(one, "linear").logits for one in (first, second)], weights)
-    np.testing.assert_array_equal(outcome.logits, logits)
+    np.testing.assert_allclose(outcome.logits, logits)
     assert len(outcome.settings["regularisation"]) == 2
     outcome = evaluate_features([first, second], "knn", weights=weights)
     joined = side_by_side([first.features, second.features], weights)
@@ -132,8 +133,16 @@ def test_labels_of_test_rows_do_not_reach_the_predictions(seed, protocol):
 def test_errors(features):
     with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, mlp, knn"):
         evaluate_features(features, "svm")
-    with pytest.raises(TypeError, match="neighbours"):
+    with pytest.raises(TypeError, match="'knn' has no option 'neighbours'; there are k, temperature"):
         evaluate_features(features, "knn", neighbours=3)
+    with pytest.raises(TypeError, match="settings must be a LinearProbe, got a MlpProbe"):
+        evaluate_features(features, "linear", settings=MlpProbe())
+    with pytest.raises(ValueError, match="one set of features or more, got none"):
+        evaluate_features([], "linear")
+    with pytest.raises(ValueError, match="1 streams need as many weights >= 0"):
+        evaluate_features(features, "linear", weights=[1, 2])
+    with pytest.raises(ValueError, match="by_group needs features with groups"):
+        evaluate_features(evolve(features, groups=None), "few-shot", ways=3, by_group=True)
     with pytest.raises(ValueError, match="must be of the same rows: labels differ"):
         evaluate_features([features, make(count=90)], "linear")
 
@@ -156,3 +165,70 @@ def test_there_is_no_score_without_copies_where_all_are_copies():
 def test_settings_of_a_trained_probe_are_told(features):
     used = evaluate_features(features, "linear", settings=LinearProbe(solver="sgd", epochs=2, milestones=()))
     assert (used.settings["epochs"], used.settings["learning_rate"]) == (2, 3.0)
+
+
+def test_few_shot_by_group(features):
+    used = {"ways": 3, "queries": 2, "episodes": 30}
+    _, _, test_x, test_y = arrays(features)
+    apart = few_shot(test_x, test_y, **used, groups=features.groups[features.test])
+    outcome = evaluate_features(features, "few-shot", **used, by_group=True)
+    assert outcome.scores["accuracy"] == apart.accuracy
+    assert outcome.settings["by_group"] is True
+    # the same performance from three cameras: features without any class tell it
+    rng = np.random.default_rng(0)
+    performance = np.repeat(np.arange(18), 3)
+    labels = performance % 3
+    x = rng.normal(size=(18, 16))[performance] + 0.1 * rng.normal(size=(54, 16))
+    one = FeatureSet(x, labels, np.arange(3), np.arange(3, 54), groups=performance)
+    found = [
+        evaluate_features(one, "few-shot", ways=3, queries=5, episodes=500, by_group=kept).scores["accuracy"]
+        for kept in (False, True)
+    ]
+    assert found[0] > found[1] + 0.05
+    assert found[1] == pytest.approx(1 / 3, abs=0.08)
+
+
+def test_options_reach_neighbours_and_clusters():
+    one = evolve(make(), features=make().features + 2 * make(5).features)
+    train_x, train_y, test_x, test_y = arrays(one)
+    cold, warm = (knn(train_x, train_y, test_x, k=9, temperature=t) for t in (0.01, 10.0))
+    assert (cold.predictions != warm.predictions).any()
+    for expected in (cold, warm):
+        outcome = evaluate_features(one, "knn", k=9, temperature=expected.temperature)
+        np.testing.assert_array_equal(outcome.predictions, expected.predictions)
+    scores = [clustering(test_x, test_y, seed=seed, restarts=1).nmi for seed in range(6)]
+    assert len(set(scores)) > 1
+    for seed, score in enumerate(scores):
+        assert evaluate_features(one, "clustering", seed=seed, restarts=1).scores["nmi"] == score
+
+
+def test_queries_without_a_match_are_told(features):
+    labels = features.labels.copy()
+    labels[features.train[labels[features.train] == 2]] = -1
+    one = evolve(features, labels=labels)
+    used = evaluate_features(one, "retrieval").settings
+    missing = int((labels[one.test] == 2).sum())
+    assert (used["queries"], used["without_match"]) == (len(one.test) - missing, missing)
+
+
+def test_small_galleries_have_fewer_k():
+    one = make(count=12)
+    assert evaluate_features(one, "retrieval").settings["ks"] == [1, 5]
+
+
+@pytest.mark.parametrize("protocol", ["linear", "knn", "retrieval"])
+def test_there_is_no_score_without_copies_where_the_others_have_no_label(features, protocol):
+    labels = features.labels.copy()
+    labels[features.test[5:]] = -1
+    outcome = evaluate_features(evolve(features, labels=labels, copies=features.test[:5]), protocol)
+    assert outcome.without_copies is None
+    assert next(iter(outcome.scores.values())) >= 0
+
+
+def test_calibration_of_fused_logits_is_blind_to_the_scale_of_weights():
+    sets = [make(0), make(1, width=4)]
+    small, large = (evaluate_features(sets, "linear", weights=w).scores for w in ((0.1, 0.2), (10, 20)))
+    assert small["calibration_error"] == pytest.approx(large["calibration_error"])
+    # two equal encoders are as sure as one
+    alone = evaluate_features(sets[0], "linear").scores["calibration_error"]
+    assert evaluate_features([sets[0]] * 2, "linear").scores["calibration_error"] == pytest.approx(alone)

@@ -178,3 +178,10 @@ def test_drop_last_keeps_a_first_step(task):
     kept = skel_eval.linear_probe(train, labels, test, truth, settings=probe)
     dropped = skel_eval.linear_probe(train, labels, test, truth, settings=attrs.evolve(probe, drop_last=True))
     np.testing.assert_array_equal(kept.logits, dropped.logits)
+
+
+def test_training_that_diverges_is_an_error(task):
+    train_x, train_y, test_x, test_y, _ = task
+    settings = LinearProbe(solver="sgd", epochs=5, milestones=(), weight_decay=10.0)
+    with pytest.raises(ValueError, match="training diverged: after 5 epochs of sgd at learning rate 3"):
+        skel_eval.linear_probe(train_x * 1e30, train_y, test_x, test_y, settings=settings)

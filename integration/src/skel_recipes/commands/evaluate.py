@@ -87,7 +87,7 @@ def eval_retrieval(
     store: StorePath = None,
     /,
     *,
-    ks: tuple[int, ...] = (1, 5, 10),
+    ks: tuple[int, ...] = (),
     common: CommonArgs = COMMON,
 ) -> None:
     """Retrieval: test clips look for clips of their class among the training clips.
@@ -95,10 +95,10 @@ def eval_retrieval(
     Args:
         run: A finished run; or features from elsewhere, an .npz file.
         store: The recordings, for a run.
-        ks: How many of the nearest are looked at for recall.
+        ks: How many of the nearest are looked at for recall; 1, 5 and 10 unless given.
         common: Further options.
     """
-    _frozen([run], store, "retrieval", common, ks=ks)
+    _frozen([run], store, "retrieval", common, ks=ks or None)
 
 
 def eval_few_shot(
@@ -111,6 +111,7 @@ def eval_few_shot(
     queries: int = 5,
     episodes: int = 1000,
     seed: int = 0,
+    by_group: bool = False,
     common: CommonArgs = COMMON,
 ) -> None:
     """Few-shot classification: episodes of a few classes with a few labelled clips, from the test part.
@@ -123,6 +124,7 @@ def eval_few_shot(
         queries: Clips of each class that are classified.
         episodes: Number of episodes.
         seed: Decides the episodes.
+        by_group: Classify no clip of a class by known clips of the same subject.
         common: Further options.
     """
     _frozen(
@@ -135,6 +137,7 @@ def eval_few_shot(
         queries=queries,
         episodes=episodes,
         seed=seed,
+        by_group=by_group,
     )
 
 
@@ -273,6 +276,12 @@ def tell(evaluation: Any, run: Path, common: Common) -> None:
         say_json(evaluation.result)
     else:
         say(as_table(evaluation.result))
+        if seen := evaluation.result["test_clips_seen_in_pretraining"]:
+            note(f"{seen} of these test clips were seen in pretraining, without their labels")
+        elif seen is None:
+            note(
+                "whether test clips were seen in pretraining is not known: its store is not at hand as it was"
+            )
         note(f"report: {file}")
 
 

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from attrs import define
+from torch import Tensor
 
-from skel_eval._arrays import Array, Groups, as_groups, as_tensor
+from skel_eval._arrays import Array, Groups, as_count, as_groups, as_tensor
 from skel_eval._blocks import NUMBERS
+
+Hits = Array | Sequence[Array]
 
 
 @define(frozen=True)
@@ -43,7 +46,7 @@ class BootstrapDifference:
 
 
 def bootstrap(
-    correct: Array,
+    correct: Hits,
     *,
     groups: Groups | None = None,
     resamples: int = 10_000,
@@ -61,12 +64,12 @@ def bootstrap(
     hits = _hits(correct, "correct")
     (rates,) = _resampled([hits], groups, resamples, seed, level)
     low, high = _interval(rates, level)
-    return BootstrapInterval(float(hits.mean()), low, high)
+    return BootstrapInterval(_mean(hits), low, high)
 
 
 def paired_bootstrap(
-    correct_a: Array,
-    correct_b: Array,
+    correct_a: Hits,
+    correct_b: Hits,
     *,
     groups: Groups | None = None,
     resamples: int = 10_000,
@@ -77,11 +80,13 @@ def paired_bootstrap(
 
     Each resample draws clips with replacement, the same for both methods. With several seeds of a method it
     draws seeds with replacement, too, for each method on its own, so that the interval covers other
-    trainings; with one seed per method it says nothing of them. Few seeds or few groups, say below ten, make
-    every bootstrap interval too narrow.
+    trainings; with one seed per method it says nothing of them. If a seed was evaluated several times, such
+    as with other labelled subsets, repeats are drawn within each drawn seed. Few seeds or few groups, say
+    below ten, make every bootstrap interval too narrow.
 
     Args:
-        correct_a: Whether each test clip was predicted right, 0 or 1 or boolean, (N,) or (seeds, N).
+        correct_a: Whether each test clip was predicted right, 0 or 1 or boolean, (N,) or (seeds, N); or an
+            array (repeats, N) for each seed, all of which weigh the same.
         correct_b: The same of the second method, the clips in the same order; seeds may be more or fewer.
         groups: Group of each clip, (N,), for instance its subject: groups are drawn as wholes, because clips
             of one person resemble each other. None draws clips.
@@ -95,30 +100,43 @@ def paired_bootstrap(
             `resamples` or `level` is out of range.
     """
     first, second = _hits(correct_a, "correct_a"), _hits(correct_b, "correct_b")
-    if first.shape[1] != second.shape[1]:
+    counts = [hits[0].shape[1] for hits in (first, second)]
+    if counts[0] != counts[1]:
         raise ValueError(
-            f"correct_a and correct_b must tell of the same clips, got {first.shape[1]} and {second.shape[1]}"
+            f"correct_a and correct_b must tell of the same clips, got {counts[0]} and {counts[1]}"
         )
     rates_a, rates_b = _resampled([first, second], groups, resamples, seed, level)
     differences = rates_a - rates_b
     low, high = _interval(differences, level)
     side = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
     return BootstrapDifference(
-        difference=float(first.mean() - second.mean()),
+        difference=_mean(first) - _mean(second),
         low=low,
         high=high,
         p_value=min(1.0, 2 * (side + 1) / (resamples + 1)),
     )
 
 
-def _hits(correct: Array, name: str) -> np.ndarray:
-    """(seeds, N) in float64."""
-    values = np.atleast_2d(as_tensor(correct, name).cpu().numpy())
-    if values.ndim != 2 or 0 in values.shape:
-        raise ValueError(f"{name} must have shape (N,) or (seeds, N), got {values.shape}")
-    if not np.isin(values, (0, 1)).all():
+def _hits(correct: Hits, name: str) -> list[np.ndarray]:
+    """For each seed (repeats, N) in float64."""
+    if isinstance(correct, (np.ndarray, Tensor)):
+        whole = np.atleast_2d(as_tensor(correct, name).cpu().numpy())
+        seeds = [whole] if whole.ndim != 2 or 0 in whole.shape else list(whole[:, None])
+    else:
+        seeds = [np.atleast_2d(as_tensor(one, name).cpu().numpy()) for one in correct]
+    shapes = [values.shape for values in seeds]
+    if not seeds or any(len(shape) != 2 or 0 in shape or shape[1] != shapes[0][1] for shape in shapes):
+        raise ValueError(
+            f"{name} must have shape (N,) or (seeds, N), or (repeats, N) each seed, got {shapes}"
+        )
+    if not all(np.isin(values, (0, 1)).all() for values in seeds):
         raise ValueError(f"{name} must hold 0 and 1 only")
-    return values.astype(np.float64)
+    return [values.astype(np.float64) for values in seeds]
+
+
+def _mean(hits: Sequence[np.ndarray]) -> float:
+    """The mean over seeds of the mean over their repeats."""
+    return float(np.mean([values.mean() for values in hits]))
 
 
 def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
@@ -127,20 +145,19 @@ def _interval(values: np.ndarray, level: float) -> tuple[float, float]:
 
 
 def _resampled(
-    methods: Sequence[np.ndarray], groups: Groups | None, resamples: int, seed: int, level: float
+    methods: Sequence[Sequence[np.ndarray]], groups: Groups | None, resamples: int, seed: int, level: float
 ) -> list[np.ndarray]:
-    """Accuracy of each method, (seeds, N), in each resample, (resamples,).
+    """Accuracy of each method, for each seed (repeats, N), in each resample, (resamples,).
 
-    A unit, clip or group, enters through its number of clips and its hits per seed alone. Units in which
+    A unit, clip or group, enters through its number of clips and its hits per training alone. Units in which
     these agree are of one kind, and drawing units comes to drawing how often each kind occurs: for clips of
     two methods of one seed there are four kinds, however many clips there are.
     """
-    if resamples < 1 or not 0 < level < 1:
-        raise ValueError(
-            f"resamples must be at least 1 and level between 0 and 1, got {resamples} and {level}"
-        )
-    clips = methods[0].shape[1]
-    units = np.concatenate([np.ones((1, clips)), *methods])
+    resamples, seed = as_count(resamples, "resamples"), as_count(seed, "seed", 0)
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, got {level}")
+    clips = methods[0][0].shape[1]
+    units = np.concatenate([np.ones((1, clips)), *(values for method in methods for values in method)])
     group = as_groups(groups, clips)
     if group is not None:
         units = np.stack([np.bincount(group.numpy(), weights=row) for row in units])
@@ -153,11 +170,14 @@ def _resampled(
     rates: list[list[np.ndarray]] = [[] for _ in methods]
     for start in range(0, resamples, step):
         draws = min(step, resamples - start)
-        sums = rng.multinomial(count, often / count, draws) @ kinds.T  # (draws, 1 + seeds of all methods)
+        sums = rng.multinomial(count, often / count, draws) @ kinds.T  # (draws, 1 + trainings of all)
         column = 1
-        for found, seeds in zip(rates, map(len, methods), strict=True):
-            weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), draws)
-            hits = (sums[:, column : column + seeds] * weights).sum(1)
-            found.append(hits / (seeds * sums[:, 0]))
-            column += seeds
+        for found, method in zip(rates, methods, strict=True):
+            often_seed = rng.multinomial(len(method), np.full(len(method), 1 / len(method)), draws)
+            hits = np.zeros(draws)
+            for drawn, repeats in zip(often_seed.T, map(len, method), strict=True):
+                weights = rng.multinomial(drawn * repeats, np.full(repeats, 1 / repeats)) / repeats
+                hits += (sums[:, column : column + repeats] * weights).sum(1)
+                column += repeats
+            found.append(hits / (len(method) * sums[:, 0]))
     return [np.concatenate(found) for found in rates]

@@ -5,7 +5,7 @@ import torch
 from attrs import define, field
 from torch.nn import functional
 
-from skel_eval._arrays import Array, as_labels, as_tensor
+from skel_eval._arrays import Array, as_count, as_labels, as_tensor
 
 
 @define(frozen=True, eq=False)
@@ -55,8 +55,7 @@ def calibration(logits: Array, labels: Array, *, bins: int = 15) -> Calibration:
         raise ValueError("logits must be numbers or -inf, got NaN or inf")
     if bool((scores == -torch.inf).all(1).any()):
         raise ValueError("logits must leave a class in each row, got a row of -inf")
-    if bins < 1:
-        raise ValueError(f"bins must be at least 1, got {bins}")
+    bins = as_count(bins, "bins")
     truth = as_labels(labels, len(scores), "labels")
     known = truth >= 0
     if not bool(known.any()):

@@ -2,9 +2,8 @@
 
 import numpy as np
 from attrs import define, field
-from torch.nn import functional
 
-from skel_eval._arrays import Array, as_features, as_labels
+from skel_eval._arrays import Array, as_count, as_features, as_labels, unit_rows
 
 
 @define(frozen=True, eq=False)
@@ -48,17 +47,16 @@ def clustering(
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-    features = functional.normalize(as_features(x, "x")).cpu().numpy()
+    features = unit_rows(as_features(x, "x")).cpu().numpy()
     labels = as_labels(y, len(features), "y").numpy()
     known = labels >= 0
     if not known.any():
         raise ValueError("y has no labelled row: every label is negative")
     classes, truth = np.unique(labels[known], return_inverse=True)
-    count = len(classes) if clusters is None else clusters
-    if not 1 <= count <= len(features):
+    count = len(classes) if clusters is None else as_count(clusters, "clusters")
+    if count > len(features):
         raise ValueError(f"clusters must lie in 1..{len(features)}, the number of rows, got {count}")
-    if restarts < 1:
-        raise ValueError(f"restarts must be at least 1, got {restarts}")
+    restarts, seed = as_count(restarts, "restarts"), as_count(seed, "seed", 0)
     found = KMeans(count, n_init=restarts, random_state=seed).fit_predict(features).astype(np.int64)
     guess = found[known]
     return ClusteringResult(

@@ -10,7 +10,7 @@ from skel_eval._bootstrap import BootstrapDifference, paired_bootstrap
 from skel_eval._summary import Summary, summarise
 from skel_eval._table import spread
 
-Shared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]
+Shared = tuple[list[np.ndarray], list[np.ndarray], np.ndarray, np.ndarray | None]
 
 FEW_GROUPS = 10
 """With fewer groups in the test part they cannot stand for others; clips are drawn instead."""
@@ -97,7 +97,8 @@ class Difference:
     """A method minus the first one, by one protocol.
 
     Attributes:
-        mean: Difference of the mean accuracies.
+        mean: Difference of the mean accuracies over the runs: on the clips that both have where there is an
+            interval, or else each on its own.
         interval: As from `paired_bootstrap`, on the clips that both have; None if there are none.
         clips: Number of these clips.
         drawn: What the bootstrap drew: "clips", or "groups".
@@ -172,8 +173,8 @@ def shared_hits(a: Contender, b: Contender, protocol: str) -> Shared | str:
         protocol: The protocol.
 
     Returns:
-        For each method whether each clip was recognised, (trainings, N), the classes of the clips (N,) and
-        their groups (N,) or None; or a sentence that says why not.
+        For each method and each of its runs whether each clip was recognised, (repeats, N), the classes of
+        the clips (N,) and their groups (N,) or None; or a sentence that says why not.
     """
     tested = [[score.predicted for score in method.scores(protocol)] for method in (a, b)]
     known = [one for runs in tested for one in runs if one is not None]
@@ -187,9 +188,8 @@ def shared_hits(a: Contender, b: Contender, protocol: str) -> Shared | str:
     if any((one.labels[row] != labels).any() for one, row in zip(known, rows, strict=True)):
         return "the classes of the test clips differ between the runs"
     hits = [np.atleast_2d(one.predictions)[:, row] == labels for one, row in zip(known, rows, strict=True)]
-    of_a, of_b = np.concatenate(hits[: len(tested[0])]), np.concatenate(hits[len(tested[0]) :])
     groups = known[0].groups
-    return of_a, of_b, labels, None if groups is None else groups[rows[0]]
+    return hits[: len(tested[0])], hits[len(tested[0]) :], labels, None if groups is None else groups[rows[0]]
 
 
 def differing_settings(contenders: Sequence[Contender]) -> dict[str, tuple[str, ...]]:
@@ -250,7 +250,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
         )
         sentences.append(
             f"In brackets the {level} interval of a paired bootstrap against the first method, over "
-            f"{' and '.join(drawn)} of the test part and over seeds where there are several."
+            f"{' and '.join(drawn)} of the test part, and over seeds and repeats where there are several."
         )
         if any(d.drawn == "clips" for d in found):
             sentences.append(
@@ -271,7 +271,7 @@ def _difference(mean: float, shared: Shared | str, resamples: int, seed: int, le
     if groups is not None and len(np.unique(groups)) < FEW_GROUPS:
         groups = None
     interval = paired_bootstrap(a, b, groups=groups, resamples=resamples, seed=seed, level=level)
-    return Difference(mean, interval, len(labels), "clips" if groups is None else "groups")
+    return Difference(interval.difference, interval, len(labels), "clips" if groups is None else "groups")
 
 
 def _rows_of(clips: np.ndarray, wanted: np.ndarray) -> np.ndarray:

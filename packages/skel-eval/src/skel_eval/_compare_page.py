@@ -127,7 +127,8 @@ def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) 
             continue
         base, hits, labels, _ = shared
         kinds, counts = np.unique(labels, return_counts=True)
-        rates = np.array([[part[:, labels == kind].mean() for kind in kinds] for part in (base, hits)])
+        by_clip = [np.mean([run.mean(0) for run in runs], 0) for runs in (base, hits)]
+        rates = np.array([[rate[labels == kind].mean() for kind in kinds] for rate in by_clip])
         gaps = rates[1] - rates[0]
         rows = []
         for index in np.argsort(-gaps, kind="stable").tolist():

@@ -27,7 +27,8 @@ class FeatureSet:
         train: Rows for training, (N_train,).
         test: Rows for testing, (N_test,).
         groups: Group of each row, (N,), such as its subject: what is chosen is chosen on groups that are held
-            out of the training rows. None holds out stratified parts.
+            out of the training rows, and few-shot episodes can ask for clips of other groups than the known
+            ones. None holds out stratified parts.
         copies: Those of the test rows that are copies of a training clip; they are counted apart.
         names: Name of each clip, (N,), or none.
         class_names: Name of each class, or none.
@@ -59,8 +60,14 @@ class FeatureSet:
             raise ValueError(f"none of {len(parts['train'])} training rows has a label")
         for name in ("groups", "names"):
             values = getattr(self, name)
-            if values is not None and len(values) not in {count} | ({0} if name == "names" else set()):
-                raise ValueError(f"{name} must be one for each of {count} rows, got {len(values)}")
+            if values is None or (name == "names" and np.shape(values) == (0,)):
+                continue
+            if np.shape(values) != (count,):
+                raise ValueError(
+                    f"{name} must have shape ({count},), one for each row, got {np.shape(values)}"
+                )
+        if np.ndim(self.class_names) != 1:
+            raise ValueError(f"class_names must have shape (K,), got {np.shape(self.class_names)}")
         if len(self.class_names) and labels.max() >= len(self.class_names):
             raise ValueError(f"label {labels.max()}, but there are {len(self.class_names)} class names")
 
@@ -83,7 +90,10 @@ class FeatureSet:
         missing = [name for name in _NEEDED if name not in arrays]
         if missing:
             raise ValueError(f"{path} has no {', '.join(missing)}; needed are {', '.join(_NEEDED)}")
-        return cls(**arrays)
+        try:
+            return cls(**arrays)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{path}: {error}") from error
 
     def save(self, path: str | Path, **more: np.ndarray) -> Path:
         """Write the ``.npz`` file, whole or not at all.
@@ -117,6 +127,8 @@ def _given(value: Any) -> bool:
 def _rows(values: Any, count: int, name: str) -> np.ndarray:
     """Distinct row numbers."""
     rows: np.ndarray = np.asarray(values)
+    if rows.shape == (0,):
+        return rows.astype(np.int64)
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise TypeError(f"{name} must hold row numbers (K,), got {rows.dtype} {rows.shape}")
     if len(rows) and not (rows.min() >= 0 and rows.max() < count):

@@ -5,9 +5,17 @@ import math
 import numpy as np
 import torch
 from attrs import define, field
-from torch.nn import functional
 
-from skel_eval._arrays import Array, Groups, as_features, as_groups, as_labels
+from skel_eval._arrays import (
+    Array,
+    Groups,
+    as_count,
+    as_features,
+    as_groups,
+    as_integers,
+    as_labels,
+    unit_rows,
+)
 from skel_eval._blocks import NUMBERS
 from skel_eval._knn import knn
 from skel_eval._metrics import accuracy
@@ -51,7 +59,7 @@ def few_shot(
     *,
     ways: int = 5,
     shots: int = 1,
-    queries: int = 15,
+    queries: int = 5,
     episodes: int = 1000,
     seed: int = 0,
     groups: Groups | None = None,
@@ -68,7 +76,8 @@ def few_shot(
         y: Classes, (N,); rows with a negative label are dropped.
         ways: Classes per episode.
         shots: Known clips per class.
-        queries: Queries per class.
+        queries: Queries per class. More of them, such as the usual 15 of images, make each episode more
+            certain but need as many clips; the mean does not depend on them.
         episodes: Number of episodes, at least 2.
         seed: Seed of the draws; they do not depend on `x`.
         groups: Group of each row, (N,), for instance its subject: in an episode no query of a class comes
@@ -80,13 +89,10 @@ def few_shot(
         ValueError: If shapes do not match, there are fewer than `ways` classes, or an episode could run out
             of clips of a class.
     """
-    if min(ways, shots, queries) < 1 or episodes < 2:
-        raise ValueError(
-            "ways, shots and queries must be at least 1 and episodes at least 2, "
-            f"got {ways}, {shots}, {queries} and {episodes}"
-        )
+    ways, shots, queries = as_count(ways, "ways"), as_count(shots, "shots"), as_count(queries, "queries")
+    episodes, seed = as_count(episodes, "episodes", 2), as_count(seed, "seed", 0)
     features = as_features(x, "x")
-    features = functional.normalize(features.to(features.device if device is None else device))
+    features = unit_rows(features.to(features.device if device is None else device))
     labels, group = as_labels(y, len(features), "y").numpy(), as_groups(groups, len(features))
     owner = np.arange(len(features)) if group is None else group.numpy()
     members = [np.flatnonzero(labels == label) for label in np.unique(labels[labels >= 0])]
@@ -116,7 +122,7 @@ def few_shot(
         # rows of -1 come last and are never reached: enough others are left
         barred = (owner[rows][..., None] == owner[known][..., None, :]).any(-1)
         asked = np.take_along_axis(rows, barred.argsort(-1, kind="stable")[..., :queries], -1)
-        means = functional.normalize(features[known].mean(2), dim=-1)
+        means = unit_rows(features[known].mean(2))
         found = torch.einsum("ewqd,ecd->ewqc", features[asked], means).argmax(-1)
         right = found == torch.arange(ways, device=found.device)[:, None]
         accuracies[start : start + step] = right.double().mean((1, 2)).cpu().numpy()
@@ -144,7 +150,7 @@ def one_shot(
             with another one, or no query is left.
     """
     features, labels = as_features(x, "x"), as_labels(y, len(x), "y")
-    known = as_labels(exemplars, len(exemplars), "exemplars")
+    known = as_integers(exemplars, "exemplars")
     if len(known) == 0 or int(known.min()) < 0 or int(known.max()) >= len(features):
         raise ValueError(f"exemplars must be rows of x, 0..{len(features) - 1}, got {known.tolist()}")
     classes = labels[known]

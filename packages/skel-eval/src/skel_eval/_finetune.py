@@ -1,5 +1,6 @@
 """Fine-tuning: an encoder and a linear head trained together, on all labels, on few, or on another set."""
 
+import math
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from itertools import chain
@@ -11,7 +12,7 @@ from attrs import define, field
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from skel_eval._arrays import Array, as_labels, as_tensor, labelled_rows
+from skel_eval._arrays import Array, as_labels, as_tensor, labelled_rows, refuse_nan
 from skel_eval._classes import with_absent_classes
 from skel_eval._finetune_settings import Finetune
 from skel_eval._metrics import accuracy
@@ -104,6 +105,7 @@ def finetune(
     weight, bias = with_absent_classes(model.weight.detach(), model.bias.detach(), present)
     logits = _features(model, test, torch.arange(len(test)), settings) @ weight.T + bias
     train_logits = _features(model, train, known, settings) @ weight.T + bias
+    refuse_nan(logits, "logits of the test clips")
     predictions = logits.argmax(1).cpu()
     return FinetuneResult(
         predictions=predictions.numpy(),
@@ -190,6 +192,11 @@ def _train(
                 optimizer.step()
                 total += loss.detach() * len(rows)
             losses.append(float(total) / sum(sizes))
+            if not math.isfinite(losses[-1]):
+                raise ValueError(
+                    f"training diverged: the loss of epoch {epoch + 1} is {losses[-1]} at "
+                    f"learning rate {settings.learning_rate:g} ({settings.optimizer})"
+                )
     model.eval()
     return tuple(losses)
 

@@ -2,7 +2,15 @@
 
 from attrs import define, field, validators
 
-from skel_eval._settings import ABOVE_0, AT_LEAST_0, AT_LEAST_1, only, refuse_long_warmup, refuse_unused
+from skel_eval._settings import (
+    ABOVE_0,
+    AT_LEAST_0,
+    SHARE,
+    only,
+    refuse_long_warmup,
+    refuse_unused,
+    whole,
+)
 
 _STEP, _COSINE = only(schedule=("step",)), only(schedule=("cosine",))
 
@@ -37,13 +45,13 @@ class Finetune:
         seed: Seed of the head, of the order of the clips, of the augmentation and of dropout.
     """
 
-    epochs: int = field(default=80, validator=AT_LEAST_1)
-    batch_size: int = field(default=64, validator=validators.ge(2))
+    epochs: int = field(default=80, validator=whole(1))
+    batch_size: int = field(default=64, validator=whole(2))
     drop_last: bool = False
     optimizer: str = field(default="sgd", validator=validators.in_(("sgd", "adam", "adamw")))
     learning_rate: float = field(default=0.01, validator=ABOVE_0)
     head_learning_rate: float | None = field(default=None, validator=validators.optional(ABOVE_0))
-    momentum: float = field(default=0.9, validator=AT_LEAST_0, metadata=only(optimizer=("sgd",)))
+    momentum: float = field(default=0.9, validator=SHARE, metadata=only(optimizer=("sgd",)))
     nesterov: bool = field(default=False, metadata=only(optimizer=("sgd",)))
     weight_decay: float = field(default=0.0, validator=AT_LEAST_0)
     schedule: str = field(default="step", validator=validators.in_(("step", "cosine", "constant")))
@@ -51,12 +59,12 @@ class Finetune:
     gamma: float = field(default=0.1, validator=ABOVE_0, metadata=_STEP)
     per_step: bool = field(default=False, metadata=_COSINE)
     min_learning_rate: float = field(default=0.0, validator=AT_LEAST_0, metadata=_COSINE)
-    warmup_epochs: int = field(default=0, validator=AT_LEAST_0)
-    label_smoothing: float = field(default=0.0, validator=[AT_LEAST_0, validators.lt(1)])
+    warmup_epochs: int = field(default=0, validator=whole(0))
+    label_smoothing: float = field(default=0.0, validator=SHARE)
     mode: str = field(default="train", validator=validators.in_(("train", "eval")))
     precision: str = field(default="float32", validator=validators.in_(("float32", "bfloat16")))
     head_std: float = field(default=0.01, validator=AT_LEAST_0)
-    seed: int = 0
+    seed: int = field(default=0, validator=whole(0))
 
     def __attrs_post_init__(self) -> None:
         refuse_unused(self)

@@ -3,9 +3,8 @@
 import math
 
 import torch
-from torch.nn import functional
 
-from skel_eval._arrays import Array, as_features, same_width
+from skel_eval._arrays import Array, as_count, as_features, same_width, unit_rows
 from skel_eval._knn import nearest
 
 
@@ -23,7 +22,7 @@ def feature_health(x: Array) -> dict[str, float]:
         x: Features, (N, D).
     """
     features = as_features(x, "x").double()
-    std = functional.normalize(features).std(0, correction=0).mean()
+    std = unit_rows(features).std(0, correction=0).mean()
     singular = torch.linalg.svdvals(features)
     share = singular / singular.sum().clamp_min(torch.finfo(singular.dtype).tiny)
     entropy = torch.special.entr(share).sum()
@@ -46,7 +45,7 @@ def instance_retrieval(a: Array, b: Array, *, chunk: int = 1024) -> float:
         ValueError: If the shapes differ.
     """
     first, second = _pair(a, b)
-    found = nearest(functional.normalize(first), functional.normalize(second), 1, chunk)[1].squeeze(1)
+    found = nearest(unit_rows(first), unit_rows(second), 1, as_count(chunk, "chunk"))[1].squeeze(1)
     return float((found == torch.arange(len(found), device=found.device)).double().mean())
 
 
@@ -62,7 +61,7 @@ def alignment(a: Array, b: Array) -> float:
         ValueError: If the shapes differ.
     """
     first, second = _pair(a, b)
-    difference = functional.normalize(first) - functional.normalize(second)
+    difference = unit_rows(first) - unit_rows(second)
     return float(difference.square().sum(1).double().mean())
 
 
@@ -80,11 +79,11 @@ def uniformity(x: Array, *, t: float = 2.0, chunk: int = 1024) -> float:
     Raises:
         ValueError: If there is only one row.
     """
-    features = functional.normalize(as_features(x, "x"))
+    features = unit_rows(as_features(x, "x"))
     count = len(features)
     if count < 2:
         raise ValueError(f"uniformity needs at least two rows, got {count}")
-    total = 0.0
+    chunk, total = as_count(chunk, "chunk"), 0.0
     for start in range(0, count, chunk):
         block = features[start : start + chunk]
         potential = torch.exp(2 * t * (block @ features.T - 1))

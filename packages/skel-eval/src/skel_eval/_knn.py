@@ -4,9 +4,8 @@ import numpy as np
 import torch
 from attrs import define, field
 from torch import Tensor
-from torch.nn import functional
 
-from skel_eval._arrays import Array, as_features, as_labels, labelled_rows, same_width
+from skel_eval._arrays import Array, as_count, as_features, as_labels, labelled_rows, same_width, unit_rows
 from skel_eval._blocks import rows_per_block
 
 
@@ -47,8 +46,8 @@ class KnnResult:
 def _vote(
     neighbours: np.ndarray, similarities: np.ndarray, classes: np.ndarray, count: int, temperature: float
 ) -> KnnResult:
-    # softmax is the same vote up to a factor per row, and cannot overflow
-    weights = torch.softmax(torch.from_numpy(similarities) / temperature, 1)
+    # softmax is the same vote up to a factor per row, and cannot overflow; nor can a quotient in float64
+    weights = torch.softmax(torch.from_numpy(similarities).double() / temperature, 1)
     votes = weights.new_zeros(len(weights), count).scatter_add_(1, torch.from_numpy(classes), weights)
     return KnnResult(votes.argmax(1).numpy(), votes.numpy(), neighbours, similarities, classes, temperature)
 
@@ -85,7 +84,9 @@ def knn(
     A neighbour of cosine similarity s votes for its class with weight exp(s / temperature), as in the
     instance discrimination of Wu et al. (2018) and in the published programs of the field; k = 1 is
     the usual protocol. The neighbours of test rows in the train set are the answer of a retrieval, too.
-    For several k, search once with the largest and ask the result for the others: ``result.at(5)``.
+    For several k, search once with the largest and ask the result for the others: ``result.at(5)``. Which of
+    exactly equally similar neighbours come first is left open, as in the published programs; `retrieval`
+    counts such ties against the features.
 
     Args:
         train_x: Features, (N_train, D).
@@ -104,13 +105,13 @@ def knn(
     same_width(train, test, "train_x and test_x")
     labels = as_labels(train_y, len(train), "train_y")
     rows = labelled_rows(labels)
-    if not 1 <= k <= len(rows):
+    if not as_count(k, "k") <= len(rows):
         raise ValueError(f"k must lie in 1..{len(rows)}, the number of labelled train rows, got {k}")
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}")
     device = train.device if device is None else device
-    bank = functional.normalize(train[rows.to(train.device)].to(device))
-    queries = functional.normalize(test.to(device, bank.dtype))
+    bank = unit_rows(train[rows.to(train.device)].to(device))
+    queries = unit_rows(test.to(device, bank.dtype))
     similarities, positions = nearest(queries, bank, k, rows_per_block(len(bank), chunk))
     neighbours = rows[positions.cpu()]
     return _vote(

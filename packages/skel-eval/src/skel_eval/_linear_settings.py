@@ -5,7 +5,15 @@ from collections.abc import Sequence
 
 from attrs import define, field, validators
 
-from skel_eval._settings import ABOVE_0, AT_LEAST_0, AT_LEAST_1, only, refuse_long_warmup, refuse_unused
+from skel_eval._settings import (
+    ABOVE_0,
+    AT_LEAST_0,
+    SHARE,
+    only,
+    refuse_long_warmup,
+    refuse_unused,
+    whole,
+)
 
 TRAINED = ("sgd", "adam")
 
@@ -60,11 +68,11 @@ class LinearProbe:
     strengths: tuple[float, ...] = field(
         default=(1.0, 0.1, 0.01, 1e-3, 1e-4), validator=_strictly_positive, metadata=_LBFGS
     )
-    folds: int = field(default=5, validator=validators.ge(2), metadata=_LBFGS)
+    folds: int = field(default=5, validator=whole(2), metadata=_LBFGS)
     tolerance: float = field(default=1e-5, validator=ABOVE_0, metadata=_LBFGS)
-    max_iter: int = field(default=1000, validator=AT_LEAST_1, metadata=_LBFGS)
-    epochs: int = field(default=100, validator=AT_LEAST_1, metadata=_STEPS)
-    batch_size: int = field(default=128, validator=AT_LEAST_1, metadata=_STEPS)
+    max_iter: int = field(default=1000, validator=whole(1), metadata=_LBFGS)
+    epochs: int = field(default=100, validator=whole(1), metadata=_STEPS)
+    batch_size: int = field(default=128, validator=whole(1), metadata=_STEPS)
     drop_last: bool = field(default=False, metadata=_STEPS)
     learning_rate: float = field(validator=ABOVE_0, metadata=_STEPS)
     schedule: str = field(default="step", validator=validators.in_(("step", "cosine")), metadata=_STEPS)
@@ -72,8 +80,8 @@ class LinearProbe:
     gamma: float = field(default=0.1, validator=ABOVE_0, metadata=_STEP)
     per_step: bool = field(default=False, metadata=_COSINE)
     min_learning_rate: float = field(default=0.0, validator=AT_LEAST_0, metadata=_COSINE)
-    warmup_epochs: int = field(default=0, validator=AT_LEAST_0, metadata=_STEPS)
-    momentum: float = field(default=0.9, validator=AT_LEAST_0, metadata=only(solver=("sgd",)))
+    warmup_epochs: int = field(default=0, validator=whole(0), metadata=_STEPS)
+    momentum: float = field(default=0.9, validator=SHARE, metadata=only(solver=("sgd",)))
     nesterov: bool = field(default=False, metadata=only(solver=("sgd",)))
     weight_decay: float = field(default=0.0, validator=AT_LEAST_0, metadata=_STEPS)
     batch_norm: bool = field(default=False, metadata=_STEPS)
@@ -83,7 +91,7 @@ class LinearProbe:
     init_std: float = field(
         default=0.02, validator=AT_LEAST_0, metadata=only(solver=TRAINED, init=("normal",))
     )
-    seed: int = field(default=0, metadata=_STEPS)
+    seed: int = field(default=0, validator=whole(0), metadata=_STEPS)
 
     @learning_rate.default
     def _learning_rate_of_solver(self) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skel_eval._arrays import Array, as_labels, as_tensor
+from skel_eval._arrays import Array, as_labels, as_tensor, refuse_nan
 
 
 def accuracy(predictions: Array, labels: Array) -> float:
@@ -17,8 +17,8 @@ def accuracy(predictions: Array, labels: Array) -> float:
         predictions: Classes, (N,).
         labels: Classes, (N,); negative means unlabelled.
     """
-    truth = as_labels(labels, len(labels), "labels")
-    guess = as_labels(predictions, len(labels), "predictions")
+    truth = as_labels(labels, None, "labels")
+    guess = as_labels(predictions, len(truth), "predictions")
     known = truth >= 0
     return float((guess == truth)[known].double().mean())
 
@@ -32,13 +32,14 @@ def top_k_accuracy(logits: Array, labels: Array, k: int = 5) -> float:
         k: How many guesses are allowed.
 
     Raises:
-        ValueError: If there are fewer than `k` classes.
+        ValueError: If there are fewer than `k` classes, or a logit is NaN.
     """
     scores = as_tensor(logits, "logits")
     if scores.ndim != 2 or not 1 <= k <= scores.shape[1]:
         raise ValueError(
             f"logits must have shape (N, classes) with classes >= k = {k}, got {tuple(scores.shape)}"
         )
+    refuse_nan(scores, "logits")
     truth = as_labels(labels, len(scores), "labels")
     known = truth >= 0
     hits = (scores.topk(k).indices.cpu() == truth[:, None]).any(1)
@@ -56,8 +57,8 @@ def confusion_matrix(labels: Array, predictions: Array, classes: int | None = No
     Raises:
         ValueError: If a class is `classes` or larger, or a prediction is negative.
     """
-    truth = as_labels(labels, len(labels), "labels")
-    guess = as_labels(predictions, len(labels), "predictions")
+    truth = as_labels(labels, None, "labels")
+    guess = as_labels(predictions, len(truth), "predictions")
     known = truth >= 0
     truth, guess = truth[known], guess[known]
     pairs = torch.cat([truth, guess])

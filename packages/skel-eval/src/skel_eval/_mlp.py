@@ -4,13 +4,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import define, field, validators
+from attrs import define, field
 from torch import nn
 
 from skel_eval._arrays import Array
 from skel_eval._finetune import finetune
 from skel_eval._finetune_settings import Finetune
-from skel_eval._settings import ABOVE_0, AT_LEAST_0, AT_LEAST_1
+from skel_eval._settings import (
+    ABOVE_0,
+    AT_LEAST_0,
+    SHARE,
+    whole,
+)
 from skel_eval._standardise import column_statistics
 from skel_eval._task import task_of
 
@@ -30,14 +35,14 @@ class MlpProbe:
         seed: Seed of the initial weights, of the order of the rows and of dropout.
     """
 
-    width: int = field(default=512, validator=AT_LEAST_1)
+    width: int = field(default=512, validator=whole(1))
     batch_norm: bool = True
-    dropout: float = field(default=0.0, validator=[AT_LEAST_0, validators.lt(1)])
-    epochs: int = field(default=50, validator=AT_LEAST_1)
-    batch_size: int = field(default=256, validator=validators.ge(2))
+    dropout: float = field(default=0.0, validator=SHARE)
+    epochs: int = field(default=50, validator=whole(1))
+    batch_size: int = field(default=256, validator=whole(2))
     learning_rate: float = field(default=1e-3, validator=ABOVE_0)
     weight_decay: float = field(default=0.05, validator=AT_LEAST_0)
-    seed: int = 0
+    seed: int = field(default=0, validator=whole(0))
 
 
 @define(frozen=True, eq=False)

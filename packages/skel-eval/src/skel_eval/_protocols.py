@@ -1,7 +1,8 @@
 """Every protocol by name, on features that come with their split: one call, one set of scores."""
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from attrs import asdict, define, evolve, field
@@ -10,13 +11,15 @@ from skel_eval._calibration import calibration
 from skel_eval._clustering import clustering
 from skel_eval._feature_set import FeatureSet
 from skel_eval._few_shot import few_shot
-from skel_eval._fuse import fuse, side_by_side
+from skel_eval._fuse import fuse, fusion_weights, side_by_side
 from skel_eval._knn import knn
 from skel_eval._linear import linear_probe
 from skel_eval._linear_settings import LinearProbe
 from skel_eval._metrics import accuracy, confusion_matrix, per_class_accuracy
 from skel_eval._mlp import MlpProbe, mlp_probe
-from skel_eval._retrieval import retrieval
+from skel_eval._retrieval import RetrievalResult, retrieval
+
+Settings = TypeVar("Settings")
 
 
 @define(frozen=True, eq=False)
@@ -52,8 +55,10 @@ def evaluate_features(
     - ``linear``: `LinearProbe` as ``settings``; the headline is the accuracy.
     - ``mlp``: `MlpProbe` as ``settings``; the accuracy.
     - ``knn``: ``k``, ``temperature``; the accuracy.
-    - ``retrieval``: ``ks``; the recall at the first k.
-    - ``few-shot``: ``ways``, ``shots``, ``queries``, ``episodes``, ``seed``; the accuracy.
+    - ``retrieval``: ``ks``, by default those of 1, 5 and 10 that the gallery has; the recall at the first k.
+      Queries whose class the gallery lacks do not count; the settings say how many.
+    - ``few-shot``: ``ways``, ``shots``, ``queries``, ``episodes``, ``seed``, ``by_group``; the accuracy. With
+      ``by_group`` no query of a class comes from a group of its known clips.
     - ``clustering``: ``clusters``, ``seed``, ``restarts``; the normalised mutual information.
 
     Training rows are what probes are trained on, where nearest neighbours are looked for, and the gallery of
@@ -63,14 +68,15 @@ def evaluate_features(
         features: The features; or those of several encoders for the same rows, which are fused: linear and
             mlp add their logits, the others their cosine similarities.
         protocol: One of these names.
-        weights: Of several encoders; None for equal ones.
+        weights: One number >= 0 for each encoder; None for equal ones. The calibration error of fused
+            logits is that of their weighted mean.
         device: Where to compute.
         options: Those of the protocol.
 
     Raises:
-        ValueError: If there is no such protocol, the sets do not have the same rows, or no test row has a
-            label.
-        TypeError: If the protocol has no such option.
+        ValueError: If there is no such protocol, no set or sets of other rows, no test row has a label,
+            weights do not match the sets, or an option is out of range.
+        TypeError: If the protocol has no such option, or its settings are of another class.
     """
     if protocol not in _RUN:
         raise ValueError(f"no protocol {protocol!r}; there are {', '.join(_RUN)}")
@@ -78,7 +84,13 @@ def evaluate_features(
     for one in sets:
         if not (one.labels[one.test] >= 0).any():
             raise ValueError(f"none of {len(one.test)} test rows has a label")
+    if not sets:
+        raise ValueError("expected one set of features or more, got none")
     run = _RUN[protocol]
+    allowed = [name for name in inspect.signature(run).parameters if name not in ("features", "device")]
+    if unknown := [name for name in options if name not in allowed]:
+        raise TypeError(f"protocol {protocol!r} has no option {unknown[0]!r}; there are {', '.join(allowed)}")
+    factors = fusion_weights(weights, len(sets))
     if len(sets) == 1:
         return run(sets[0], device=device, **options)
     first = _same_rows(sets)
@@ -88,13 +100,14 @@ def evaluate_features(
     outcomes = [run(one, device=device, **options) for one in sets]
     logits = fuse([_of(outcome) for outcome in outcomes], weights)
     settings = {key: [one.settings[key] for one in outcomes] for key in outcomes[0].settings}
-    return _classified(first, logits.argmax(1), logits, settings)
+    # as a mean: a sum is surer than each of the streams, the more so the larger the weights
+    return _classified(first, logits.argmax(1), logits / sum(factors), settings)
 
 
 def _linear(
     features: FeatureSet, *, settings: LinearProbe | None = None, device: str | None = None
 ) -> Outcome:
-    settings = settings or LinearProbe()
+    settings = _of_class(settings, LinearProbe)
     probe = linear_probe(*_arrays(features), settings=settings, groups=features.train_groups, device=device)
     used: dict[str, Any] = {"solver": settings.solver, "regularisation": probe.strength}
     if settings.solver != "lbfgs":
@@ -103,7 +116,7 @@ def _linear(
 
 
 def _mlp(features: FeatureSet, *, settings: MlpProbe | None = None, device: str | None = None) -> Outcome:
-    settings = settings or MlpProbe()
+    settings = _of_class(settings, MlpProbe)
     probe = mlp_probe(*_arrays(features), settings=settings, device=device)
     return _classified(features, probe.predictions, probe.logits, asdict(settings))
 
@@ -114,17 +127,25 @@ def _knn(features: FeatureSet, *, k: int = 1, temperature: float = 0.1, device: 
     return _classified(features, found.predictions, None, {"k": k, "temperature": temperature})
 
 
-def _retrieval(features: FeatureSet, *, ks: Sequence[int] = (1, 5, 10), device: str | None = None) -> Outcome:
-    def scores(rows: np.ndarray) -> dict[str, float]:
-        x, y = features.features, features.labels
-        found = retrieval(x[features.train], y[features.train], x[rows], y[rows], ks=ks, device=device)
-        recall = {f"recall_at_{k}": value for k, value in found.recall.items()}
-        return recall | {"mean_average_precision": found.mean_average_precision}
+def _retrieval(
+    features: FeatureSet, *, ks: Sequence[int] | None = None, device: str | None = None
+) -> Outcome:
+    x, y, train = features.features, features.labels, features.train
+    if ks is None:
+        size = int((y[train] >= 0).sum())
+        ks = [k for k in (1, 5, 10) if k <= size]
 
-    every = scores(features.test)
+    def search(rows: np.ndarray) -> RetrievalResult:
+        return retrieval(x[train], y[train], x[rows], y[rows], ks=ks, device=device)
+
+    every = search(features.test)
+    scores = {f"recall_at_{k}": value for k, value in every.recall.items()}
+    scores["mean_average_precision"] = every.mean_average_precision
     kept = np.setdiff1d(features.test, features.copies)
-    apart = len(features.copies) and len(kept)
-    return Outcome(every, next(iter(scores(kept).values())) if apart else None, {"ks": list(ks)})
+    kept = kept[np.isin(y[kept], y[train]) & (y[kept] >= 0)]
+    apart = next(iter(search(kept).recall.values())) if len(features.copies) and len(kept) else None
+    settings = {"ks": list(every.recall), "queries": every.queries, "without_match": every.without_match}
+    return Outcome(scores, apart, settings)
 
 
 def _few_shot(
@@ -132,12 +153,16 @@ def _few_shot(
     *,
     ways: int = 5,
     shots: int = 1,
-    queries: int = 15,
+    queries: int = 5,
     episodes: int = 1000,
     seed: int = 0,
+    by_group: bool = False,
     device: str | None = None,
 ) -> Outcome:
     x, y = features.features[features.test], features.labels[features.test]
+    if by_group and features.groups is None:
+        raise ValueError("by_group needs features with groups")
+    groups = np.asarray(features.groups)[features.test] if by_group else None
     used: dict[str, Any] = {
         "ways": ways,
         "shots": shots,
@@ -145,8 +170,9 @@ def _few_shot(
         "episodes": episodes,
         "seed": seed,
     }
-    found = few_shot(x, y, **used, device=device)
-    return Outcome({"accuracy": found.accuracy, "margin": found.margin}, settings=used)
+    found = few_shot(x, y, **used, groups=groups, device=device)
+    scores = {"accuracy": found.accuracy, "margin": found.margin}
+    return Outcome(scores, settings=used | {"by_group": by_group})
 
 
 def _clustering(
@@ -159,7 +185,8 @@ def _clustering(
 ) -> Outcome:
     x, y = features.features[features.test], features.labels[features.test]
     found = clustering(x, y, clusters=clusters, seed=seed, restarts=restarts)
-    used = {"clusters": int(found.clusters.max()) + 1, "seed": seed, "restarts": restarts}
+    asked = len(np.unique(y[y >= 0])) if clusters is None else clusters
+    used = {"clusters": asked, "seed": seed, "restarts": restarts}
     return Outcome({"nmi": found.nmi, "ari": found.ari, "accuracy": found.accuracy}, settings=used)
 
 
@@ -189,9 +216,19 @@ def _classified(
     scores = {"accuracy": accuracy(predictions, truth), "mean_class_accuracy": float(np.nanmean(by_class))}
     if logits is not None:
         scores["calibration_error"] = calibration(logits, truth).expected_error
-    kept = ~np.isin(features.test, features.copies)
-    apart = accuracy(predictions[kept], truth[kept]) if kept.any() and not kept.all() else None
+    copies = np.isin(features.test, features.copies)
+    kept = ~copies & (truth >= 0)
+    apart = accuracy(predictions[kept], truth[kept]) if kept.any() and copies.any() else None
     return Outcome(scores, apart, settings, predictions, logits)
+
+
+def _of_class(settings: Settings | None, wanted: type[Settings]) -> Settings:
+    """The settings of a protocol, or its defaults."""
+    if settings is None:
+        return wanted()
+    if not isinstance(settings, wanted):
+        raise TypeError(f"settings must be a {wanted.__name__}, got a {type(settings).__name__}")
+    return settings
 
 
 def _same_rows(sets: Sequence[FeatureSet]) -> FeatureSet:

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from attrs import define, field
 from torch import Tensor
-from torch.nn import functional
 
-from skel_eval._arrays import Array, as_features, as_labels, same_width
+from skel_eval._arrays import Array, as_count, as_features, as_labels, same_width, unit_rows
 from skel_eval._blocks import rows_per_block
 
 
@@ -82,12 +81,13 @@ def retrieval(
     order = torch.argsort(labels, stable=True)
     order = order[labels[order] >= 0]  # the gallery, one class after the other
     size = len(order) - alone
-    if not ks or not all(1 <= k <= size for k in ks):
-        raise ValueError(f"each of ks must lie in 1..{size}, the size of the gallery, got {tuple(ks)}")
+    ks = tuple(as_count(k, "each of ks") for k in ks)
+    if not ks or max(ks) > size:
+        raise ValueError(f"each of ks must lie in 1..{size}, the size of the gallery, got {ks}")
     # Equal rows share one similarity: computed apart they may differ in the last digit, by where they stand.
     bank, column = torch.unique(gallery[order.to(gallery.device)].to(device), dim=0, return_inverse=True)
-    bank = functional.normalize(bank)
-    query = functional.normalize(query.to(device, bank.dtype))
+    bank = unit_rows(bank)
+    query = unit_rows(query.to(device, bank.dtype))
     step = rows_per_block(len(column), chunk)
     labels = labels[order]
     average = torch.full((len(query),), torch.nan, dtype=torch.float64)

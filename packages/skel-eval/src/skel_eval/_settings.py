@@ -1,13 +1,40 @@
 """Checks that classes of settings share."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
-from attrs import Factory, fields, validators
+from attrs import Factory, fields
 
-# validators.ge(0) is one for int only, to a type checker
-AT_LEAST_0: Any = validators.ge(0)
-AT_LEAST_1: Any = validators.ge(1)
-ABOVE_0: Any = validators.gt(0)
+from skel_eval._arrays import as_count
+
+
+def whole(least: int) -> Callable[[Any, Any, Any], None]:
+    """A validator: a whole number of at least this size."""
+
+    def check(_: Any, attribute: Any, value: Any) -> None:
+        as_count(value, attribute.name, least)
+
+    return check
+
+
+def number(
+    *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf
+) -> Callable[..., None]:
+    """A validator: a finite number in these bounds."""
+
+    def check(_: Any, attribute: Any, value: Any) -> None:
+        if not (above < value < below and least <= value):
+            bounds = [f"above {above:g}"] * (above > -math.inf) + [f"at least {least:g}"] * (
+                least > -math.inf
+            )
+            bounds += [f"below {below:g}"] * (below < math.inf)
+            raise ValueError(f"{attribute.name} must be finite, {' and '.join(bounds)}, got {value!r}")
+
+    return check
+
+
+AT_LEAST_0, ABOVE_0, SHARE = number(least=0), number(above=0), number(least=0, below=1)
 
 
 def only(**conditions: tuple[str, ...]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def fit_sgd(x: Tensor, y: Tensor, settings: LinearProbe) -> tuple[Tensor, Tensor
         Weight (classes, D) and bias (classes,); a class without rows has bias -inf.
 
     Raises:
-        ValueError: If there is one row and batch_norm is set.
+        ValueError: If there is one row and batch_norm is set, or the training diverges.
     """
     if settings.batch_norm and len(x) == 1:
         raise ValueError("batch_norm needs at least 2 labelled train rows, got 1")
@@ -65,6 +65,11 @@ def fit_sgd(x: Tensor, y: Tensor, settings: LinearProbe) -> tuple[Tensor, Tensor
             error = (batch @ weight.T).softmax(1).scatter_add_(1, wanted[step], minus_one[: len(rows)])
             gradient = torch.addmm(weight, error.T, batch, beta=settings.weight_decay, alpha=1 / len(rows))
             update(weight, gradient, learning_rate_at(settings, epoch, step, len(sizes)))
+    if not bool(torch.isfinite(weight).all()):
+        raise ValueError(
+            f"training diverged: after {settings.epochs} epochs of {settings.solver} at learning rate "
+            f"{settings.learning_rate:g}, on features up to {float(x.abs().max()):g}, weights are not finite"
+        )
     weight, bias = weight[:, :-1], weight[:, -1]
     if settings.batch_norm:
         weight = weight * (var + _NORM_EPS).rsqrt()

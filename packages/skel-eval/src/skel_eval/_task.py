@@ -13,6 +13,7 @@ from skel_eval._arrays import (
     as_labels,
     as_tensor,
     labelled_rows,
+    refuse_nan,
     same_width,
 )
 from skel_eval._metrics import accuracy
@@ -68,8 +69,13 @@ class Task:
         strength: float | None = None,
         held_out: tuple[tuple[float, float], ...] = (),
     ) -> ProbeResult:
-        """Apply a classifier, (classes, D) and (classes,), and count."""
+        """Apply a classifier, (classes, D) and (classes,), and count.
+
+        Raises:
+            ValueError: If a logit is NaN, as after a training that diverged.
+        """
         logits = (self.test @ weight.T + bias).cpu()
+        refuse_nan(logits, "logits")
         predictions = logits.argmax(1)
         train_predictions = (self.train @ weight.T + bias).argmax(1).cpu()
         return ProbeResult(
