@@ -279,9 +279,7 @@ def tell(evaluation: Any, run: Path, common: Common) -> None:
         if seen := evaluation.result["test_clips_seen_in_pretraining"]:
             note(f"{seen} of these test clips were seen in pretraining, without their labels")
         elif seen is None:
-            note(
-                "whether test clips were seen in pretraining is not known: its store is not at hand as it was"
-            )
+            note("test clips seen in pretraining cannot be told: joints were converted, or its store is gone")
         note(f"report: {file}")
 
 
