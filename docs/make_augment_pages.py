@@ -1,4 +1,4 @@
-"""Draws the pictures of augment.md: what each augmentation does to a clip.
+"""Draws the pictures of the pages below augment/: what each augmentation does to a clip.
 
 python docs/make_augment_pages.py [STORE CLIP PARTNER]
 
