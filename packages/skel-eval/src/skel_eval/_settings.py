@@ -25,10 +25,8 @@ def number(
 
     def check(_: Any, attribute: Any, value: Any) -> None:
         if not (above < value < below and least <= value):
-            bounds = [f"above {above:g}"] * (above > -math.inf) + [f"at least {least:g}"] * (
-                least > -math.inf
-            )
-            bounds += [f"below {below:g}"] * (below < math.inf)
+            limits = (("above", above), ("at least", least), ("below", below))
+            bounds = [f"{word} {limit:g}" for word, limit in limits if math.isfinite(limit)]
             raise ValueError(f"{attribute.name} must be finite, {' and '.join(bounds)}, got {value!r}")
 
     return check
