@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from skel_augment import ClipShape
@@ -81,7 +82,8 @@ def built(name: str, layout: str = "ntu-25", bodies: int = 2) -> tuple[nn.Module
 def size(name: str) -> dict[str, float]:
     """Parameters, and multiplications and additions for one clip of two bodies."""
     encoder, clips = built(name)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    # fused attention is counted by some releases of PyTorch and not by others
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
         encoder.eval()(clips[:2])
     return {
         "frames": clips.shape[2],
