@@ -62,16 +62,14 @@ SUPPORTED = sorted(
 PYTHONS = [python for python in SUPPORTED if works(python)]
 if not PYTHONS:
     raise SystemExit(f"none of Python {', '.join(SUPPORTED)} was found")
-NEEDED = {"skel-data": "utd-mhad"}
-"""Extras without which a package's tests say little."""
-WANTED = NEEDED | {"skel-encoders": "onnx", "skel-recipes": "parquet"}
+EXTRAS = {"skel-encoders": "onnx", "skel-recipes": "parquet"}
 """Those of which some tests make use; alone, packages are tested without."""
 ALL = [str(FOLDERS[name] / "tests") for name in FOLDERS]
 
 nox.options.sessions = ["lint", "typing", "tests", "together", "wheels", "minimums", "docs"]
 
 
-def editables(names, extras=NEEDED):
+def editables(names, extras=()):
     """Install arguments for packages in place."""
     arguments = []
     for name in sorted(names):
@@ -100,7 +98,7 @@ def tests(session, package):
 @nox.session(python=PYTHONS[0])
 def together(session):
     """All packages in one environment, with coverage."""
-    session.install(*editables(FOLDERS, WANTED), *GROUPS["test"])
+    session.install(*editables(FOLDERS, EXTRAS), *GROUPS["test"])
     pytest(session, *ALL, "tests", "--cov", "--cov-report=term:skip-covered", *PARALLEL)
 
 
@@ -123,7 +121,7 @@ def wheels(session):
 @nox.session(python=PYTHONS[0])
 def minimums(session):
     """The torch-free package with the oldest releases that its metadata allow."""
-    session.install("--resolution=lowest-direct", "-e", f"{FOLDERS[TORCH_FREE]}[utd-mhad]", *GROUPS["test"])
+    session.install("--resolution=lowest-direct", "-e", str(FOLDERS[TORCH_FREE]), *GROUPS["test"])
     pytest(session, str(FOLDERS[TORCH_FREE]))
 
 

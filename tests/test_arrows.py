@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Package: (siblings it may import, what it must not import when it is imported)
 ARROWS = {
-    "skel-data": (set(), {"torch", "scipy"}),
+    "skel-data": (set(), {"torch"}),
     "skel-augment": ({"skel-data"}, {"timm", "scipy"}),
     "skel-encoders": ({"skel-data"}, {"timm", "scipy"}),
     "skel-ssl-objectives": (set(), {"timm", "scipy"}),

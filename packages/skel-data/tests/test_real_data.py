@@ -23,7 +23,6 @@ def load(tmp_path):
 
 
 def test_utd_mhad(load):
-    pytest.importorskip("scipy")
     store = load("utd-mhad", "utd-mhad/utd-mhad_skeleton.tar.xz")
     assert (len(store), store.bad_files) == (861, ())
     assert (store.lengths.min(), np.median(store.lengths), store.lengths.max()) == (41, 67, 125)

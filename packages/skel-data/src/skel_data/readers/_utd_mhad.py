@@ -1,11 +1,11 @@
 """UTD-MHAD (Chen, Jafari, Kehtarnavaz, ICIP 2015): one MATLAB file a clip, ``a1_s1_t1_skeleton.mat``."""
 
-import io
 import re
 from collections.abc import Iterator
 
 from skel_data._clip import BadFile, Clip
 from skel_data._source import Source
+from skel_data.readers._matlab import read_matrix
 from skel_data.readers._reader import Reader, Work, check_joints, find_each
 
 _NAME = re.compile(r"a([1-9]\d?)_s([1-9]\d?)_t([1-9]\d?)_skeleton")
@@ -27,7 +27,6 @@ def parse(name: str, data: bytes) -> Clip:
 
     Raises:
         ValueError: With the reason, if it is not a recording of this set.
-        ImportError: If scipy is missing.
     """
     match = _NAME.fullmatch(name)
     if match is None:
@@ -35,21 +34,9 @@ def parse(name: str, data: bytes) -> Clip:
     action, subject, trial = map(int, match.groups())
     if action > len(_CLASSES):
         raise ValueError(f"action a{action}, the set has a1 to a{len(_CLASSES)}")
-    try:
-        from scipy.io import loadmat
-    except ImportError as error:
-        raise ImportError("UTD-MHAD files need scipy: install skel-data[utd-mhad]") from error
-    try:
-        content = loadmat(io.BytesIO(data), variable_names=["d_skel"])
-    except Exception as error:  # scipy raises whatever the bytes lead it to
-        raise ValueError(f"not a readable MATLAB file: {error}") from error
-    if "d_skel" not in content:
-        raise ValueError("no variable d_skel")
-    skeleton = content["d_skel"]
-    if skeleton.ndim != 3 or skeleton.shape[:2] != (20, 3) or skeleton.dtype.kind not in "fiu":
-        raise ValueError(
-            f"d_skel is {skeleton.dtype} of shape {skeleton.shape}, expected numbers (20, 3, frames)"
-        )
+    skeleton = read_matrix(data, "d_skel")
+    if skeleton.ndim != 3 or skeleton.shape[:2] != (20, 3):
+        raise ValueError(f"d_skel has shape {skeleton.shape}, expected (20, 3, frames)")
     positions = skeleton.transpose(2, 0, 1)[:, None]
     check_joints(positions, 20, 3)
     return Clip(positions, name, label=action - 1, subject=subject, replication=trial)
