@@ -151,7 +151,8 @@ def test_main_job(capsys, tmp_path):
     status, output = skel(capsys, "eval", "fuse", run, run, store, "--weights", "0.6", "0.4", "--json")
     assert status == 0
     assert json.loads(output.out)["settings"]["weights"] == [0.6, 0.4]
-    status, output = skel(capsys, "eval", "knn", run, store, "--k", "3")
+    status, output = skel(capsys, "eval", "knn", run, store, "--k", "3", "--tag", "three")
+    assert [json.loads(file.read_text())["tag"] for file in (run / "eval").glob("*-knn3*.json")] == ["three"]
     assert "untrained encoder" in output.out
     assert skel(capsys, "show", store, "--clip", "2", "--out", tmp_path / "clip.html")[0] == 0
     assert "as recorded" in (tmp_path / "clip.html").read_text()
@@ -237,6 +238,7 @@ def test_demo(capsys, tmp_path):
         (["pretrain", "compact", "no.store", "--out", "run", "--data.stream", "bones"], "joined by +"),
         (["show", "no.store"], "no store at no.store"),
         (["eval", "linear", "no.npz"], "no features at no.npz"),
+        (["eval", "linear", "no.npz", "--tag", "x"], "takes no --tag"),
         (["eval", "linear", "no", "no.store", "--published", "svm"], "no published protocol is called 'svm'"),
         (["eval", "finetune", "no", "no.store", "--published", "aimclr"], "has no fine-tuning"),
         (["eval", "finetune", "no", "no.store", "--view", "my.view"], "no run at no"),

@@ -143,6 +143,16 @@ def test_every_evaluation_stands_in_the_report_once(store, tmp_path, tiny):
     assert "linear probe, short, " in text
 
 
+def test_a_tag_keeps_results_apart_and_is_part_of_a_name(store, run):
+    for tag in ("", "again"):
+        assert robustness(run, store, tag=tag).result["tag"] == tag
+    names = {file.stem.partition("-robustness")[2] for file in (run.path / "eval").glob("*-robustness*.json")}
+    assert {"", "-again"} <= names
+    for apply in (evaluate, tune, robustness):
+        with pytest.raises(ValueError, match="tag has letters"):
+            apply(run, store, tag="../elsewhere")
+
+
 def test_settings_of_a_trained_probe_are_kept(run, store):
     settings = LinearProbe(solver="sgd", epochs=2, milestones=(1,))
     result = evaluate(run, store, "linear", settings=settings, tag="short").result

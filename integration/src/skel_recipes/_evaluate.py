@@ -56,7 +56,7 @@ def evaluate(
     started = time.perf_counter()
     runs = [run] if isinstance(run, Run) else list(run)
     members = members_of(runs, stream=stream, weights=weights)
-    trial = Trial.of(members, store, split=split, device=device, convert=convert)
+    trial = Trial.of(members, store, split=split, device=device, convert=convert, tag=tag)
     where = str(trial.device)
     sets = trial.feature_sets()
     ours = evaluate_features(sets, protocol, weights=trial.weights, device=where, **options)
@@ -77,7 +77,6 @@ def evaluate(
         settings=ours.settings,
         seconds=time.perf_counter() - started,
         variant=_variant(protocol, ours.settings),
-        tag=tag,
         features=side_by_side([one.features for one in sets], trial.weights),
         predictions=ours.predictions,
         logits=ours.logits,

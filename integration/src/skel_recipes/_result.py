@@ -84,7 +84,6 @@ def finish(
     settings: Mapping[str, Any],
     seconds: float,
     variant: str = "",
-    tag: str = "",
     train_clips: int | None = None,
     features: Floats,
     predictions: Ints | None = None,
@@ -101,7 +100,6 @@ def finish(
         settings: What the protocol was run with, and what it chose.
         seconds: How long it took.
         variant: What tells this result from others of the protocol, such as the k of k-NN.
-        tag: What else does, in the user's words.
         train_clips: Training clips that were used; all of the split if None.
         features: Of all clips.
         predictions: Of the test clips, (N_test,); or of several trainings (repeats, N_test), of which the
@@ -112,7 +110,7 @@ def finish(
     store, split, members = trial.store, trial.split, trial.members
     result = {
         "protocol": protocol,
-        "tag": tag,
+        "tag": trial.tag,
         "dataset": store.dataset,
         "store": store.hash,
         "split": split.name,
@@ -132,7 +130,7 @@ def finish(
         "seconds": round(seconds, 2),
         **(more or {}),
     }
-    file = _file(trial, protocol, variant + (f"-{tag}" if tag else ""))
+    file = _file(trial, protocol, variant + (f"-{trial.tag}" if trial.tag else ""))
     if predictions is not None:
         _write_predictions(file.with_suffix(".npz"), trial, predictions, logits)
     text = json.dumps(result, indent=1)

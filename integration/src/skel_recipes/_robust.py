@@ -26,6 +26,7 @@ def robustness(
     convert: bool = False,
     seed: int = 0,
     device: str = "auto",
+    tag: str = "",
 ) -> Evaluation:
     """Accuracy of linear probes on test recordings with faults; the probes have seen good recordings only.
 
@@ -41,6 +42,7 @@ def robustness(
         convert: Bring recordings with other joints to those of the run.
         seed: Decides the faults.
         device: Where features are computed.
+        tag: What tells this result from others of the same protocol in the run's folder.
 
     Returns:
         The result; the headline is the mean accuracy over all faults. ``accuracy`` is that without faults,
@@ -51,7 +53,7 @@ def robustness(
     """
     started = time.perf_counter()
     trial = Trial.of(
-        members_of([run], stream=stream_name), store, split=split, device=device, convert=convert
+        members_of([run], stream=stream_name), store, split=split, device=device, convert=convert, tag=tag
     )
     judges = {
         "trained": _encoder_judge(trial, trained=True),

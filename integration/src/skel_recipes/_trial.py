@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +59,7 @@ class Trial:
         split: Its training clips all have a label.
         device: Where to compute.
         converted: Whether the recordings had other joints.
+        tag: What tells results of this trial from others of the same protocol, in the user's words.
     """
 
     members: tuple[Member, ...]
@@ -65,6 +67,7 @@ class Trial:
     split: Split
     device: torch.device
     converted: bool = False
+    tag: str = ""
 
     @classmethod
     def of(
@@ -75,6 +78,7 @@ class Trial:
         split: str | None = None,
         device: str = "auto",
         convert: bool = False,
+        tag: str = "",
     ) -> "Trial":
         """Check that all goes together.
 
@@ -84,10 +88,14 @@ class Trial:
             split: The split; by default the one that was pretrained on, or the store's own default.
             device: Where to compute.
             convert: Bring recordings with other joints to those of the runs, by the names of the joints.
+            tag: What tells results from others of the same protocol.
 
         Raises:
-            ValueError: If the joints differ, or the split has no labelled clips.
+            ValueError: If the joints differ, the split has no labelled clips, or the tag cannot be part of a
+                file's name.
         """
+        if not re.fullmatch(r"[\w.+-]*", tag):
+            raise ValueError(f"a tag has letters, digits and . + - _ only, got {tag!r}")
         first, given = members[0].run, store
         for member in members:
             if _joints(member.run.layout) != _joints(first.layout):
@@ -104,7 +112,7 @@ class Trial:
                 f"and {len(chosen.test)} test clips"
             )
         converted = store is not given
-        return cls(tuple(members), store, evolve(chosen, train=train), pick_device(device), converted)
+        return cls(tuple(members), store, evolve(chosen, train=train), pick_device(device), converted, tag)
 
     @property
     def run(self) -> Run:

@@ -67,7 +67,7 @@ def tune(
     started = time.perf_counter()
     settings = settings or Finetune()
     members = members_of([run], stream=stream_name)
-    trial = Trial.of(members, store, split=split, device=device, convert=convert)
+    trial = Trial.of(members, store, split=split, device=device, convert=convert, tag=tag)
     labels, train = trial.store.labels, trial.split.train
     seeds = range(settings.seed, settings.seed + repeats)
     subsets = [
@@ -106,7 +106,6 @@ def tune(
         settings=used,
         seconds=time.perf_counter() - started,
         variant=f"-{100 * fraction:g}{'' if balanced else '-uniform'}" if fraction < 1 else "",
-        tag=tag,
         train_clips=len(subsets[0]),
         features=side_by_side([one.features for one in trial.feature_sets()], trial.weights),
         predictions=np.stack([logits.argmax(1) for logits in found[True]]),

@@ -21,6 +21,7 @@ class Common:
         split: The split; by default the one that was pretrained on, or the store's own.
         convert: Bring recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
+        tag: What tells this result from others of the same protocol, which it would replace.
         json: Print JSON.
     """
 
@@ -28,6 +29,7 @@ class Common:
     split: str | None = None
     convert: bool = False
     device: str = "auto"
+    tag: str = ""
     json: bool = False
 
 
@@ -209,6 +211,7 @@ def eval_robust(
         convert=common.convert,
         seed=seed,
         device=common.device,
+        tag=common.tag,
     )
     tell(evaluation, run, common)
 
@@ -233,7 +236,7 @@ def _frozen(
         split=common.split,
         convert=common.convert,
         device=common.device,
-        tag=tag,
+        tag=common.tag or tag,
         **options,
     )
     tell(evaluation, runs[0], common)
@@ -244,10 +247,14 @@ def _foreign(file: Path, store: Path | None, protocol: str, common: Common, **op
     if store is not None:
         raise ValueError(f"{file} has its own labels and split: it takes no store, got {store}")
     given = [
-        name for name in ("stream", "split", "convert") if getattr(common, name) != getattr(COMMON, name)
+        name
+        for name in ("stream", "split", "convert", "tag")
+        if getattr(common, name) != getattr(COMMON, name)
     ]
     if given:
-        raise ValueError(f"{file} has its own labels and split: it takes no --{', --'.join(given)}")
+        raise ValueError(
+            f"{file} has its own labels and split, and nothing is kept: it takes no --{', --'.join(given)}"
+        )
     from skel_eval import FeatureSet, evaluate_features
     from skel_recipes._device import pick_device
 

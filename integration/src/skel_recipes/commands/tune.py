@@ -132,7 +132,7 @@ def _tune(
         split=common.split,
         convert=convert or common.convert,
         device=common.device,
-        tag=training.published or "",
+        tag=common.tag or training.published or "",
         **options,
     )
     tell(evaluation, run, common)
