@@ -49,8 +49,8 @@ def evaluate(
         The result; it is also written to ``eval/`` in the (first) run.
 
     Raises:
-        ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, or the
-            weights do not match the encoders.
+        ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, the
+            weights do not match the encoders, or the tag cannot be part of a file's name.
         TypeError: If the protocol has no such option.
     """
     started = time.perf_counter()

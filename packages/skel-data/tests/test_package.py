@@ -12,7 +12,7 @@ def test_every_public_name_exists():
         assert getattr(skel_data, name) is not None
 
 
-def test_import_loads_no_torch():
+def test_import_is_light():
     code = "import sys, skel_data; print(sorted({'torch', 'scipy', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
