@@ -14,7 +14,7 @@ import torch
 from attrs import evolve, fields
 
 import skel_augment as sa
-from skel_data import PIPELINES, Store, get_layout
+from skel_data import PIPELINES, ClipShape, Store, get_layout
 from skel_data.synth import SynthSettings, synth_clips
 from skel_recipes._draw._image import png
 from skel_recipes._draw._stage import Stage, stages
@@ -102,7 +102,7 @@ def main(arguments):
 
     first, second = (stages(*each, layout, pipeline, {})[1] for each in (clip, other))
     frames, bodies = first.points.shape[:2]
-    shape = sa.ClipShape(layout, frames, bodies)
+    shape = ClipShape(layout, frames, bodies)
     (params,) = sa.View((sa.PartMix(),)).sample(
         shape, 1, generator=torch.Generator().manual_seed(SEEDS["mixing"])
     )

@@ -21,8 +21,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from skel_augment import ClipShape
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 from skel_eval import Code, table_text
 from skel_recipes._device import computes_bfloat16
 from skel_recipes._encoders import ENCODERS

@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from skel_augment import ClipShape
-from skel_data import get_layout, stream
+from skel_data import ClipShape, get_layout, stream
 from skel_recipes import Sight, build_method, load_recipe
 from skel_recipes.methods import METHODS, PerStream
 

@@ -7,7 +7,7 @@ from attrs import asdict, define
 from torch import nn
 
 import skel_encoders
-from skel_augment import ClipShape
+from skel_data import ClipShape
 
 Encoder = Any
 """A module with the interface of the encoders of skel_encoders, theirs or one's own."""

@@ -12,8 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from skel_augment import ClipShape
-from skel_data import SkeletonLayout, Store
+from skel_data import ClipShape, SkeletonLayout, Store
 from skel_recipes._encoders import build_encoder
 from skel_recipes._features import encoders_of
 from skel_recipes._files import write_atomically, write_text

@@ -23,8 +23,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from skel_augment import ClipShape, View
-from skel_data import ClipLoader, SkeletonLayout, Store, build_clips, clip_loader, epoch_order, get_split
+from skel_augment import View
+from skel_data import (
+    ClipLoader,
+    ClipShape,
+    SkeletonLayout,
+    Store,
+    build_clips,
+    clip_loader,
+    epoch_order,
+    get_split,
+)
 from skel_eval import same_on_all_ranks
 from skel_recipes._device import computes_bfloat16
 from skel_recipes._encoders import build_encoder

@@ -3,8 +3,8 @@ from dataclasses import fields
 import pytest
 import torch
 
-from skel_augment import ClipShape, Params
-from skel_data import SkeletonLayout, get_layout
+from skel_augment import Params
+from skel_data import ClipShape, SkeletonLayout, get_layout
 
 
 @pytest.fixture

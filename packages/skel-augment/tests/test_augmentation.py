@@ -8,7 +8,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from skel_augment import (
     AUGMENTATIONS,
-    ClipShape,
     GaussianNoise,
     OneOf,
     PartMask,
@@ -17,6 +16,7 @@ from skel_augment import (
     TemporalCropResize,
     View,
 )
+from skel_data import ClipShape
 
 CHOICE = partial(OneOf, (Shear(), PartMask(2), SpatialFlip(mirror_axis=True), GaussianNoise()))
 MAKE = {**AUGMENTATIONS, "one_of": CHOICE, "padded_crop": partial(TemporalCropResize, padded=True)}

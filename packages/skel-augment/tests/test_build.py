@@ -7,7 +7,6 @@ from attrs import asdict
 from skel_augment import (
     AUGMENTATIONS,
     Augmentation,
-    ClipShape,
     EulerRotation,
     GaussianBlur,
     JointDistortion,
@@ -31,7 +30,7 @@ from skel_augment import (
     preset,
     preset_names,
 )
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 
 
 def test_view_from_toml():

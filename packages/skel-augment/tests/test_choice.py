@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from skel_augment import (
     Affine,
     Chain,
-    ClipShape,
     GaussianNoise,
     JointDistortion,
     JointMask,
@@ -18,7 +17,7 @@ from skel_augment import (
     View,
     fold,
 )
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 
 COUNT = 5_000
 STEPS = (Shear(), JointMask(6), JointDistortion(), GaussianNoise(), SpatialFlip(mirror_axis=True))

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from skel_augment import (
     CalmFrames,
-    ClipShape,
     FrameDrop,
     FrameMask,
     GaussianNoise,
@@ -13,7 +12,7 @@ from skel_augment import (
     TemporalSegmentMask,
     View,
 )
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 
 COUNT = 5_000
 

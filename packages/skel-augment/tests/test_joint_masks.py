@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_augment import CentralSpatialMask, ClipShape, JointMap, JointMask, PartMask, StructuralSpatialMask
-from skel_data import SkeletonLayout, get_layout
+from skel_augment import CentralSpatialMask, JointMap, JointMask, PartMask, StructuralSpatialMask
+from skel_data import ClipShape, SkeletonLayout, get_layout
 
 COUNT = 5_000
 # as PSTL's program lists them for NTU RGB+D

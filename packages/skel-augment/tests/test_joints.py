@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_augment import Affine, ClipShape, JointDistortion, Shear, SpatialFlip, View, Yaw
-from skel_data import get_layout
+from skel_augment import Affine, JointDistortion, Shear, SpatialFlip, View, Yaw
+from skel_data import ClipShape, get_layout
 
 COUNT = 5_000
 

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_augment import ClipShape, Mix, PartMix, View, preset, sample_views
-from skel_data import get_layout
+from skel_augment import Mix, PartMix, View, preset, sample_views
+from skel_data import ClipShape, get_layout
 
 COUNT = 5_000
 PARTS = dict(get_layout("ntu-25").parts)

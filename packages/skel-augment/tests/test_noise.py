@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from skel_augment import ClipShape, GaussianNoise, JointJitter
+from skel_augment import GaussianNoise, JointJitter
+from skel_data import ClipShape
 
 
 def test_noise_is_normal(ntu, sample):

@@ -7,7 +7,6 @@ import torch
 
 from skel_augment import (
     AUGMENTATIONS,
-    ClipShape,
     MotionAttentionMask,
     OneOf,
     PartMask,
@@ -16,6 +15,7 @@ from skel_augment import (
     TimeFlip,
     View,
 )
+from skel_data import ClipShape
 
 MAKE = {name: kind() for name, kind in AUGMENTATIONS.items() if kind is not OneOf}
 MAKE["one_of"] = OneOf((Shear(), PartMask(2), TimeFlip()))

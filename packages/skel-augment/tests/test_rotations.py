@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_augment import (
-    ClipShape,
     EulerRotation,
     RandomAxisRotation,
     RandomRotation,
@@ -15,7 +14,7 @@ from skel_augment import (
     quaternion_matrix,
     rotation_matrix,
 )
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 
 COUNT = 20_000
 ROTATIONS = [EulerRotation(), RandomAxisRotation(), RandomRotation(), Tilt(60), Yaw(180), Yaw(vertical="z")]

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_augment import ClipShape, preset, preset_names, sample_views
-from skel_data import get_layout
+from skel_augment import preset, preset_names, sample_views
+from skel_data import ClipShape, get_layout
 
 VIEWS = [preset(name) for name in preset_names()]
 SHAPE = ClipShape(get_layout("ntu-25"), 9, 2)

@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_augment import (
-    ClipShape,
     GaussianBlur,
     SegmentShuffle,
     SpeedChange,
@@ -15,7 +14,7 @@ from skel_augment import (
     TimeWarp,
     View,
 )
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 
 COUNT = 20_000
 

@@ -6,7 +6,6 @@ import torch
 
 from skel_augment import (
     AxisMask,
-    ClipShape,
     GaussianBlur,
     RandomAxisRotation,
     Shear,
@@ -17,7 +16,7 @@ from skel_augment import (
     TimeFlip,
     TimePosition,
 )
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 
 EXACT = {
     "axis_mask",

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from skel_augment import (
     Affine,
-    ClipShape,
     GaussianNoise,
     JointMask,
     OneOf,
@@ -16,7 +15,7 @@ from skel_augment import (
     preset_names,
     sample_views,
 )
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 
 # one name for each: some views go by several
 PRESETS = pytest.mark.parametrize("name", sorted({preset(name): name for name in preset_names()}.values()))

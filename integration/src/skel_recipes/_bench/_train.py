@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-from skel_augment import ClipShape
-from skel_data import get_layout
+from skel_data import ClipShape, get_layout
 from skel_recipes._bench._rate import rate
 from skel_recipes._recipe import load_recipe
 from skel_recipes._trainer import build_method, build_optimizer, precision_of

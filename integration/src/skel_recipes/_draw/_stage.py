@@ -5,8 +5,8 @@ import torch
 from attrs import define, field
 from numpy.typing import NDArray
 
-from skel_augment import ClipShape, View
-from skel_data import Pipeline, SkeletonLayout, apply_pipeline
+from skel_augment import View
+from skel_data import ClipShape, Pipeline, SkeletonLayout, apply_pipeline
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -64,8 +64,7 @@ def convert_checkpoint(
             network.
         set: Settings of the encoder, such as feature_dim=512.
     """
-    from skel_augment import ClipShape
-    from skel_data import get_layout
+    from skel_data import ClipShape, get_layout
     from skel_encoders import load_published, save_pretrained
     from skel_recipes._encoders import ENCODERS
     from skel_recipes._kinds import kind_named

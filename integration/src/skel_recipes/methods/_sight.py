@@ -7,8 +7,8 @@ import torch
 from attrs import define, evolve
 from torch import Tensor
 
-from skel_augment import ClipShape, Params, View, sample_views
-from skel_data import SkeletonLayout, stream
+from skel_augment import Params, View, sample_views
+from skel_data import ClipShape, SkeletonLayout, stream
 from skel_recipes._world import World
 
 

@@ -10,7 +10,8 @@ import torch
 from attrs import define
 from torch import Tensor, nn
 
-from skel_augment import CentralSpatialMask, ClipShape, JointMap, View, preset
+from skel_augment import CentralSpatialMask, JointMap, View, preset
+from skel_data import ClipShape
 from skel_recipes._encoders import Encoder
 from skel_recipes.methods._sight import Sight
 from skel_ssl_objectives import barlow_twins, mlp_head

@@ -24,7 +24,6 @@ from skel_augment._rotations import (
     quaternion_matrix,
     rotation_matrix,
 )
-from skel_augment._shape import ClipShape
 from skel_augment._space import AxisMask, Scale, Shear, shear_matrix
 from skel_augment._time import (
     GaussianBlur,
@@ -46,7 +45,6 @@ __all__ = [
     "CalmFrames",
     "CentralSpatialMask",
     "Chain",
-    "ClipShape",
     "EulerRotation",
     "FilledWindow",
     "FrameDrop",

@@ -8,7 +8,7 @@ from attrs.validators import ge, le
 from torch import Tensor
 
 from skel_augment._params import Chain, Params
-from skel_augment._shape import ClipShape
+from skel_data import ClipShape
 
 
 @define(frozen=True)

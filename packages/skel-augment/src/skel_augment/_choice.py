@@ -8,7 +8,7 @@ from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._params import Chain, Params
-from skel_augment._shape import ClipShape
+from skel_data import ClipShape
 
 
 def _floats(values: tuple[float, ...]) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from skel_augment._augmentation import Augmentation
 from skel_augment._mask_params import CalmFrames, FrameMask
 from skel_augment._pieces import segment_numbers
-from skel_augment._shape import ClipShape
+from skel_data import ClipShape
 
 
 @define(frozen=True)

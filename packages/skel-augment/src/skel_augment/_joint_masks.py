@@ -11,9 +11,8 @@ from skel_augment._augmentation import Augmentation
 from skel_augment._mask_params import PointMask
 from skel_augment._pieces import part_members, segment_numbers
 from skel_augment._point_params import JointMap
-from skel_augment._shape import ClipShape
 from skel_augment._uniforms import choice
-from skel_data import SkeletonLayout
+from skel_data import ClipShape, SkeletonLayout
 
 
 @define(frozen=True)

@@ -8,8 +8,8 @@ from torch import Tensor
 from skel_augment._augmentation import Augmentation
 from skel_augment._params import Chain, Params
 from skel_augment._point_params import Affine, JointAffine, JointMap
-from skel_augment._shape import ClipShape
 from skel_augment._uniforms import between
+from skel_data import ClipShape
 
 
 @define(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 from skel_augment._augmentation import Augmentation
 from skel_augment._params import Params
 from skel_augment._pieces import part_members, segment_numbers
-from skel_augment._shape import ClipShape
 from skel_augment._uniforms import choice
+from skel_data import ClipShape
 
 
 @dataclass(frozen=True, eq=False, slots=True)

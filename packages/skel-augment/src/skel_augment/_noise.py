@@ -10,8 +10,8 @@ from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._point_params import Noise
-from skel_augment._shape import ClipShape
 from skel_augment._uniforms import normals
+from skel_data import ClipShape
 
 SPARED = ("frames", "bodies", "joints", "nothing")
 """What noise may leave at exactly zero."""

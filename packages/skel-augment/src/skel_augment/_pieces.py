@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from skel_augment._shape import ClipShape
-from skel_data import SkeletonLayout
+from skel_data import ClipShape, SkeletonLayout
 
 
 def segment_numbers(shape: ClipShape, segments: int, device: torch.device) -> Tensor:

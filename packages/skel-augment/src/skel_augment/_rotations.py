@@ -15,8 +15,8 @@ from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._point_params import Affine
-from skel_augment._shape import ClipShape
 from skel_augment._uniforms import between, choice
+from skel_data import ClipShape
 
 
 def rotation_matrix(angles: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._pieces import segment_numbers
-from skel_augment._shape import ClipShape
 from skel_augment._time_params import FilledWindow, TimeFilter, TimeIndex, TimePosition
 from skel_augment._uniforms import between, choice
+from skel_data import ClipShape
 
 
 @define(frozen=True)

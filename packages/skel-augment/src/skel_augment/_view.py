@@ -9,8 +9,7 @@ from torch import Tensor
 
 from skel_augment._augmentation import Augmentation
 from skel_augment._params import Params, fold, resolve
-from skel_augment._shape import ClipShape
-from skel_data import SkeletonLayout
+from skel_data import ClipShape, SkeletonLayout
 
 
 def _augmentations(steps: Iterable[Augmentation]) -> tuple[Augmentation, ...]:

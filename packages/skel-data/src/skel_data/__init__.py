@@ -1,6 +1,7 @@
 """Skeleton sequences: layouts, readers, one store, pipelines, streams, splits, synthetic data."""
 
 from skel_data._clip import BadFile, Clip
+from skel_data._clip_shape import ClipShape
 from skel_data._convert import conversion, convert, explain_conversion
 from skel_data._derive import convert_store, merge_stores
 from skel_data._facts import ClipFacts
@@ -10,6 +11,7 @@ from skel_data._loading import KEEP, ClipLoader, clip_loader, epoch_order
 from skel_data._parallel import cores
 from skel_data._pipeline import apply_pipeline, build_clips
 from skel_data._presence import presence
+from skel_data._registry import Registry
 from skel_data._source import Source
 from skel_data._split import Split, get_split, holdout_groups, split_names, without_copies
 from skel_data._store import Store
@@ -35,10 +37,12 @@ __all__ = [
     "Clip",
     "ClipFacts",
     "ClipLoader",
+    "ClipShape",
     "CrosSCLR50",
     "Default",
     "Pipeline",
     "Reader",
+    "Registry",
     "SkeletonLayout",
     "Source",
     "Split",

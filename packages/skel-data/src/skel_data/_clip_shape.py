@@ -1,10 +1,9 @@
-"""What an augmentation needs to know of a batch before it sees any number in it."""
+"""Shape of a clip batch: the layout of its joints, its frames and bodies."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor
-
-from skel_data import SkeletonLayout
+from skel_data._layout import SkeletonLayout
 
 
 @dataclass(frozen=True, slots=True)  # no attrs class, for torch.compile to build it
@@ -50,24 +49,27 @@ class ClipShape:
         return self.layout.num_joints
 
     @classmethod
-    def of(cls, clips: Tensor, layout: SkeletonLayout) -> "ClipShape":
+    def of(cls, clips: Any, layout: SkeletonLayout) -> "ClipShape":
         """Shape of a batch.
 
         Args:
-            clips: (N, C, T, V, M), floating point.
+            clips: Tensor or array (N, C, T, V, M), floating point.
             layout: Layout of its joints.
 
         Raises:
             ValueError: If the batch has another number of axes, channels or joints than the layout asks for.
-            TypeError: If the clips are no floating point tensor, or the layout is no layout.
+            TypeError: If the clips are no floating point tensor or array, or the layout is no layout.
         """
-        if not isinstance(clips, Tensor):
-            raise TypeError(f"clips must be a tensor, got {type(clips).__name__}")
+        if not hasattr(clips, "ndim") or not hasattr(clips, "dtype"):
+            raise TypeError(f"clips must be a tensor or an array, got {type(clips).__name__}")
         if not isinstance(layout, SkeletonLayout):
             raise TypeError(f"layout must be a SkeletonLayout, as of get_layout, got {layout!r}")
         if clips.ndim != 5:
             raise ValueError(f"clips must have 5 axes (N, C, T, V, M), got shape {tuple(clips.shape)}")
-        if not clips.is_floating_point():
+        floating = (
+            clips.is_floating_point() if hasattr(clips, "is_floating_point") else clips.dtype.kind == "f"
+        )
+        if not floating:
             raise TypeError(f"clips must be floating point, got {clips.dtype}")
         _, channels, frames, joints, bodies = clips.shape
         if (channels, joints) != (layout.channels, layout.num_joints):

@@ -1,0 +1,176 @@
+"""Registry: parts that a recipe or a command names, built in, installed or a user's own."""
+
+import ast
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Registry of the parts of one kind, such as encoders.
+
+    A part is found by one of three names:
+
+    - a name that comes with the packages, such as ``stgcn``;
+    - a name that an installed package registers as a Python entry point of the group ``skel.encoders`` (the
+      plural of the kind);
+    - ``module:Name``, where the module has been imported already. Looking a name up never imports a module
+      that only a file names, so that a recipe of somebody else's runs no code: import yours first, on the
+      command line with ``--import module``.
+
+    Iterating gives the names of the first two kinds.
+
+    Args:
+        kind: What the parts are, in the singular, such as ``encoder``.
+        parts: Built-in parts by name: the part, or ``module:Name`` for one that is imported when it is used.
+        fits: Whether a part from elsewhere is one of this kind; ``expected`` says so in words.
+        expected: What a part has to be, for the message.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        parts: Mapping[str, T | str],
+        *,
+        fits: Callable[[Any], bool] = lambda _: True,
+        expected: str = "",
+    ) -> None:
+        self.kind = kind
+        self.group = f"skel.{kind}s"
+        self._parts = dict(parts)
+        self._fits, self._expected = fits, expected
+
+    @cached_property
+    def _installed(self) -> dict[str, EntryPoint]:
+        """Entry points by name; a name that comes with the packages stays theirs."""
+        found = {point.name: point for point in entry_points(group=self.group)}
+        return {name: point for name, point in sorted(found.items()) if name not in self._parts}
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._parts
+        yield from self._installed
+
+    def __len__(self) -> int:
+        return len(self._parts) + len(self._installed)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parts or name in self._installed
+
+    def __getitem__(self, name: str) -> T:
+        """The part of a name.
+
+        Raises:
+            KeyError: If there is no part of this name; see `lookup` for a message that helps a user.
+        """
+        if name not in self and ":" not in name:
+            raise KeyError(name)
+        return self.lookup(name)
+
+    def lookup(self, name: str) -> T:
+        """The part of a name.
+
+        Raises:
+            ValueError: If there is no such part, it lies in a module that nobody imported, it cannot be
+                imported, or it is no part of this kind.
+        """
+        if name in self._parts:
+            return self._built_in(name)
+        try:
+            if name in self._installed:
+                part = self._installed[name].load()
+            elif ":" in name:
+                part = self._imported(name)
+            else:
+                raise ValueError(f"no {self.kind} {name!r}; {self._hint(name)}")
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"no {self.kind} {name!r}: {error}") from error
+        if not self._fits(part):
+            raise ValueError(f"{self.kind} {name!r} must be {self._expected}, got {part!r}")
+        found: T = part
+        return found
+
+    def name_of(self, part: Any) -> str:
+        """The name under which `lookup` finds a part."""
+        place = _place(part)
+        for name, known in self._parts.items():
+            if known is part or known == place:
+                return name
+        for name, point in self._installed.items():
+            if point.value.replace(" ", "") == place:
+                return name
+        return place
+
+    def summary(self, name: str) -> str:
+        """The first sentence of a part's documentation, read without importing the part."""
+        value = self._parts.get(name)
+        if value is not None and not isinstance(value, str):
+            doc = getattr(value, "summary", None) or getattr(value, "__doc__", None) or ""
+        else:
+            doc = _static_doc(value or self._installed[name].value)
+        return " ".join(doc.strip().partition("\n\n")[0].split())
+
+    def _built_in(self, name: str) -> T:
+        part = self._parts[name]
+        if isinstance(part, str):
+            module, _, attribute = part.partition(":")
+            part = self._parts[name] = getattr(import_module(module), attribute)
+        return part
+
+    def _imported(self, name: str) -> Any:
+        module, _, attribute = name.partition(":")
+        if module not in sys.modules:
+            raise ValueError(
+                f"{self.kind} {name!r} is code of your own: import {module} first (in a command: "
+                f"--import {module})"
+            )
+        part: Any = sys.modules[module]
+        for step in attribute.split("."):
+            part = getattr(part, step)
+        return part
+
+    def _hint(self, name: str) -> str:
+        near = get_close_matches(name, list(self), 1)
+        known = f"did you mean {near[0]!r}? There are" if near else "there are"
+        return f"{known} {', '.join(self)}, or give module:Name"
+
+
+def _place(part: Any) -> str:
+    module, name = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
+    return f"{module}:{name}" if module and name else repr(part)
+
+
+def _static_doc(value: str) -> str:
+    """Documentation of ``module:Name`` from the module's source; empty where it cannot be read."""
+    module, _, attribute = value.replace(" ", "").partition("[")[0].partition(":")
+    try:
+        tree = ast.parse(_source(module).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return ""
+    for place, node in enumerate(tree.body):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            return ast.get_docstring(node) or ""
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == attribute for target in targets):
+            match tree.body[place + 1 : place + 2]:
+                case [ast.Expr(ast.Constant(str() as doc))]:
+                    return doc
+    return ast.get_docstring(tree) or ""
+
+
+def _source(module: str) -> Path:
+    """File of a module; packages above it are not imported, as `importlib.util.find_spec` would."""
+    path = None
+    for step in module.split("."):
+        spec = PathFinder.find_spec(step, path)
+        if spec is None or spec.origin is None:
+            raise OSError(f"no module {module}")
+        path = spec.submodule_search_locations
+    return Path(spec.origin)
