@@ -23,8 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from skel_data import ClipShape, get_layout
 from skel_eval import Code, table_text
-from skel_recipes._device import computes_bfloat16
-from skel_recipes._encoders import ENCODERS
+from skel_recipes.common.device import computes_bfloat16
+from skel_recipes.config.encoders import ENCODERS
 
 PAGES = Path(__file__).parent / "encoders"
 FRAMES = {"stgcn": 50, "transformer": 120}

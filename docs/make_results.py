@@ -23,8 +23,8 @@ import cattrs
 
 from skel_eval import Code, Summary, results_table, spread, table_text
 from skel_recipes import Run
-from skel_recipes._seeds import grouped
-from skel_recipes._table import Measured, measured, table_rows
+from skel_recipes.evaluate.grouping import grouped
+from skel_recipes.evaluate.table import Measured, measured, table_rows
 
 DOCS = Path(__file__).parent
 PAGES = ("results.md", "results-small.md")

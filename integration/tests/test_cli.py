@@ -9,7 +9,7 @@ from attrs import fields
 
 from skel_data import READERS, SynthSettings
 from skel_recipes.cli import main, recipe_keys_as_settings
-from skel_recipes.commands.data import data_synth
+from skel_recipes.cli.data import data_synth
 
 
 def skel(capsys, *words):
@@ -66,7 +66,7 @@ def test_interruption_is_told_in_a_sentence(capsys, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     assert skel(capsys, "data", "synth", tmp_path / "s", "--classes", "2")[0] == 0
-    monkeypatch.setattr("skel_recipes._trainer._epoch", interrupted)
+    monkeypatch.setattr("skel_recipes.train.trainer._epoch", interrupted)
     run = tmp_path / "run"
     status, output = skel(capsys, "pretrain", "compact", tmp_path / "s", "--out", run)
     assert status == 130

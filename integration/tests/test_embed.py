@@ -11,7 +11,7 @@ from torch import nn
 from skel_data import convert_store, get_layout
 from skel_eval import FeatureSet, evaluate_features
 from skel_recipes import SkeletonFeatures, classify_windows, embed_recordings, embed_windows, evaluate
-from skel_recipes._features import embed
+from skel_recipes.run.embedding import embed
 from skel_recipes.cli import main
 
 

@@ -18,7 +18,7 @@ from skel_recipes import (
     robustness,
     tune,
 )
-from skel_recipes._trial import Trial, members_of
+from skel_recipes.evaluate.inputs import Trial, members_of
 
 
 @pytest.mark.parametrize("protocol", ["linear", "knn"])

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from skel_recipes import Run, dump_recipe, load_recipe, pretrain
-from skel_recipes._kinds import kind_named, name_of
+from skel_recipes.config.registry import kind_named, name_of
 from skel_recipes.methods import METHODS
 
 MODULE = """

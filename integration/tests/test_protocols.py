@@ -13,9 +13,9 @@ from skel_augment import preset
 from skel_data import convert_store, get_layout, labelled_subset
 from skel_eval import Finetune, LinearProbe, evaluate_features, finetune
 from skel_recipes import Run, evaluate, pretrain, report, robustness, tune
-from skel_recipes._compare import compare_runs
-from skel_recipes._seeds import evaluations
-from skel_recipes._trial import Member, Trial, members_of
+from skel_recipes.evaluate.compare import compare_runs
+from skel_recipes.evaluate.grouping import evaluations
+from skel_recipes.evaluate.inputs import Member, Trial, members_of
 
 FROZEN = {
     "linear": {},

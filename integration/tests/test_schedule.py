@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_recipes._recipe import OptimSettings
-from skel_recipes._schedule import learning_rate
+from skel_recipes.config.recipe import OptimSettings
+from skel_recipes.train.schedule import learning_rate
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 
 from skel_data import build_clips
 from skel_recipes import embed_recordings, evaluate, load_recipe, pretrain, robustness
-from skel_recipes._seen import centre_window, seen_clips
+from skel_recipes.run.clips import centre_window, seen_clips
 
 SETTINGS = {
     "data.pipeline.name": "agcn300",

@@ -18,7 +18,7 @@ from skel_recipes._draw._place import fit, strip
 from skel_recipes._draw._sides import LEFT, RIGHT, TRUNK, bone_sides, joint_sides
 from skel_recipes._draw._stage import Stage, stages
 from skel_recipes.cli import main
-from skel_recipes.commands.show import _chosen
+from skel_recipes.cli.show import _chosen
 
 ARM = SkeletonLayout.from_dict(
     {

@@ -12,11 +12,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from skel_recipes import Run, dump_recipe, load_recipe, recipe_names
-from skel_recipes._compare import compare_runs
-from skel_recipes._seeds import evaluations, flat, grouped
-from skel_recipes._table import measured, published_cells, table_rows
-from skel_recipes.commands.compare import compare
-from skel_recipes.commands.table import table
+from skel_recipes.evaluate.compare import compare_runs
+from skel_recipes.evaluate.grouping import evaluations, flat, grouped
+from skel_recipes.evaluate.table import measured, published_cells, table_rows
+from skel_recipes.cli.compare import compare
+from skel_recipes.cli.table import table
 
 CELL = "paper/aimclr-ntu60-xsub-joint"
 

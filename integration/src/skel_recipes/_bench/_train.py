@@ -8,8 +8,8 @@ import torch
 
 from skel_data import ClipShape, get_layout
 from skel_recipes._bench._rate import rate
-from skel_recipes._recipe import load_recipe
-from skel_recipes._trainer import build_method, build_optimizer, precision_of
+from skel_recipes.config.recipe import load_recipe
+from skel_recipes.train.trainer import build_method, build_optimizer, precision_of
 from skel_recipes.methods import Sight
 
 # The recipe "aimclr" has a narrower encoder; published speeds are of this one.

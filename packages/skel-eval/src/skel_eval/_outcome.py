@@ -20,6 +20,7 @@ class Outcome:
             (repeats, N_test).
         logits: (N_test, classes), where it has them.
         details: Further findings, as JSON can hold them.
+        counts: Numbers of clips that are other than the split's, such as ``train`` with few labels.
     """
 
     metrics: dict[str, Metric]
@@ -27,6 +28,7 @@ class Outcome:
     predictions: np.ndarray | None = field(default=None, repr=False)
     logits: np.ndarray | None = field(default=None, repr=False)
     details: dict[str, Any] = field(factory=dict)
+    counts: dict[str, int] = field(factory=dict)
 
 
 class FrozenProtocol(Protocol):
