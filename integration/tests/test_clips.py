@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from skel_data import build_clips
-from skel_recipes import embed_recordings, evaluate, load_recipe, pretrain, robustness
-from skel_recipes.run.clips import centre_window, seen_clips
+from skel_recipes import embed_recordings, evaluate, load_recipe, pretrain
+from skel_recipes.evaluate.inputs import encoder_refs
+from skel_recipes.run.clips import centre_window, clips_of_store
 
 SETTINGS = {
     "data.pipeline.name": "agcn300",
@@ -33,7 +34,7 @@ def cropped(store, tmp_path_factory):
     return pretrain(load_recipe("scdnet", SETTINGS), store, tmp_path_factory.mktemp("seen") / "run")
 
 
-def test_the_middle_of_a_recording_is_seen():
+def test_the_middle_of_a_recording_is_taken():
     clips = torch.zeros(2, 1, 20, 1, 1)
     clips[0, 0, :, 0, 0] = torch.arange(1.0, 21)
     clips[1, 0, :10, 0, 0] = torch.arange(1.0, 11)  # shorter, filled up with zeros
@@ -59,22 +60,20 @@ def test_published_windows():
 def test_training_and_evaluation_go_together(cropped, store):
     assert (cropped.shape.frames, cropped.recipe.data.pipeline.frames) == (8, 24)
     assert "instance_1nn" in cropped.metrics()[-1]
-    clips = seen_clips(cropped, store)
+    clips = clips_of_store(cropped, store)
     assert clips.shape[2] == 8
     whole = build_clips(store, cropped.recipe.data.pipeline)
     np.testing.assert_array_equal(clips, centre_window(torch.from_numpy(whole), 8, 0.95).numpy())
-    evaluation = evaluate(cropped, store, "knn")
     recordings = [store.clip(row) for row in range(len(store))]
     tracks = [store.tracks(row) for row in range(len(store))]
     features = embed_recordings(cropped, recordings, tracks=tracks)
-    np.testing.assert_allclose(features, evaluation.features, rtol=1e-4, atol=1e-5)
-    assert (
-        robustness(cropped, store).result["accuracy"] == evaluate(cropped, store, "linear").result["accuracy"]
-    )
+    np.testing.assert_allclose(features, EvaluationInputs.of(encoder_refs([cropped]), store).joined_features(), rtol=1e-4, atol=1e-5)
+    corrupted = evaluate(cropped, store, "robustness")
+    assert corrupted.metrics["accuracy"].value == evaluate(cropped, store, "linear").metric.value
 
 
 def test_views_of_another_length_are_refused(store, tmp_path):
     recipe = load_recipe("scdnet", {**SETTINGS, "method.view": [{"name": "shear"}]})
-    with pytest.raises(ValueError, match=r"data.frames is 8, but method.view makes 24 frames of the 24"):
+    with pytest.raises(ValueError, match=r"method\.view makes 24 frames of the 24 of the pipeline, but the encoder sees 8"):
         pretrain(recipe, store, tmp_path / "run")
     assert not list(tmp_path.iterdir())
