@@ -98,7 +98,7 @@ def has_blocks(encoder):
     return any(name.rpartition(".")[2] == "blocks" for name, _ in encoder.named_modules())
 
 
-def test_recomputed_blocks_change_nothing(encoder, clips):
+def test_checkpointed_blocks_change_nothing(encoder, clips):
     if not has_blocks(encoder):
         pytest.skip("no blocks")
     again = copy.deepcopy(encoder)
@@ -109,7 +109,7 @@ def test_recomputed_blocks_change_nothing(encoder, clips):
     torch.testing.assert_close(again.eval()(clips), encoder.eval()(clips), rtol=0, atol=0)
 
 
-def test_recomputed_blocks_keep_less(encoder, clips):
+def test_checkpointed_blocks_keep_less(encoder, clips):
     if not has_blocks(encoder):
         pytest.skip("no blocks")
 
@@ -129,7 +129,7 @@ def test_recomputed_blocks_keep_less(encoder, clips):
     assert kept() < 0.7 * whole
 
 
-def test_recomputed_blocks_compile():
+def test_checkpointed_blocks_compile():
     class Small(nn.Module):
         def __init__(self):
             super().__init__()

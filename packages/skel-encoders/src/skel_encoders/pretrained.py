@@ -1,14 +1,15 @@
 """Encoders on disk: weights in a safetensors file, and in JSON all that is needed to build the encoder.
 
-Nothing in either file can run code. An encoder can be saved if it keeps each argument of its constructor
-as an attribute of the same name.
+Nothing in either file can run code. An encoder can be saved if `create_encoder` finds its class by a name,
+and it keeps each argument of its constructor as an attribute of the same name.
 """
 
 import hashlib
 import inspect
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from torch import Tensor, nn
 
 import skel_encoders
 from skel_data import SkeletonLayout
+from skel_encoders.registry import BUILT_IN, ENCODERS, create_encoder
 
 _VERSION = 1
+# Files of earlier versions have the names of classes.
+_CLASS_NAMES = {part.partition(":")[2]: name for name, part in BUILT_IN.items()}
 
 
 def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
@@ -29,12 +33,23 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
     weights it belongs to.
 
     Raises:
-        ValueError: If the encoder is of no class of this package.
+        ValueError: If `create_encoder` does not know the class of the encoder under any name, or the encoder
+            does not keep an argument of its constructor.
     """
     kind, folder = type(encoder), Path(folder)
-    if kind.__name__ not in _known() or getattr(skel_encoders, kind.__name__) is not kind:
-        raise ValueError(f"cannot save a {kind.__name__}; known encoders are {_known()}")
-    arguments: dict[str, Any] = {name: getattr(encoder, name) for name in inspect.signature(kind).parameters}
+    name = ENCODERS.name_of(kind)
+    try:
+        found = ENCODERS.lookup(name)
+    except ValueError as error:
+        raise ValueError(f"cannot save a {kind.__name__}: {error}") from None
+    if found is not kind:
+        raise ValueError(f"cannot save a {kind.__name__}: {name!r} is another class")
+    parameters = inspect.signature(kind).parameters
+    if lost := [key for key in parameters if not hasattr(encoder, key)]:
+        raise ValueError(
+            f"cannot save a {kind.__name__}: it does not keep {', '.join(lost)} as attributes of these names"
+        )
+    arguments: dict[str, Any] = {key: getattr(encoder, key) for key in parameters}
     arguments["layout"] = arguments["layout"].to_dict()
     state = encoder.state_dict()
     weights = save({name: value.detach().cpu().contiguous() for name, value in state.items()})
@@ -42,14 +57,15 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
         "format": "skel-encoder",
         "version": _VERSION,
         "package": skel_encoders.__version__,
-        "architecture": kind.__name__,
+        "architecture": name,
         "arguments": arguments,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
     text = json.dumps(facts, indent=1, default=int).encode()  # numpy's whole numbers are no int
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "encoder.safetensors", weights)
-    _write(folder / "encoder.json", text)
+    for name, content in (("encoder.safetensors", weights), ("encoder.json", text)):
+        with replaced(folder / name) as partial:
+            partial.write_bytes(content)
 
 
 def from_pretrained(folder: str | Path) -> nn.Module:
@@ -57,8 +73,9 @@ def from_pretrained(folder: str | Path) -> nn.Module:
 
     Raises:
         FileNotFoundError: If one of the two files is not there.
-        ValueError: If they are no encoder, are of a newer format, do not belong together, or name an
-            architecture, arguments or tensors that this version of the package does not have.
+        ValueError: If they are no encoder, are of a newer format, do not belong together, or name arguments,
+            tensors or an architecture that this version of the package does not have; an architecture of
+            one's own, ``module:Name``, is found once its module is imported.
     """
     path = Path(folder) / "encoder.json"
     try:
@@ -75,8 +92,11 @@ def from_pretrained(folder: str | Path) -> nn.Module:
             f"{path} has format version {version}, from skel-encoders {package}; "
             f"this is skel-encoders {skel_encoders.__version__}, which reads up to version {_VERSION}"
         )
-    if name not in _known():
-        raise ValueError(f"{path}: no encoder {name!r}; known are {_known()}")
+    try:
+        name = _CLASS_NAMES.get(name, name)
+        ENCODERS.lookup(name)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     weights = path.with_name("encoder.safetensors").read_bytes()
     if (found := hashlib.sha256(weights).hexdigest()) != digest:
         raise ValueError(
@@ -84,18 +104,21 @@ def from_pretrained(folder: str | Path) -> nn.Module:
             f"its sha256 is {found}, {path.name} says {digest}"
         )
     try:
-        arguments = {key: _tuples(value) for key, value in arguments.items()}
-        arguments["layout"] = SkeletonLayout.from_dict(arguments["layout"])
-        encoder: nn.Module = getattr(skel_encoders, name)(**arguments)
+        layout = SkeletonLayout.from_dict(arguments.pop("layout"))
+        encoder = create_encoder(name, layout, **arguments)
         state = load(weights)
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{path}: cannot build a {name}: {error}") from error
+        raise ValueError(f"{path}: cannot build the encoder {name!r}: {error}") from error
     load_strictly(encoder, state, path)
     return encoder.eval()
 
 
 def load_strictly(encoder: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
-    """Load weights, or leave the encoder alone and say which of them do not fit."""
+    """Load weights from a file.
+
+    Raises:
+        ValueError: If names or shapes differ; the message lists them, and the encoder stays as it was.
+    """
     wanted = {name: tuple(value.shape) for name, value in encoder.state_dict().items()}
     given = {name: tuple(value.shape) for name, value in weights.items()}
     if wanted != given:
@@ -111,22 +134,16 @@ def load_strictly(encoder: nn.Module, weights: Mapping[str, Tensor], source: Pat
     encoder.load_state_dict(weights)
 
 
-def _known() -> list[str]:
-    """The encoders of this package: all classes that it exports."""
-    return [name for name in skel_encoders.__all__ if name[0].isupper()]
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Write a file atomically: to the path that this yields, which takes the place of ``path`` in the end.
 
-
-def _tuples(value: Any) -> Any:
-    """JSON has lists where constructors take tuples."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _write(path: Path, content: bytes) -> None:
+    A reader sees the file as it was or as it is now, also after a loss of power.
+    """
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
+        yield partial
+        with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
     finally:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
-from skel_encoders._absent import encode_once
+from skel_encoders.layers import check_clips, encode_once
+from skel_encoders.published import rename_weights
 
 
 class HCN(nn.Module):
@@ -86,12 +87,7 @@ class HCN(nn.Module):
         Returns:
             (N, M, T', V', D), T' and V' being T // 16; V' counts columns, which are no joints.
         """
-        expected = (self.in_channels, self.frames, self.layout.num_joints)
-        if clips.ndim != 5 or clips.shape[1:4] != expected:
-            raise ValueError(
-                f"expected clips (N, {', '.join(map(str, expected))}, M) "
-                f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
-            )
+        check_clips(clips, self.layout, self.in_channels, frames=self.frames)
         bodies = rearrange(clips, "n c t v m -> (n m) c t v")
         # In training mode dropout draws for each body, so no two are alike.
         x = self.blocks(bodies) if self.training else encode_once(self.blocks, bodies)
@@ -106,6 +102,22 @@ class HCN(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M)."""
         return self.pool(self.forward_features(clips))
+
+    @staticmethod
+    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """Weights of ISC's or TS-Cubism's program under the names of this class, for `load_state_dict`.
+
+        Heads (``fc``, ``fc8``, ``fc8_rl``) and TS-Cubism's ``fc7_rl``, which nothing reads, are left out.
+
+        Args:
+            state: The published state dict.
+            prefix: Prefix of the wanted network inside it, such as ``encoder_r.``.
+
+        Raises:
+            ValueError: If a key under the prefix is not one of a published HCN, or there is none.
+        """
+        skip = r"(fc|fc8|fc7_rl|fc8_rl)\..*"
+        return rename_weights(state, _find, prefix=prefix, skip=skip, program="a published HCN")
 
 
 class _Branches(nn.Module):
@@ -158,34 +170,14 @@ class _Block(nn.Sequential):
 
 _BRANCH = {"conv1{}.0": 0, "conv1{}.1": 1, "conv2{}": 2, "conv3{}.0": 4, "conv4{}.0": 6}
 _NAMES = {
-    **{name.format(""): f"blocks.0.positions.{place}" for name, place in _BRANCH.items()},
-    **{name.format("m"): f"blocks.0.motion.{place}" for name, place in _BRANCH.items()},
-    **{f"conv{5 + block}.{place}": f"blocks.{1 + block}.{place}" for block in range(2) for place in range(2)},
-    **{f"fc7.{place}": f"hidden.{place}" for place in range(2)},
+    **{name.format(""): f"blocks.0.positions.{index}" for name, index in _BRANCH.items()},
+    **{name.format("m"): f"blocks.0.motion.{index}" for name, index in _BRANCH.items()},
+    **{f"conv{5 + block}.{index}": f"blocks.{1 + block}.{index}" for block in range(2) for index in range(2)},
+    **{f"fc7.{index}": f"hidden.{index}" for index in range(2)},
 }
-_HEADS = ("fc.", "fc8.", "fc7_rl.", "fc8_rl.")
 
 
-def hcn_from_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-    """Rename the weights of the HCN of ISC's or TS-Cubism's program for `HCN.load_state_dict`.
-
-    Heads (``fc``, ``fc8``, ``fc8_rl``) and TS-Cubism's ``fc7_rl``, which nothing reads, are left out.
-
-    Args:
-        state: The published state dict.
-        prefix: Prefix of the wanted network inside it, such as ``encoder_r.``.
-
-    Raises:
-        ValueError: If a key under the prefix is not one of a published HCN, or there is none.
-    """
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        if not key.startswith(prefix) or (name := key.removeprefix(prefix)).startswith(_HEADS):
-            continue
-        module, _, leaf = name.rpartition(".")
-        if module not in _NAMES:
-            raise ValueError(f"{key!r} is not a weight of a published HCN")
-        renamed[f"{_NAMES[module]}.{leaf}"] = value
-    if not renamed:
-        raise ValueError(f"no weights of a published HCN under the prefix {prefix!r}")
-    return renamed
+def _find(name: str) -> tuple[str, int] | None:
+    """Our name of a published weight; nothing is joined."""
+    module, _, leaf = name.rpartition(".")
+    return (f"{_NAMES[module]}.{leaf}", 0) if module in _NAMES else None

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skel_encoders._dropout import Dropout
+from skel_encoders.layers import Dropout
 
 
 def test_errors():

@@ -1,5 +1,7 @@
 """The dual-path encoder of SCD-Net (Wu et al., AAAI 2024, arXiv 2309.05834)."""
 
+import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -7,8 +9,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout
-from skel_encoders._ctrgcn import CTRBlock
-from skel_encoders._graph import adjacency
+from skel_encoders.ctrgcn import CTRBlock, find_weight, join_parts
+from skel_encoders.graph import adjacency
+from skel_encoders.layers import check_clips
+from skel_encoders.published import rename_weights
 
 
 class SCDEncoder(nn.Module):
@@ -79,12 +83,7 @@ class SCDEncoder(nn.Module):
         Returns:
             (N, M, T, V, 2 channels): the temporal half's, then the spatial half's.
         """
-        expected = (self.in_channels, self.frames, self.layout.num_joints, self.bodies)
-        if clips.ndim != 5 or clips.shape[1:] != expected:
-            raise ValueError(
-                f"expected clips (N, {', '.join(map(str, expected))}) "
-                f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
-            )
+        check_clips(clips, self.layout, self.in_channels, frames=self.frames, bodies=self.bodies)
         x = torch.cat([self.temporal_graph(clips), self.spatial_graph(clips)], dim=1)
         features: Tensor = rearrange(x, "(n m) d v t -> n m t v d", m=self.bodies)
         return features
@@ -99,6 +98,34 @@ class SCDEncoder(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M), the temporal half first."""
         return self.pool(self.forward_features(clips))
+
+    def layers_in_order(self) -> list[list[nn.Module]]:
+        """Layers for `layer_groups`; those of the two halves are equally deep."""
+        graphs = (self.temporal_graph, self.spatial_graph)
+        tokens = (self.temporal_tokens, self.spatial_tokens)
+        return [
+            [graph.input_norm for graph in graphs],
+            *([graph.blocks[i] for graph in graphs] for i in range(len(graphs[0].blocks))),
+            [module for part in tokens for module in part[:4]],
+            *([part[i] for part in tokens] for i in range(4, len(tokens[0]))),
+        ]
+
+    @staticmethod
+    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """Weights of SCD-Net's program under the names of this class, for `load_state_dict`.
+
+        Args:
+            state: The published state dict, with the encoder under ``encoder.``. What is beside it, such as
+                the projection heads (``t_proj``, ``s_proj``, ``i_proj``), is left out.
+            prefix: Prefix of the wanted network inside it, such as ``encoder_q.``.
+
+        Raises:
+            ValueError: If a key under the encoder is not one of the published encoder, or there is none.
+        """
+        prefix += "encoder."
+        return rename_weights(
+            state, _find, join_parts, prefix=prefix, skip="", program="SCD-Net's published encoder"
+        )
 
 
 class _Graph(nn.Module):
@@ -136,3 +163,17 @@ def _tokens(size: int, hidden_dim: int, heads: int, layers: int, dropout: float)
         if parameter.ndim == 2:
             nn.init.xavier_uniform_(parameter)
     return tokens
+
+
+_HALVES = {"t": "temporal", "s": "spatial"}
+
+
+def _find(name: str) -> tuple[str, int] | None:
+    """Our name of a published weight, and which part of it this is."""
+    if match := re.fullmatch(r"channel_([ts])\.([013]\.\w+)", name):
+        return f"{_HALVES[match[1]]}_tokens.{match[2]}", 0
+    if match := re.fullmatch(r"([ts])_encoder\.layers\.(\d+)\.(.+)", name):
+        return f"{_HALVES[match[1]]}_tokens.{4 + int(match[2])}.{match[3]}", 0
+    match = re.fullmatch(r"gcn_([ts])\.((?:data_bn|l[123])\..+)", name)
+    found = find_weight(match[2]) if match else None
+    return (f"{_HALVES[match[1]]}_graph.{found[0]}", found[1]) if match and found else None

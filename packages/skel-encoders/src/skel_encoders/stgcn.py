@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
-from skel_encoders._absent import encode_once
-from skel_encoders._dropout import Dropout
-from skel_encoders._graph import Strategy, adjacency
+from skel_encoders.graph import Strategy, adjacency
+from skel_encoders.layers import Dropout, check_clips, encode_once
+from skel_encoders.published import rename_weights
 
 _KERNEL = 9
 _STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
@@ -107,12 +107,7 @@ class STGCN(nn.Module):
         Returns:
             (N, M, T', V, D), T' being T halved twice (rounded up); of S joints where they are given.
         """
-        expected = (self.in_channels, self.layout.num_joints)
-        if clips.ndim != 5 or (clips.shape[1], clips.shape[3]) != expected or clips.shape[2] == 0:
-            raise ValueError(
-                f"expected clips (N, {expected[0]}, T, {expected[1]}, M) "
-                f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
-            )
+        check_clips(clips, self.layout, self.in_channels)
         if joints is not None:
             self._check(joints, len(clips))
         bodies = rearrange(clips, "n c t v m -> (n m) (v c) t")
@@ -159,6 +154,26 @@ class STGCN(nn.Module):
     def forward(self, clips: Tensor, joints: Tensor | None = None) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M), of some ``joints`` as `forward_features` takes them."""
         return self.pool(self.forward_features(clips, joints))
+
+    @staticmethod
+    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """Published weights under the names of this class, for `load_state_dict`.
+
+        Covers the programs of CrosSCLR, AimCLR, CMCS and PSTL, whose names are alike. The classifier or
+        projection head (``fc``) and the graph (``A``, rebuilt from the layout) are left out.
+
+        Args:
+            state: The published state dict.
+            prefix: Prefix of the wanted network inside it, such as ``encoder_q.``.
+
+        Raises:
+            ValueError: If a key under the prefix is not one of a published ST-GCN, or there is none.
+        """
+        subsets = state[f"{prefix}A"].shape[0] if f"{prefix}A" in state else 3
+        join = partial(_subsets_innermost, subsets=subsets)
+        return rename_weights(
+            state, _find, join, prefix=prefix, skip=r"A|fc\..*", program="a published ST-GCN"
+        )
 
 
 class _Block(nn.Module):
@@ -229,49 +244,36 @@ class _Block(nn.Module):
         return rearrange(torch.relu_(y), "b d v t -> b v t d")
 
 
-def stgcn_from_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-    """Rename the weights of a published ST-GCN for `STGCN.load_state_dict`.
+_PUBLISHED = {
+    "gcn.conv.weight": "spatial.weight",
+    "gcn.conv.bias": "spatial_bias",
+    "tcn.0": "spatial_norm",
+    "tcn.2": "temporal",
+    "tcn.3": "temporal_norm",
+    "residual.0": "residual.0",
+    "residual.1": "residual.1",
+}
 
-    Covers the programs of CrosSCLR, AimCLR, CMCS and PSTL, whose names are alike. The classifier or
-    projection head (``fc``) and the graph (``A``, rebuilt from the layout) are left out.
 
-    Args:
-        state: The published state dict.
-        prefix: Prefix of the wanted network inside it, such as ``encoder_q.``.
+def _find(name: str) -> tuple[str, int] | None:
+    """Our name of a published weight; nothing is joined."""
+    if name.startswith("data_bn."):
+        return name.replace("data_bn", "input_norm", 1), 0
+    if name.startswith("edge_importance."):
+        return f"blocks.{name.split('.')[1]}.edge_weight", 0
+    if name.startswith("st_gcn_networks."):
+        _, index, rest = name.split(".", 2)
+        for theirs, ours in _PUBLISHED.items():
+            if rest.startswith(theirs):
+                return f"blocks.{index}.{ours}{rest.removeprefix(theirs)}", 0
+    return None
 
-    Raises:
-        ValueError: If a key under the prefix is not one of a published ST-GCN, or there is none.
-    """
-    parts = {
-        "gcn.conv.weight": "spatial.weight",
-        "gcn.conv.bias": "spatial_bias",
-        "tcn.0": "spatial_norm",
-        "tcn.2": "temporal",
-        "tcn.3": "temporal_norm",
-        "residual.0": "residual.0",
-        "residual.1": "residual.1",
-    }
-    renamed: dict[str, Tensor] = {}
-    subsets = state[f"{prefix}A"].shape[0] if f"{prefix}A" in state else 3
-    for key, value in state.items():
-        if not key.startswith(prefix) or (name := key.removeprefix(prefix)) == "A" or name.startswith("fc."):
-            continue
-        if name.startswith("data_bn."):
-            renamed[name.replace("data_bn", "input_norm", 1)] = value
-        elif name.startswith("edge_importance."):
-            renamed[f"blocks.{name.split('.')[1]}.edge_weight"] = value
-        elif name.startswith("st_gcn_networks."):
-            _, index, rest = name.split(".", 2)
-            part = next((part for part in parts if rest.startswith(part)), None)
-            if part is None:
-                raise ValueError(f"{key!r} is not a weight of a published ST-GCN")
-            if part == "gcn.conv.weight":  # (K * out, in, 1, 1), subsets outermost
-                value = rearrange(value, "(k o) i 1 1 -> o (k i) 1 1", k=subsets)
-            elif part == "gcn.conv.bias":
-                value = rearrange(value, "(k o) -> k o", k=subsets)
-            renamed[f"blocks.{index}.{parts[part]}{rest.removeprefix(part)}"] = value
-        else:
-            raise ValueError(f"{key!r} is not a weight of a published ST-GCN")
-    if not renamed:
-        raise ValueError(f"no weights of a published ST-GCN under the prefix {prefix!r}")
-    return renamed
+
+def _subsets_innermost(ours: str, parts: list[Tensor], *, subsets: int) -> Tensor:
+    """A weight laid out as here; published are (K * out, in, 1, 1) and (K * out,), subsets outermost."""
+    (value,) = parts
+    if ours.endswith("spatial.weight"):
+        value = rearrange(value, "(k o) i 1 1 -> o (k i) 1 1", k=subsets)
+    elif ours.endswith("spatial_bias"):
+        value = rearrange(value, "(k o) -> k o", k=subsets)
+    return value

@@ -1,10 +1,13 @@
-"""Encoders for other runtimes."""
+"""Export of encoders as ONNX."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from skel_encoders.pretrained import replaced
 
 
 def export_encoder(encoder: nn.Module, clips: Tensor, path: str | Path) -> None:
@@ -26,6 +29,6 @@ def export_encoder(encoder: nn.Module, clips: Tensor, path: str | Path) -> None:
     if len(clips) < 2:
         raise ValueError(f"two clips or more are needed to tell the batch from a constant, got {len(clips)}")
     program = torch.export.export(encoder, (clips,), dynamic_shapes=({0: torch.export.Dim("batch")},))
-    torch.onnx.export(
-        program, f=path, input_names=["clips"], output_names=["features"], external_data=False, verbose=False
-    )
+    names: dict[str, Any] = {"input_names": ["clips"], "output_names": ["features"]}
+    with replaced(Path(path)) as partial:
+        torch.onnx.export(program, f=partial, external_data=False, verbose=False, **names)

@@ -10,7 +10,8 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout
-from skel_encoders._absent import encode_once
+from skel_encoders.layers import check_clips, encode_once
+from skel_encoders.published import rename_weights
 
 
 class Transformer(nn.Module):
@@ -139,13 +140,8 @@ class Transformer(nn.Module):
 
     def _bodies(self, clips: Tensor) -> Tensor:
         """Clips (N, C, T, V, M) to bodies (N M, C, T, V), if they fit."""
-        joints = self.layout.num_joints
-        if clips.ndim != 5 or clips.shape[1] != self.in_channels or clips.shape[3] != joints:
-            raise ValueError(
-                f"expected clips (N, {self.in_channels}, T, {joints}, M) "
-                f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
-            )
-        if not 0 < clips.shape[2] <= self.frames:
+        check_clips(clips, self.layout, self.in_channels)
+        if clips.shape[2] > self.frames:
             raise ValueError(f"expected clips of 1 to {self.frames} frames, got {clips.shape[2]}")
         bodies: Tensor = rearrange(clips, "n c t v m -> (n m) c t v")
         return bodies
@@ -167,38 +163,46 @@ class Transformer(nn.Module):
         """Features (N, D) of clips (N, C, T, V, M)."""
         return self.pool(self.forward_features(clips))
 
+    @staticmethod
+    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """Weights of MAMP's program under the names of this class, for `load_state_dict`.
 
-def transformer_from_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-    """Rename the weights of MAMP's program for `Transformer.load_state_dict`.
+        The decoder, the mask token and the classifier (``head``) are left out.
 
-    The decoder, the mask token and the classifier (``head``) are left out.
+        Args:
+            state: The published state dict, ``model`` in its checkpoints.
+            prefix: Prefix of the wanted network inside it.
 
-    Args:
-        state: The published state dict, ``model`` in its checkpoints.
-        prefix: Prefix of the wanted network inside it.
+        Raises:
+            ValueError: If a key under the prefix is not one of the published network, or there is none.
+        """
+        skip = r"mask_token|decoder_.*|head\..*"
+        return rename_weights(
+            state, _find, _reshape, prefix=prefix, skip=skip, program="MAMP's published network"
+        )
 
-    Raises:
-        ValueError: If a key under the prefix is not one of the published network, or there is none.
-    """
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        name = key.removeprefix(prefix)
-        if not key.startswith(prefix) or name.startswith(("decoder_", "head.")) or name == "mask_token":
-            continue
-        if name == "joints_embed.proj.weight":
-            renamed["embedding.weight"] = value.flatten(1)  # a convolution (D, C, tubelet, 1) there
-        elif name == "joints_embed.proj.bias":
-            renamed["embedding.bias"] = value
-        elif name == "pos_embed":
-            renamed["joint_position"] = value[0, 0]
-        elif name == "temp_embed":
-            renamed["time_position"] = value[0, :, 0]
-        elif re.fullmatch(
-            r"(blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm)\.(weight|bias)", name
-        ):
-            renamed[name] = value
-        else:
-            raise ValueError(f"{key!r} is not a weight of MAMP's published network")
-    if not renamed:
-        raise ValueError(f"no weights of MAMP's published network under the prefix {prefix!r}")
-    return renamed
+
+def _find(name: str) -> tuple[str, int] | None:
+    """Our name of a published weight; nothing is joined."""
+    if name in _PUBLISHED:
+        return _PUBLISHED[name], 0
+    pattern = r"(blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm)\.(weight|bias)"
+    return (name, 0) if re.fullmatch(pattern, name) else None
+
+
+def _reshape(ours: str, parts: list[Tensor]) -> Tensor:
+    """A weight in our shape."""
+    (value,) = parts
+    if ours == "embedding.weight":
+        return value.flatten(1)  # a convolution (D, C, tubelet, 1) there
+    if ours == "joint_position":
+        return value[0, 0]
+    return value[0, :, 0] if ours == "time_position" else value
+
+
+_PUBLISHED = {
+    "joints_embed.proj.weight": "embedding.weight",
+    "joints_embed.proj.bias": "embedding.bias",
+    "pos_embed": "joint_position",
+    "temp_embed": "time_position",
+}

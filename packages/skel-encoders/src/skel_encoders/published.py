@@ -1,31 +1,59 @@
-"""Checkpoints of published programs, loaded as they are."""
+"""Published weights: renamed for the encoders here, and loaded from the checkpoint files as they are."""
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-import skel_encoders
-from skel_encoders._pretrained import load_strictly
+from skel_encoders.pretrained import load_strictly
+from skel_encoders.registry import ENCODERS
 
-# What renames the weights of an encoder, and the prefix they have inside the network that is looked for.
-_RENAME = {
-    "AGCN": ("agcn_from_published", ""),
-    "CTRGCN": ("ctrgcn_from_published", ""),
-    "GRU": ("gru_from_published", ""),
-    "HCN": ("hcn_from_published", ""),
-    "SCDEncoder": ("scd_from_published", "encoder."),
-    "STGCN": ("stgcn_from_published", ""),
-    "Transformer": ("transformer_from_published", ""),
-}
 # The query network of the programs that follow MoCo, the online one of CMCS. Files of three streams put
 # motion and bone behind the name; the joints' network has no suffix, or ``_joint`` in CMCS.
 _NETWORKS = ("encoder_q", "online_backbone")
 _SUFFIXES = {"joint": ("", "_joint"), "motion": ("_motion",), "bone": ("_bone",)}
+
+
+def rename_weights(
+    state: Mapping[str, Tensor],
+    find: Callable[[str], tuple[str, int] | None],
+    join: Callable[[str, list[Tensor]], Tensor] = lambda _, parts: parts[0],
+    *,
+    prefix: str,
+    skip: str,
+    program: str,
+) -> dict[str, Tensor]:
+    """Weights of a published program under the names of an encoder here.
+
+    Args:
+        state: The published state dict.
+        find: Name here of a published name without the prefix, and which of the tensors that are joined
+            under it this is; None where there is no such weight.
+        join: One tensor of those that are found under one name.
+        prefix: Prefix of the wanted network; all other keys are left out.
+        skip: Pattern of the names, without the prefix, that are left out.
+        program: What the weights must be of, for the message.
+
+    Raises:
+        ValueError: If a key under the prefix is not found, or there is none.
+    """
+    found: defaultdict[str, dict[int, Tensor]] = defaultdict(dict)
+    for key, value in state.items():
+        name = key.removeprefix(prefix)
+        if not key.startswith(prefix) or re.fullmatch(skip, name):
+            continue
+        ours = find(name)
+        if ours is None:
+            raise ValueError(f"{key!r} is not a weight of {program}")
+        found[ours[0]][ours[1]] = value
+    if not found:
+        raise ValueError(f"no weights of {program} under the prefix {prefix!r}")
+    return {name: join(name, [parts[part] for part in sorted(parts)]) for name, parts in found.items()}
 
 
 def load_published(encoder: nn.Module, path: str | Path, *, stream: str = "joint") -> None:
@@ -35,24 +63,26 @@ def load_published(encoder: nn.Module, path: str | Path, *, stream: str = "joint
     dict, alone or in a dict with other things; a query or online network in it, or nothing but an encoder.
 
     Args:
-        encoder: The encoder; it stays as it was where loading fails.
+        encoder: The encoder, whose class has a static method ``rename_published(state, *, prefix)``; it
+            stays as it was where loading fails.
         path: The file, such as ``.pt`` or ``.pth.tar``.
         stream: ``joint``, ``motion`` or ``bone`` in a file that has an encoder for each; leave it for a
             file with one, whatever stream that was trained on. Or the name of any other network in the
             file, such as ``encoder_r``, the second of ISC.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the file holds anything that could run code, has no such encoder, or has weights that
             this encoder does not have or lacks some; the message names them.
     """
     path = Path(path)
-    kind = type(encoder).__name__
-    if kind not in _RENAME:
-        raise ValueError(f"no published weights are known for {kind}; there are some for {list(_RENAME)}")
-    function, inner = _RENAME[kind]
+    kind = type(encoder)
+    if not hasattr(kind, "rename_published"):
+        known = [name for name in ENCODERS if hasattr(ENCODERS[name], "rename_published")]
+        raise ValueError(f"no published weights are known for {kind.__name__}; there are some for {known}")
     state = _state(path)
     try:
-        weights = getattr(skel_encoders, function)(state, prefix=_prefix(state, stream) + inner)
+        weights = kind.rename_published(state, prefix=_prefix(state, stream))
     except (ValueError, RuntimeError, IndexError) as error:  # the latter two: of axes that are not there
         raise ValueError(f"{path}: {error}") from error
     load_strictly(encoder, weights, path)
@@ -83,7 +113,7 @@ def _state(path: Path) -> dict[str, Tensor]:
 
 
 def _prefix(state: Mapping[str, Tensor], stream: str) -> str:
-    """Where the wanted network begins; nowhere if the file has an encoder alone."""
+    """Prefix of the wanted network; empty if the file has an encoder alone."""
     tops = {key.partition(".")[0] for key in state}
     wanted = [network + suffix for network in _NETWORKS for suffix in _SUFFIXES.get(stream, ())]
     for name in (*wanted, stream):

@@ -9,6 +9,8 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout
+from skel_encoders.layers import check_clips
+from skel_encoders.published import rename_weights
 
 Direction = Literal["forward-twice", "bidirectional"]
 
@@ -79,12 +81,7 @@ class GRU(nn.Module):
         Returns:
             (N, 1, T, 1, D): what both units of the last layer say at each frame.
         """
-        expected = (self.in_channels, self.layout.num_joints, self.bodies)
-        if clips.ndim != 5 or (*clips.shape[1:2], *clips.shape[3:]) != expected or clips.shape[2] == 0:
-            raise ValueError(
-                f"expected clips (N, {expected[0]}, T, {expected[1]}, {expected[2]}) "
-                f"for layout {self.layout.name!r}, got {tuple(clips.shape)}"
-            )
+        check_clips(clips, self.layout, self.in_channels, bodies=self.bodies)
         x = rearrange(self.norm(rearrange(clips, "n c t v m -> n (v c m) t")), "n d t -> t n d")
         for block in self.blocks:
             x = block(x)
@@ -100,6 +97,22 @@ class GRU(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M)."""
         return self.pool(self.forward_features(clips))
+
+    @staticmethod
+    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """Published weights under the names of this class, for `load_state_dict`.
+
+        Covers the programs of ISC and CMD, whose names are alike. The classifier or projection head (``fc``)
+        is left out.
+
+        Args:
+            state: The published state dict.
+            prefix: Prefix of the wanted network inside it, such as ``encoder_q.`` or ``encoder_q_motion.``.
+
+        Raises:
+            ValueError: If a key under the prefix is not one of a published encoder, or there is none.
+        """
+        return rename_weights(state, _find, prefix=prefix, skip=r"fc\..*", program="a published GRU encoder")
 
 
 class _Layer(nn.Module):
@@ -143,29 +156,10 @@ class _Unit(nn.Module):
         return outputs
 
 
-def gru_from_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-    """Rename the weights of a published recurrent encoder for `GRU.load_state_dict`.
-
-    Covers the programs of ISC and CMD, whose names are alike. The classifier or projection head (``fc``)
-    is left out.
-
-    Args:
-        state: The published state dict.
-        prefix: Prefix of the wanted network inside it, such as ``encoder_q.`` or ``encoder_q_motion.``.
-
-    Raises:
-        ValueError: If a key under the prefix is not one of a published encoder, or there is none.
-    """
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        if not key.startswith(prefix) or (name := key.removeprefix(prefix)).startswith("fc."):
-            continue
-        if name.startswith("input_norm."):
-            renamed[name.removeprefix("input_")] = value
-        elif match := re.fullmatch(r"encoder\.gru\.((?:weight|bias)_[ih]h)_l(\d+)(_reverse)?", name):
-            renamed[f"blocks.{match[2]}.units.{1 if match[3] else 0}.{match[1]}"] = value
-        else:
-            raise ValueError(f"{key!r} is not a weight of a published GRU encoder")
-    if not renamed:
-        raise ValueError(f"no weights of a published GRU encoder under the prefix {prefix!r}")
-    return renamed
+def _find(name: str) -> tuple[str, int] | None:
+    """Our name of a published weight; nothing is joined."""
+    if name.startswith("input_norm."):
+        return name.removeprefix("input_"), 0
+    if match := re.fullmatch(r"encoder\.gru\.((?:weight|bias)_[ih]h)_l(\d+)(_reverse)?", name):
+        return f"blocks.{match[2]}.units.{1 if match[3] else 0}.{match[1]}", 0
+    return None

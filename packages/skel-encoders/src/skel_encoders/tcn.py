@@ -7,6 +7,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout, stream
+from skel_encoders.layers import check_clips
 
 
 class TCN(nn.Module):
@@ -76,12 +77,7 @@ class TCN(nn.Module):
             (N, M, T', 1, D / 4); absent bodies are zero.
         """
         layout = self.layout
-        expected = (layout.channels, layout.num_joints)
-        if clips.ndim != 5 or (clips.shape[1], clips.shape[3]) != expected or clips.shape[2] == 0:
-            raise ValueError(
-                f"expected clips (N, {expected[0]}, T, {expected[1]}, M) "
-                f"for layout {layout.name!r}, got {tuple(clips.shape)}"
-            )
+        check_clips(clips, layout, layout.channels)
         x = self._input(clips)
         bodies = clips.shape[4]
         present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
@@ -117,3 +113,7 @@ class TCN(nn.Module):
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M)."""
         return self.pool(self.forward_features(clips))
+
+    def layers_in_order(self) -> list[list[nn.Module]]:
+        """Layers for `layer_groups`: convolution, BatchNorm and ReLU are one."""
+        return [list(self.layers[i : i + 3]) for i in range(0, len(self.layers), 3)]
