@@ -2,7 +2,6 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from skel_eval._folds import fold_of_rows
 
 

@@ -6,9 +6,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from skel_eval._table import latex, markdown
 
 from skel_eval import Code, Summary, TableRow, results_table, table_text
-from skel_eval._table import latex, markdown
 
 NASTY = 'a|b & c_d 50% $x$ #1 {y} ~z ^w \\q <i> `k` *m* [n] "o", ± –'
 ROWS = [

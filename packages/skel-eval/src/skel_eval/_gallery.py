@@ -7,9 +7,9 @@ import numpy as np
 from attrs import define, field
 
 from skel_eval._arrays import Array
-from skel_eval._knn import KnnResult
 from skel_eval._place import Bones
 from skel_eval._strip import strip_svg
+from skel_eval.protocols.knn import KnnResult
 
 
 @define(frozen=True, eq=False)

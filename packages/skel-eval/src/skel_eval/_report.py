@@ -21,7 +21,7 @@ from skel_eval._motion import SIDE, bones_data, motion, motion_data
 from skel_eval._page import page, write_page
 from skel_eval._place import Bones
 from skel_eval._results import ResultRow, headline_html, results_html
-from skel_eval._retrieval import RetrievalResult
+from skel_eval.protocols.retrieval import RetrievalResult
 
 
 @define(frozen=True, eq=False)

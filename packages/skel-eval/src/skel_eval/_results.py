@@ -6,7 +6,7 @@ from html import escape
 
 from attrs import define
 
-from skel_eval._summary import Summary
+from skel_eval.comparison.summary import Summary
 
 
 @define(frozen=True)

@@ -1,4 +1,4 @@
-"""Ridge regression on raw coordinates: what a method has to beat before it has learned anything."""
+"""Ridge regression, the baseline on raw coordinates."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from skel_eval._arrays import Array, Groups
-from skel_eval._choice import choose_strength
-from skel_eval._classes import with_absent_classes
-from skel_eval._standardise import column_statistics, in_raw_units
-from skel_eval._task import ProbeResult, task_of
+from skel_eval.protocols.holdout import choose_strength
+from skel_eval.protocols.task import (
+    ProbeResult,
+    column_statistics,
+    in_raw_units,
+    task_of,
+    with_absent_classes,
+)
 
 
 def ridge(
@@ -21,7 +25,6 @@ def ridge(
     *,
     groups: Groups | None = None,
     strengths: Sequence[float] = (1e6, 1e5, 1e4, 1e3, 1e2, 1e1),
-    folds: int = 5,
     device: torch.device | str | None = None,
 ) -> ProbeResult:
     """Ridge regression of standardised columns to one-hot classes; the largest output is the prediction.
@@ -37,7 +40,6 @@ def ridge(
         test_y: Classes, (N_test,); rows with a negative label do not count.
         groups: Group of each train row, (N_train,), as in `linear_probe`.
         strengths: What to choose from, all above 0.
-        folds: Parts of the train set that are held out in turn.
         device: Where to compute; None means where `train_x` is.
 
     Raises:
@@ -47,10 +49,8 @@ def ridge(
     """
     if len(strengths) == 0 or not all(strength > 0 for strength in strengths):
         raise ValueError(f"strengths must be numbers above 0, got {tuple(strengths)}")
-    if folds < 2:
-        raise ValueError(f"folds must be at least 2, got {folds}")
     task = task_of(train_x, train_y, test_x, test_y, groups, device, torch.float64)
-    strength, held_out = choose_strength(fit_ridge, task, strengths, folds)
+    strength, held_out = choose_strength(fit_ridge, task, strengths)
     weight, bias = fit_ridge(task.train, task.train_y, (strength,))[0]
     return task.result(weight, bias, strength, held_out)
 

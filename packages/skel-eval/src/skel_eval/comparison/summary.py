@@ -1,4 +1,4 @@
-"""Several seeds, one line."""
+"""Mean and standard deviation over seeds."""
 
 from collections.abc import Iterable
 

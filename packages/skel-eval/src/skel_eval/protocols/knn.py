@@ -1,12 +1,49 @@
-"""Nearest neighbours by cosine similarity: the classifier and the retrieval of the field."""
+"""k-nearest-neighbour classifier by cosine similarity."""
+
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from attrs import define, field
+from attrs import asdict, define, field
 from torch import Tensor
 
-from skel_eval._arrays import Array, as_count, as_features, as_labels, labelled_rows, same_width, unit_rows
-from skel_eval._blocks import rows_per_block
+from skel_eval._arrays import (
+    Array,
+    as_count,
+    as_features,
+    as_labels,
+    labelled_rows,
+    rows_per_block,
+    same_width,
+    unit_rows,
+)
+from skel_eval._feature_set import FeatureSet
+from skel_eval.protocols.protocol import Outcome, classified
+
+
+@define(frozen=True)
+class KNN:
+    """k-nearest-neighbour classifier on frozen features, by cosine similarity.
+
+    Attributes:
+        k: Number of neighbours that vote.
+        temperature: Temperature of the weights of their votes; without effect for k = 1.
+    """
+
+    fuses: ClassVar[Literal["logits", "features"]] = "features"
+    k: int = 1
+    temperature: float = 0.1
+
+    @property
+    def title(self) -> str:
+        """Such as "5-NN"."""
+        return f"{self.k}-NN"
+
+    def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
+        """Classify the test rows by the training rows; the main metric is the accuracy."""
+        train_x, train_y, test_x, _ = features.arrays()
+        found = knn(train_x, train_y, test_x, k=self.k, temperature=self.temperature, device=device)
+        return classified(features, found.predictions, None, asdict(self))
 
 
 @define(frozen=True, eq=False)

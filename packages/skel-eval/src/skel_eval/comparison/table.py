@@ -1,18 +1,19 @@
-"""Tables as text: Markdown, LaTeX and CSV, each with its own rules of escaping."""
+"""Tables as text: for the terminal, Markdown, LaTeX and CSV, each with its own escaping."""
 
 import csv
 import io
 import math
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from attrs import define
 
-from skel_eval._summary import Summary
+from skel_eval._result import UNTRAINED
+from skel_eval.comparison.methods import Row
+from skel_eval.comparison.summary import Summary
 
-TableFormat = Literal["markdown", "latex", "csv"]
-FORMATS: tuple[TableFormat, ...] = ("markdown", "latex", "csv")
+TableFormat = Literal["markdown", "latex", "csv", "text"]
 
 
 @define(frozen=True)
@@ -29,76 +30,43 @@ class Code:
 Cell = str | Code
 
 
-@define(frozen=True)
-class TableRow:
-    """A method in one cell of the literature: data set, split, protocol, stream.
+def results_table(rows: Sequence[Row], style: TableFormat = "markdown") -> str:
+    """Results in percent beside those that were published.
 
-    Attributes:
-        method: Such as the name of a recipe.
-        dataset: Such as ntu60.
-        split: Such as xsub.
-        protocol: Such as linear.
-        stream: Such as joint+motion+bone.
-        ours: Accuracy, between 0 and 1; None where nothing was run.
-        untrained: That of the same encoders before training.
-        published: What others report, each in percent with its source.
-        command: What would fill the cell.
-    """
-
-    method: str
-    dataset: str
-    split: str
-    protocol: str
-    stream: str
-    ours: Summary | None = None
-    untrained: Summary | None = None
-    published: Sequence[tuple[float, str]] = ()
-    command: str = ""
-
-
-def results_table(rows: Sequence[TableRow], style: TableFormat = "markdown") -> str:
-    """Our accuracies in percent beside those that were published.
-
-    In CSV mean, standard deviation and number of seeds have columns of their own.
+    Results without copies of training clips are lines of their own. In CSV mean, standard deviation and
+    number of seeds have columns of their own.
 
     Args:
         rows: What stands in the table, in this order.
-        style: markdown, latex or csv.
+        style: markdown, latex, csv or text.
 
     Raises:
         ValueError: If `style` is none of these.
     """
     commands = any(row.command for row in rows)
-    split = style == "csv"
-    head = [
-        "method",
-        "data set",
-        "split",
-        "protocol",
-        "stream",
-        "ours",
-        *["std"] * split,
-        "seeds",
-        "untrained",
-    ]
+    std = ["std"] * (style == "csv")
+    head = ["method", "data set", "split", "protocol", "stream", "ours", *std, "seeds", "untrained"]
     head += ["published", "source", *["command"] * commands]
     lines: list[list[Cell]] = [list(head)]
-    for row in rows:
-        cells: list[Cell] = [row.method, row.dataset, row.split, row.protocol, row.stream]
-        ours, untrained = row.ours, row.untrained
-        if not split:
-            cells.append(spread(ours))
-        elif ours is None:
-            cells += ["", ""]
+
+    def add(row: Row, split: str, ours: Summary | None, untrained: Summary | None, more: list[Cell]) -> None:
+        cells: list[Cell] = [row.method, row.dataset, split, row.protocol, row.stream]
+        if std:
+            cells += ["", ""] if ours is None else [_percent(ours.mean), _percent(ours.std)]
         else:
-            cells += [_percent(ours.mean), _percent(ours.std)]
+            cells.append(spread(ours))
         cells += ["" if ours is None else str(ours.n), "" if untrained is None else _percent(untrained.mean)]
-        cells += ["; ".join(_digits(value) for value, _ in row.published)]
-        cells += ["; ".join(source for _, source in row.published)]
-        cells += [Code(row.command) if row.command else ""] * commands
-        lines.append(cells)
-    numbers = range(5, len(head) - 1 - commands)
-    return table_text(lines, style, numbers=numbers)
+        lines.append([*cells, *more])
+
+    for row in rows:
+        published: list[Cell] = ["; ".join(_digits(value) for value, _ in row.published)]
+        published.append("; ".join(source for _, source in row.published))
+        command: list[Cell] = [Code(row.command) if row.command else ""] * commands
+        add(row, row.split, row.result, row.baselines.get(UNTRAINED), published + command)
+        if row.distinct is not None:
+            untrained = row.distinct_baselines.get(UNTRAINED)
+            add(row, f"{row.split} without copies", row.distinct, untrained, ["", "", *[""] * commands])
+    return table_text(lines, style, numbers=range(5, len(head) - 1 - commands))
 
 
 def table_text(
@@ -106,11 +74,12 @@ def table_text(
 ) -> str:
     r"""A table as text that ends with a newline.
 
-    LaTeX is a ``tabular`` with the rules of booktabs; CSV is that of RFC 4180, its lines ended by ``\n``.
+    LaTeX is a ``tabular`` with the rules of booktabs; CSV is that of RFC 4180, its lines ended by ``\n``;
+    text has aligned columns for a terminal.
 
     Args:
         rows: Cells, the head first; all rows are equally long.
-        style: markdown, latex or csv.
+        style: markdown, latex, csv or text.
         numbers: Columns that are aligned to the right.
 
     Raises:
@@ -120,34 +89,34 @@ def table_text(
         raise ValueError(
             f"rows must be a head and rows of its length, got lengths {sorted({len(row) for row in rows})}"
         )
+    if style not in get_args(TableFormat):
+        raise ValueError(f"style must be one of {', '.join(get_args(TableFormat))}, got {style!r}")
+    plain = [[cell.text if isinstance(cell, Code) else cell for cell in row] for row in rows]
+    right = [column in numbers for column in range(len(rows[0]))]
     if style == "csv":
         stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerows([[cell.text if isinstance(cell, Code) else cell for cell in row] for row in rows])
+        csv.writer(stream, lineterminator="\n").writerows(plain)
         return stream.getvalue()
-    right = [column in numbers for column in range(len(rows[0]))]
-    if style == "markdown":
+    if style == "text":
+        widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if flag else cell.ljust(width)
+                for cell, width, flag in zip(row, widths, right, strict=True)
+            ).rstrip()
+            for row in plain
+        ]
+    elif style == "markdown":
         lines = ["| " + " | ".join(markdown(cell) for cell in row) + " |" for row in rows]
         lines.insert(1, "|" + "|".join("---:" if flag else "---" for flag in right) + "|")
-        return "\n".join(lines) + "\n"
-    if style == "latex":
+    else:
         # after \\ a bracket or a star would be read as its argument
         lines = [" & ".join(latex(cell) for cell in row) + r" \\" for row in rows]
-        lines = ["{}" + line if line[:1] in ("[", "*") else line for line in lines]
+        head, *body = ["{}" + line if line[:1] in ("[", "*") else line for line in lines]
         columns = "".join("r" if flag else "l" for flag in right)
-        return "\n".join(
-            [
-                "% needs \\usepackage{booktabs}",
-                f"\\begin{{tabular}}{{{columns}}}",
-                "\\toprule",
-                lines[0],
-                "\\midrule",
-                *lines[1:],
-                "\\bottomrule",
-                "\\end{tabular}\n",
-            ]
-        )
-    raise ValueError(f"style must be one of {', '.join(FORMATS)}, got {style!r}")
+        lines = [r"% needs \usepackage{booktabs}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head]
+        lines += [r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+    return "\n".join(lines) + "\n"
 
 
 def markdown(cell: Cell) -> str:

@@ -1,19 +1,18 @@
-"""Choose a regularisation on held-out parts of the train set, never on test."""
+"""Hold-out of training rows, to choose a regularisation; never on test rows."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
-from skel_eval._folds import fold_of_rows
-from skel_eval._task import Task
+from skel_eval.protocols.task import Task
 
 # (x, y, strengths) -> one (weight, bias) per strength
 Fit = Callable[[Tensor, Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
 
 
 def choose_strength(
-    fit: Fit, task: Task, strengths: Sequence[float], folds: int
+    fit: Fit, task: Task, strengths: Sequence[float], folds: int = 5
 ) -> tuple[float, tuple[tuple[float, float], ...]]:
     """The strength whose classifiers predict the held-out rows best; the stronger one of equals.
 
@@ -42,3 +41,29 @@ def choose_strength(
     best = correct.index(max(correct))
     rates = tuple((s, c / len(y)) for s, c in zip(candidates, correct, strict=True))
     return candidates[best], rates
+
+
+def fold_of_rows(labels: Tensor, groups: Tensor | None, folds: int) -> Tensor:
+    """Fold of each row, (N,), a function of its arguments alone.
+
+    With at least two groups no group is ever split: up to `folds` groups are one fold each
+    (leave one group out); more are dealt, largest first, to the fold with the fewest rows.
+    Otherwise rows are dealt class by class, so that each fold has its share of each class.
+
+    Args:
+        labels: Classes, (N,).
+        groups: Group of each row, numbered from 0, (N,); for actions, the subject.
+        folds: Largest number of folds.
+    """
+    if groups is not None and len(torch.unique(groups)) > 1:
+        sizes = torch.bincount(groups)
+        fold_of_group = torch.zeros_like(sizes)
+        load = torch.zeros(folds, dtype=torch.long)
+        for group in torch.argsort(sizes, descending=True, stable=True):
+            lightest = int(load.argmin())
+            fold_of_group[group] = lightest
+            load[lightest] += sizes[group]
+        return fold_of_group[groups]
+    fold = torch.empty_like(labels)
+    fold[torch.argsort(labels, stable=True)] = torch.arange(len(labels)) % folds
+    return fold

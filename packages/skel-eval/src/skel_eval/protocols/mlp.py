@@ -1,28 +1,23 @@
 """The MLP probe: what a classifier with one hidden layer can read from frozen features."""
 
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from attrs import define, field
+from attrs import asdict, define, field
 from torch import nn
 
 from skel_eval._arrays import Array
-from skel_eval._finetune import finetune
-from skel_eval._finetune_settings import Finetune
-from skel_eval._settings import (
-    ABOVE_0,
-    AT_LEAST_0,
-    SHARE,
-    whole,
-)
-from skel_eval._standardise import column_statistics
-from skel_eval._task import task_of
+from skel_eval._feature_set import FeatureSet
+from skel_eval.protocols.finetune import Finetune, finetune
+from skel_eval.protocols.protocol import Outcome, classified
+from skel_eval.protocols.task import column_statistics, task_of
+from skel_eval.protocols.training import ABOVE_0, AT_LEAST_0, SHARE, whole
 
 
 @define(frozen=True)
 class MlpProbe:
-    """Settings of `mlp_probe`. They are fixed beforehand: none of them is chosen from the data.
+    """Probe with one hidden layer on frozen features; no setting is chosen from the data.
 
     Attributes:
         width: Units of the hidden layer.
@@ -35,6 +30,8 @@ class MlpProbe:
         seed: Seed of the initial weights, of the order of the rows and of dropout.
     """
 
+    fuses: ClassVar[Literal["logits", "features"]] = "logits"
+    title: ClassVar[str] = "mlp"
     width: int = field(default=512, validator=whole(1))
     batch_norm: bool = True
     dropout: float = field(default=0.0, validator=SHARE)
@@ -43,6 +40,11 @@ class MlpProbe:
     learning_rate: float = field(default=1e-3, validator=ABOVE_0)
     weight_decay: float = field(default=0.05, validator=AT_LEAST_0)
     seed: int = field(default=0, validator=whole(0))
+
+    def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
+        """Train on the training rows, predict the test rows; the main metric is the accuracy."""
+        probe = mlp_probe(*features.arrays(), settings=self, device=device)
+        return classified(features, probe.predictions, probe.logits, asdict(self))
 
 
 @define(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Leaks: test clips that stand in the train set, too, exactly or nearly."""
+"""Train/test leakage: test clips that are exact or near copies of train clips."""
 
 from collections.abc import Iterator
 from hashlib import blake2b
@@ -8,8 +8,7 @@ import torch
 from attrs import define, field
 from torch import Tensor
 
-from skel_eval._arrays import Array, as_features, as_tensor
-from skel_eval._blocks import rows_per_block
+from skel_eval._arrays import Array, as_features, as_tensor, rows_per_block
 
 
 @define(frozen=True, eq=False)

@@ -1,14 +1,61 @@
-"""Retrieval: do the clips of one class come first when a gallery is sorted by similarity."""
+"""Retrieval by cosine similarity: recall and precision at k, mean average precision."""
 
 from collections.abc import Sequence
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
 from attrs import define, field
 from torch import Tensor
 
-from skel_eval._arrays import Array, as_count, as_features, as_labels, same_width, unit_rows
-from skel_eval._blocks import rows_per_block
+from skel_eval._arrays import (
+    Array,
+    as_count,
+    as_features,
+    as_labels,
+    rows_per_block,
+    same_width,
+    unit_rows,
+)
+from skel_eval._feature_set import FeatureSet
+from skel_eval._result import Metric
+from skel_eval.protocols.protocol import Outcome
+
+
+@define(frozen=True)
+class Retrieval:
+    """Retrieval: test clips look for their class among the training clips, by cosine similarity.
+
+    Queries whose class the gallery lacks do not count; the settings of the outcome say how many.
+
+    Attributes:
+        ks: How many of the nearest clips are looked at for recall; none for 1, 5 and 10, as far as the
+            gallery has so many.
+    """
+
+    fuses: ClassVar[Literal["logits", "features"]] = "features"
+    title: ClassVar[str] = "retrieval"
+    ks: tuple[int, ...] = ()
+
+    def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
+        """Look up the test rows in the training rows; the main metric is the recall at the first k."""
+        x, y, train = features.features, features.labels, features.train
+        ks = self.ks or [k for k in (1, 5, 10) if k <= (y[train] >= 0).sum()]
+
+        def search(rows: np.ndarray) -> RetrievalResult:
+            return retrieval(x[train], y[train], x[rows], y[rows], ks=ks, device=device)
+
+        every = search(features.test)
+        values = {f"recall_at_{k}": value for k, value in every.recall.items()}
+        metrics = {name: Metric(value) for name, value in values.items()}
+        metrics["mean_average_precision"] = Metric(every.mean_average_precision)
+        kept = np.setdiff1d(features.test, features.copies)
+        kept = kept[np.isin(y[kept], y[train]) & (y[kept] >= 0)]
+        if len(features.copies) and len(kept):
+            main = next(iter(values))
+            metrics[main] = Metric(values[main], distinct=next(iter(search(kept).recall.values())))
+        used = {"ks": list(every.recall), "queries": every.queries, "without_match": every.without_match}
+        return Outcome(metrics, used)
 
 
 @define(frozen=True, eq=False)

@@ -1,11 +1,11 @@
-"""Signs of collapse that need no labels."""
+"""Feature diagnostics without labels: effective rank, alignment, uniformity, instance retrieval."""
 
 import math
 
 import torch
 
 from skel_eval._arrays import Array, as_count, as_features, same_width, unit_rows
-from skel_eval._knn import nearest
+from skel_eval.protocols.knn import nearest
 
 
 @torch.no_grad()

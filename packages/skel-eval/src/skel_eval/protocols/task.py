@@ -1,4 +1,4 @@
-"""What every protocol with a trained linear classifier takes in and gives back."""
+"""Inputs and result of the protocols with a linear classifier."""
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ class ProbeResult:
         logits: (N_test, classes); -inf for a class without train rows.
         accuracy: Share of the labelled test rows that are predicted right.
         train_accuracy: The same on the train rows.
-        strength: Regularisation that was used; None for the solvers sgd and adam.
+        strength: Regularisation that was used; None for `SGD` and `Adam`.
         held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
         weight: (classes, D): the classifier is ``features @ weight.T + bias``.
         bias: (classes,).
@@ -123,3 +123,46 @@ def task_of(
 
 def _flat(x: Tensor) -> Tensor:
     return x.flatten(1) if x.ndim > 2 else x
+
+
+def with_absent_classes(weight: Tensor, bias: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+    """Add the classes without train rows to a linear classifier; they can never be predicted.
+
+    Args:
+        weight: Rows of the classes with train rows, (K, D).
+        bias: Likewise, (K,).
+        present: Numbers of these classes, ascending, (K,).
+
+    Returns:
+        Weight (classes, D) and bias (classes,): 0 and -inf for the others.
+    """
+    classes = int(present.max()) + 1
+    rows = present.to(weight.device)
+    full_weight = weight.new_zeros(classes, weight.shape[1]).index_copy_(0, rows, weight)
+    full_bias = bias.new_full((classes,), -torch.inf).index_copy_(0, rows, bias)
+    return full_weight, full_bias
+
+
+def column_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and scale of each column, both (D,); the scale of a constant column is 1.
+
+    Args:
+        x: Train rows in float64, (N, D).
+    """
+    std, mean = torch.std_mean(x, dim=0, correction=0)
+    # what rounding in single precision leaves of a constant is noise, not to be blown up to variance 1
+    constant = std <= 1e-6 * mean.abs()
+    return mean, torch.where(constant, torch.ones_like(std), std)
+
+
+def in_raw_units(weight: Tensor, bias: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The linear classifier for raw columns that equals ``((x - mean) / scale) @ weight.T + bias``.
+
+    Args:
+        weight: (classes, D).
+        bias: (classes,).
+        mean: Of the raw columns, (D,).
+        scale: Likewise, (D,).
+    """
+    weight = weight / scale
+    return weight, bias - weight @ mean

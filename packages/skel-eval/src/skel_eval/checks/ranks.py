@@ -1,4 +1,4 @@
-"""Processes that evaluate or train together must have the same clips and labels."""
+"""Check that all ranks of a process group have the same clips and labels."""
 
 import hashlib
 

@@ -1,26 +1,76 @@
-"""Fine-tuning: an encoder and a linear head trained together, on all labels, on few, or on another set."""
+"""Fine-tuning of an encoder with a linear head: all labels, few labels, or transfer."""
 
 import math
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from attrs import define, field
+from attrs import define, field, validators
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from skel_eval._arrays import Array, as_labels, as_tensor, labelled_rows, refuse_nan
-from skel_eval._classes import with_absent_classes
-from skel_eval._finetune_settings import Finetune
 from skel_eval._metrics import accuracy
-from skel_eval._ranks import same_on_all_ranks
-from skel_eval._training import learning_rate_at, step_sizes
+from skel_eval.checks.ranks import same_on_all_ranks
+from skel_eval.protocols.task import with_absent_classes
+from skel_eval.protocols.training import (
+    ABOVE_0,
+    AT_LEAST_0,
+    SHARE,
+    TrainingSettings,
+    build_optimizer,
+    step_sizes,
+    whole,
+)
 
 Augment = Callable[[Tensor, Generator], Tensor]
 ParameterGroups = Callable[[nn.Module], Iterable[dict[str, Any]]]
+
+
+@define(frozen=True, kw_only=True)
+class Finetune(TrainingSettings):
+    """Settings of `finetune`; the defaults are CMD's for few labels and for transfer.
+
+    Attributes:
+        epochs: Passes over the training clips; the last one is reported.
+        batch_size: Clips per step, at least 2.
+        optimizer: "sgd", "adam" or "adamw".
+        learning_rate: Initial learning rate.
+        head_learning_rate: The one of the linear head; None for the same.
+        momentum: sgd: momentum of the gradient.
+        nesterov: sgd: whether the momentum is Nesterov's.
+        milestones: step: epochs after which the learning rate is multiplied by gamma.
+        label_smoothing: Share of each label that is spread over all classes.
+        mode: "train", or "eval": BatchNorm uses its stored statistics and dropout is off while the weights
+            are trained, as in the programs of AimCLR and CMCS.
+        precision: "float32", that is the encoder's own, or "bfloat16" where autocast allows it.
+        head_std: Standard deviation of the initial weights of the head; its biases start at 0.
+    """
+
+    epochs: int = field(default=80, validator=whole(1))
+    batch_size: int = field(default=64, validator=whole(2))
+    optimizer: Literal["sgd", "adam", "adamw"] = field(
+        default="sgd", validator=validators.in_(("sgd", "adam", "adamw"))
+    )
+    learning_rate: float = field(default=0.01, validator=ABOVE_0)
+    head_learning_rate: float | None = field(default=None, validator=validators.optional(ABOVE_0))
+    momentum: float = field(default=0.9, validator=SHARE)
+    nesterov: bool = False
+    milestones: tuple[int, ...] = (50, 70)
+    label_smoothing: float = field(default=0.0, validator=SHARE)
+    mode: Literal["train", "eval"] = field(default="train", validator=validators.in_(("train", "eval")))
+    precision: Literal["float32", "bfloat16"] = field(
+        default="float32", validator=validators.in_(("float32", "bfloat16"))
+    )
+    head_std: float = field(default=0.01, validator=AT_LEAST_0)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.optimizer != "sgd":
+            self._refuse("momentum", "nesterov", because=f"optimizer {self.optimizer!r}")
 
 
 @define(frozen=True, eq=False)
@@ -178,7 +228,7 @@ def _train(
             order = torch.randperm(len(known), generator=generator)[: sum(sizes)]
             total = torch.zeros((), device=model.device)
             for step, rows in enumerate(torch.split(order, sizes)):
-                scale = learning_rate_at(settings, epoch, step, len(sizes)) / settings.learning_rate
+                scale = settings.learning_rate_at(epoch, step, len(sizes)) / settings.learning_rate
                 for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                     group["lr"] = peak * scale
                 batch = model.placed(clips.index_select(0, known[rows].to(clips.device)))
@@ -218,10 +268,14 @@ def _optimizer(
         raise ValueError("no parameter of the encoder requires a gradient, so there is nothing to fine-tune")
     rate = settings.head_learning_rate or settings.learning_rate
     groups.append({"params": [model.weight, model.bias], "lr": rate})
-    shared: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, momentum=settings.momentum, nesterov=settings.nesterov, **shared)
-    return (torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW)(groups, **shared)
+    return build_optimizer(
+        groups,
+        settings.optimizer,
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+    )
 
 
 def _set_mode(model: nn.Module, mode: str) -> None:

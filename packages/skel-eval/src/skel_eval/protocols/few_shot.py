@@ -1,12 +1,14 @@
 """Few-shot classification: novel classes, of which a handful of clips are known."""
 
 import math
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from attrs import define, field
+from attrs import asdict, define, field
 
 from skel_eval._arrays import (
+    BLOCK_SIZE,
     Array,
     Groups,
     as_count,
@@ -16,9 +18,49 @@ from skel_eval._arrays import (
     as_labels,
     unit_rows,
 )
-from skel_eval._blocks import NUMBERS
-from skel_eval._knn import knn
+from skel_eval._feature_set import FeatureSet
 from skel_eval._metrics import accuracy
+from skel_eval._result import Metric
+from skel_eval.protocols.knn import knn
+from skel_eval.protocols.protocol import Outcome
+
+
+@define(frozen=True)
+class FewShot:
+    """Few-shot classification: episodes of a few classes with a few labelled clips, from the test part.
+
+    Attributes:
+        ways: Classes of an episode.
+        shots: Labelled clips of each class.
+        queries: Clips of each class that are classified.
+        episodes: Number of episodes.
+        seed: Seed of the episodes.
+        by_group: Classify no clip of a class by labelled clips of the same group, such as the subject.
+    """
+
+    fuses: ClassVar[Literal["logits", "features"]] = "features"
+    ways: int = 5
+    shots: int = 1
+    queries: int = 5
+    episodes: int = 1000
+    seed: int = 0
+    by_group: bool = False
+
+    @property
+    def title(self) -> str:
+        """Such as "5-way 1-shot", or "5-way 1-shot, by group"."""
+        return f"{self.ways}-way {self.shots}-shot" + ", by group" * self.by_group
+
+    def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
+        """Draw episodes from the test rows; the main metric is the mean accuracy."""
+        used = asdict(self)
+        if self.by_group and features.groups is None:
+            raise ValueError("by_group needs features with groups")
+        groups = np.asarray(features.groups)[features.test] if self.by_group else None
+        settings = {name: value for name, value in used.items() if name != "by_group"}
+        _, _, x, y = features.arrays()
+        found = few_shot(x, y, **settings, groups=groups, device=device)
+        return Outcome({"accuracy": Metric(found.accuracy), "margin": Metric(found.margin)}, used)
 
 
 @define(frozen=True, eq=False)
@@ -112,7 +154,7 @@ def few_shot(
 
     rng = np.random.default_rng(seed)
     drawn = rng.random((episodes, len(members))).argsort(1)[:, :ways]
-    step = max(1, NUMBERS // (8 * ways * max(longest, queries * features.shape[1])))
+    step = max(1, BLOCK_SIZE // (8 * ways * max(longest, queries * features.shape[1])))
     accuracies = np.empty(episodes)
     for start in range(0, episodes, step):
         rows = table[drawn[start : start + step]]  # (episodes, ways, longest)

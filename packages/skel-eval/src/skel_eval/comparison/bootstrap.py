@@ -1,4 +1,7 @@
-"""Bootstrap: how far could an accuracy, or the difference of two, be due to the test clips at hand."""
+"""Bootstrap intervals of an accuracy and of the difference of two.
+
+Clips or groups, seeds and repeats are drawn at once, which `scipy.stats.bootstrap` cannot.
+"""
 
 from collections.abc import Sequence
 
@@ -6,8 +9,7 @@ import numpy as np
 from attrs import define
 from torch import Tensor
 
-from skel_eval._arrays import Array, Groups, as_count, as_groups, as_tensor
-from skel_eval._blocks import NUMBERS
+from skel_eval._arrays import BLOCK_SIZE, Array, Groups, as_count, as_groups, as_tensor
 
 Hits = Array | Sequence[Array]
 
@@ -166,7 +168,7 @@ def _resampled(
         raise ValueError("a bootstrap needs at least two clips or groups to draw from, got one")
     kinds, often = np.unique(units, axis=1, return_counts=True)
     rng = np.random.default_rng(seed)
-    step = max(1, NUMBERS // (8 * kinds.shape[1]))
+    step = max(1, BLOCK_SIZE // (8 * kinds.shape[1]))
     rates: list[list[np.ndarray]] = [[] for _ in methods]
     for start in range(0, resamples, step):
         draws = min(step, resamples - start)

@@ -1,4 +1,4 @@
-"""Hold an encoder to it that evaluation leaves it as it was."""
+"""Check that evaluation does not change the encoder."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

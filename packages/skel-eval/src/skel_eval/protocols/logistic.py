@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from skel_eval._classes import with_absent_classes
-from skel_eval._standardise import column_statistics, in_raw_units
+from skel_eval.protocols.task import column_statistics, in_raw_units, with_absent_classes
 
 
 def fit_logistic(
