@@ -59,22 +59,35 @@ def list_encoders(pattern: str = "*") -> list[str]:
     return [name for name in ENCODERS if fnmatchcase(name, pattern)]
 
 
-def encoder_settings(name: str) -> dict[str, Any]:
-    """Settings of an encoder with their defaults: the arguments of its constructor but those of the clips.
+def encoder_settings(name: str, **settings: Any) -> dict[str, Any]:
+    """Settings of an encoder, those that are not given with their defaults.
 
-    Layout, frames and bodies are left out. A setting without a default has `inspect.Parameter.empty`.
+    They are the arguments of its constructor, without what the clips decide: layout, frames and bodies.
 
     Args:
         name: Name in `list_encoders`, or ``module:Name`` of a class in an imported module.
+        settings: Settings with other values. A list is taken where a tuple is wanted, as TOML has no tuples.
 
     Raises:
-        ValueError: If there is no such encoder.
+        ValueError: If there is no such encoder or setting, or a setting is missing or of another type than the
+            constructor's.
 
-    >>> encoder_settings("ctrgcn")
-    {'in_channels': None, 'base_channels': 64}
+    >>> encoder_settings("ctrgcn", base_channels=32)
+    {'in_channels': None, 'base_channels': 32}
     """
-    parameters = _parameters(ENCODERS.lookup(name))
-    return {key: parameter.default for key, parameter in parameters.items() if key not in _OF_CLIPS}
+    kind = ENCODERS.lookup(name)
+    _check_names(name, kind, settings)
+    types = _types(kind)
+    found = {key: parameter.default for key, parameter in _parameters(kind).items() if key not in _OF_CLIPS}
+    for key, value in settings.items():
+        wanted = types.get(key, Any)
+        try:
+            found[key] = _converted(value, wanted)
+        except TypeError:
+            raise ValueError(
+                f"{key} of encoder {name!r} must be {_described(wanted)}, got {value!r}"
+            ) from None
+    return found
 
 
 def create_encoder(
@@ -103,20 +116,10 @@ def create_encoder(
     >>> create_encoder("stgcn", layout="ntu-25", frames=50, bodies=2, base_channels=64).base_channels
     64
     """
-    kind = ENCODERS.lookup(name)
-    parameters = _parameters(kind)
+    kind, parameters = ENCODERS.lookup(name), _parameters(ENCODERS.lookup(name))
     of_clips = {"frames": frames, "bodies": bodies}
     settings |= {key: size for key, size in of_clips.items() if size is not None and key in parameters}
-    _check_names(name, kind, settings)
-    types = _types(kind)
-    for key, value in settings.items():
-        wanted = types.get(key, Any)
-        try:
-            settings[key] = _converted(value, wanted)
-        except TypeError:
-            raise ValueError(
-                f"{key} of encoder {name!r} must be {_described(wanted)}, got {value!r}"
-            ) from None
+    settings = encoder_settings(name, **settings)
     if not isinstance(layout, SkeletonLayout):
         layout = get_layout(layout)
     return kind(layout=layout, **settings)
@@ -138,7 +141,11 @@ def _check_names(name: str, kind: type, settings: Mapping[str, Any]) -> None:
             near = get_close_matches(key, parameters, 1)
             hint = f"did you mean {near[0]!r}? It has" if near else "it has"
             raise ValueError(f"encoder {name!r} has no setting {key!r}; {hint} {', '.join(parameters)}")
-    missing = [key for key, p in parameters.items() if p.default is p.empty and key not in settings]
+    missing = [
+        key
+        for key, p in parameters.items()
+        if p.default is p.empty and key not in settings and key not in _OF_CLIPS
+    ]
     if missing:
         raise ValueError(f"encoder {name!r} needs {', '.join(missing)}")
 
