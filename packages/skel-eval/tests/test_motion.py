@@ -4,7 +4,6 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-
 from skel_eval._motion import motion, motion_svg
 
 BONES = [(0, 0), (1, 0), (2, 1)]

@@ -1,11 +1,12 @@
 """``skel show``: look at a clip."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 if TYPE_CHECKING:
+    from skel_augment import View
     from skel_data import Store
 
 FORMATS = (".gif", ".html", ".png")
@@ -26,7 +27,7 @@ def show(
     fps: float = 30.0,
     seed: int = 0,
 ) -> None:
-    """Draw a clip: as recorded, as a pipeline makes it, and in views of augmentation.
+    """Draw a clip: as recorded, after the pipeline, and in augmented views.
 
     Left, right and trunk have colours of their own, further bodies are paler. Missing joints are left out.
 
@@ -36,11 +37,12 @@ def show(
         name: Name of the clip, in place of its number.
         out: File to write: .html (animations and strips), .gif (animation) or .png (strips).
         recipe: Recipe whose pipeline and views are shown.
-        pipeline: Pipeline to show in place of the recipe's, such as crossclr50.
-        view: View to show in place of the recipe's, such as aimclr.extreme.
+        pipeline: Pipeline to show in place of the recipe's, such as crossclr50, or your own as module:Name.
+        view: View to show in place of the recipe's, such as aimclr.extreme; or a single augmentation, such as
+            shear or your own as module:Name.
         frames: Figures in each strip.
         fps: Frames of the recording per second.
-        seed: Decides the views.
+        seed: Seed of the views.
     """
     if out.suffix.lower() not in FORMATS:
         raise ValueError(f"--out must end in one of {', '.join(FORMATS)}, got {str(out)!r}")
@@ -49,51 +51,47 @@ def show(
     if not 1 <= fps <= 1000:
         raise ValueError(f"--fps must be from 1 to 1000, got {fps}")
 
-    import attrs
-
-    from skel_augment import View, preset
     from skel_data import PIPELINES, Store
-    from skel_recipes._draw._stage import stages
+    from skel_eval import clip_page, write_gif, write_png
+    from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
     from skel_recipes.common.files import write_atomically, write_text
     from skel_recipes.config.recipe import load_recipe
     from skel_recipes.cli.output import say
+    from skel_recipes.methods.context import views_of
 
     opened = Store.open(store)
     index = _chosen(opened, clip, name)
     settings = load_recipe(recipe)
-    if pipeline is not None and pipeline not in PIPELINES:
-        raise ValueError(f"no pipeline {pipeline!r}; there are {', '.join(PIPELINES)}")
-    if view is not None:
-        views = {view: preset(view)}
-    else:
-        fields = attrs.asdict(cast("Any", settings.method), recurse=False)
-        views = {key: value for key, value in fields.items() if isinstance(value, View)}
-    drawn = stages(
+    layout = opened.layout
+    steps = clip_steps(
         opened.clip(index),
         opened.tracks(index),
-        opened.layout,
-        settings.data.pipeline if pipeline is None else PIPELINES[pipeline](),
-        views,
+        layout,
+        settings.data.pipeline if pipeline is None else PIPELINES.lookup(pipeline)(),
+        views_of(settings.method) if view is None else {view: _view(view)},
         seed=seed,
     )
     label = int(opened.labels[index])
     kind = opened.classes[label] if label >= 0 else "unlabelled"
-    heading = " ".join(f"{opened.names[index]}: {kind}".split())
-    layout = opened.layout
+    title = " ".join(f"{opened.names[index]}: {kind}".split())
+    skeleton = skeleton_of(layout)
     match out.suffix.lower():
         case ".html":
-            from skel_recipes._draw._page import page
-
-            write_text(out, page(heading, layout, drawn, frames=frames, fps=fps))
+            write_text(out, clip_page(title, steps, skeleton, frames=frames, fps=fps))
         case ".gif":
-            from skel_recipes._draw._image import gif
-
-            write_atomically(out, lambda file: gif(file, heading, layout, drawn, fps))
+            write_atomically(out, lambda file: write_gif(file, title, steps, skeleton, fps=fps))
         case _:
-            from skel_recipes._draw._image import png
-
-            write_atomically(out, lambda file: png(file, heading, layout, drawn, frames))
+            write_atomically(out, lambda file: write_png(file, title, steps, skeleton, frames=frames))
     say(f"{out}: clip {index}, {opened.names[index]}, {kind}")
+
+
+def _view(name: str) -> "View":
+    """The preset view of a name, or a view of the one augmentation of this name."""
+    from skel_augment import AUGMENTATIONS, build_view, preset, preset_names
+
+    if name not in preset_names() and (name in AUGMENTATIONS or ":" in name):
+        return build_view([{"name": name}])
+    return preset(name)
 
 
 def _chosen(store: "Store", clip: int | None, name: str | None) -> int:

@@ -87,14 +87,10 @@ from .protocols.retrieval import (
 )
 from .protocols.ridge import ridge as ridge
 from .protocols.task import ProbeResult as ProbeResult
-from ._compare_page import write_comparison as write_comparison
-from ._confused import ConfusedPair as ConfusedPair, confused_pairs as confused_pairs
-from ._gallery import (
-    GalleryClip as GalleryClip,
-    GalleryRow as GalleryRow,
-    retrieval_gallery as retrieval_gallery,
-)
-from ._motion import motion_svg as motion_svg
-from ._report import Report as Report, write_report as write_report
-from ._results import ResultRow as ResultRow
-from ._strip import strip_svg as strip_svg
+from .draw.image import write_gif as write_gif, write_png as write_png
+from .draw.points import clip_points as clip_points, present_joints as present_joints
+from .draw.skeleton import Skeleton as Skeleton
+from .draw.svg import motion_svg as motion_svg, strip_svg as strip_svg
+from .report.clip_page import clip_page as clip_page
+from .report.comparison import write_comparison as write_comparison
+from .report.report import write_report as write_report

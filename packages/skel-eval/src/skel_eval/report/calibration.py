@@ -1,4 +1,4 @@
-"""Whether predictions that claim to be sure are right, as a reliability diagram in SVG."""
+"""Reliability diagram of a calibration, in SVG."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Confusion matrix and accuracy of each class, as SVG."""
+"""Confusion matrix and accuracy of each class."""
 
 from collections.abc import Callable
 from html import escape

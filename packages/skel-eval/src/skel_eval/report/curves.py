@@ -1,10 +1,8 @@
-"""Training curves as small SVG charts, one per quantity."""
+"""Training curves as small SVG charts, one for each metric."""
 
 import math
 from collections.abc import Mapping, Sequence
 from html import escape
-
-from skel_eval._axes import ticks
 
 _WIDTH, _HEIGHT = 340.0, 210.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 38.0
@@ -73,11 +71,11 @@ def _chart(name: str, time: str, lines: Sequence[tuple[str, list[tuple[float, fl
 
     bottom = _HEIGHT - _BOTTOM
     parts = []
-    for tick in ticks(y0, y1):
+    for tick in _ticks(y0, y1):
         y = down(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{tick:g}</text>')
-    for tick in ticks(x0, x1):
+    for tick in _ticks(x0, x1):
         x = across(tick)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{tick:g}</text>')
@@ -97,3 +95,16 @@ def _chart(name: str, time: str, lines: Sequence[tuple[str, list[tuple[float, fl
         f'<svg role="img" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" height="{_HEIGHT:g}">'
         f"<title>{escape(name)} by {escape(time)}</title>{''.join(parts)}</svg></figure>"
     )
+
+
+def _ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """About `count` round numbers in low..high."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [round(step * index, 12) for index in range(first, last + 1)]

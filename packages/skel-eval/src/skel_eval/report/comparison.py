@@ -21,6 +21,9 @@ from skel_eval.comparison.compare import (
     shared_hits,
 )
 from skel_eval.comparison.methods import Method, over_seeds
+from skel_eval.report.curves import overlaid_html
+from skel_eval.report.embedding import PALETTE
+from skel_eval.report.page import bar, page, percent, write_page
 
 
 def write_comparison(
@@ -86,7 +89,8 @@ def _results(comparison: Comparison) -> str:
             difference = difference_text(comparison.differences.get((protocol, place)))
             parts.append(
                 f'<tr class="result"><td>{_swatch(place)}{escape(method.name)}</td>'
-                f'<td class="number">{percent(mean)}</td>{_track(mean.mean, _hue(place))}'
+                f'<td class="number">{percent(mean.mean, mean.std if mean.n > 1 else None)}</td>'
+                f"{bar(mean.mean, _hue(place))}"
                 f'<td class="number">{percent(before)}</td>'
                 f'<td class="number">{"" if before is None else points(mean.mean - before)}</td>'
                 f'<td class="number">{difference}</td><td class="number">{mean.n}</td></tr>'
@@ -97,7 +101,7 @@ def _results(comparison: Comparison) -> str:
             if name != UNTRAINED and value is not None:
                 parts.append(
                     f'<tr class="baseline"><td>{escape(name)}</td>'
-                    f'<td class="number">{percent(value.mean)}</td>{_track(value.mean, "")}'
+                    f'<td class="number">{percent(value.mean)}</td>{bar(value.mean)}'
                     "<td></td><td></td><td></td><td></td></tr>"
                 )
     remarks = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in comparison_notes(comparison))
@@ -105,14 +109,6 @@ def _results(comparison: Comparison) -> str:
         '<div class="wide"><table class="results compared"><thead><tr><th>Method</th><th>Accuracy</th>'
         "<th></th><th>Untrained</th><th>Gain</th><th>Against the first</th><th>Seeds</th></tr></thead>"
         f"<tbody>{''.join(parts)}</tbody></table></div>{remarks}"
-    )
-
-
-def _track(value: float, hue: str) -> str:
-    colour = f";background:{hue}" if hue else ""
-    return (
-        '<td class="track-cell"><span class="track">'
-        f'<span class="fill" style="width:{100 * value:.1f}%{colour}"></span></span></td>'
     )
 
 
