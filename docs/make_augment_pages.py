@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from attrs import evolve, fields
+from skel_recipes._draw._image import png
+from skel_recipes._draw._stage import Stage, stages
 
 import skel_augment as sa
 from skel_data import PIPELINES, ClipShape, Store, get_layout
 from skel_data.synth import SynthSettings, synth_clips
-from skel_recipes._draw._image import png
-from skel_recipes._draw._stage import Stage, stages
 
 OUT = Path(__file__).parent / "_static" / "augment"
 FRAMES = 8

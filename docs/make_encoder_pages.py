@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from skel_recipes.config.encoders import ENCODERS
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,7 +25,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from skel_data import ClipShape, get_layout
 from skel_eval import Code, table_text
 from skel_recipes.common.device import computes_bfloat16
-from skel_recipes.config.encoders import ENCODERS
 
 PAGES = Path(__file__).parent / "encoders"
 FRAMES = {"stgcn": 50, "transformer": 120}

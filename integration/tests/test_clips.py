@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skel_data import build_clips
-from skel_recipes import embed_recordings, evaluate, load_recipe, pretrain
+from skel_recipes import EvaluationInputs, embed_recordings, evaluate, load_recipe, pretrain
 from skel_recipes.evaluate.inputs import encoder_refs
 from skel_recipes.run.clips import centre_window, clips_of_store
 
@@ -67,13 +67,17 @@ def test_training_and_evaluation_go_together(cropped, store):
     recordings = [store.clip(row) for row in range(len(store))]
     tracks = [store.tracks(row) for row in range(len(store))]
     features = embed_recordings(cropped, recordings, tracks=tracks)
-    np.testing.assert_allclose(features, EvaluationInputs.of(encoder_refs([cropped]), store).joined_features(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        features, EvaluationInputs.of(encoder_refs([cropped]), store).joined_features(), rtol=1e-4, atol=1e-5
+    )
     corrupted = evaluate(cropped, store, "robustness")
     assert corrupted.metrics["accuracy"].value == evaluate(cropped, store, "linear").metric.value
 
 
 def test_views_of_another_length_are_refused(store, tmp_path):
     recipe = load_recipe("scdnet", {**SETTINGS, "method.view": [{"name": "shear"}]})
-    with pytest.raises(ValueError, match=r"method\.view makes 24 frames of the 24 of the pipeline, but the encoder sees 8"):
+    with pytest.raises(
+        ValueError, match=r"method\.view makes 24 frames of the 24 of the pipeline, but the encoder sees 8"
+    ):
         pretrain(recipe, store, tmp_path / "run")
     assert not list(tmp_path.iterdir())

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,8 @@ from skel_recipes import (
     pretrain,
     report,
 )
-from skel_recipes.evaluate import baselines, embed, evaluate as evaluation, robustness
+from skel_recipes.evaluate import baselines, embed, robustness
+from skel_recipes.evaluate import evaluate as evaluation
 from skel_recipes.evaluate.inputs import encoder_refs
 
 
@@ -82,7 +81,7 @@ def test_a_store_that_is_read_only_keeps_no_baselines(run, store, monkeypatch):
 
 
 def test_two_tags_are_two_results(run, store):
-    """A tag that ends like a stream is no stream, and one that looks like a tag of another result is another."""
+    """A tag that ends like a stream is no stream."""
     for tag in ("no", "no-joint"):
         evaluate(run, store, "knn", tag=tag)
     found = [one for one in evaluation.results_of(run) if one.tag.startswith("no")]
@@ -199,9 +198,7 @@ def test_probes_are_fitted_on_the_device_that_is_asked_for(run, store, monkeypat
 def test_features_are_kept_by_what_the_encoder_sees(run, store, tmp_path):
     data = evolve(run.recipe.data, crop=0.5)
     cropped = evolve(run, recipe=evolve(run.recipe, data=data))
-    whole, middle = (
-        inputs_of(one, store).feature_sets(trained=False)[0].features for one in (run, cropped)
-    )
+    whole, middle = (inputs_of(one, store).feature_sets(trained=False)[0].features for one in (run, cropped))
     assert not np.allclose(whole, middle)
 
 

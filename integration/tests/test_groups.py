@@ -1,4 +1,4 @@
-"""Run folders side by side: groups of seeds, the table of results, the comparison."""
+"""Groups of runs: the table of results, the comparison."""
 
 import csv
 import importlib.util
@@ -9,50 +9,55 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attrs import evolve
 from safetensors.numpy import save_file
 
+from skel_eval import Metric, Predictions, Result
 from skel_recipes import Run, dump_recipe, load_recipe, recipe_names
-from skel_recipes.evaluate.compare import compare_runs
-from skel_recipes.evaluate.grouping import evaluations, flat, grouped
-from skel_recipes.evaluate.table import measured, published_cells, table_rows
 from skel_recipes.cli.compare import compare
 from skel_recipes.cli.table import table
+from skel_recipes.config.recipe import flat_recipe
+from skel_recipes.evaluate.compare import compare_runs
+from skel_recipes.evaluate.evaluate import results_of
+from skel_recipes.evaluate.grouping import group_by_seed
+from skel_recipes.evaluate.table import pretraining_of, published_cells, table_rows
 
 CELL = "paper/aimclr-ntu60-xsub-joint"
 
 
 def result(recipe, seed, right, run, **change):
-    return {
-        "protocol": "linear",
-        "dataset": "ntu60",
-        "split": "xsub",
-        "recipe": recipe,
-        "stream": "joint",
-        "runs": [str(run)],
+    shared = {"protocol": "linear", "dataset": "ntu60", "split": "xsub"}
+    shared |= {name: change[name] for name in shared if name in change}
+    simple = {"untrained encoder": 0.5, "ridge on coordinates": 0.6, "chance": 0.1}
+    values = {
+        "model": recipe,
+        "metrics": {"accuracy": Metric(right)},
+        "runs": (str(run),),
         "seed": seed,
-        "headline": "accuracy",
-        "accuracy": right,
-        "baselines": {
-            "untrained encoder": {"accuracy": 0.5},
-            "ridge on coordinates": {"accuracy": 0.6},
-            "chance": {"accuracy": 0.1},
-        },
-        "settings": {},
-        "train_clips": 80,
-        "test_clips": 40,
-        "test_clips_that_are_copies": 0,
-    } | change
+        "baselines": tuple(
+            Result(name, metrics={"accuracy": Metric(value)}, **shared) for name, value in simple.items()
+        ),
+        "counts": {"train": 80, "test": 40, "copies": 0, "seen_in_pretraining": 0},
+    }
+    return Result(**(shared | values | change))
+
+
+def predictions(hits, seed=0):
+    labels = np.arange(40) % 4
+    order = np.random.default_rng(seed).permutation(40)
+    guess = np.where(order < hits, labels, (labels + 1) % 4)
+    return Predictions(np.arange(100, 140), labels, guess, np.arange(40) % 20)
 
 
 @pytest.fixture
 def make(tmp_path):
-    """A run folder without training, with a linear evaluation of 40 test clips."""
+    """A run folder without training, with a linear probe on 40 test clips."""
 
-    def run(name, recipe=CELL, seed=0, hits=30, predictions=True, settings=None, evaluated=True):
+    def run(name, recipe=CELL, seed=0, hits=30, kept=True, settings=None, evaluated=True):
         path = tmp_path / name
         (path / "eval").mkdir(parents=True)
         recipe = load_recipe(recipe, {"train.seed": seed} | (settings or {}))
-        facts = {
+        info = {
             "format": "skel-run",
             "version": 1,
             "store": {"path": str(tmp_path / "no.store"), "dataset": "ntu60", "hash": "0"},
@@ -60,108 +65,96 @@ def make(tmp_path):
         }
         metrics = [{"epoch": e, "loss": 1 / e, "seconds": 30.0, "clips_per_second": 10.0} for e in (1, 2)]
         (path / "recipe.toml").write_text(dump_recipe(recipe), encoding="utf-8")
-        (path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+        (path / "run.json").write_text(json.dumps(info), encoding="utf-8")
         (path / "metrics.jsonl").write_text("\n".join(map(json.dumps, metrics)), encoding="utf-8")
         save_file({"a": np.zeros((3, 4)), "running_mean": np.zeros(9)}, path / "encoder.safetensors")
-        if not evaluated:
-            return Run.open(path)
-        write(path, "ntu60-xsub-linear", result(recipe.name, seed, hits / 40, path))
-        if predictions:
-            labels = np.arange(40) % 4
-            order = np.random.default_rng(seed).permutation(40)
-            guess = np.where(order < hits, labels, (labels + 1) % 4)
-            np.savez(
-                path / "eval" / "ntu60-xsub-linear.npz",
-                labels=labels,
-                predictions=guess,
-                clips=np.arange(100, 140),
-                groups=np.arange(40) % 20,
-            )
+        if evaluated:
+            found = predictions(hits, seed) if kept else None
+            write(path, "linear", result(recipe.name, seed, hits / 40, path, predictions=found))
         return Run.open(path)
 
     return run
 
 
 def write(path, stem, content):
-    (path / "eval" / f"{stem}.json").write_text(json.dumps(content), encoding="utf-8")
+    content.save(path / "eval" / f"{stem}.json")
 
 
 def test_runs_that_differ_in_seed_only_are_one_group(make):
     runs = [make("b", seed=1), make("a"), make("c", settings={"optim.lr": 0.5}), make("d", recipe="compact")]
-    groups = grouped([*runs, runs[0]])
+    groups = group_by_seed([*runs, runs[0]])
     assert [[run.path.name for run in group.runs] for group in groups] == [["a", "b"], ["c"], ["d"]]
     assert [group.name for group in groups] == [CELL, f"{CELL}, optim.lr 0.5", "compact"]
-    assert grouped(runs[:2])[0].name == CELL
+    assert group_by_seed(runs[:2])[0].name == CELL
     # the folder says what it was run with, whatever is beside it
-    assert grouped(runs[2:3])[0].name == f"{CELL}, optim.lr 0.5"
+    assert group_by_seed(runs[2:3])[0].name == f"{CELL}, optim.lr 0.5"
 
 
 def test_the_same_run_twice_is_an_error(make):
     with pytest.raises(ValueError, match="same settings and the same seed"):
-        grouped([make("a"), make("b")])
+        group_by_seed([make("a"), make("b")])
 
 
 def test_flat_is_what_set_takes():
     recipe = load_recipe("aimclr")
-    values = flat(recipe)
+    values = flat_recipe(recipe)
     assert values["train.epochs"] == str(recipe.train.epochs)
     assert values["method.view.0.name"] == "temporal_crop_resize"
     assert not any(value.startswith("{") for value in values.values())
 
 
 @pytest.mark.parametrize(
-    ("stem", "change", "protocol", "stream"),
+    ("change", "protocol", "stream"),
     [
-        ("ntu60-xsub-linear", {}, "linear", "joint"),
-        ("ntu60-xsub-knn1", {"protocol": "knn"}, "1-NN", "joint"),
-        ("ntu60-xsub-linear-joint", {}, "linear", "joint"),
-        ("ntu60-xsub-semi-0.1", {"protocol": "semi"}, "semi-0.1", "joint"),
-        ("ntu60-xsub-linear-fused", {"stream": "joint+bone"}, "linear", "joint+bone"),
-        (
-            "ntu60-xsub-linear-fused-0.6-0.4",
-            {"stream": "joint+bone", "settings": {"weights": [0.6, 0.4]}},
-            "linear",
-            "joint+bone (0.6, 0.4)",
-        ),
-        ("ntu60-xsub-clustering", {"headline": "nmi", "nmi": 0.3}, "clustering, nmi", "joint"),
+        ({}, "linear", "joint"),
+        ({"protocol": "knn", "variant": "1-NN"}, "1-NN", "joint"),
+        ({"tag": "aimclr"}, "linear, aimclr", "joint"),
+        ({"stream": "joint+bone", "weights": (1, 1)}, "linear", "joint+bone"),
+        ({"stream": "joint+bone", "weights": (0.6, 0.4)}, "linear", "joint+bone (0.6, 0.4)"),
+        ({"protocol": "clustering", "metrics": {"nmi": Metric(0.3)}}, "clustering, nmi", "joint"),
     ],
 )
-def test_evaluations_are_told_apart(make, stem, change, protocol, stream):
+def test_cells_of_results(make, change, protocol, stream):
     run = make("a", evaluated=False)
-    write(run.path, stem, result(CELL, 0, 0.5, run.path, **change))
-    (one,) = evaluations(run)
-    assert (one.protocol, one.stream) == (protocol, stream)
+    write(run.path, "whatever the name", result(CELL, 0, 0.5, run.path, **change))
+    (row,) = table_rows(group_by_seed([run]))
+    assert (row.protocol, row.stream) == (protocol, stream)
 
 
-def test_evaluations_with_other_runs_are_left_out(make):
+def test_results_with_other_runs_are_left_out(make):
     run = make("a")
-    write(run.path, "ntu60-xsub-linear-fused-b", result(CELL, 0, 0.5, run.path, runs=["a", "b"]))
-    assert len(evaluations(run)) == 1
+    write(run.path, "fused", result(CELL, 0, 0.5, run.path, runs=("a", "b")))
+    assert len(results_of(run)) == 1
 
 
-def test_measured(make):
-    (row,) = measured(grouped([make("a", hits=30), make("b", seed=1, hits=32)]))
-    assert row.key == (CELL, "ntu60", "xsub", "linear", "joint")
+def test_rows_are_means_over_seeds(make):
+    groups = group_by_seed([make("a", hits=30), make("b", seed=1, hits=32)])
+    (row,) = table_rows(groups)
+    assert (row.method, row.dataset, row.split, row.protocol) == (CELL, "ntu60", "xsub", "linear")
     assert row.seeds == (0, 1)
-    assert row.accuracy.mean == pytest.approx(31 / 40)
-    assert row.accuracy.std == pytest.approx(2 / 40 / 2**0.5)
-    assert row.untrained.mean == 0.5
-    assert row.baselines == {"ridge on coordinates": pytest.approx(0.6), "chance": pytest.approx(0.1)}
-    assert (row.minutes, row.clips_per_second, row.parameters) == (1.0, 10.0, 12)
+    assert row.result.mean == pytest.approx(31 / 40)
+    assert row.result.std == pytest.approx(2 / 40 / 2**0.5)
+    assert row.baselines["untrained encoder"].mean == 0.5
+    assert row.baselines["ridge on coordinates"].mean == pytest.approx(0.6)
     assert row.published == ((74.34, "README of github.com/Levigty/AimCLR"),)
+    cost = pretraining_of(groups[0])
+    assert (cost.minutes, cost.clips_per_second, cost.parameters) == (1.0, 10.0, 12)
 
 
-def test_results_without_copies_are_rows_of_their_own(make):
-    run = make("a")
-    copies = result(CELL, 0, 0.75, run.path, accuracy_without_copies=0.7, test_clips_that_are_copies=4)
-    copies["baselines"]["untrained encoder"]["accuracy_without_copies"] = 0.4
-    write(run.path, "ntu60-xsub-linear", copies)
-    rows = table_rows(measured(grouped([run])))
-    assert [(row.split, row.ours.mean, row.untrained.mean) for row in rows] == [
-        ("xsub", 0.75, 0.5),
-        ("xsub without copies", 0.7, 0.4),
-    ]
-    assert rows[1].published == ()
+def test_two_tags_are_no_two_seeds(make):
+    """One tag ends like a stream: the results of one run stay two rows of one seed each."""
+    run = make("a", evaluated=False)
+    for tag in ("no", "no-joint"):
+        write(run.path, f"ntu60-xsub-linear-{tag}", result(CELL, 0, 0.5, run.path, tag=tag))
+    rows = table_rows(group_by_seed([run]))
+    assert [(row.protocol, row.seeds) for row in rows] == [("linear, no", (0,)), ("linear, no-joint", (0,))]
+
+
+def test_the_published_probe_has_the_published_number(make):
+    run = make("a", evaluated=False)
+    write(run.path, "x", result(CELL, 0, 0.5, run.path, tag="aimclr"))
+    (row,) = table_rows(group_by_seed([run]))
+    assert row.published == ((74.34, "README of github.com/Levigty/AimCLR"),)
 
 
 def test_every_published_number_has_a_cell_and_a_command():
@@ -241,7 +234,7 @@ def test_compare_command(make, capsys, tmp_path):
 
 
 def test_comparison_without_predictions(make):
-    found = compare_runs([make("a"), make("b", recipe="compact", predictions=False)], resamples=100)
+    found = compare_runs([make("a"), make("b", recipe="compact", kept=False)], resamples=100)
     (difference,) = found.differences.values()
     assert difference.interval is None
     assert "not kept" in difference.reason
@@ -250,10 +243,10 @@ def test_comparison_without_predictions(make):
 def test_other_streams_than_the_run_is_for_are_protocols_of_their_own(make):
     run = make("a", recipe="crossclr", evaluated=False)
     whole = run.recipe.data.stream
-    write(run.path, "ntu60-xsub-linear-fused", result("crossclr", 0, 0.8, run.path, stream=whole))
-    write(run.path, "ntu60-xsub-linear-joint", result("crossclr", 0, 0.7, run.path))
+    write(run.path, "fused", result("crossclr", 0, 0.8, run.path, stream=whole, weights=(1, 1, 1)))
+    write(run.path, "linear", result("crossclr", 0, 0.7, run.path))
     found = compare_runs([run, make("b")])
-    assert found.protocols == ["linear, ntu60 xsub", "linear, ntu60 xsub, joint"]
+    assert list(found.results) == ["linear, ntu60 xsub", "linear, ntu60 xsub, joint"]
     assert [key for key, _ in found.differences] == ["linear, ntu60 xsub"]
 
 
@@ -298,43 +291,41 @@ def test_runs_take_the_place_of_older_rows(script, make):
         script.updated(rows, [changed.path], "")
 
 
-def test_evaluations_with_other_settings_are_not_held_against_each_other(make, capsys):
+def test_results_with_other_settings_are_not_compared(make):
     runs = [
         make(name, evaluated=False, settings=change) for name, change in (("a", {}), ("b", {"optim.lr": 0.5}))
     ]
     for run, queries in zip(runs, (5, 15), strict=True):
-        used = {"settings": {"ways": 5, "queries": queries, "seed": queries}, "protocol": "few-shot"}
-        write(run.path, "ntu60-xsub-few-shot-5way-1shot", result(CELL, 0, queries / 20, run.path, **used))
-    protocols = compare_runs(runs, resamples=10).protocols
-    assert protocols == [f"few-shot-5way-1shot, queries {n}, ntu60 xsub" for n in (5, 15)]
-    assert {row.protocol for row in measured(grouped(runs))} == {
-        "few-shot-5way-1shot, queries 5",
-        "few-shot-5way-1shot, queries 15",
-    }
+        used = {"protocol": "few-shot", "variant": "5-way 1-shot"}
+        used["settings"] = {"ways": 5, "queries": queries, "seed": queries}
+        write(run.path, "few-shot", result(CELL, 0, queries / 20, run.path, **used))
+    titles = list(compare_runs(runs, resamples=10).results)
+    assert titles == [f"5-way 1-shot, queries {n}, ntu60 xsub" for n in (5, 15)]
+    rows = table_rows(group_by_seed(runs))
+    assert {row.protocol for row in rows} == {"5-way 1-shot, queries 5", "5-way 1-shot, queries 15"}
     # what was chosen on training clips does not tell them apart, another store does
     for run, strength in zip(runs, (0.1, 0.01), strict=True):
         used = {"settings": {"regularisation": strength}, "store": "0123456789"}
-        write(run.path, "ntu60-xsub-linear", result(CELL, 0, 0.5, run.path, **used))
-    assert "linear, ntu60 xsub" in compare_runs(runs, resamples=10).protocols
-    write(runs[0].path, "ntu60-xsub-linear", result(CELL, 0, 0.5, runs[0].path, store="abcdefghij"))
-    protocols = compare_runs(runs, resamples=10).protocols
-    assert {"linear, store abcdefgh, ntu60 xsub", "linear, store 01234567, ntu60 xsub"} < set(protocols)
+        write(run.path, "linear", result(CELL, 0, 0.5, run.path, **used))
+    assert "linear, ntu60 xsub" in compare_runs(runs, resamples=10).results
+    write(runs[0].path, "linear", result(CELL, 0, 0.5, runs[0].path, store="abcdefghij"))
+    titles = compare_runs(runs, resamples=10).results
+    assert {"linear, store abcdefgh, ntu60 xsub", "linear, store 01234567, ntu60 xsub"} < set(titles)
 
 
 def test_copies_are_compared_apart(make):
-    runs = [make("a", hits=20), make("b", hits=30, settings={"optim.lr": 0.5})]
-    copies = np.arange(100, 110)
-    for run, right in zip(runs, (0.5, 0.75), strict=True):
-        file = run.path / "eval" / "ntu60-xsub-linear.npz"
-        with np.load(file) as arrays:
-            kept = dict(arrays)
-        hits = (kept["predictions"] == kept["labels"])[10:]
-        np.savez(file, **kept, copies=copies)
-        told = {"accuracy_without_copies": float(hits.mean()), "test_clips_that_are_copies": 10}
-        write(run.path, "ntu60-xsub-linear", result(CELL, 0, right, run.path, **told))
+    runs = [make("a", evaluated=False), make("b", evaluated=False, settings={"optim.lr": 0.5})]
+    for run, hits in zip(runs, (20, 30), strict=True):
+        found = evolve(predictions(hits), copies=np.arange(100, 110))
+        distinct = found.distinct()
+        apart = float((distinct.classes == distinct.labels).mean())
+        metrics = {"accuracy": Metric(hits / 40, apart)}
+        write(run.path, "linear", result(CELL, 0, 0, run.path, metrics=metrics, predictions=found))
     found = compare_runs(runs, resamples=100)
-    assert found.protocols == ["linear, ntu60 xsub", "linear, ntu60 xsub, without copies"]
-    every, apart = (found.differences[protocol, 1] for protocol in found.protocols)
+    assert list(found.results) == ["linear, ntu60 xsub", "linear, ntu60 xsub, without copies"]
+    every, apart = (found.differences[title, 1] for title in found.results)
     assert (every.clips, apart.clips) == (40, 30)
-    first, second = (one.accuracy(found.protocols[1]).mean for one in found.contenders)
+    first, second = (
+        by_seed[0].metric.value for by_seed in found.results["linear, ntu60 xsub, without copies"]
+    )
     assert apart.mean == pytest.approx(second - first)

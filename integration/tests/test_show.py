@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-
-from skel_augment import JointMask, View, preset
-from skel_data import PIPELINES, CrosSCLR50, Default, SkeletonLayout, get_layout, layout_names
 from skel_recipes._draw._image import COLOURS, gif, png, shade
 from skel_recipes._draw._page import page
 from skel_recipes._draw._place import fit, strip
-from skel_recipes._draw._sides import LEFT, RIGHT, TRUNK, bone_sides, joint_sides
 from skel_recipes._draw._stage import Stage, stages
+
+from skel_augment import JointMask, View, preset
+from skel_data import PIPELINES, CrosSCLR50, Default, SkeletonLayout, get_layout, layout_names
+from skel_recipes._draw._sides import LEFT, RIGHT, TRUNK, bone_sides, joint_sides
 from skel_recipes.cli import main
 from skel_recipes.cli.show import _chosen
 

@@ -1,6 +1,6 @@
 """Methods, recipes, trainer and evaluation of self-supervised skeleton-based action recognition.
 
-The names of ``__init__.pyi`` are imported when they are first used, so that the command line starts without torch.
+A name of ``__init__.pyi`` is imported when it is first used: the command line starts without torch.
 """
 
 import lazy_loader

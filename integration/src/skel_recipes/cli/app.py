@@ -104,8 +104,8 @@ def main(args: Sequence[str] | None = None) -> int:
 def import_modules(words: Sequence[str]) -> list[str]:
     """Import the modules that the command line names, and leave their flags out.
 
-    They are named by ``--import MODULE``, or by a part ``module:Name`` that is typed where a part is expected. A
-    part that only a file names, such as a recipe of somebody else's, is never imported.
+    They are named by ``--import MODULE``, or by a part ``module:Name`` that is typed where a part is
+    expected. A part that only a file names, such as a recipe of somebody else's, is never imported.
 
     Raises:
         ValueError: If a flag has no value.

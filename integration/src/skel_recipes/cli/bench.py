@@ -28,8 +28,8 @@ def bench(
     import torch
 
     from skel_recipes._bench import _augment, _data, _eval, _train
-    from skel_recipes.common.device import pick_device
     from skel_recipes.cli.output import say, say_json, table
+    from skel_recipes.common.device import pick_device
 
     known = {
         "data": _data.measure,

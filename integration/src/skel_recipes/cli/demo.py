@@ -12,12 +12,12 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> 
         epochs: Length of the pretraining.
     """
     from skel_data import SynthSettings, synth_store
-    from skel_recipes.evaluate.evaluate import evaluate
+    from skel_recipes.cli.evaluate import result_table
+    from skel_recipes.cli.output import say
     from skel_recipes.config.recipe import load_recipe
+    from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.evaluate.report import report
     from skel_recipes.train.trainer import pretrain
-    from skel_recipes.cli.output import say
-    from skel_recipes.cli.evaluate import result_table
 
     if out.exists():
         raise FileExistsError(f"{out} exists already; name another folder with --out")

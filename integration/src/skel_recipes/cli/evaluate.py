@@ -208,9 +208,7 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
         metrics = {
             key: {"value": one.value, "distinct": one.distinct} for key, one in outcome.metrics.items()
         }
-        say_json(
-            {"protocol": name, "features": str(file), "metrics": metrics, "settings": outcome.settings}
-        )
+        say_json({"protocol": name, "features": str(file), "metrics": metrics, "settings": outcome.settings})
         return
     rows = [(str(file), protocol.title)]
     for key, metric in outcome.metrics.items():

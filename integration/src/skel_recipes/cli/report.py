@@ -29,7 +29,5 @@ def report(
     opened = Run.open(run)
     recordings = opened.store() if store is None else Store.open(store)
     if recordings is None:
-        raise ValueError(
-            f"the recordings of {run} are not at {opened.info['store']['path']}: give the store"
-        )
+        raise ValueError(f"the recordings of {run} are not at {opened.info['store']['path']}: give the store")
     note(f"report: {page.report(opened, recordings, device=device)}")

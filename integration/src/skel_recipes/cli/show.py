@@ -1,7 +1,7 @@
 """``skel show``: look at a clip."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -53,10 +53,10 @@ def show(
 
     from skel_data import PIPELINES, Store
     from skel_eval import clip_page, write_gif, write_png
-    from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
+    from skel_recipes.cli.output import say
     from skel_recipes.common.files import write_atomically, write_text
     from skel_recipes.config.recipe import load_recipe
-    from skel_recipes.cli.output import say
+    from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
     from skel_recipes.methods.context import views_of
 
     opened = Store.open(store)

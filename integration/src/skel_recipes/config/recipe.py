@@ -117,8 +117,8 @@ class TrainSettings:
             the device computes in it.
         monitor_every: Epochs between feature diagnostics, which need no labels; 0 for never.
         checkpoint_every: Epochs between checkpoints.
-        checkpoint_blocks: Gradient (activation) checkpointing: compute what is inside the encoder's blocks again
-            in the backward pass, for less memory and more time. The weights that come out are the same.
+        checkpoint_blocks: Gradient (activation) checkpointing: compute what is inside the encoder's blocks
+            again in the backward pass, for less memory and more time. The weights come out the same.
         tensorboard: Write TensorBoard events too (needs the extra ``skel-recipes[tensorboard]``).
     """
 
@@ -184,8 +184,8 @@ class Recipe:
         data: Pipeline and stream.
         optim: Optimiser and schedule.
         train: Length, batches, seed, precision.
-        evaluation: Command that evaluates as the paper does, where that is not the linear probe of all streams
-            in equal parts.
+        evaluation: Command that evaluates as the paper does, where that is not the linear probe of all
+            streams in equal parts.
         published: What others report for it.
     """
 
@@ -332,8 +332,10 @@ def _sentence(error: BaseException, kind: type | None) -> str:
     """What was wrong, in words; validators put it before the attribute that they speak of."""
     if isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [one.name for one in fields(error.cl)]
-        near = [f"{key} (did you mean {match[0]}?)" if (match := get_close_matches(key, known, 1)) else key
-                for key in sorted(error.extra_fields)]
+        near = [
+            f"{key} (did you mean {match[0]}?)" if (match := get_close_matches(key, known, 1)) else key
+            for key in sorted(error.extra_fields)
+        ]
         return f"unknown key {', '.join(near)}"
     if isinstance(error, ValueError | TypeError) and error.args:
         return str(error.args[0])

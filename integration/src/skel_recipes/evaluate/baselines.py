@@ -70,9 +70,7 @@ def simple_classifiers(inputs: EvaluationInputs, subsets: Sequence[Ints] = ()) -
     )
 
 
-def result_of(
-    inputs: EvaluationInputs, model: str, protocol: str, outcome: Outcome, **more: Any
-) -> Result:
+def result_of(inputs: EvaluationInputs, model: str, protocol: str, outcome: Outcome, **more: Any) -> Result:
     """Result from what a protocol measured.
 
     Args:

@@ -29,15 +29,17 @@ def _view(value: Any) -> Any:
 
 @define(frozen=True)
 class FineTune:
-    """Fine-tuning: the encoder and a linear head are trained with all labels, and tested after the last epoch.
+    """Fine-tuning: the encoder and a linear head are trained with all labels.
 
-    The same training from the untrained encoder is its baseline: what labels alone reach.
+    They are tested after the last epoch. The same training from the untrained encoder is the baseline: what
+    labels alone reach.
 
     Attributes:
         settings: How to train; its seed is that of the first repeat.
         repeats: How often to train, with other seeds; the result is the mean.
         layer_decay: Layer-wise learning-rate decay: factor from a layer to the one before it.
-        view: Augmentation of the training clips: the name of a preset such as compact.view, or a view in Python.
+        view: Augmentation of the training clips: the name of a preset such as compact.view; in Python also
+            a view.
     """
 
     convert: ClassVar[bool] = False
@@ -94,9 +96,7 @@ class FineTune:
             "view": [] if view is None else describe_view(view),
         }
 
-    def _logits(
-        self, inputs: EvaluationInputs, rows: Ints, seed: int, *, trained: bool
-    ) -> NDArray[Any]:
+    def _logits(self, inputs: EvaluationInputs, rows: Ints, seed: int, *, trained: bool) -> NDArray[Any]:
         """Fused logits of the test clips after training on the clips of these rows."""
         labels, test = inputs.store.labels, inputs.split.test
         settings, view, logits = evolve(self.settings, seed=seed), self.view, []
@@ -131,7 +131,8 @@ class SemiSupervised(FineTune):
     Attributes:
         repeats: How often to train, with other labelled clips; the result is the mean.
         fraction: Part of the training clips that have a label, such as 0.01, 0.05, 0.1.
-        balanced: Take the fraction of each class; otherwise of all clips, whatever their class, as CMD and MAMP do.
+        balanced: Take the fraction of each class; otherwise of all clips, whatever their class, as CMD and
+            MAMP do.
     """
 
     repeats: int = field(default=5, validator=validators.ge(1))
@@ -153,7 +154,7 @@ class SemiSupervised(FineTune):
 
 @define(frozen=True)
 class Transfer(FineTune):
-    """Transfer protocol: fine-tuning on recordings of another set; other joints are converted by their names."""
+    """Transfer protocol: fine-tuning on another set, whose joints are converted by their names."""
 
     convert: ClassVar[bool] = True
 

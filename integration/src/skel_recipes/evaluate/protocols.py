@@ -21,6 +21,6 @@ PROTOCOLS: Registry[Any] = Registry(
 )
 """Protocols by name.
 
-A class that says what it ``fuses`` is called with features: see `skel_eval.FrozenProtocol`. Any other is called
-with `EvaluationInputs` and its name, and gives an `Outcome` and the results of its baselines.
+A class that says what it ``fuses`` is called with features: see `skel_eval.FrozenProtocol`. Any other is
+called with `EvaluationInputs` and its name, and gives an `Outcome` and the results of its baselines.
 """

@@ -14,8 +14,8 @@ from skel_recipes.run.run import Run
 def report(run: Run, store: Store, result: Result | None = None, *, device: str = "auto") -> Path:
     """Write ``report.html`` in the run's folder.
 
-    The table shows every result of the run on this data set. Confusions and mistakes are of the one that leads;
-    embedding and retrieval of the features that it is about.
+    The table shows every result of the run on this data set. Confusions and mistakes are of the one that
+    leads; embedding and retrieval of its features.
 
     Args:
         run: An evaluated run.

@@ -17,7 +17,7 @@ Classifier = Callable[[Floats], Ints]
 
 @define(frozen=True)
 class Robustness:
-    """Robustness: linear probes on test recordings with corruptions, such as missing joints, noise, another camera.
+    """Robustness: linear probes on test recordings with corruptions, such as missing joints or noise.
 
     Joints are taken away, frames are taken away, noise is added, the camera is moved, the frame rate is
     lowered, each in three severities, before the run's pipeline sees the recordings. The probes are

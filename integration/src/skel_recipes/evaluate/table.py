@@ -29,16 +29,16 @@ class Pretraining:
 
 
 def table_rows(groups: Sequence[RunGroup], *, everything: bool = False) -> list[Row]:
-    """Rows of the results table: one for each cell of each group, with the published results of its recipe.
+    """Rows of the results table: one for each cell of each group, with what its recipe's paper reports.
 
     Args:
         groups: The runs, as from `group_by_seed`.
         everything: Add the published cells that nothing was run for, each with the command that fills it.
     """
+    recipes = {group.name: group.recipe for group in groups}
     rows = [
-        evolve(row, published=_published_for(group.recipe.published, row))
-        for group in groups
-        for row in summarise_methods([group.method()])
+        evolve(row, published=_published_for(recipes[row.method].published, row))
+        for row in summarise_methods([group.method() for group in groups])
     ]
     if everything:
         filled = {_cell(row) for row in rows}
@@ -54,7 +54,8 @@ def published_cells() -> list[Row]:
         published = [Published(**number) for number in data.get("published", ())]
         for key in dict.fromkeys((p.dataset, p.split, p.protocol, p.streams) for p in published):
             dataset, split, protocol, streams = key
-            row = Row(name, dataset, split, _title(protocol), streams)
+            title = _title(protocol)
+            row = Row(name, dataset, split, title, streams, variant=title, streams=streams)
             own_split, own_stream = (data.get("data", {}).get(one, "") for one in ("split", "stream"))
             run, store = f"runs/{name.rpartition('/')[2]}", f"{dataset}.store"
             evaluation = f"skel eval {protocol} {run} {store}"
@@ -89,18 +90,17 @@ def _title(protocol: str) -> str:
 
 
 def _published_for(published: Sequence[Published], row: Row) -> tuple[tuple[float, str], ...]:
-    """The published results of a row's cell with their sources; a tag makes no other cell of the literature."""
-    title, stream = row.protocol.partition(",")[0], row.stream.partition(" ")[0]
+    """The published results of a row's cell with their sources; they have neither tags nor weights."""
+    cell = row.dataset, row.split, row.variant, row.streams
     return tuple(
         (p.accuracy, p.source)
         for p in published
-        if (p.dataset, p.split, _title(p.protocol), p.streams) == (row.dataset, row.split, title, stream)
+        if (p.dataset, p.split, _title(p.protocol), p.streams) == cell
     )
 
 
 def _cell(row: Row) -> tuple[str, ...]:
-    stream = row.stream.partition(" ")[0]
-    return row.method, row.dataset, row.split, row.protocol.partition(",")[0], stream
+    return row.method, row.dataset, row.split, row.variant, row.streams
 
 
 def _parameters(run: Run) -> int | None:

@@ -79,7 +79,10 @@ class CrosSCLR(nn.Module):
         self.teacher: Any = nn.ModuleDict(teachers)
         size = context.queue_size(settings.queue_size)
         self.queue: Any = nn.ModuleDict(
-            {name: Queue(size, settings.projection_dim, gather=context.world.gather) for name in context.streams}
+            {
+                name: Queue(size, settings.projection_dim, gather=context.world.gather)
+                for name in context.streams
+            }
         )
 
     def _student(self, name: str) -> nn.Module:

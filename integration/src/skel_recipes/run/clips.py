@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import evolve
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -18,7 +17,7 @@ Floats = NDArray[np.float32]
 
 
 def clips_of_store(run: Run, store: Store) -> Floats:
-    """All clips of a store (N, C, T, V, M), of the run's frames and bodies; read-only, as they may be mapped."""
+    """All clips of a store (N, C, T, V, M), of the run's frames and bodies; they may be a memory map."""
     return _windows(run, build_clips(store, run.pipeline, mmap=True))
 
 

@@ -87,9 +87,7 @@ class Run:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is not a run: it has no readable run.json") from error
         if not known:
-            raise ValueError(
-                f"{path}: run of format {info['format']} {info['version']}, expected skel-run 1"
-            )
+            raise ValueError(f"{path}: run of format {info['format']} {info['version']}, expected skel-run 1")
         return cls(path, load_recipe(path / "recipe.toml"), info)
 
     @cached_property

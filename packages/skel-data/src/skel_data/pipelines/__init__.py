@@ -10,5 +10,7 @@ from skel_data.pipelines._pipeline import Pipeline
 
 __all__ = ["AGCN300", "BODIES_BY", "CTRGCN", "PIPELINES", "CrosSCLR50", "Default", "Pipeline"]
 
-PIPELINES = Registry("pipeline", {"default": Default, "crossclr50": CrosSCLR50, "agcn300": AGCN300, "ctrgcn": CTRGCN})
+PIPELINES = Registry(
+    "pipeline", {"default": Default, "crossclr50": CrosSCLR50, "agcn300": AGCN300, "ctrgcn": CTRGCN}
+)
 """Pipelines by name."""

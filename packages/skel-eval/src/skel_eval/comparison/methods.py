@@ -65,6 +65,8 @@ class Row:
         seeds: Seeds of the runs.
         counts: Numbers of clips, as in `Result`.
         seconds: How long the evaluation took with its baselines, mean.
+        variant: The protocol with its settings, without tag.
+        streams: The streams, without the weights of their fusion.
         published: What others report, each in percent with its source.
         command: What would fill the cell.
     """
@@ -81,6 +83,8 @@ class Row:
     seeds: tuple[int, ...] = ()
     counts: Mapping[str, int | None] = field(factory=dict)
     seconds: float | None = None
+    variant: str = ""
+    streams: str = ""
     published: Sequence[tuple[float, str]] = ()
     command: str = ""
 
@@ -158,6 +162,8 @@ def _row(method: str, cell: Cell, results: Mapping[int, Result]) -> Row:
         seeds=tuple(results),
         counts=every[0].counts,
         seconds=sum(lasted) / len(lasted) if lasted else None,
+        variant=every[0].variant or every[0].protocol,
+        streams=every[0].stream,
     )
 
 

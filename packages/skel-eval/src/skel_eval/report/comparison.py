@@ -7,11 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skel_eval._curves import overlaid_html
-from skel_eval._embedding import PALETTE
-from skel_eval._page import page, write_page
 from skel_eval._result import UNTRAINED
-from skel_eval._results import percent
 from skel_eval.comparison.compare import (
     Comparison,
     comparison_notes,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from skel_eval._feature_set import FeatureSet
-from skel_eval._retrieval import retrieval
+from skel_eval.protocols.retrieval import retrieval
 from skel_eval.draw.points import Points
 from skel_eval.draw.skeleton import Skeleton
 from skel_eval.draw.svg import strip_svg
