@@ -164,13 +164,15 @@ def typing(session):
 
 @nox.session(python=FIRST)
 def docs(session):
-    """The site, warnings being errors; its generated parts; every example in it and in the READMEs."""
+    """The site, warnings being errors; its generated parts; every example, in docstrings too."""
     session.install(*editables(FOLDERS), *GROUPS["docs"])
     for script in ("make_results", "make_encoder_pages"):
         session.run("python", f"docs/{script}.py", "--check")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
     readmes = [str(folder / "README.md") for folder in FOLDERS.values()]
     pytest(session, "docs", "README.md", *readmes, *session.posargs)
+    sources = [str(folder / "src") for folder in FOLDERS.values()]
+    pytest(session, "--doctest-modules", *sources)
 
 
 @nox.session(python=FIRST, default=False)
