@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from rate import rate
 from skel_data import get_layout
 from skel_encoders import STGCN
 from skel_eval import LinearProbe, few_shot, knn, linear_probe, retrieval
-from skel_recipes._bench._rate import rate
 from skel_recipes.run.embedding import embed
 
 _CLIPS, _CLASSES, _EPOCHS = 512, 60, 100
