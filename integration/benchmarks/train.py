@@ -10,7 +10,8 @@ from rate import rate
 from skel_data import ClipShape, get_layout
 from skel_recipes.config.recipe import load_recipe
 from skel_recipes.methods.context import MethodContext
-from skel_recipes.train.trainer import autocast_of, build_method, build_optimizer
+from skel_recipes.train.optimisation import build_optimizer
+from skel_recipes.train.trainer import autocast_of, build_method
 
 # The recipe "aimclr" has a narrower encoder; published speeds are of this one.
 PAPER_SIZE = {"encoder.base_channels": 16, "encoder.feature_dim": 256, "data.pipeline.frames": 50}
