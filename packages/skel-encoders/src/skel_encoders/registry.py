@@ -79,6 +79,7 @@ def encoder_settings(name: str) -> dict[str, Any]:
 
 def create_encoder(
     name: str,
+    /,
     layout: SkeletonLayout | str | Path,
     *,
     frames: int | None = None,
@@ -158,6 +159,8 @@ def _converted(value: Any, wanted: Any) -> Any:
             with suppress(TypeError):
                 return _converted(value, option)
         raise TypeError
+    if wanted is Any:
+        return value
     if tuple in (wanted, origin) and isinstance(value, list | tuple):
         if options[1:] == (...,):
             options = options[:1] * len(value)
