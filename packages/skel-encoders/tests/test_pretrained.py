@@ -93,9 +93,13 @@ def test_encoder_of_ones_own(own, tmp_path):
 
 def test_arguments_that_are_not_kept(own, tmp_path):
     encoder = own.Mean(get_layout("utd-20"))
+    encoder.scales = {1j}
+    with pytest.raises(ValueError, match="cannot save a Mean: its arguments do not fit into JSON"):
+        save_pretrained(encoder, tmp_path)
     del encoder.width
     with pytest.raises(ValueError, match="cannot save a Mean: it does not keep width as attributes"):
         save_pretrained(encoder, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

@@ -134,11 +134,12 @@ def _check_names(name: str, kind: type, settings: Mapping[str, Any]) -> None:
     """Refuse settings that the constructor does not have, and require those without a default."""
     parameters = _parameters(kind)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(kind).parameters.values())
-    for key in () if open_ended else settings:
-        if key not in parameters:
-            near = get_close_matches(key, parameters, 1)
-            hint = f"did you mean {near[0]!r}? It has" if near else "it has"
-            raise ValueError(f"encoder {name!r} has no setting {key!r}; {hint} {', '.join(parameters)}")
+    unknown = [] if open_ended else [key for key in settings if key not in parameters]
+    if unknown:
+        known = [key for key in parameters if key not in _OF_CLIPS]
+        near = get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]!r}? It has" if near else "it has"
+        raise ValueError(f"encoder {name!r} has no setting {unknown[0]!r}; {hint} {', '.join(known)}")
     missing = [key for key, p in parameters.items() if p.default is p.empty and key not in settings]
     if missing:
         raise ValueError(f"encoder {name!r} needs {', '.join(missing)}")
