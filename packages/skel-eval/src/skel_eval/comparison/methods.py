@@ -65,6 +65,7 @@ class Row:
         seeds: Seeds of the runs.
         counts: Numbers of clips, as in `Result`.
         seconds: How long the evaluation took with its baselines, mean.
+        variant: The protocol without tag and settings, such as "1-NN": what published numbers are looked up by.
         published: What others report, each in percent with its source.
         command: What would fill the cell.
     """
@@ -81,6 +82,7 @@ class Row:
     seeds: tuple[int, ...] = ()
     counts: Mapping[str, int | None] = field(factory=dict)
     seconds: float | None = None
+    variant: str = ""
     published: Sequence[tuple[float, str]] = ()
     command: str = ""
 
@@ -158,6 +160,7 @@ def _row(method: str, cell: Cell, results: Mapping[int, Result]) -> Row:
         seeds=tuple(results),
         counts=every[0].counts,
         seconds=sum(lasted) / len(lasted) if lasted else None,
+        variant=every[0].variant or every[0].protocol,
     )
 
 
