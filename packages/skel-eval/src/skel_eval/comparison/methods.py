@@ -65,7 +65,7 @@ class Row:
         seeds: Seeds of the runs.
         counts: Numbers of clips, as in `Result`.
         seconds: How long the evaluation took with its baselines, mean.
-        variant: The protocol without tag and settings, such as "1-NN": what published numbers are looked up by.
+        variant: Protocol without tag and settings, such as "1-NN": what published numbers are looked up by.
         published: What others report, each in percent with its source.
         command: What would fill the cell.
     """
