@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from attrs import define
 
-from skel_eval import Metric, Outcome, Result, fuse, linear_probe, ridge
+from skel_eval import UNTRAINED, Metric, Outcome, Result, fuse, linear_probe, ridge
 from skel_recipes._corrupt import CORRUPTIONS, Recording, corruptions
-from skel_recipes.evaluate.baselines import UNTRAINED, result_of
+from skel_recipes.evaluate.baselines import result_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, Floats, Ints
 from skel_recipes.run.clips import clips_of_recordings
 from skel_recipes.run.embedding import embed_array
