@@ -48,6 +48,7 @@ def test_gif_has_the_colours_in_every_frame():
     image = painted(write_gif, {"clip": arms(4, bodies=2)})
     for frame in range(image.n_frames):
         image.seek(frame)
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
         assert all(pixels(image, colour) > 20 for colour in (LEFT, RIGHT))
         assert all(pixels(image, colour, 1) > 20 for colour in (LEFT, RIGHT))
 

@@ -91,7 +91,7 @@ def _pictures(
     for (left, top), name in zip(corners, clips, strict=True):
         _text(write, (left + _MARGIN, top), name, width + _MARGIN)
     placed = [fit(points, cell, height, _MARGIN) for points in clips.values()]
-    palette = None  # all pictures have that of the first: colours do not flicker
+    palette = None  # all pictures have that of the first; a finer one would have near-whites for paper
     for picture_index in range(count):
         picture = sheet.copy()
         write = ImageDraw.Draw(picture)
@@ -101,7 +101,7 @@ def _pictures(
             picture.paste(figures, (left, top + _LINE))
             spot = (left + _MARGIN, top + _LINE + height)
             write.text(spot, f"frame {frame}", FAINT, _font(11), anchor="la")
-        palette = palette or picture.quantize()
+        palette = palette or picture.quantize(64, Image.Quantize.MAXCOVERAGE)
         yield picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
@@ -120,9 +120,8 @@ def _figures(figures: Points, size: tuple[int, int], skeleton: Skeleton, height:
                     ends = spots[child], spots[parent]
                     if ends[0] is not None and ends[1] is not None:
                         draw.line([ends[0], ends[1]], pale, bone)
-                for spot in (spots[place] for place in joints):
-                    if spot is not None:
-                        draw.circle(spot, joint, pale)
+                for x, y in (spot for place in joints if (spot := spots[place]) is not None):
+                    draw.ellipse((x - joint, y - joint, x + joint, y + joint), pale)
     return image.reduce(_FINE)
 
 
