@@ -1,4 +1,4 @@
-"""Which joints and bones are on the left of the body, which on the right."""
+"""Which joints are on the left of the body, which on the right."""
 
 import re
 from functools import cache
@@ -9,10 +9,6 @@ from numpy.typing import NDArray
 from skel_data import SkeletonLayout
 
 TRUNK, LEFT, RIGHT = range(3)
-SIDES = ("trunk", "left", "right")
-"""Names of the sides, in the order of their numbers."""
-SHADES = (1.0, 0.5, 0.75, 0.3)
-"""How strong the colours of the first and the further bodies are."""
 
 
 @cache
@@ -39,14 +35,6 @@ def joint_sides(layout: SkeletonLayout) -> tuple[int, ...]:
         if lead != 0:
             sides[joint], sides[twin] = (LEFT, RIGHT) if lead > 0 else (RIGHT, LEFT)
     return tuple(sides)
-
-
-@cache
-def bone_sides(layout: SkeletonLayout) -> tuple[int, ...]:
-    """Side of each bone: that of its joints, where they are not of both sides."""
-    joints = joint_sides(layout)
-    sides = ({joints[child], joints[parent]} - {TRUNK} for child, parent in layout.bones)
-    return tuple(side.pop() if len(side) == 1 else TRUNK for side in sides)
 
 
 def _named_left(words: list[str], twins: list[str]) -> bool:
