@@ -11,10 +11,10 @@ from PIL import Image
 from skel_augment import JointMask, Shear, View, preset
 from skel_data import PIPELINES, CrosSCLR50, Default, SkeletonLayout, get_layout, layout_names
 from skel_eval import clip_page, strip_svg
-from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
 from skel_recipes._draw._sides import LEFT, RIGHT, TRUNK, joint_sides
 from skel_recipes.cli import main
 from skel_recipes.cli.show import _chosen
+from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
 
 ARM = SkeletonLayout.from_dict(
     {
