@@ -37,7 +37,9 @@ def test_a_file_of_features_gives_the_result_of_the_run(run, store, tmp_path, ca
     for protocol in ("linear", "knn", "retrieval"):
         result = evaluate(run, store, protocol).result
         outcome = evaluate_features(FeatureSet.load(file), protocol)
-        assert outcome.scores == {name: result[name] for name in outcome.scores}
+        assert {name: metric.value for name, metric in outcome.metrics.items()} == {
+            name: result[name] for name in outcome.metrics
+        }
         status, output = skel(capsys, "eval", protocol, file, "--json")
         assert status == 0
         assert json.loads(output.out)[result["headline"]] == result[result["headline"]]

@@ -11,7 +11,7 @@ from torch import nn
 
 from skel_augment import preset
 from skel_data import convert_store, get_layout, labelled_subset
-from skel_eval import Finetune, LinearProbe, evaluate_features, finetune
+from skel_eval import SGD, Finetune, evaluate_features, finetune
 from skel_recipes import Run, evaluate, pretrain, report, robustness, tune
 from skel_recipes._compare import compare_runs
 from skel_recipes._seeds import evaluations
@@ -38,9 +38,9 @@ def features_of(run, store):
 def test_frozen_protocol_is_that_of_the_functions_on_arrays(run, store, protocol):
     evaluation = evaluate(run, store, protocol, **FROZEN[protocol])
     alone = evaluate_features(features_of(run, store), protocol, **FROZEN[protocol])
-    for name, value in alone.scores.items():
-        assert evaluation.result[name] == value, name
-    assert evaluation.result["headline"] == next(iter(alone.scores))
+    for name, metric in alone.metrics.items():
+        assert evaluation.result[name] == metric.value, name
+    assert evaluation.result["headline"] == next(iter(alone.metrics))
     assert len(evaluation.result["baselines"]) >= 2
     for scores in evaluation.result["baselines"].values():
         assert evaluation.result["headline"] in scores
@@ -132,7 +132,7 @@ def test_robustness_without_faults_is_the_linear_probe(run, store):
 def test_every_evaluation_stands_in_the_report_once(store, tmp_path, tiny):
     run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
     evaluate(run, store, "linear")
-    evaluate(run, store, "linear", settings=LinearProbe(solver="sgd", epochs=2, milestones=(1,)), tag="short")
+    evaluate(run, store, "linear", solver=SGD(epochs=2, milestones=(1,)), tag="short")
     semi = [tune(run, store, settings=SHORT, fraction=0.5, balanced=balanced) for balanced in (True, False)]
     text = report(run, semi[-1]).read_text()
     assert text.count('<tr class="result">') == len(list((run.path / "eval").glob("*.json"))) == 4
@@ -154,8 +154,8 @@ def test_a_tag_keeps_results_apart_and_is_part_of_a_name(store, run):
 
 
 def test_settings_of_a_trained_probe_are_kept(run, store):
-    settings = LinearProbe(solver="sgd", epochs=2, milestones=(1,))
-    result = evaluate(run, store, "linear", settings=settings, tag="short").result
+    solver = SGD(epochs=2, milestones=(1,))
+    result = evaluate(run, store, "linear", solver=solver, tag="short").result
     assert result["settings"]["learning_rate"] == 3
     assert result["settings"]["milestones"] == [1]
 

@@ -40,10 +40,9 @@ class Evaluation:
 
 def scores_of(outcome: Outcome) -> Scores:
     """The scores of a protocol, with the headline without copies beside it."""
-    scores = dict(outcome.scores)
-    if outcome.without_copies is not None:
-        scores[f"{next(iter(scores))}_without_copies"] = outcome.without_copies
-    return scores
+    scores = {name: metric.value for name, metric in outcome.metrics.items()}
+    apart = {f"{name}_without_copies": metric.distinct for name, metric in outcome.metrics.items()}
+    return scores | {name: value for name, value in apart.items() if value is not None}
 
 
 def classifier_baselines(trial: Trial, train: Ints | None = None) -> dict[str, Scores]:
@@ -57,7 +56,14 @@ def classifier_baselines(trial: Trial, train: Ints | None = None) -> dict[str, S
     rows = split.train if train is None else train
     groups = trial.groups[np.isin(split.train, rows)]
     clips = trial.clips()
-    found = ridge(clips[rows], labels[rows], clips[split.test], labels[split.test], groups=groups)
+    found = ridge(
+        clips[rows],
+        labels[rows],
+        clips[split.test],
+        labels[split.test],
+        groups=groups,
+        device=trial.device,
+    )
     most = np.full(len(split.test), np.bincount(labels[rows]).argmax())
     return {
         "ridge on coordinates": accuracies(trial, found.predictions),

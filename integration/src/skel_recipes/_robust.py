@@ -131,7 +131,7 @@ def _encoder_judge(trial: Trial, *, trained: bool) -> Judge:
 def _ridge_judge(trial: Trial) -> Judge:
     train, labels = trial.split.train, trial.store.labels
     x = trial.clips()[train].reshape(len(train), -1)
-    probe = ridge(x, labels[train], x, labels[train], groups=trial.groups)
+    probe = ridge(x, labels[train], x, labels[train], groups=trial.groups, device=trial.device)
 
     def judge(clips: Floats) -> Ints:
         logits: Floats = clips.reshape(len(clips), -1) @ probe.weight.T + probe.bias

@@ -57,7 +57,7 @@ def eval_linear(
     if published is not None:
         from skel_eval import published_protocol
 
-        options["settings"] = published_protocol(published).linear
+        options["solver"] = published_protocol(published).linear.solver
     _frozen([run], store, "linear", common, tag=published or "", **options)
 
 
@@ -100,7 +100,7 @@ def eval_retrieval(
         ks: How many of the nearest are looked at for recall; 1, 5 and 10 unless given.
         common: Further options.
     """
-    _frozen([run], store, "retrieval", common, ks=ks or None)
+    _frozen([run], store, "retrieval", common, ks=ks)
 
 
 def eval_few_shot(
@@ -257,12 +257,11 @@ def _foreign(file: Path, store: Path | None, protocol: str, common: Common, **op
         )
     from skel_eval import FeatureSet, evaluate_features
     from skel_recipes._device import pick_device
+    from skel_recipes._result import scores_of
 
     device = str(pick_device(common.device))
     outcome = evaluate_features(FeatureSet.load(file), protocol, device=device, **options)
-    scores = dict(outcome.scores)
-    if outcome.without_copies is not None:
-        scores[f"{next(iter(scores))}_without_copies"] = outcome.without_copies
+    scores = scores_of(outcome)
     if common.json:
         say_json({"protocol": protocol, "features": str(file), **scores, "settings": outcome.settings})
     else:

@@ -12,6 +12,8 @@ from attrs import asdict, define, evolve, field, fields
 from skel_eval._files import write_atomically
 
 _VERSION = 2
+UNTRAINED = "untrained encoder"
+"""Name of the baseline that is the same encoder before training."""
 
 
 @define(frozen=True)
@@ -144,6 +146,25 @@ class Result:
     def baseline(self, model: str) -> "Result | None":
         """The baseline of this name."""
         return next((one for one in self.baselines if one.model == model), None)
+
+    def distinct(self) -> "Result | None":
+        """The same on the test clips that are no copy of a training clip; None if that was not measured."""
+        if self.metric.distinct is None:
+            return None
+        predictions, copies = self.predictions, self.counts.get("copies") or 0
+        if predictions is not None:
+            predictions = predictions.distinct() if len(predictions.copies) else None
+        return evolve(
+            self,
+            metrics={
+                name: Metric(metric.distinct)
+                for name, metric in self.metrics.items()
+                if metric.distinct is not None
+            },
+            baselines=tuple(filter(None, (one.distinct() for one in self.baselines))),
+            counts={**self.counts, "test": (self.counts.get("test") or copies) - copies, "copies": 0},
+            predictions=predictions,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without the predictions."""

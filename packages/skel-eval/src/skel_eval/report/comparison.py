@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from skel_eval._compare import (
+from skel_eval._result import UNTRAINED
+from skel_eval.comparison.compare import (
     Comparison,
-    Contender,
     comparison_notes,
     difference_text,
     differing_settings,
     points,
     shared_hits,
 )
+from skel_eval.comparison.methods import Method, over_seeds
 from skel_eval.report.curves import overlaid_html
 from skel_eval.report.embedding import PALETTE
 from skel_eval.report.page import bar, page, percent, write_page
@@ -42,21 +43,21 @@ def write_comparison(
     Raises:
         FileNotFoundError: If the folder does not exist.
     """
-    contenders = comparison.contenders
-    legend = "".join(f"<li>{_swatch(place)}{escape(one.name)}</li>" for place, one in enumerate(contenders))
+    methods = comparison.methods
+    legend = "".join(f"<li>{_swatch(place)}{escape(one.name)}</li>" for place, one in enumerate(methods))
     curves = overlaid_html(
-        [(_hue(place), run.metrics) for place, one in enumerate(contenders) for run in one.runs]
+        [(_hue(place), records) for place, one in enumerate(methods) for records in one.curves.values()]
     )
-    runs = sum(len(contender.runs) for contender in contenders)
+    runs = sum(len(method.results) for method in methods)
     text = page(
         title,
-        f"{runs} runs of {len(contenders)} methods; runs of one method differ in their seed only.",
+        f"{runs} runs of {len(methods)} methods; runs of one method differ in their seed only.",
         f'<ul class="key">{legend}</ul>',
         [
             ("Results", _results(comparison)),
             ("Training", curves),
-            ("Classes", "".join(_classes(comparison, key, class_names) for key in comparison.protocols)),
-            ("Settings that differ", _settings(contenders)),
+            ("Classes", "".join(_classes(comparison, key, class_names) for key in comparison.results)),
+            ("Settings that differ", _settings(methods)),
         ],
     )
     return write_page(path, text)
@@ -71,33 +72,33 @@ def _swatch(place: int) -> str:
 
 
 def _results(comparison: Comparison) -> str:
-    if not comparison.protocols:
+    if not comparison.results:
         return ""
-    first = comparison.contenders[0]
     parts = []
-    for protocol in comparison.protocols:
+    for protocol, of_methods in comparison.results.items():
         parts.append(f'<tr class="group"><th colspan="7">{escape(protocol)}</th></tr>')
-        for place, contender in enumerate(comparison.contenders):
-            mean = contender.accuracy(protocol)
+        for place, (method, runs) in enumerate(zip(comparison.methods, of_methods, strict=True)):
+            mean, untrained = over_seeds(runs.values()), over_seeds(runs.values(), UNTRAINED)
             if mean is None:
                 continue
-            before = contender.baseline(protocol, "untrained encoder")
+            before = None if untrained is None else untrained.mean
             difference = difference_text(comparison.differences.get((protocol, place)))
             parts.append(
-                f'<tr class="result"><td>{_swatch(place)}{escape(contender.name)}</td>'
+                f'<tr class="result"><td>{_swatch(place)}{escape(method.name)}</td>'
                 f'<td class="number">{percent(mean.mean, mean.std if mean.n > 1 else None)}</td>'
                 f"{bar(mean.mean, _hue(place))}"
                 f'<td class="number">{percent(before)}</td>'
                 f'<td class="number">{"" if before is None else points(mean.mean - before)}</td>'
                 f'<td class="number">{difference}</td><td class="number">{mean.n}</td></tr>'
             )
-        names = dict.fromkeys(name for score in first.scores(protocol) for name in score.baselines)
-        for name in names:
-            value = first.baseline(protocol, name)
-            if name != "untrained encoder" and value is not None:
+        first = of_methods[0].values()
+        for name in dict.fromkeys(one.model for result in first for one in result.baselines):
+            value = over_seeds(first, name)
+            if name != UNTRAINED and value is not None:
                 parts.append(
-                    f'<tr class="baseline"><td>{escape(name)}</td><td class="number">{percent(value)}</td>'
-                    f"{bar(value)}<td></td><td></td><td></td><td></td></tr>"
+                    f'<tr class="baseline"><td>{escape(name)}</td>'
+                    f'<td class="number">{percent(value.mean)}</td>{bar(value.mean)}'
+                    f"<td></td><td></td><td></td><td></td></tr>"
                 )
     remarks = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in comparison_notes(comparison))
     return (
@@ -109,17 +110,16 @@ def _results(comparison: Comparison) -> str:
 
 def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) -> str:
     """Differences of each class from the first method, largest first."""
-    first, *others = comparison.contenders
+    first, *others = comparison.methods
+    base_runs, *other_runs = comparison.results[protocol]
     tables = []
-    for place, other in enumerate(others, 1):
-        shared = (
-            shared_hits(first, other, protocol) if first.scores(protocol) and other.scores(protocol) else ""
-        )
+    for place, (other, runs) in enumerate(zip(others, other_runs, strict=True), 1):
+        shared = shared_hits(base_runs, runs) if base_runs and runs else ""
         if isinstance(shared, str):
             continue
         base, hits, labels, _ = shared
         kinds, counts = np.unique(labels, return_counts=True)
-        by_clip = [np.mean([run.mean(0) for run in runs], 0) for runs in (base, hits)]
+        by_clip = [np.mean([run.mean(0) for run in trainings], 0) for trainings in (base, hits)]
         rates = np.array([[rate[labels == kind].mean() for kind in kinds] for rate in by_clip])
         gaps = rates[1] - rates[0]
         rows = []
@@ -145,11 +145,11 @@ def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) 
     )
 
 
-def _settings(contenders: Sequence[Contender]) -> str:
-    settings = differing_settings(contenders)
+def _settings(methods: Sequence[Method]) -> str:
+    settings = differing_settings(methods)
     if not settings:
         return ""
-    head = "".join(f"<th>{_swatch(place)}{escape(one.name)}</th>" for place, one in enumerate(contenders))
+    head = "".join(f"<th>{_swatch(place)}{escape(one.name)}</th>" for place, one in enumerate(methods))
     rows = "".join(
         f"<tr><th>{escape(key)}</th>{''.join(f'<td>{escape(value)}</td>' for value in values)}</tr>"
         for key, values in settings.items()
