@@ -1,4 +1,4 @@
-"""Adjacency stacks of graph convolutions, from any layout.
+"""Adjacency matrices of graph convolutions, from any layout.
 
 The partitions of ST-GCN (Yan et al., AAAI 2018, section 3.3) and of CTR-GCN (Chen et al., ICCV 2021).
 """
@@ -16,7 +16,7 @@ Strategy = Literal["uniform", "distance", "spatial", "directed"]
 def adjacency(
     layout: SkeletonLayout, strategy: Strategy = "spatial", *, max_hop: int = 1
 ) -> NDArray[np.float32]:
-    """The normalised adjacency of a skeleton, split into subsets of neighbours.
+    """Normalised adjacency matrices of a skeleton, one for each subset of neighbours.
 
     Args:
         layout: The skeleton; its centre tells the spatial subsets apart.

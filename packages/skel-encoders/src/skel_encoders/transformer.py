@@ -15,7 +15,7 @@ from skel_encoders.published import rename_weights
 
 
 class Transformer(nn.Module):
-    """Attention among tokens of one joint over a few frames, each body for itself.
+    """Transformer of joint-frame tokens, each body for itself.
 
     A token is ``tubelet`` frames of one joint plus a learned position of the joint and of the time.
     Where the frames of a clip are no multiple of ``tubelet``, its last frame is repeated to fill the last
