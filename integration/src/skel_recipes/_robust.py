@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from skel_data import Store, stream
+from skel_data import CORRUPTIONS, Recording, Store, corruption_names, stream
 from skel_eval import fuse, linear_probe, ridge, side_by_side
-from skel_recipes._corrupt import CORRUPTIONS, Recording, corruptions
 from skel_recipes._features import embed_array
 from skel_recipes._result import Evaluation, Scores, finish
 from skel_recipes._run import Run
@@ -31,7 +30,7 @@ def robustness(
     """Accuracy of linear probes on test recordings with faults; the probes have seen good recordings only.
 
     Joints are taken away, frames are taken away, noise is added, the camera is moved, the frame rate is
-    lowered, each in three strengths, before the run's pipeline sees the recordings. The same faults meet
+    lowered, each in three severities, before the run's pipeline sees the recordings. The same faults meet
     the untrained encoder and ridge regression on the coordinates.
 
     Args:
@@ -46,7 +45,7 @@ def robustness(
 
     Returns:
         The result; the headline is the mean accuracy over all faults. ``accuracy`` is that without faults,
-        and ``faults`` holds each of them by name and strength.
+        and ``faults`` holds each of them by name and severity.
 
     Raises:
         ValueError: As `evaluate` does.
@@ -101,11 +100,11 @@ def _faulty_clips(trial: Trial, seed: int) -> Iterator[tuple[str, Floats]]:
         return seen_recordings(run, store.layout, positions, tracks)
 
     yield "none", clips(good)
-    for name in corruptions(store.layout):
-        corrupt, strengths = CORRUPTIONS[name]
-        for strength in strengths:
+    for name in corruption_names(store.layout):
+        corrupt, severities = CORRUPTIONS[name]
+        for severity in severities:
             rng = np.random.default_rng(seed)
-            yield f"{name} {strength:g}", clips([corrupt(one, strength, rng) for one in good])
+            yield f"{name} {severity:g}", clips([corrupt(one, severity, rng) for one in good])
 
 
 def _encoder_judge(trial: Trial, *, trained: bool) -> Judge:

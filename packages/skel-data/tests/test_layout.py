@@ -9,7 +9,8 @@ def test_presets_are_whole(name):
     layout = get_layout(name)
     assert layout.name == name
     assert len(layout.bones) == layout.num_joints - 1
-    for left, right in layout.across:
+    assert layout.facing == tuple(pair for pair in (layout.shoulders, layout.hips) if pair)
+    for left, right in layout.facing:
         assert layout.mirror[left] == right
         assert layout.joints[left].startswith("l")  # "left hip", "lhip"
         assert layout.joints[right].startswith("r")
@@ -27,7 +28,7 @@ def test_dict_round_trip(name):
 
 def test_sides_are_found_by_name(chain):
     assert chain.mirror == (0, 2, 1, 4, 3)
-    assert chain.across == ((1, 2),)
+    assert (chain.shoulders, chain.hips, chain.facing) == (None, (1, 2), ((1, 2),))
     assert chain.root == chain.center == 0
     assert chain.channels == 3
 
@@ -118,4 +119,4 @@ def test_order_of_joints(name, places):
 def test_one_hand_has_no_sides():
     hand = get_layout("hand-21")
     assert hand.mirror == tuple(range(21))
-    assert hand.across == ()
+    assert (hand.shoulders, hand.hips, hand.facing) == (None, None, ())

@@ -11,12 +11,12 @@ from skel_data import BadFile, Clip, Store, SynthSettings, synth_store
 
 def test_round_trip(make_store, make_clip):
     clips = [
-        make_clip(0, subject=3, view=2, setup=1, replication=4, split=1),
+        make_clip(0, subject=3, camera=2, setup=1, replication=4, split=1),
         make_clip(1, (4, 2, 5, 3), tracks=np.arange(1, 9).reshape(4, 2)),
         BadFile("c.txt", "empty"),
         make_clip(2, (1, 3, 5, 3), label=-1),
     ]
-    store = make_store(clips, default_split="xsub", subject_names=["p", "q"], view_names=["left"])
+    store = make_store(clips, default_split="xsub", subject_names=["p", "q"], camera_names=["left"])
     for opened in (store, Store.open(store.path)):
         assert len(opened) == 3
         for index, clip in enumerate([clips[0], clips[1], clips[3]]):
@@ -27,14 +27,14 @@ def test_round_trip(make_store, make_clip):
         assert opened.lengths.tolist() == [7, 4, 1]
         assert opened.bodies.tolist() == [1, 2, 3]
         assert opened.labels.tolist() == [0, 1, -1]
-        facts = (opened.subjects, opened.views, opened.setups, opened.replications)
+        facts = (opened.subjects, opened.cameras, opened.setups, opened.replications)
         assert [fact.tolist() for fact in facts] == [[3, -1, -1], [2, -1, -1], [1, -1, -1], [4, -1, -1]]
         assert opened.names.tolist() == ["clip 0", "clip 1", "clip 2"]
         assert opened.listed_split.tolist() == [[1], [0], [0]]
         assert opened.bad_files == (BadFile("c.txt", "empty"),)
         assert (opened.dataset, opened.classes, opened.units) == ("made-up", ("a", "b"), "metres")
         assert (opened.default_split, opened.header["source"]) == ("xsub", "nowhere")
-        assert (opened.subject_names, opened.view_names) == (("p", "q"), ("left",))
+        assert (opened.subject_names, opened.camera_names) == (("p", "q"), ("left",))
         assert opened.layout.joints[1] == "left hip"
 
 
@@ -142,8 +142,8 @@ def test_open_errors(make_store, make_clip, tmp_path):
         (store.path / "header.json").write_text(text)
         with pytest.raises(ValueError, match="is not a store"):
             Store.open(store.path)
-    (store.path / "header.json").write_text(json.dumps({**header, "version": 2}))
-    with pytest.raises(ValueError, match="version 2"):
+    (store.path / "header.json").write_text(json.dumps({**header, "version": 3}))
+    with pytest.raises(ValueError, match="version 3"):
         Store.open(store.path)
     (store.path / "header.json").write_text(json.dumps({**header, "counts": {"clips": 3, "rows": 14}}))
     with pytest.raises(ValueError, match=r"damaged.*clips and header\): found 2, expected 3"):
@@ -169,16 +169,15 @@ def test_open_errors(make_store, make_clip, tmp_path):
 WRITER = """
 import sys, time
 import numpy as np
-from skel_data import Clip, get_layout, write_store
+from skel_data import Clip, DatasetInfo, get_layout, write_store
 def clips():
     for i in range(1000):
         yield Clip(np.ones((50, 1, 20, 3)), str(i))
         if i == 20:
             print("ready", flush=True)
             time.sleep(60)
-write_store(sys.argv[1], clips(), layout=get_layout("kinect-20"), classes=(), dataset="d",
-units="m", source="s",
-            overwrite=True)
+info = DatasetInfo(get_layout("kinect-20"), (), "m")
+write_store(sys.argv[1], clips(), info, source="s", overwrite=True)
 """
 
 
