@@ -15,7 +15,7 @@ from skel_data import PIPELINES, CrosSCLR50, Default, SkeletonLayout, get_layout
 from skel_recipes._draw._image import COLOURS, gif, png, shade
 from skel_recipes._draw._page import page
 from skel_recipes._draw._place import fit, strip
-from skel_recipes._draw._sides import LEFT, RIGHT, TRUNK, bone_sides, joint_sides
+from skel_recipes._draw._sides import LEFT, RIGHT, TRUNK
 from skel_recipes._draw._stage import Stage, stages
 from skel_recipes.cli import main
 from skel_recipes.commands.show import _chosen
@@ -25,6 +25,7 @@ ARM = SkeletonLayout.from_dict(
         "name": "arm",
         "joints": ["neck", "left hand", "right hand"],
         "bones": [["left hand", "neck"], ["right hand", "neck"]],
+        "shoulders": ["left hand", "right hand"],
     }
 )
 FLAT = SkeletonLayout.from_dict({**ARM.to_dict(), "name": "flat", "dims": 2, "confidence": True})
@@ -339,33 +340,6 @@ def test_bodies_have_shades():
     alone = Stage("", stage.points[:, :1])
     assert pixels(painted(png, "", ARM, [alone], 1), COLOURS[TRUNK]) > 0
     assert len({shade(COLOURS[LEFT], body) for body in range(4)}) == 4
-
-
-def test_sides():
-    assert joint_sides(ARM) == (TRUNK, LEFT, RIGHT)
-    jhmdb = get_layout("jhmdb-15")  # has the right side first
-    names = {"left": LEFT, "right": RIGHT}
-    for joint, side in zip(jhmdb.joints, joint_sides(jhmdb), strict=True):
-        assert side == names.get(joint.split()[0], TRUNK)
-    assert bone_sides(get_layout("coco-17")).count(TRUNK) == 0
-
-
-def test_sides_without_names():
-    data = {
-        "joints": ["a", "b", "c", "d", "e"],
-        "bones": [["b", "a"], ["c", "a"], ["d", "b"], ["e", "c"]],
-        "mirror": [["b", "c"], ["d", "e"]],
-    }
-    by_across = SkeletonLayout.from_dict({**data, "across": [["c", "b"]]})
-    assert joint_sides(by_across) == (TRUNK, RIGHT, LEFT, RIGHT, LEFT)
-    parts = {"left_arm": ["b", "d"], "right_arm": ["c", "e"]}
-    assert joint_sides(SkeletonLayout.from_dict({**data, "across": [], "parts": parts})) == (0, 1, 2, 1, 2)
-    assert set(joint_sides(SkeletonLayout.from_dict({**data, "across": []}))) == {TRUNK}
-    short = SkeletonLayout.from_dict({"joints": ["hip", "rknee", "lknee"], "bones": [[1, 0], [2, 0]]})
-    assert joint_sides(short) == (TRUNK, RIGHT, LEFT)
-    # a bone between the sides belongs to neither
-    bridge = SkeletonLayout.from_dict({"joints": ["l_hip", "r_hip"], "bones": [["l_hip", "r_hip"]]})
-    assert bone_sides(bridge) == (TRUNK,)
 
 
 # laws

@@ -42,7 +42,7 @@ def write_features(
         part = np.full(len(store), "", object)
         part[trial.split.train], part[trial.split.test] = "train", "test"
         facts = {"name": store.names, "label": store.labels, "part": part}
-        facts |= {"subject": store.subjects, "view": store.views, "frames": store.lengths}
+        facts |= {"subject": store.subjects, "view": store.cameras, "frames": store.lengths}
         _write_table(out, facts, features)
     return features.shape[0], features.shape[1]
 

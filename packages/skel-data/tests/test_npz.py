@@ -33,6 +33,11 @@ def test_least(load):
     assert np.array_equal(store.clip(1)[:, 0], positions[3:5])
 
 
+def test_cameras_were_called_views(load):
+    store = load(positions=np.ones((4, 3, 3)), lengths=np.array([2, 2]), views=np.array(["left", "right"]))
+    assert (store.cameras.tolist(), store.camera_names) == ([0, 1], ("left", "right"))
+
+
 def test_everything(load):
     store = load(
         positions=np.random.default_rng(1).normal(size=(9, 2, 3, 3)),

@@ -2,11 +2,23 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from skel_data import BadFile, Clip, Store, SynthSettings, synth_store
+from skel_data import (
+    BadFile,
+    Clip,
+    Store,
+    SynthSettings,
+    convert_store,
+    get_layout,
+    get_split,
+    split_names,
+    synth_store,
+    validate_store,
+)
 
 
 def test_round_trip(make_store, make_clip):
@@ -231,3 +243,23 @@ def test_a_store_is_a_fifth_of_the_published_arrays_or_less(tmp_path):
     store = synth_store(tmp_path / "synth.store", settings)
     size = sum(file.stat().st_size for file in store.path.iterdir())
     assert size <= len(store) * 3 * 300 * 25 * 2 * 4 / 5
+
+
+def test_stores_of_version_1_are_read(tmp_path):
+    """Written by the version that called a camera view, and shoulders and hips across."""
+    store = Store.open(Path(__file__).with_name("golden") / "store-version-1")
+    assert validate_store(store) == []
+    assert (store.cameras.tolist(), store.camera_names) == ([0, 1, 0, 1], ("left", "right"))
+    assert store.layout == get_layout("h36m-17")
+    assert parts(store, "view-left") == parts(store, "camera-left") == ([1, 3], [0, 2])
+    assert get_split(store, "view-left").name == "camera-left"
+    assert "camera-left" in split_names(store)
+    again = convert_store(store, tmp_path / "again.store", store.layout)
+    assert again.header["version"] == 2
+    assert (again.info, again.digests.tolist()) == (store.info, store.digests.tolist())
+    assert validate_store(again) == []
+
+
+def parts(store, name):
+    split = get_split(store, name)
+    return split.train.tolist(), split.test.tolist()

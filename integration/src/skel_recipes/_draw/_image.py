@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from skel_data import SkeletonLayout
 from skel_recipes._draw._place import aspect, fit, strip
-from skel_recipes._draw._sides import SHADES, SIDES, TRUNK, bone_sides, joint_sides
+from skel_recipes._draw._sides import SHADES, SIDES, TRUNK
 from skel_recipes._draw._stage import Floats, Stage
 
 PAPER, INK, FAINT = (255, 255, 255), (40, 40, 46), (120, 120, 128)
@@ -109,7 +109,7 @@ def _figures(points: Floats, size: tuple[int, int], layout: SkeletonLayout, heig
     image = Image.new("RGB", (size[0] * _FINE, size[1] * _FINE), PAPER)
     draw = ImageDraw.Draw(image)
     bone, joint = max(1.6, height / 70) * _FINE, max(1.4, height / 90) * _FINE
-    of_joint, of_bone = joint_sides(layout), bone_sides(layout)
+    of_joint, of_bone = layout.sides, layout.bone_sides
     # The trunk lies under the limbs, further bodies under the first
     bones = sorted(zip(of_bone, layout.bones, strict=True), key=lambda item: item[0] != TRUNK)
     joints = sorted(enumerate(of_joint), key=lambda item: item[1] != TRUNK)
@@ -143,7 +143,7 @@ def _sheet(width: int, height: int, heading: str, layout: SkeletonLayout) -> Ima
     image = Image.new("RGB", (width, height), PAPER)
     write = ImageDraw.Draw(image)
     room = float(width - _MARGIN)
-    present = set(joint_sides(layout)) - {TRUNK}
+    present = set(layout.sides) - {TRUNK}
     for side in sorted(present, reverse=True):
         write.text((room, 10), SIDES[side], COLOURS[side], _font(13), anchor="ra")
         room -= write.textlength(SIDES[side], _font(13)) + 10

@@ -8,7 +8,7 @@ import numpy as np
 
 from skel_data import SkeletonLayout
 from skel_recipes._draw._place import aspect, fit, strip
-from skel_recipes._draw._sides import SHADES, SIDES, TRUNK, bone_sides, joint_sides
+from skel_recipes._draw._sides import SHADES, SIDES, TRUNK
 from skel_recipes._draw._stage import Floats, Stage
 
 _MOVIE, _STRIP, _MARGIN = 300, 150, 10
@@ -94,7 +94,7 @@ def page(heading: str, layout: SkeletonLayout, stages: Sequence[Stage], *, frame
         frames: Figures in each strip.
         fps: Frames of the first stage per second.
     """
-    of_joint, of_bone = joint_sides(layout), bone_sides(layout)
+    of_joint, of_bone = layout.sides, layout.bone_sides
     joints = [[joint for joint, of in enumerate(of_joint) if of == side] for side in range(len(SIDES))]
     bones = [
         [bone for bone, of in zip(layout.bones, of_bone, strict=True) if of == side]

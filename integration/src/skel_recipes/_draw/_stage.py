@@ -64,7 +64,7 @@ def stages(
     still = known & ~there.any(0)  # bodies, joints
     centre = known & (np.arange(layout.num_joints) == layout.center)
     there |= np.where(still.any(1, keepdims=True), still, centre) & there.any(2, keepdims=True)
-    up = _UP.get(pipeline.name, 1) if layout.across else 1
+    up = _UP.get(pipeline.name, 1) if layout.facing else 1
     found.append(Stage(f"pipeline {pipeline.name}, {len(values)} frames", _plane(values, there, layout, up)))
 
     # The same draw, of the clip moved off the origin, tells a joint at the origin from one that is hidden:

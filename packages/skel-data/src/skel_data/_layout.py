@@ -9,7 +9,6 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from typing import Any
 from attrs import define, field
 
 Pair = tuple[int, int]
+
+_PRESETS = Path(__file__).with_name("layouts")
 
 MIDDLE, LEFT, RIGHT = range(3)
 """Sides of the body, as in `SkeletonLayout.sides`."""
@@ -320,13 +321,12 @@ def _distances(start: int, neighbours: Sequence[Sequence[int]]) -> tuple[int, ..
 @cache
 def layout_names() -> tuple[str, ...]:
     """Names of the preset layouts."""
-    folder = files("skel_data") / "layouts"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir()))
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
 
 
 @cache
 def _preset(name: str) -> SkeletonLayout:
-    text = (files("skel_data") / "layouts" / f"{name}.toml").read_text(encoding="utf-8")
+    text = (_PRESETS / f"{name}.toml").read_text(encoding="utf-8")
     return SkeletonLayout.from_dict(tomllib.loads(text))
 
 

@@ -113,8 +113,8 @@ class Registry(Mapping[str, T], Generic[T]):
             module, _, attribute = value.partition(":")
             if module in sys.modules and getattr(sys.modules[module], attribute, None) is part:
                 return name
-        home = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
-        return ":".join(home) if all(home) else repr(part)
+        home, attribute = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
+        return f"{home}:{attribute}" if home and attribute else repr(part)
 
     def summary(self, name: str) -> str:
         """The first sentence of a part's documentation, read without importing the part."""

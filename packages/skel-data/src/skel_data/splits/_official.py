@@ -1,7 +1,7 @@
 """Official lists as data: who and what is for training, and which samples the data sets list as bad."""
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 # NTU RGB+D (Shahroudy et al., CVPR 2016), NTU RGB+D 120 (Liu et al., TPAMI 2020), UTD-MHAD (Chen et al., ICIP
 # 2015), Northwestern-UCLA (Wang et al., CVPR 2014)
@@ -32,5 +32,5 @@ PARTS_OF = {"ntu60": "ntu120"}
 @cache
 def ntu_missing() -> frozenset[str]:
     """Names of the 535 samples of NTU RGB+D 120, 302 of them of NTU RGB+D, listed as missing or bad."""
-    text = files("skel_data").joinpath("official/ntu-missing.txt").read_text(encoding="utf-8")
+    text = Path(__file__).parents[1].joinpath("official/ntu-missing.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if not line.startswith("#"))

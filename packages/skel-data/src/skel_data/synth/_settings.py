@@ -5,8 +5,6 @@ from typing import Any
 
 from attrs import define, field, validators
 
-from skel_data._layout import get_layout
-
 MOST_CLASSES, MOST_PAIRS = 12, 10
 """How many actions there are of one person, and of two."""
 
@@ -84,6 +82,7 @@ class SynthSettings:
             )
         if self.layout != "ntu-25":
             from skel_data._convert import conversion
+            from skel_data._layout import get_layout
 
             conversion(get_layout("ntu-25"), get_layout(self.layout))
 
