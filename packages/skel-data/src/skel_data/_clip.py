@@ -1,4 +1,4 @@
-"""One recorded clip and the facts known about it, and what is said of a file that gave none."""
+"""Recorded clips with their metadata, and files that could not be read."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ class Clip:
 
 @define(frozen=True)
 class BadFile:
-    """A file, or a clip in one, that could not be used.
+    """A file, or a clip in one, that could not be read.
 
     Attributes:
         name: The file within its source.

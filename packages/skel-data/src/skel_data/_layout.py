@@ -230,6 +230,7 @@ class SkeletonLayout:
         for left, right in sides:
             mirror[left], mirror[right] = right, left
 
+        # Files of earlier versions have `across`, and their clips must stay what they are: nothing is added to it
         known = {key: _pair_by_name(joints, sides, words) for key, words in _PAIR_WORDS.items()}
         across = pairs("across") if "across" in data else []
         if len(across) == 1:

@@ -146,7 +146,7 @@ def epoch_order(clips: int, batch: int, *, seed: int, rank: int = 0, ranks: int 
 
 
 def _free(device: "torch.device") -> int:
-    """Free memory in bytes; where that cannot be told, more than anything needs."""
+    """Free memory in bytes; where that is not known, more than anything needs."""
     import torch
 
     if device.type == "cuda":

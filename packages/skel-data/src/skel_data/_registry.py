@@ -104,8 +104,8 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def name_of(self, part: Any) -> str:
         """The name under which `lookup` finds a part."""
-        lazy = {name: str(value) for name, value in self._parts.items() if name not in self._loaded}
-        lazy |= {name: point.value.replace(" ", "") for name, point in self._installed.items()}
+        lazy = {key: str(value) for key, value in self._parts.items() if key not in self._loaded}
+        lazy |= {key: point.value.replace(" ", "") for key, point in self._installed.items()}
         for name, known in self._loaded.items():
             if known is part:
                 return name
@@ -113,8 +113,8 @@ class Registry(Mapping[str, T], Generic[T]):
             module, _, attribute = value.partition(":")
             if module in sys.modules and getattr(sys.modules[module], attribute, None) is part:
                 return name
-        home, attribute = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
-        return f"{home}:{attribute}" if home and attribute else repr(part)
+        home, qualname = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
+        return f"{home}:{qualname}" if home and qualname else repr(part)
 
     def summary(self, name: str) -> str:
         """The first sentence of a part's documentation, read without importing the part."""

@@ -1,4 +1,4 @@
-"""Splits: index arrays of train and test clips, computed from the facts in a store."""
+"""Splits: index arrays of train and test clips, computed from the metadata of clips."""
 
 import numpy as np
 from attrs import define
@@ -30,7 +30,7 @@ class Split:
 
 
 def split_names(store: Store | ClipTable) -> tuple[str, ...]:
-    """Names of the splits that a store, or facts alone, allow.
+    """Names of the splits that a store, or a clip table, allows.
 
     ``listed`` or ``listed-1``, ``listed-2``, ...: as the set itself lists them, by their own names where
     they have names, such as the ``xsub`` and ``xview`` of PKU-MMD. ``xsub``: the official training
@@ -52,7 +52,7 @@ def split_names(store: Store | ClipTable) -> tuple[str, ...]:
 
 
 def get_split(store: Store | ClipTable, name: str | None = None, *, seed: int = 0) -> Split:
-    """One split of a store, or of facts alone.
+    """One split of a store, or of a clip table.
 
     Args:
         store: The clips.
@@ -100,7 +100,7 @@ def holdout_groups(store: Store | ClipTable, train: Ints, test: Ints, *, seed: i
 
     Returns:
         Group ids (N,): codes of what is new in the test part; subjects where nothing is; five random
-        groups balanced over the classes where neither can be told.
+        groups balanced over the classes where neither is known.
     """
     kinds = [store.subjects, store.cameras, store.setups]
     kinds += [_recordings(store)] if store.dataset in SEQUENCES else []
@@ -114,7 +114,7 @@ def holdout_groups(store: Store | ClipTable, train: Ints, test: Ints, *, seed: i
 
 
 def _parts(store: Store | ClipTable, name: str, seed: int = 0) -> tuple[Ints, Ints]:
-    """Train and test indices; empty where there is no such split, or the facts are not known."""
+    """Train and test indices; empty where there is no such split, or the metadata is not known."""
     columns = _listed_columns(store)
     known = np.ones(len(store), dtype=bool)
     train = ~known

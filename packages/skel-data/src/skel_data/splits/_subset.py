@@ -72,9 +72,9 @@ def without_seen(
     after removing 5,392: that counts the samples with a missing skeleton too.)
 
     Args:
-        store: The clips that are tested, or their facts.
+        store: The clips that are tested, or their table.
         test: Their indices.
-        pretraining: The clips of the pretraining, or their facts.
+        pretraining: The clips of the pretraining, or their table.
         seen: Indices of those that the encoder was trained on.
         by: What counts as seen. "performance", the stricter: the same performance of the same action from any
             camera, that is with the same setup, subject and replication. "recording": the very clip, so from
@@ -86,22 +86,22 @@ def without_seen(
 
     Raises:
         ValueError: If the sets do not share their subjects and classes, the subject or label of a clip is not
-            known, or another fact is known for a part of the clips only.
+            known, or other metadata is known for a part of the clips only.
     """
     if by not in ("performance", "recording"):
         raise ValueError(f"by must be 'performance' or 'recording', got {by!r}")
-    names = [store.dataset, pretraining.dataset]
-    if len({PARTS_OF.get(name, name) for name in names}) > 1:
-        raise ValueError(f"{names[0]} and {names[1]} share no clips, or it is not known which")
-    kinds = ["labels", "subjects", "setups", "replications", *["cameras"] * (by == "recording")]
-    facts = np.concatenate([_facts(store, test, kinds), _facts(pretraining, seen, kinds)])
-    for kind, codes in zip(kinds, facts.T, strict=True):
-        if (codes < 0).any() and (kind in ("labels", "subjects") or (codes >= 0).any()):
-            raise ValueError(f"{kind}: unknown for {(codes < 0).sum()} of {len(codes)} clips")
-    same = np.unique(facts, axis=0, return_inverse=True)[1].reshape(-1)
+    datasets = [store.dataset, pretraining.dataset]
+    if len({PARTS_OF.get(name, name) for name in datasets}) > 1:
+        raise ValueError(f"{datasets[0]} and {datasets[1]} share no clips, or it is not known which")
+    names = ["labels", "subjects", "setups", "replications", *["cameras"] * (by == "recording")]
+    rows = np.concatenate([_codes(store, test, names), _codes(pretraining, seen, names)])
+    for name, codes in zip(names, rows.T, strict=True):
+        if (codes < 0).any() and (name in ("labels", "subjects") or (codes >= 0).any()):
+            raise ValueError(f"{name}: unknown for {(codes < 0).sum()} of {len(codes)} clips")
+    same = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
     return test[~np.isin(same[: len(test)], same[len(test) :])]
 
 
-def _facts(store: Store | ClipTable, clips: Ints, kinds: list[str]) -> NDArray[Any]:
-    """Facts (N, kinds) of some clips."""
-    return np.stack([getattr(store, kind)[clips] for kind in kinds], axis=1)
+def _codes(store: Store | ClipTable, clips: Ints, names: list[str]) -> NDArray[Any]:
+    """Codes (N, names) of some clips."""
+    return np.stack([getattr(store, name)[clips] for name in names], axis=1)

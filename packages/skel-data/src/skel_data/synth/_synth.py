@@ -269,7 +269,7 @@ def _track(bodies: Floats, settings: SynthSettings, rng: np.random.Generator) ->
 
 
 def _body(act: Angles, frames: int, who: Ints, subjects: _Subjects, rng: np.random.Generator) -> Floats:
-    """Joints (N, T, V, 3) of subjects that move as told; the pelvis stands near the origin."""
+    """Joints (N, T, V, 3) of subjects that move so; the pelvis stands near the origin."""
     count = len(who)
     left = subjects.left_handed[who, None]
     angles = dict.fromkeys(["bend", "twist", "lean"], np.zeros((count, frames)))

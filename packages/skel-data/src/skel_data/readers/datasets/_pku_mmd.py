@@ -6,7 +6,7 @@ another folder: a row ``label,first frame,last frame,confidence`` for each actio
 the last one included. The two are told apart by the commas in the first line. Every row of labels is a clip,
 ``0002-L_01`` for the first.
 
-A range that does not lie within the recording is told as bad, not cut short. (Public loaders do not look,
+A range that does not lie within the recording is reported as bad, not cut short. (Public loaders do not look,
 and numpy's slices cut short in silence; they also differ on whether the first frame is counted from 0.)
 
 Lists ``cross-subject.txt`` and ``cross-view.txt``, or ``cross_subject_v2.txt`` and so on, give the splits
@@ -130,7 +130,7 @@ def _find(source: Source, phase: int) -> Iterator[Work | BadFile]:
     lists: dict[str, dict[str, int]] = {}
     for entry in source:  # labels and lists first: they may come after the recordings
         if isinstance(entry, BadFile):
-            continue  # told when the recordings are read
+            continue  # reported when the recordings are read
         path, read = entry
         match = _LIST.fullmatch(PurePosixPath(path).name)
         name = _name(path)

@@ -65,7 +65,7 @@ def parse(path: str, data: bytes) -> list[Clip]:
     Raises:
         ValueError: With the reason, if it is not a recording of this set.
     """
-    facts: dict[str, Any] = {"split": (0,) * len(_FOLDS)}
+    codes: dict[str, Any] = {"split": (0,) * len(_FOLDS)}
     name = path.rpartition("/")[2].rpartition(".")[0]
     match = _PATH.fullmatch(path)
     if match is not None:
@@ -75,8 +75,8 @@ def parse(path: str, data: bytes) -> list[Clip]:
             raise ValueError(f"folder {match[4]}, the set has the classes 01 to 08")
         name = f"{pair}_{match[4]}_{run}"
         if any(pair in fold for fold in _FOLDS):
-            facts["split"] = tuple(2 if pair in fold else 1 for fold in _FOLDS)
-        facts |= {"label": action - 1, "subject": 100 * first + second, "replication": int(run)}
+            codes["split"] = tuple(2 if pair in fold else 1 for fold in _FOLDS)
+        codes |= {"label": action - 1, "subject": 100 * first + second, "replication": int(run)}
     rows = read_table(data, 1 + 2 * 3 * _JOINTS, ",")
     frames = frame_numbers(rows[:, 0])
     stored = rows[:, 1:].reshape(-1, 2, _JOINTS, 3)
@@ -85,14 +85,12 @@ def parse(path: str, data: bytes) -> list[Clip]:
     check_joints(metres, _JOINTS, 3)
     takes = np.split(metres, np.flatnonzero(np.diff(frames) < 0) + 1)
     if len(takes) == 1:
-        return [Clip(metres, name, **facts)]
-    return [Clip(take, f"{name}_{number}", **facts) for number, take in enumerate(takes, 1)]
+        return [Clip(metres, name, **codes)]
+    return [Clip(take, f"{name}_{number}", **codes) for number, take in enumerate(takes, 1)]
 
 
 def _find(source: Source) -> Iterator[Work | BadFile]:
-    for share in find_each(
-        source, ".txt", parse
-    ):  # with the path in place of the name, as it tells the class
+    for share in find_each(source, ".txt", parse):  # the path in place of the name: the class is in it
         yield evolve(share, args=(share.name, share.args[1])) if isinstance(share, Work) else share
 
 

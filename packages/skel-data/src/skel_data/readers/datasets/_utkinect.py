@@ -8,7 +8,7 @@ number. Every such segment is a clip, ``s01_e01_walk``.
 Copies of the set come with two label files. ``actionLabel_modified.txt`` is taken where the source
 has it and it can be read, else ``actionLabel.txt``. The first corrects seven lines of the second, which has
 one segment ten times too long and some that overlap. ``carry`` of s10_e02 is ``NaN NaN`` in both: 199
-clips, and one that is told as bad.
+clips, and one that is reported as bad.
 """
 
 import re
@@ -118,7 +118,7 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
     texts: dict[str, tuple[str, bytes]] = {}
     for entry in source:  # the labels first: an archive may hold them after the streams
         if isinstance(entry, BadFile):
-            continue  # told when the streams are read
+            continue  # reported when the streams are read
         path, read = entry
         kind = PurePosixPath(path).name.lower()
         if kind in _LABEL_FILES and kind not in texts:

@@ -15,7 +15,7 @@ from skel_data._clip import Clip
 from skel_data._layout import SkeletonLayout
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
-from skel_data.readers.mocap._acclaim import Floats, forward, row_numbers, turn
+from skel_data.readers.mocap._kinematics import Floats, forward, row_numbers, turn
 from skel_data.store._info import DatasetInfo
 
 _CHANNELS = {f"{axis}{kind}".encode(): kind[0] + axis for axis in "xyz" for kind in ("position", "rotation")}

@@ -207,7 +207,7 @@ def _first_unit(source: Source) -> str:
         if isinstance(work, Work):
             try:
                 return parse_c3d(work.args[1])[1]
-            except ValueError:  # told when it is imported
+            except ValueError:  # reported when it is imported
                 continue
     return ""
 
