@@ -31,6 +31,7 @@ from skel_data.synth import write_ntu_folder
 from skel_data.synth._actions import ACTIONS
 from skel_data.synth._body import ANGLES, BONES, pose
 from skel_data.synth._pairs import PAIRS
+from skel_data.synth._settings import MOST_CLASSES, MOST_PAIRS
 
 SMALL = SynthSettings(classes=4, subjects=3, cameras=2, repetitions=1, noise=0.0, hidden=0.0)
 TWO = evolve(SMALL, classes=0, pairs=len(PAIRS), late=0.0, swapped=0.0)
@@ -59,6 +60,10 @@ def test_actions_of_two():
         assert (clip.tracks == clip.tracks[0]).all()
         assert len({*clip.tracks[0], 0}) == 3
         assert {len(str(track)) for track in clip.tracks[0]} == {17}
+
+
+def test_settings_know_how_many_actions_there_are():
+    assert (MOST_CLASSES, MOST_PAIRS) == (len(ACTIONS), len(PAIRS))
 
 
 def test_default_recordings_stay_what_they_are():

@@ -205,11 +205,11 @@ class SkeletonLayout:
             )
         joints = tuple(str(joint) for joint in data["joints"])
 
-        places = {joint: place for place, joint in reversed([*enumerate(joints)])}
+        indices = {joint: index for index, joint in reversed([*enumerate(joints)])}
 
         def index(joint: str | int) -> int:
-            if isinstance(joint, str) and joint in places:
-                return places[joint]
+            if isinstance(joint, str) and joint in indices:
+                return indices[joint]
             if isinstance(joint, int) and not isinstance(joint, bool) and 0 <= joint < len(joints):
                 return joint
             raise ValueError(f"layout {name!r}: no joint {joint!r}; joints are {list(joints)}")
@@ -230,7 +230,7 @@ class SkeletonLayout:
         for left, right in sides:
             mirror[left], mirror[right] = right, left
 
-        # Files of earlier versions have `across`, and their clips must stay what they are: nothing is added to it
+        # Files of earlier versions have `across`; their clips stay what they were, so nothing is added to it
         known = {key: _pair_by_name(joints, sides, words) for key, words in _PAIR_WORDS.items()}
         across = pairs("across") if "across" in data else []
         if len(across) == 1:
@@ -273,13 +273,13 @@ def _pairs(name: str, key: str, pairs: Sequence[Sequence[Any]]) -> Sequence[Sequ
 
 def _sides_by_name(joints: Sequence[str]) -> list[tuple[int, int]]:
     """(left, right) pairs whose names differ in the side only."""
-    places = {joint.lower(): place for place, joint in enumerate(joints)}
+    indices = {joint.lower(): index for index, joint in enumerate(joints)}
     sides = []
-    for joint, place in places.items():
+    for joint, index in indices.items():
         for left, right in (("left", "right"), (r"(?<![a-z])l", "r")):  # "left knee"; "l_knee", "lknee"
             twin = re.sub(left, right, joint)
-            if twin != joint and twin in places:
-                sides.append((place, places[twin]))
+            if twin != joint and twin in indices:
+                sides.append((index, indices[twin]))
                 break
     return sides
 

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from skel_data._files import write_file
 from skel_data._layout import SkeletonLayout
 from skel_data.pipelines._pipeline import Pipeline
+from skel_data.pipelines._registry import PIPELINES
 from skel_data.store._store import Store
 
 _BLOCK_BYTES = 2**20
@@ -133,6 +134,8 @@ def build_clips(
 def _key(store: Store, pipeline: Pipeline, kind: np.dtype[Any]) -> str:
     fields = asdict(cast("Any", pipeline))
     settings = {"name": pipeline.name, "version": pipeline.version, "store": store.hash, "settings": fields}
+    if (known_as := PIPELINES.name_of(type(pipeline))) != pipeline.name:  # a user's own may have any name
+        settings["class"] = known_as
     if kind != np.float32:
         settings["dtype"] = str(kind)
     key = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=8).hexdigest()

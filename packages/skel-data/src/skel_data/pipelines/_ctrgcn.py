@@ -100,8 +100,8 @@ class CTRGCN:
         body = np.flatnonzero(kept)
         body = body[np.lexsort((body, -motion[body], found.clip[body]))]
         rank = np.arange(len(body)) - np.searchsorted(found.clip[body], found.clip[body])
-        for place in range(int(rank.max(initial=-1)) + 1):
-            now = body[rank == place]
+        for position in range(int(rank.max(initial=-1)) + 1):
+            now = body[rank == position]
             clip, first = found.clip[now], found.start[now]
             last = first + found.length[now] - 1
             overlap = np.minimum(end[clip], last[:, None]) - np.maximum(start[clip], first[:, None])
@@ -162,8 +162,8 @@ class _Bodies:
         heads = np.flatnonzero(np.r_[True, body[1:] != body[:-1]][: len(body)])
         length = np.diff(np.r_[heads, len(body)])
         start = number[clip[heads], frame[heads]]
-        place = start[body] + np.arange(len(body)) - heads[body]
-        return cls(clip[heads], start, length, body, place, x[clip, frame, slot], mask[clip, frame, slot])
+        frames = start[body] + np.arange(len(body)) - heads[body]
+        return cls(clip[heads], start, length, body, frames, x[clip, frame, slot], mask[clip, frame, slot])
 
     def siblings(self, which: Mask) -> Ints:
         """For each body how many of the bodies of its clip are among those (P,)."""
@@ -171,10 +171,10 @@ class _Bodies:
 
     def last(self, which: Mask) -> Mask:
         """Which (P,) are the last of those in their clips."""
-        place = np.where(which, np.arange(len(which)), -1)
+        index = np.where(which, np.arange(len(which)), -1)
         highest = np.full(int(self.clip.max(initial=-1)) + 1, -1)
-        np.maximum.at(highest, self.clip, place)
-        latest: Mask = which & (highest[self.clip] == place)
+        np.maximum.at(highest, self.clip, index)
+        latest: Mask = which & (highest[self.clip] == index)
         return latest
 
     def total(self, rows: NDArray[Any]) -> NDArray[np.float64]:

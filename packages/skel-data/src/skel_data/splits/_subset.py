@@ -52,8 +52,8 @@ def labelled_subset(labels: ArrayLike, fraction: float, *, seed: int, balanced: 
     order = order[np.argsort(groups, kind="stable")]
     counts = np.unique(groups, return_counts=True)[1]
     wanted = np.maximum(np.rint(fraction * counts), 1)
-    place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(order[place < np.repeat(wanted, counts)])
+    rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(order[rank < np.repeat(wanted, counts)])
 
 
 def without_seen(

@@ -9,15 +9,13 @@ MMPose: ``{"instance_info": frames}``, or the list of frames alone, where a fram
 """
 
 import re
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from skel_data._clip import BadFile, Clip
-from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Reader, Work
-from skel_data.readers._source import Source
+from skel_data._clip import Clip
+from skel_data.readers._reader import Reader
 from skel_data.readers.keypoints._keypoints import (
     Person,
     brief,
@@ -29,7 +27,6 @@ from skel_data.readers.keypoints._keypoints import (
     read_json,
     track_of,
 )
-from skel_data.store._info import DatasetInfo
 
 _DIGITS = re.compile(r"\d+")
 
@@ -99,12 +96,13 @@ def _number(image: Any) -> int:
     raise ValueError(f"image_id must be a number, or text with one, not {brief(image)}")
 
 
-def _find(source: Source) -> Iterator[Work | BadFile]:
-    return find_clips(source, parse)
-
-
-def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
-    return describe_clips(source, layout, "coco-17", "pixels")
-
-
-COCO_KEYPOINTS = Reader("coco-keypoints", None, None, (), _find, ".json", units="pixels", describe=_describe)
+COCO_KEYPOINTS = Reader(
+    "coco-keypoints",
+    None,
+    None,
+    (),
+    partial(find_clips, parse=parse),
+    ".json",
+    units="pixels",
+    describe=partial(describe_clips, usual="coco-17", units="pixels"),
+)

@@ -6,13 +6,11 @@ passed over. In Python a frame is, with what ``PoseLandmarker`` gives:
 ``[[vars(mark) for mark in person] for person in result.pose_world_landmarks]``.
 """
 
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
-from skel_data._clip import BadFile, Clip
-from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Reader, Work
-from skel_data.readers._source import Source
+from skel_data._clip import Clip
+from skel_data.readers._reader import Reader
 from skel_data.readers.keypoints._keypoints import (
     Person,
     describe_clips,
@@ -21,7 +19,6 @@ from skel_data.readers.keypoints._keypoints import (
     numbers,
     read_json,
 )
-from skel_data.store._info import DatasetInfo
 
 _KEYS = ("x", "y", "z", "visibility")
 _JOINTS = 33
@@ -62,12 +59,13 @@ def _person(person: Any) -> Person:
     return Person(numbers(rows, 2, "landmarks"))
 
 
-def _find(source: Source) -> Iterator[Work | BadFile]:
-    return find_clips(source, parse)
-
-
-def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
-    return describe_clips(source, layout, "mediapipe-33", "unknown")
-
-
-MEDIAPIPE = Reader("mediapipe", None, None, (), _find, ".json", units="unknown", describe=_describe)
+MEDIAPIPE = Reader(
+    "mediapipe",
+    None,
+    None,
+    (),
+    partial(find_clips, parse=parse),
+    ".json",
+    units="unknown",
+    describe=partial(describe_clips, usual="mediapipe-33", units="unknown"),
+)

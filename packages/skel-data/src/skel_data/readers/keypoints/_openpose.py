@@ -79,11 +79,13 @@ def _people(data: bytes) -> list[Person]:
 def _clips(source: Source) -> dict[str, int]:
     """Path without number of each clip, and how many files it has."""
     return Counter(
-        found[0] for entry in source if not isinstance(entry, BadFile) and (found := _place(entry[0]))
+        found[0]
+        for entry in source
+        if not isinstance(entry, BadFile) and (found := _clip_and_frame(entry[0]))
     )
 
 
-def _place(path: str) -> tuple[str, int] | None:
+def _clip_and_frame(path: str) -> tuple[str, int] | None:
     """Path without number, and number, of a frame's file."""
     file = PurePosixPath(path)
     match = _NAME.fullmatch(file.name)
@@ -110,11 +112,11 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
         path, read = entry
         if not path.lower().endswith(_SUFFIX):
             continue
-        place = _place(path)
-        if place is None:
+        parsed = _clip_and_frame(path)
+        if parsed is None:
             yield BadFile(path, f"unexpected name, expected NAME_000000000012{_SUFFIX}")
             continue
-        clip, number = place
+        clip, number = parsed
         left[clip] -= 1
         try:
             files.setdefault(clip, []).append((path, number, read()))
@@ -142,7 +144,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
 def _joints(source: Source) -> int:
     """Joints of the first person in a source."""
     for entry in source:
-        if isinstance(entry, BadFile) or _place(entry[0]) is None:
+        if isinstance(entry, BadFile) or _clip_and_frame(entry[0]) is None:
             continue
         try:
             people = _people(entry[1]())

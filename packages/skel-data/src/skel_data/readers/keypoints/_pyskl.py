@@ -191,9 +191,9 @@ def _units(layout: SkeletonLayout) -> str:
 
 
 def _find(annotations: list[Any], listed: dict[str, dict[str, set[int]]]) -> Iterator[Work | BadFile]:
-    for place, annotation in enumerate(annotations):
+    for index, annotation in enumerate(annotations):
         given = annotation.get("frame_dir") if isinstance(annotation, dict) else None
-        name = given if isinstance(given, str) else f"annotation {place}"
+        name = given if isinstance(given, str) else f"annotation {index}"
         try:
             fields = _fields(annotation)
             parts = [parts.get(name, {0}) for parts in listed.values()]

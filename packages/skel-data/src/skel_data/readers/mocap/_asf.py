@@ -91,10 +91,10 @@ def parse_asf(data: bytes) -> Skeleton:
         bones[name] = bone
     parents = _parents(tree, bones.keys())
     offsets, axes, orders, channels = zip(*(bones[name] for name in parents), strict=True)
-    places = {name: place for place, name in enumerate(parents)}
+    indices = {name: index for index, name in enumerate(parents)}
     return Skeleton(
         tuple(text_of([name]) for name in parents),
-        tuple(places[parent] for parent in parents.values()),
+        tuple(indices[parent] for parent in parents.values()),
         np.array(offsets),
         np.array(axes),
         orders,

@@ -177,19 +177,19 @@ def parse(name: str, data: bytes, joints: tuple[str, ...], metres: bool) -> Clip
     scale = _METRES.get(unit.lower())
     if (scale is not None) != metres:
         raise ValueError(f"unit {unit!r}, but the first file is {'' if metres else 'not '}in m, cm or mm")
-    places = [_place(joint, labels) for joint in joints]
-    positions = positions[:, places] * (scale or 1.0)
+    indices = [_marker_index(joint, labels) for joint in joints]
+    positions = positions[:, indices] * (scale or 1.0)
     check_joints(positions[:, None], len(joints), 3)
     return Clip(positions[:, None], name)
 
 
-def _place(joint: str, labels: tuple[str, ...]) -> int:
-    places = [i for i, label in enumerate(labels) if label == joint]
-    places = places or [i for i, label in enumerate(labels) if label.rpartition(":")[2] == joint]
-    if len(places) != 1:
-        what = f"{len(places)} markers" if places else "no marker"
+def _marker_index(joint: str, labels: tuple[str, ...]) -> int:
+    found = [i for i, label in enumerate(labels) if label == joint]
+    found = found or [i for i, label in enumerate(labels) if label.rpartition(":")[2] == joint]
+    if len(found) != 1:
+        what = f"{len(found)} markers" if found else "no marker"
         raise ValueError(f"{what} {joint}; the file has {', '.join(labels)[:500]}")
-    return places[0]
+    return found[0]
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
