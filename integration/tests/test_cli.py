@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from skel_data import READERS
-from skel_recipes.cli import main, recipe_keys_as_settings
+from skel_recipes import Run
+from skel_recipes.cli import main
+from skel_recipes.cli.app import recipe_keys_as_settings
+from skel_recipes.evaluate.evaluate import results_of
 
 
 def skel(capsys, *words):
@@ -63,7 +66,7 @@ def test_interruption_is_told_in_a_sentence(capsys, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     assert skel(capsys, "data", "synth", tmp_path / "s", "--classes", "2")[0] == 0
-    monkeypatch.setattr("skel_recipes._trainer._epoch", interrupted)
+    monkeypatch.setattr("skel_recipes.train.trainer.Trainer._train_epoch", interrupted)
     run = tmp_path / "run"
     status, output = skel(capsys, "pretrain", "compact", tmp_path / "s", "--out", run)
     assert status == 130
@@ -118,7 +121,9 @@ def test_main_job(capsys, tmp_path):
     for protocol in ("linear", "knn"):
         status, output = skel(capsys, "eval", protocol, run, store, "--json")
         assert status == 0
-        assert json.loads(output.out)["test_clips"] == 12
+        assert json.loads(output.out)["counts"]["test"] == 12
+    assert not (run / "report.html").exists()  # nothing is drawn unless asked for
+    assert skel(capsys, "report", run)[0] == 0
     assert (run / "report.html").exists()
     short = ("--epochs", "2", "--repeats", "1", "--json")
     for words, protocol in (
@@ -126,7 +131,7 @@ def test_main_job(capsys, tmp_path):
         (("retrieval", "--ks", "1", "3"), "retrieval"),
         (("few-shot", "--ways", "2", "--queries", "2", "--episodes", "20"), "few-shot"),
         (("clustering",), "clustering"),
-        (("robust",), "robustness"),
+        (("robustness",), "robustness"),
         (("finetune", *short), "finetune"),
         (("semi", "--fraction", "0.5", "--view", "compact.view", "--layer-decay", "0.8", *short), "semi"),
         (("linear", "--published", "aimclr"), "linear"),
@@ -136,25 +141,25 @@ def test_main_job(capsys, tmp_path):
         assert status == 0, output.err
         result = json.loads(output.out)
         assert result["protocol"] == protocol
-        assert 0 <= result[result["headline"]] <= 1
-    assert result["settings"]["solver"] == "sgd"
-    assert (
-        len(list((run / "eval").glob("*-linear*.json"))) == 2
-    )  # the published probe stands beside the own one
+        assert 0 <= next(iter(result["metrics"].values()))["value"] <= 1
+    assert (result["tag"], result["settings"]["epochs"]) == ("aimclr", 100)
+    linear = [result for result in results_of(Run.open(run)) if result.protocol == "linear"]
+    assert len(linear) == 2  # the published probe stands beside the own one
     status, output = skel(capsys, "eval", "transfer", run, store, *short)
-    assert json.loads(output.out)["protocol"] == "finetune"  # no other set
+    assert json.loads(output.out)["protocol"] == "transfer"
     status, output = skel(capsys, "data", "leaks", store, "--json")
     assert json.loads(output.out)["pairs"] == []
     status, output = skel(capsys, "eval", "fuse", run, run, store, "--weights", "0.6", "0.4", "--json")
     assert status == 0
-    assert json.loads(output.out)["settings"]["weights"] == [0.6, 0.4]
+    assert json.loads(output.out)["weights"] == [0.6, 0.4]
     status, output = skel(capsys, "eval", "knn", run, store, "--k", "3", "--tag", "three")
-    assert [json.loads(file.read_text())["tag"] for file in (run / "eval").glob("*-knn3*.json")] == ["three"]
+    assert [result.tag for result in results_of(Run.open(run)) if result.title == "3-NN, three"] == ["three"]
     assert "untrained encoder" in output.out
     assert skel(capsys, "show", store, "--clip", "2", "--out", tmp_path / "clip.html")[0] == 0
     assert "as recorded" in (tmp_path / "clip.html").read_text()
     assert skel(capsys, "data", "info", store)[0] == 0
-    assert skel(capsys, "recipe", "compact")[1].out.startswith('name = "compact"')
+    assert 'name = "simclr"' in skel(capsys, "recipe", "compact")[1].out
+    assert "hidden_dim = 512" in skel(capsys, "recipe", "compact", "--full")[1].out
     assert "aimclr" in skel(capsys, "recipe")[1].out
 
 
@@ -215,11 +220,11 @@ def test_demo(capsys, tmp_path):
         (["pretrain", "compact", "no.store", "--out", "run", "--set", "epochs"], "KEY=VALUE"),
         (["pretrain", "compact", "s", "--train.epochs", "--out", "run"], "--train.epochs expects a value"),
         (["pretrain", "compact", "s", "--out", "run", "--train.epochs"], "--train.epochs expects a value"),
-        (["pretrain", "no.store", "compact", "--out", "run"], "no recipe 'no.store'; there are aimclr"),
+        (["pretrain", "no.store", "compact", "--out", "run"], "no recipe 'no.store'; there are"),
         (["data", "import", "ntu61", "x", "y"], "ntu61"),
         (
             ["data", "import", "json:loads", "x", "y"],
-            "json:loads is a function, expected a skel_data.readers.R",
+            "reader 'json:loads' must be",
         ),
         (["data", "import", "utd-mhad", "missing.tar.xz", "y"], "missing.tar.xz"),
         (["eval", "linear", "no", "no.store"], "no run at no"),
@@ -231,7 +236,7 @@ def test_demo(capsys, tmp_path):
         (["eval", "linear", "no.npz", "--tag", "x"], "takes no --tag"),
         (["eval", "linear", "no", "no.store", "--published", "svm"], "no published protocol is called 'svm'"),
         (["eval", "finetune", "no", "no.store", "--published", "aimclr"], "has no fine-tuning"),
-        (["eval", "finetune", "no", "no.store", "--view", "my.view"], "no run at no"),
+        (["eval", "finetune", "no", "no.store", "--view", "compact.view"], "no run at no"),
         (["embed", "no", "no.store", "out.npz"], "no run at no"),
     ],
 )

@@ -10,9 +10,17 @@ from torch import nn
 
 from skel_data import convert_store, get_layout
 from skel_eval import FeatureSet, evaluate_features
-from skel_recipes import SkeletonFeatures, classify_windows, embed_recordings, embed_windows, evaluate
-from skel_recipes._features import embed
+from skel_recipes import (
+    EvaluationInputs,
+    SkeletonFeatures,
+    classify_windows,
+    embed_recordings,
+    embed_windows,
+    evaluate,
+)
 from skel_recipes.cli import main
+from skel_recipes.evaluate.inputs import encoder_refs
+from skel_recipes.run.embedding import embed
 
 
 def skel(capsys, *words):
@@ -27,7 +35,7 @@ def recordings(store):
 
 def test_features_of_recordings_are_those_of_the_store(run, store, recordings):
     features = embed_recordings(run, recordings, tracks=[store.tracks(row) for row in range(len(store))])
-    expected = evaluate(run, store, "knn").features
+    expected = EvaluationInputs.of(encoder_refs([run]), store).joined_features()
     np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -35,16 +43,15 @@ def test_a_file_of_features_gives_the_result_of_the_run(run, store, tmp_path, ca
     file = tmp_path / "features.npz"
     assert skel(capsys, "embed", run.path, store.path, file)[0] == 0
     for protocol in ("linear", "knn", "retrieval"):
-        result = evaluate(run, store, protocol).result
-        outcome = evaluate_features(FeatureSet.load(file), protocol)
-        assert outcome.scores == {name: result[name] for name in outcome.scores}
+        result = evaluate(run, store, protocol)
+        assert evaluate_features(FeatureSet.load(file), protocol).metrics == result.metrics
         status, output = skel(capsys, "eval", protocol, file, "--json")
         assert status == 0
-        assert json.loads(output.out)[result["headline"]] == result[result["headline"]]
+        assert json.loads(output.out)["metrics"][result.main]["value"] == result.metric.value
     status, output = skel(capsys, "eval", "knn", file, store.path)
     assert (status, "takes no store" in output.err) == (1, True)
     status, output = skel(capsys, "eval", "knn", run.path)
-    assert (status, "expected: skel eval knn RUN STORE" in output.err) == (1, True)
+    assert (status, "expected: skel eval PROTOCOL RUN STORE" in output.err) == (1, True)
 
 
 def test_options_of_a_run_are_refused_with_a_file_of_features(run, store, tmp_path, capsys):
@@ -54,7 +61,7 @@ def test_options_of_a_run_are_refused_with_a_file_of_features(run, store, tmp_pa
     assert (status, "it takes no --split, --convert" in output.err) == (1, True), output.err
 
 
-def test_a_look_at_features_leaves_the_mode_of_every_part():
+def test_embedding_leaves_the_mode_of_every_part():
     encoder = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)).train()
     encoder[0].eval()
     embed(encoder, torch.ones(4, 3))
@@ -77,7 +84,12 @@ def test_windows_cover_every_recording(run, store):
         assert (np.diff(starts) <= 4).all()
         assert (stops - starts == min(10, frames)).all()
     whole = embed_windows(run, store, length=1000, step=1)
-    np.testing.assert_allclose(whole.features, evaluate(run, store, "knn").features, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        whole.features,
+        EvaluationInputs.of(encoder_refs([run]), store).joined_features(),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_windows_are_told_apart_by_a_probe(run, store):
@@ -85,8 +97,8 @@ def test_windows_are_told_apart_by_a_probe(run, store):
     classes, probabilities = classify_windows(run, store, windows)
     np.testing.assert_allclose(probabilities.sum(1), 1)
     np.testing.assert_array_equal(probabilities.argmax(1), classes)
-    evaluation = evaluate(run, store, "linear")
-    np.testing.assert_array_equal(classes[evaluation.split.test], evaluation.predictions)
+    found = evaluate(run, store, "linear").predictions
+    np.testing.assert_array_equal(classes[found.clips], found.classes)
 
 
 def test_window_file(run, store, tmp_path, capsys):
@@ -113,7 +125,7 @@ def test_parquet(run, store, tmp_path, capsys):
     table = parquet.read_table(file)
     assert table.column("name").to_pylist() == store.names.tolist()
     features = np.array(table.column("features").to_pylist(), np.float32)
-    np.testing.assert_array_equal(features, evaluate(run, store, "knn").features)
+    np.testing.assert_array_equal(features, EvaluationInputs.of(encoder_refs([run]), store).joined_features())
 
 
 def test_step_of_a_scikit_learn_pipeline(run, store, recordings):

@@ -1,45 +1,91 @@
-import json
-
 import numpy as np
 import pytest
 import torch
 from attrs import evolve
 
 from skel_data import Clip, DatasetInfo, get_layout, get_split, write_store
-from skel_eval import Finetune, linear_probe
+from skel_eval import Finetune, Result, evaluate_features, linear_probe
 from skel_eval import fuse as fuse_logits
 from skel_recipes import (
+    EvaluationInputs,
     Run,
     classify_windows,
     embed_windows,
     evaluate,
     pretrain,
     report,
-    robustness,
-    tune,
 )
-from skel_recipes._trial import Trial, members_of
+from skel_recipes.evaluate import baselines, embed, robustness
+from skel_recipes.evaluate import evaluate as evaluation
+from skel_recipes.evaluate.inputs import encoder_refs
 
 
-@pytest.mark.parametrize("protocol", ["linear", "knn"])
-def test_result_and_its_baselines(run, store, protocol):
-    evaluation = evaluate(run, store, protocol)
-    result = evaluation.result
-    assert set(result["baselines"]) == {"untrained encoder", "ridge on coordinates", "chance"}
-    scores = [result["accuracy"], *(baseline["accuracy"] for baseline in result["baselines"].values())]
-    assert all(0 <= score <= 1 for score in scores)
-    assert result["test_clips"] == len(evaluation.split.test) == len(evaluation.predictions)
-    assert result["test_clips_seen_in_pretraining"] == 0
-    name = f"{store.dataset}-{evaluation.split.name}-{protocol}" + ("1" if protocol == "knn" else "")
-    assert json.loads((run.path / "eval" / f"{name}.json").read_text()) == result
+def inputs_of(run, store, **options):
+    return EvaluationInputs.of(encoder_refs([run]), store, **options)
+
+
+@pytest.mark.parametrize(("protocol", "title"), [("linear", "linear"), ("knn", "1-NN")])
+def test_result_and_its_baselines(run, store, protocol, title):
+    result = evaluate(run, store, protocol)
+    assert [one.model for one in result.baselines] == ["untrained encoder", "ridge on coordinates", "chance"]
+    assert all(0 <= one.metric.value <= 1 for one in (result, *result.baselines))
+    assert result.counts["test"] == len(get_split(store, result.split).test)
+    assert len(result.predictions.classes) == result.counts["test"]
+    assert result.counts["seen_in_pretraining"] == 0
+    assert (result.model, result.title, result.protocol) == ("compact", title, protocol)
+    kept = [Result.load(file) for file in (run.path / "eval").glob("*.json")]
+    assert result in kept
 
 
 def test_accuracy_is_that_of_the_python_functions(run, store):
-    evaluation = evaluate(run, store, "linear")
-    train, test = evaluation.split.train, evaluation.split.test
-    x, y = evaluation.features, store.labels
+    result = evaluate(run, store, "linear")
+    inputs = inputs_of(run, store)
+    train, test = inputs.split.train, inputs.split.test
+    x, y = inputs.joined_features(), store.labels
     probe = linear_probe(x[train], y[train], x[test], y[test], groups=store.subjects[train])
-    assert probe.accuracy == evaluation.result["accuracy"]
+    assert probe.accuracy == result.metric.value
+
+
+def test_no_baseline_is_computed_twice(run, store, monkeypatch):
+    """A second protocol fits no ridge again, the same protocol measures the untrained encoder once."""
+    fitted, measured = [], []
+
+    def ridge(*arguments, **options):
+        fitted.append(len(arguments[0]))
+        return baselines_ridge(*arguments, **options)
+
+    def measure(*arguments, **options):
+        measured.append(arguments[1])
+        return evaluate_features(*arguments, **options)
+
+    baselines_ridge = baselines.ridge
+    monkeypatch.setattr(baselines, "ridge", ridge)
+    monkeypatch.setattr(evaluation, "evaluate_features", measure)
+    first = evaluate(run, store, "knn", k=2, split="random")
+    second = evaluate(run, store, "linear", split="random")
+    assert (len(fitted), len(measured)) == (1, 4)
+    again = evaluate(run, store, "knn", k=2, split="random")
+    assert (len(fitted), len(measured)) == (1, 5)
+    assert [one.metrics for one in again.baselines] == [one.metrics for one in first.baselines]
+    assert second.baseline("ridge on coordinates") == first.baseline("ridge on coordinates")
+
+
+def test_a_store_that_is_read_only_keeps_no_baselines(run, store, monkeypatch):
+    def save(*_):
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr(Result, "save", save)
+    inputs = inputs_of(run, store)
+    (result, _) = baselines.simple_classifiers(inputs, [inputs.split.train[:6]])
+    assert 0 <= result.metric.value <= 1
+
+
+def test_two_tags_are_two_results(run, store):
+    """A tag that ends like a stream is no stream."""
+    for tag in ("no", "no-joint"):
+        evaluate(run, store, "knn", tag=tag)
+    found = [one for one in evaluation.results_of(run) if one.tag.startswith("no")]
+    assert sorted(one.title for one in found) == ["1-NN, no", "1-NN, no-joint"]
 
 
 def test_encoder_stays_frozen(run, store):
@@ -66,20 +112,20 @@ def test_encoder_that_changes_is_caught(run, store, tmp_path, monkeypatch):
 
 
 def test_test_labels_do_not_reach_the_predictions(run, store):
-    first = evaluate(run, store, "linear")
+    first = evaluate(run, store, "linear").predictions
     shuffled = type(store).open(store.path)
-    shuffled.columns["label"][first.split.test] = (store.labels[first.split.test] + 1) % 3
-    second = evaluate(run, shuffled, "linear")
-    np.testing.assert_array_equal(first.predictions, second.predictions)
+    shuffled.columns["label"][first.clips] = (store.labels[first.clips] + 1) % 3
+    second = evaluate(run, shuffled, "linear").predictions
+    np.testing.assert_array_equal(first.classes, second.classes)
 
 
 def test_clips_seen_in_pretraining_are_counted(run, store):
-    result = evaluate(run, store, "knn", split="xsub").result
-    assert result["test_clips_seen_in_pretraining"] == 0
-    result = evaluate(run, store, "knn", split="xview").result
-    assert result["test_clips_seen_in_pretraining"] == 0
-    result = evaluate(run, store, "knn", split="random").result
-    assert result["test_clips_seen_in_pretraining"] > 0
+    result = evaluate(run, store, "knn", split="xsub")
+    assert result.counts["seen_in_pretraining"] == 0
+    result = evaluate(run, store, "knn", split="xview")
+    assert result.counts["seen_in_pretraining"] == 0
+    result = evaluate(run, store, "knn", split="random")
+    assert result.counts["seen_in_pretraining"] > 0
 
 
 def test_clips_seen_by_any_of_several_encoders_are_counted(store, tmp_path, tiny):
@@ -88,13 +134,13 @@ def test_clips_seen_by_any_of_several_encoders_are_counted(store, tmp_path, tiny
         for split in ("subject-1", "subject-2")
     ]
     test = get_split(store, "random").test
-    seen = set(test.tolist()) & {clip for run in runs for clip in get_split(store, run.facts["split"]).train}
-    result = evaluate(runs, store, "knn", split="random").result
-    assert result["test_clips_seen_in_pretraining"] == len(seen) == len(test)
+    seen = set(test.tolist()) & {clip for run in runs for clip in get_split(store, run.info["split"]).train}
+    result = evaluate(runs, store, "knn", split="random")
+    assert result.counts["seen_in_pretraining"] == len(seen) == len(test)
 
 
 def test_clips_seen_in_another_store_are_known_by_their_content(run, store, tmp_path):
-    train, test = (getattr(get_split(store, run.facts["split"]), part) for part in ("train", "test"))
+    train, test = (getattr(get_split(store, run.info["split"]), part) for part in ("train", "test"))
     known = [*test[:6], *train[:4], *test[6:9]]  # four of them seen, in the test part of the other store
     clips = [
         Clip(store.clip(row), str(row), label=store.labels[row], split=1 if place < 6 else 2)
@@ -102,42 +148,42 @@ def test_clips_seen_in_another_store_are_known_by_their_content(run, store, tmp_
     ]
     info = evolve(store.info, dataset="part", default_split="listed")
     other = write_store(tmp_path / "part.store", clips, info, source="made")
-    result = evaluate(run, other, "knn").result
-    assert (result["test_clips"], result["test_clips_seen_in_pretraining"]) == (7, 4)
-    lost = evolve(run, facts={**run.facts, "store": {**run.facts["store"], "path": str(tmp_path / "gone")}})
-    assert evaluate(lost, other, "knn").result["test_clips_seen_in_pretraining"] is None
+    result = evaluate(run, other, "knn")
+    assert (result.counts["test"], result.counts["seen_in_pretraining"]) == (7, 4)
+    lost = evolve(run, info={**run.info, "store": {**run.info["store"], "path": str(tmp_path / "gone")}})
+    assert evaluate(lost, other, "knn").counts["seen_in_pretraining"] is None
 
 
 @pytest.mark.parametrize(("fraction", "subsets"), [(0.3, 3), (1.0, 1)])
 def test_baselines_of_few_labels_are_means_over_the_same_subsets(run, store, monkeypatch, fraction, subsets):
-    from skel_recipes import _tune
-
     drawn = []
+    fit = baselines.ridge
 
-    def watched(trial, rows):
-        drawn.append(rows)
-        return {"ridge on coordinates": {"accuracy": rows.mean() / len(store)}}
+    def watched(train_x, train_y, *arguments, **options):
+        drawn.append(train_x.tobytes())
+        return fit(train_x, train_y, *arguments, **options)
 
-    monkeypatch.setattr(_tune, "classifier_baselines", watched)
+    monkeypatch.setattr(baselines, "ridge", watched)
     settings = Finetune(epochs=1, batch_size=4, milestones=())
-    result = tune(run, store, settings=settings, fraction=fraction, repeats=3).result
-    assert len({tuple(rows) for rows in drawn}) == len(drawn) == subsets
-    mean = np.mean([rows.mean() / len(store) for rows in drawn])
-    assert result["baselines"]["ridge on coordinates"]["accuracy"] == pytest.approx(mean)
+    protocol = {"settings": settings, "fraction": fraction, "repeats": 3}
+    result = evaluate(run, store, "semi", **protocol, split="subject-2")
+    assert len(set(drawn)) == len(drawn) == subsets
+    simple = result.baseline("ridge on coordinates")
+    hits = np.atleast_2d(simple.predictions.classes) == simple.predictions.labels
+    assert len(hits) == subsets
+    assert simple.metric.value == pytest.approx(hits.mean())
 
 
 def test_probes_are_fitted_on_the_device_that_is_asked_for(run, store, monkeypatch):
-    from skel_recipes import _embed, _robust
-
     asked = []
 
     def watched(*arguments, device=None, **options):
         asked.append(device)
         return linear_probe(*arguments, **options)
 
-    for module in (_robust, _embed):
+    for module in (robustness, embed):
         monkeypatch.setattr(module, "linear_probe", watched)
-    robustness(run, store, device="cpu")
+    evaluate(run, store, "robustness", device="cpu")
     classify_windows(run, store, embed_windows(run, store, length=10, step=5), device="cpu")
     assert asked == 3 * [torch.device("cpu")]
 
@@ -145,9 +191,7 @@ def test_probes_are_fitted_on_the_device_that_is_asked_for(run, store, monkeypat
 def test_features_are_kept_by_what_the_encoder_sees(run, store, tmp_path):
     data = evolve(run.recipe.data, crop=0.5)
     cropped = evolve(run, recipe=evolve(run.recipe, data=data))
-    whole, middle = (
-        Trial.of(members_of([one]), store).feature_sets(trained=False)[0].features for one in (run, cropped)
-    )
+    whole, middle = (inputs_of(one, store).feature_sets(trained=False)[0].features for one in (run, cropped))
     assert not np.allclose(whole, middle)
 
 
@@ -169,13 +213,12 @@ def test_copies_are_reported_apart(tmp_path, tiny):
         source="made",
     )
     run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
-    result = evaluate(run, store, "knn").result
-    assert result["test_clips"] == 10
-    assert result["test_clips_that_are_copies"] == 6
-    assert result["accuracy"] != result["accuracy_without_copies"]
-    assert "accuracy_without_copies" in result["baselines"]["untrained encoder"]
-    chance = evaluate(run, store, "linear").result["baselines"]["chance"]
-    assert chance == {"accuracy": 0.5, "accuracy_without_copies": 0.5}
+    result = evaluate(run, store, "knn")
+    assert (result.counts["test"], result.counts["copies"]) == (10, 6)
+    assert result.metric.value != result.metric.distinct
+    assert result.baseline("untrained encoder").metric.distinct is not None
+    chance = evaluate(run, store, "linear").baseline("chance").metric
+    assert (chance.value, chance.distinct) == (0.5, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -190,9 +233,9 @@ def streams(store, tmp_path_factory, tiny):
 
 def logits(run, store, stream):
     """Logits of a probe on a stream's features, by the functions on arrays."""
-    evaluation = evaluate(run, store, "linear", stream=stream)
-    train, test = evaluation.split.train, evaluation.split.test
-    x, y = evaluation.features, store.labels
+    inputs = EvaluationInputs.of(encoder_refs([run], stream=stream), store)
+    train, test = inputs.split.train, inputs.split.test
+    x, y = inputs.joined_features(), store.labels
     return linear_probe(x[train], y[train], x[test], y[test], groups=store.subjects[train]).logits
 
 
@@ -202,26 +245,27 @@ def test_fusion_adds_the_logits_of_each_stream(streams, store, weights):
     fused = evaluate(runs, store, weights=weights)
     single = [logits(run, store, run.streams[0]) for run in runs]
     expected = fuse_logits(single, weights).argmax(1)
-    np.testing.assert_array_equal(fused.predictions, expected)
-    result = fused.result
-    assert result["stream"] == "joint+bone"
-    assert result["settings"]["weights"] == list(weights or (1, 1))
-    assert result["runs"] == [str(run.path) for run in runs]
-    assert set(result["baselines"]) == {"untrained encoder", "ridge on coordinates", "chance"}
-    ending = "-0.6-0.4-bone" if weights else "-bone"
-    (file,) = (streams["joint"].path / "eval").glob(f"*-linear-fused{ending}.json")
-    assert json.loads(file.read_text()) == result
+    np.testing.assert_array_equal(fused.predictions.classes, expected)
+    assert fused.stream == "joint+bone"
+    assert fused.stream_title == "joint+bone" + (" (0.6, 0.4)" if weights else "")
+    assert fused.weights == (weights or (1, 1))
+    assert fused.runs == tuple(str(run.path) for run in runs)
+    assert len(fused.baselines) == 3
+    files = [Result.load(file) for file in (streams["joint"].path / "eval").glob("*.json")]
+    assert sum(one == fused for one in files) == 1
+    assert fused not in evaluation.results_of(streams["joint"])  # it is of two runs
 
 
 def test_run_of_several_streams_is_fused(streams, store):
     run = streams["joint+bone"]
     both = evaluate(run, store, "linear")
     expected = fuse_logits([logits(run, store, name) for name in ("joint", "bone")]).argmax(1)
-    np.testing.assert_array_equal(both.predictions, expected)
-    np.testing.assert_array_equal(evaluate([run], store).predictions, both.predictions)
+    np.testing.assert_array_equal(both.predictions.classes, expected)
+    again = evaluate([run], store).predictions
+    np.testing.assert_array_equal(again.classes, both.predictions.classes)
     with pytest.raises(ValueError, match="has no stream 'motion'; there are joint, bone"):
         evaluate(run, store, "linear", stream="motion")
-    assert report(run, both).exists()
+    assert report(run, store, both).exists()
 
 
 def test_encoders_of_a_run_of_several_streams_are_those_of_single_runs(streams, store):
@@ -237,12 +281,13 @@ def test_encoders_of_a_run_of_several_streams_are_those_of_single_runs(streams, 
 def test_knn_fusion_adds_similarities(streams, store):
     runs, weights = [streams["joint"], streams["bone"]], (0.8, 0.2)
     fused = evaluate(runs, store, "knn", weights=weights)
-    parts = [evaluate(run, store, "knn").features for run in runs]
+    parts = [inputs_of(run, store).joined_features() for run in runs]
     unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
     similarity = sum(weight * part @ part.T for weight, part in zip(weights, unit, strict=True))
-    train, test = fused.split.train, fused.split.test
+    split = get_split(store, fused.split)
+    train, test = split.train, split.test
     nearest = similarity[np.ix_(test, train)].argmax(1)
-    np.testing.assert_array_equal(fused.predictions, store.labels[train][nearest])
+    np.testing.assert_array_equal(fused.predictions.classes, store.labels[train][nearest])
 
 
 @pytest.mark.parametrize(
@@ -273,7 +318,7 @@ def test_errors(run, store, tmp_path, tiny):
 
 
 def test_report(run, store):
-    file = report(run, evaluate(run, store, "linear"))
+    file = report(run, store, evaluate(run, store, "linear"))
     text = file.read_text()
     for needed in ("untrained encoder", "ridge on coordinates", "chance", store.classes[0], "<svg"):
         assert needed in text

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from skel_data import ClipShape, get_layout, stream
-from skel_recipes import Sight, build_method, load_recipe
-from skel_recipes.methods import METHODS, PerStream
+from skel_recipes import MethodContext, build_method, load_recipe
+from skel_recipes.methods import METHODS
+from skel_recipes.methods.per_stream import PerStream
 
 NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
 CROSS = ["crossclr", "cmcs"]
@@ -13,8 +14,8 @@ THREE = "joint+motion+bone"
 
 def make(recipe, layout="utd-20", clips=40, bodies=1, world=None):
     shape = ClipShape(get_layout(layout), recipe.data.pipeline.frames, bodies)
-    sight = Sight(shape, recipe.data.stream, clips, **({"world": world} if world else {}))
-    return build_method(recipe, sight)
+    context = MethodContext(shape, recipe.data.stream, clips, **({"world": world} if world else {}))
+    return build_method(recipe, context)
 
 
 def batch(layout="utd-20", bodies=1, n=8):
@@ -115,18 +116,18 @@ def test_second_stage_begins_at_its_epoch(name, setting, tiny):
 def test_streams_see_the_same_draws(tiny):
     recipe = tiny("crossclr", method__view="aimclr.normal")  # which hides nothing
     method = make(recipe)
-    sight, view = method.sight, recipe.method.view
-    first, second = sight.views_by_stream(batch(), [view, view], generator())
+    context, view = method.context, recipe.method.view
+    first, second = context.views_by_stream(batch(), [view, view], generator())
     assert not torch.equal(first["joint"], second["joint"])
     for seen in (first, second):
         for name in ("motion", "bone"):
-            assert torch.equal(seen[name], stream(seen["joint"], name, sight.layout))
+            assert torch.equal(seen[name], stream(seen["joint"], name, context.layout))
 
 
 def test_hidden_joints_have_no_bones(tiny):
     recipe = tiny("scdnet", data__stream="bone")
-    sight = make(recipe).sight
-    (seen,) = sight.views(batch() + 5, [recipe.method.view], generator())
+    context = make(recipe).context
+    (seen,) = context.views(batch() + 5, [recipe.method.view], generator())
     joints = (seen == 0).all(4).all(2).all(1)  # (N, V), zero throughout
     assert joints.sum(1).max() >= 6  # a third of 20, on some clips
 
@@ -134,16 +135,16 @@ def test_hidden_joints_have_no_bones(tiny):
 class TestCrosSCLROptions:
     def test_heads_are_shared_only_when_asked(self, tiny):
         def shared(method):
-            weights = [set(map(id, method.projector[name].parameters())) for name in method.sight.streams]
+            weights = [set(map(id, method.projector[name].parameters())) for name in method.context.streams]
             keys = [
-                set(map(id, method.teacher[name].module[1].parameters())) for name in method.sight.streams
+                set(map(id, method.teacher[name].module[1].parameters())) for name in method.context.streams
             ]
             return [[len(a & b) for a in kind for b in kind if a is not b] for kind in (weights, keys)]
 
         assert not any(map(any, shared(make(tiny("crossclr")))))
         released = make(tiny("crossclr", method__shared_heads=True, method__batch_norm=False))
         assert all(map(all, shared(released)))
-        layers = [len(released.projector[name]) for name in released.sight.streams]
+        layers = [len(released.projector[name]) for name in released.context.streams]
         assert layers == [3, 3, 3]  # linear, ReLU, linear; and linear, ReLU, the first projector
         assert released.projector["bone"][2] is released.projector["joint"]
 
@@ -181,7 +182,7 @@ class TestPSTL:
         clip = batch(n=1).expand(8, -1, -1, -1, -1)
         for shared in (False, True):
             method = make(tiny("pstl", method__per_batch=shared))
-            (seen,) = method.sight.views(clip, [method.settings.view], generator(), same=shared)
+            (seen,) = method.context.views(clip, [method.settings.view], generator(), same=shared)
             assert torch.equal(seen[0], seen[1]) == shared
 
     def test_part_without_joints(self, tiny, monkeypatch):
@@ -200,7 +201,7 @@ class TestPSTL:
 
     def test_part_without_frames_is_shorter(self, tiny):
         method = make(tiny("pstl"))
-        (seen,) = method.sight.views(batch(), [method.settings.temporal], generator())
+        (seen,) = method.context.views(batch(), [method.settings.temporal], generator())
         assert seen.shape[2] == 16 - 2 * 3
 
     def test_encoder_without_a_graph_sees_zeros(self):

@@ -1,7 +1,5 @@
 """Every protocol from a run, beside the functions on arrays that it is made of."""
 
-import re
-
 import numpy as np
 import pytest
 import torch
@@ -11,11 +9,12 @@ from torch import nn
 
 from skel_augment import preset
 from skel_data import convert_store, get_layout, labelled_subset
-from skel_eval import Finetune, LinearProbe, evaluate_features, finetune
-from skel_recipes import Run, evaluate, pretrain, report, robustness, tune
-from skel_recipes._compare import compare_runs
-from skel_recipes._seeds import evaluations
-from skel_recipes._trial import Member, Trial, members_of
+from skel_eval import SGD, Finetune, LinearProbe, evaluate_features, finetune
+from skel_recipes import EvaluationInputs, Run, evaluate, pretrain, report
+from skel_recipes.evaluate import finetune as finetuning
+from skel_recipes.evaluate.compare import compare_runs
+from skel_recipes.evaluate.evaluate import results_of
+from skel_recipes.evaluate.inputs import EncoderRef, encoder_refs
 
 FROZEN = {
     "linear": {},
@@ -28,162 +27,149 @@ FROZEN = {
 SHORT = Finetune(epochs=2, batch_size=4, milestones=())
 
 
-def features_of(run, store):
-    trial = Trial.of(members_of([run]), store)
-    (features,) = trial.feature_sets()
-    return features
+def inputs_of(run, store):
+    return EvaluationInputs.of(encoder_refs([run]), store)
+
+
+def tune(run, store, protocol="finetune", **options):
+    return evaluate(run, store, protocol, **{"settings": SHORT, **options})
 
 
 @pytest.mark.parametrize("protocol", FROZEN)
 def test_frozen_protocol_is_that_of_the_functions_on_arrays(run, store, protocol):
-    evaluation = evaluate(run, store, protocol, **FROZEN[protocol])
-    alone = evaluate_features(features_of(run, store), protocol, **FROZEN[protocol])
-    for name, value in alone.scores.items():
-        assert evaluation.result[name] == value, name
-    assert evaluation.result["headline"] == next(iter(alone.scores))
-    assert len(evaluation.result["baselines"]) >= 2
-    for scores in evaluation.result["baselines"].values():
-        assert evaluation.result["headline"] in scores
-    assert "http" not in report(run, evaluation).read_text().replace("http://www.w3.org", "")
+    result = evaluate(run, store, protocol, **FROZEN[protocol])
+    alone = evaluate_features(inputs_of(run, store).feature_sets(), protocol, **FROZEN[protocol])
+    assert result.metrics == alone.metrics
+    assert len(result.baselines) >= 2
+    assert all(result.main in one.metrics for one in result.baselines)
 
 
 def test_predictions_are_kept_for_comparisons(run, store):
-    evaluation = evaluate(run, store, "linear")
-    (file,) = (run.path / "eval").glob("*-linear.npz")
-    with np.load(file) as kept:
-        np.testing.assert_array_equal(kept["predictions"], evaluation.predictions)
-        np.testing.assert_array_equal(kept["labels"], store.labels[kept["clips"]])
-        np.testing.assert_array_equal(kept["clips"], evaluation.split.test)
-        np.testing.assert_array_equal(kept["groups"], store.subjects[kept["clips"]])
-        np.testing.assert_array_equal(kept["logits"].argmax(1), kept["predictions"])
+    result = evaluate(run, store, "linear")
+    (again,) = [one for one in results_of(run) if one == result]
+    kept = again.predictions
+    np.testing.assert_array_equal(kept.classes, result.predictions.classes)
+    np.testing.assert_array_equal(kept.labels, store.labels[kept.clips])
+    np.testing.assert_array_equal(kept.clips, inputs_of(run, store).split.test)
+    np.testing.assert_array_equal(kept.groups, store.subjects[kept.clips])
+    np.testing.assert_array_equal(kept.logits.argmax(1), kept.classes)
 
 
 def test_fine_tuning_is_that_of_the_function_on_clips(run, store):
     before = load_file(run.path / "encoder.safetensors")
-    evaluation = tune(run, store, settings=SHORT)
-    trial = Trial.of(members_of([run]), store)
-    clips, train, test = trial.clips(trial.members[0]), trial.split.train, trial.split.test
+    result = tune(run, store)
+    inputs = inputs_of(run, store)
+    clips, train, test = inputs.clips_of(inputs.encoders[0]), inputs.split.train, inputs.split.test
     alone = finetune(
         run.encoder(), clips[train], store.labels[train], clips[test], store.labels[test], settings=SHORT
     )
-    np.testing.assert_array_equal(evaluation.predictions, alone.predictions)
-    assert evaluation.result["protocol"] == "finetune"
-    assert evaluation.result["accuracy"] == alone.accuracy
+    np.testing.assert_array_equal(result.predictions.classes[0], alone.predictions)
+    assert result.protocol == "finetune"
+    assert result.metric.value == alone.accuracy
     after = load_file(run.path / "encoder.safetensors")
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 def test_few_labels_are_drawn_by_seed_and_only_they_are_used(run, store, monkeypatch):
-    from skel_recipes import _tune
-
-    seen = []
+    used = []
 
     def watched(encoder, train_clips, train_y, *arguments, **options):
-        seen.append((len(train_clips), train_y.tolist()))
+        used.append((len(train_clips), train_y.tolist()))
         return finetune(encoder, train_clips, train_y, *arguments, **options)
 
-    monkeypatch.setattr(_tune, "finetune", watched)
-    evaluation = tune(run, store, settings=SHORT, fraction=0.5, repeats=2, view=preset("compact.view"))
-    train = evaluation.split.train
+    monkeypatch.setattr(finetuning, "finetune", watched)
+    result = tune(run, store, "semi", fraction=0.5, repeats=2, view=preset("compact.view"))
+    train = inputs_of(run, store).split.train
     drawn = [store.labels[train[labelled_subset(store.labels[train], 0.5, seed=seed)]] for seed in (0, 1)]
-    assert seen == 2 * [(len(labels), labels.tolist()) for labels in drawn]  # trained, then untrained
-    result = evaluation.result
-    assert (result["protocol"], result["train_clips"]) == ("semi", len(drawn[0]))
-    assert result["accuracy_std"] >= 0
-    assert 0 <= result["baselines"]["untrained encoder"]["accuracy"] <= 1
+    assert used == 2 * [(len(labels), labels.tolist()) for labels in drawn]  # trained, then untrained
+    assert (result.title, result.counts["train"]) == ("50 % of the labels", len(drawn[0]))
+    assert result.metric.std >= 0
+    assert 0 <= result.baseline("untrained encoder").metric.value <= 1
 
 
 def test_test_labels_do_not_reach_fine_tuning(run, store):
-    first = tune(run, store, settings=SHORT)
+    first = tune(run, store).predictions
     shuffled = type(store).open(store.path)
-    shuffled.columns["label"][first.split.test] = (store.labels[first.split.test] + 1) % 3
-    np.testing.assert_array_equal(tune(run, shuffled, settings=SHORT).logits, first.logits)
+    shuffled.columns["label"][first.clips] = (store.labels[first.clips] + 1) % 3
+    np.testing.assert_array_equal(tune(run, shuffled).predictions.logits, first.logits)
 
 
 def test_layer_decay_slows_the_first_layers(run, store):
-    fast = tune(run, store, settings=SHORT)
-    slow = tune(run, store, settings=SHORT, layer_decay=0.1)
+    fast = tune(run, store).predictions
+    slow = tune(run, store, layer_decay=0.1).predictions
     assert not np.array_equal(fast.logits, slow.logits)
 
 
 def test_other_joints_are_converted_for_transfer(run, store, tmp_path):
     other = convert_store(store, tmp_path / "other.store", get_layout("kinect-20"))
     with pytest.raises(ValueError, match="--convert"):
-        tune(run, other, settings=SHORT)
-    evaluation = tune(run, other, settings=SHORT, convert=True)
-    assert evaluation.result["protocol"] == "transfer"
-    assert evaluation.result["test_clips_seen_in_pretraining"] is None
-    assert evaluation.store.layout.num_joints == run.layout.num_joints
-    assert report(run, evaluation).exists()
+        tune(run, other)
+    result = tune(run, other, "transfer")
+    assert result.protocol == "transfer"
+    assert result.counts["seen_in_pretraining"] is None
     again = evaluate(run, other, "knn", convert=True)  # from the store that was kept
-    assert again.store.hash == evaluation.store.hash
+    assert again.store == result.store
+    assert report(run, other, again).exists()
 
 
-def test_robustness_without_faults_is_the_linear_probe(run, store):
-    result = robustness(run, store).result
-    assert result["accuracy"] == evaluate(run, store, "linear").result["accuracy"]
-    faults = result["faults"]["trained"]
-    assert len(faults) == 16
-    several = [value for name, value in faults.items() if name != "none"]
-    assert result["accuracy_with_faults"] == pytest.approx(np.mean(several))
-    assert result["baselines"].keys() == {"untrained encoder", "ridge on coordinates"}
+def test_robustness_without_corruptions_is_the_linear_probe(run, store):
+    result = evaluate(run, store, "robustness")
+    assert result.metrics["accuracy"].value == evaluate(run, store, "linear").metric.value
+    rates = result.details["corruptions"]
+    assert len(rates) == 16
+    several = [value for name, value in rates.items() if name != "none"]
+    assert result.metric.value == pytest.approx(np.mean(several))
+    assert [one.model for one in result.baselines] == ["untrained encoder", "ridge on coordinates"]
 
 
-def test_every_evaluation_stands_in_the_report_once(store, tmp_path, tiny):
+def test_every_result_stands_in_the_report_once(store, tmp_path, tiny):
     run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
     evaluate(run, store, "linear")
-    evaluate(run, store, "linear", settings=LinearProbe(solver="sgd", epochs=2, milestones=(1,)), tag="short")
-    semi = [tune(run, store, settings=SHORT, fraction=0.5, balanced=balanced) for balanced in (True, False)]
-    text = report(run, semi[-1]).read_text()
-    assert text.count('<tr class="result">') == len(list((run.path / "eval").glob("*.json"))) == 4
-    titles = {one.protocol for one in evaluations(run)}
-    assert titles == {"linear", "linear-short", "semi-50", "semi-50-uniform"}
-    told = re.findall(r'<tr class="group"><th colspan="\d">(.*?) <small>', text)
-    assert len(set(told)) == len(told) == 4
-    assert "linear probe, short, " in text
+    evaluate(run, store, LinearProbe(SGD(epochs=2, milestones=(1,))), tag="short")
+    for balanced in (True, False):
+        tune(run, store, "semi", fraction=0.5, balanced=balanced, repeats=1)
+    titles = {one.title for one in results_of(run)}
+    few = "50 % of the labels"
+    assert titles == {"linear", "linear, short", few, f"{few}, drawn uniformly"}
+    text = report(run, store).read_text()
+    for title in titles:
+        assert text.count(f">{title}<") + text.count(f">{title} <") >= 1, title
 
 
-def test_a_tag_keeps_results_apart_and_is_part_of_a_name(store, run):
-    for tag in ("", "again"):
-        assert robustness(run, store, tag=tag).result["tag"] == tag
-    names = {file.stem.partition("-robustness")[2] for file in (run.path / "eval").glob("*-robustness*.json")}
-    assert {"", "-again"} <= names
-    for apply in (evaluate, tune, robustness):
-        with pytest.raises(ValueError, match="tag has letters"):
-            apply(run, store, tag="../elsewhere")
+@pytest.mark.parametrize("protocol", ["knn", "finetune", "robustness"])
+def test_a_tag_is_one_word(run, store, protocol):
+    with pytest.raises(ValueError, match="tag has letters"):
+        evaluate(run, store, protocol, tag="../elsewhere")
 
 
 def test_settings_of_a_trained_probe_are_kept(run, store):
-    settings = LinearProbe(solver="sgd", epochs=2, milestones=(1,))
-    result = evaluate(run, store, "linear", settings=settings, tag="short").result
-    assert result["settings"]["learning_rate"] == 3
-    assert result["settings"]["milestones"] == [1]
+    settings = evaluate(run, store, LinearProbe(SGD(epochs=2, milestones=(1,))), tag="short").settings
+    assert settings["learning_rate"] == 3
+    assert list(settings["milestones"]) == [1]
 
 
-def test_intervals_are_of_the_main_number(store, tmp_path, tiny):
+def test_intervals_are_of_the_main_metric(store, tmp_path, tiny):
     runs = [
         pretrain(tiny("compact", train__seed=0, train__epochs=n), store, tmp_path / str(n)) for n in (1, 2)
     ]
-    semi = []
     for run in runs:
-        robustness(run, store)
-        semi.append(tune(run, store, settings=SHORT, fraction=0.5, repeats=2))
+        evaluate(run, store, "robustness")
+        tune(run, store, "semi", fraction=0.5, repeats=2)
     found = compare_runs(runs, resamples=100).differences
-    (robust,) = (value for (name, _), value in found.items() if name.startswith("robust"))
-    assert robust.interval is None  # predictions are of the recordings without faults
-    (few,) = (value for (name, _), value in found.items() if name.startswith("semi"))
+    (robust,) = (value for (name, _), value in found.items() if name.startswith("robustness"))
+    assert robust.interval is None  # predictions are of the recordings without corruptions
+    (few,) = (value for (name, _), value in found.items() if name.startswith("50 %"))
     assert few.interval.difference == pytest.approx(few.mean)
-    assert semi[0].predictions.shape == (len(semi[0].split.test),)
 
 
 def test_report_without_test_clips_of_the_training_classes(store, tmp_path, tiny):
     run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
     novel = type(store).open(store.path)
-    split = Trial.of(members_of([run]), store).split
+    split = inputs_of(run, store).split
     novel.columns["label"][split.train] = 0
     novel.columns["label"][split.test] = 1 + np.arange(len(split.test)) % 2
-    evaluation = evaluate(run, novel, "few-shot", ways=2, queries=2, episodes=5)
-    assert report(run, evaluation).exists()
+    result = evaluate(run, novel, "few-shot", ways=2, queries=2, episodes=5)
+    assert report(run, novel, result).exists()
 
 
 class Still(nn.Module):
@@ -198,10 +184,10 @@ class Still(nn.Module):
 def test_streams_of_equal_encoders_have_their_own_features(run, store, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "encoder", lambda *_, **__: Still())
     mine = evolve(run, path=tmp_path)
-    trial = Trial.of([Member(mine, "joint"), Member(mine, "bone")], store)
-    joint, bone = (trial.features(member) for member in trial.members)
+    inputs = EvaluationInputs.of([EncoderRef(mine, "joint"), EncoderRef(mine, "bone")], store)
+    joint, bone = (inputs.features(encoder) for encoder in inputs.encoders)
     assert not np.allclose(joint, bone)
-    np.testing.assert_array_equal(trial.features(trial.members[1]), bone)
+    np.testing.assert_array_equal(inputs.features(inputs.encoders[1]), bone)
 
 
 def test_runs_of_different_joints_are_not_fused(run, store, tmp_path, tiny):
@@ -220,17 +206,17 @@ def test_an_epoch_chosen_on_test_clips_is_refused(store, tmp_path, tiny):
     with pytest.raises(ValueError, match=r"weights after epoch 2, the training ended with epoch 3"):
         evaluate(run, store, "knn")
     save_file(best, file)
-    with pytest.raises(ValueError, match="of an epoch that it does not tell"):
+    with pytest.raises(ValueError, match="of an unknown epoch"):
         evaluate(run, store, "knn")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"fraction": 0.0}, "fraction must be above 0"), ({"repeats": 0}, "repeats must be 1 or more")],
+    [({"fraction": 0.0}, "'fraction' must be > 0"), ({"repeats": 0}, "'repeats' must be >= 1")],
 )
 def test_errors_of_tuning(run, store, options, message):
     with pytest.raises(ValueError, match=message):
-        tune(run, store, settings=SHORT, **options)
+        tune(run, store, "semi", **options)
 
 
 def test_unknown_protocols_and_options(run, store):

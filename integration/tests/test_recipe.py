@@ -16,7 +16,7 @@ def test_resolved_recipe_reads_back(name, tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("train.epochz", 3, r"unknown key epochz @ recipe\.train"),
+        ("train.epochz", 3, r"unknown key epochz \(did you mean epochs\?\) @ recipe\.train"),
         ("method.view.1.degres", 3, r"yaw.*degres.*@ recipe\.method"),
         ("method.view.1.degrees", "wide", r"@ recipe\.method"),
         ("method.view.77.degrees", 3, "'77' is not an index into a list"),
@@ -26,7 +26,11 @@ def test_resolved_recipe_reads_back(name, tmp_path):
         ("train.epochs", 1.5, r"expected a whole number, got 1\.5 @ recipe\.train\.epochs"),
         ("train.epochs", True, r"expected a whole number, got True @ recipe\.train\.epochs"),
         ("data.pipeline.face", "False", r"expected true or false, got 'False' @ recipe\.data\.pipeline"),
-        ("data.pipeline.name", "agcn", r"no pipeline 'agcn'; there are .*agcn300.* @ recipe\.data\.pipeline"),
+        (
+            "data.pipeline.name",
+            "agcn",
+            r"no pipeline 'agcn'; did you mean 'agcn300'.*data\.pipeline",
+        ),
         ("data.pipeline", "agcn300", r"expected a table with the name of the pipeline, got 'agcn300'"),
         ("optim.optimizer", "lars", r"lars.*@ recipe\.optim\.optimizer"),
         ("data.stream", "sound", r"stream.*@ recipe\.data"),
@@ -39,7 +43,7 @@ def test_wrong_settings_are_named_by_their_path(key, value, message):
 
 
 def test_unknown_recipes(tmp_path):
-    with pytest.raises(ValueError, match="no recipe 'comact'; there are .*compact"):
+    with pytest.raises(ValueError, match="no recipe 'comact'; did you mean 'compact'"):
         load_recipe("comact")
     with pytest.raises(FileNotFoundError):
         load_recipe(tmp_path / "none.toml")
@@ -57,7 +61,7 @@ def test_base_is_laid_under(tmp_path):
     assert recipe.name == "wider"
     assert recipe.train.epochs == 7
     assert recipe.method == load_recipe("compact").method
-    assert recipe.encoder.base_channels == 64
+    assert recipe.encoder.settings["base_channels"] == 64
 
 
 def test_recipe_cannot_be_its_own_base(tmp_path):
@@ -71,8 +75,6 @@ def test_overrides_reach_into_views_and_change_kinds():
     recipe = load_recipe("compact", {"method.view.0.name": "shear", "method.view.0.amplitude": 0.3})
     assert recipe.method.view.steps[0] == Shear(amplitude=0.3)
     assert recipe.method.view.steps[1:] == load_recipe("compact").method.view.steps[1:]
-    assert (
-        load_recipe("compact", {"encoder.base_channels": 8, "encoder.name": "stgcn"}).encoder.base_channels
-        == 8
-    )
+    narrow = load_recipe("compact", {"encoder.base_channels": 8, "encoder.name": "stgcn"})
+    assert narrow.encoder.settings["base_channels"] == 8
     assert load_recipe("aimclr", {"method.extreme": "aimclr.extreme-released"}) != load_recipe("aimclr")

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from skel_recipes._sync_norm import SyncNorm, synchronise_norms
-from skel_recipes._world import World
+from skel_recipes.common.distributed import World
+from skel_recipes.train.sync_norm import SyncNorm, synchronise_norms
 
 NORMS = {
     (6, 3): nn.BatchNorm1d(3),

@@ -11,7 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from skel_data import get_split
-from skel_recipes import Run, _encoders, _trainer, load_recipe, pretrain, resume
+from skel_encoders import list_encoders
+from skel_recipes import Run, load_recipe, pretrain, resume
+from skel_recipes.train import trainer
 
 NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
 
@@ -37,7 +39,7 @@ def test_run_folder(name, store, tmp_path, tiny):
     if len(run.streams) > 1:
         looks = {f"{look}.{stream}" for look in looks for stream in run.streams}
     assert looks <= metrics[-1].keys()
-    assert run.facts["store"]["hash"] == store.hash
+    assert run.info["store"]["hash"] == store.hash
     assert not list(tmp_path.rglob("*.partial*"))
 
 
@@ -66,12 +68,12 @@ def test_any_encoder_is_trained_by_name(name, store, tmp_path):
 
 
 def test_all_encoders_are_trained_here():
-    assert _encoders.ENCODERS.keys() == ENCODERS.keys()
+    assert set(list_encoders()) == ENCODERS.keys()
 
 
 def test_small_sets_get_more_epochs(store, tmp_path, tiny):
     run = pretrain(tiny("compact", train__min_steps=5), store, tmp_path / "run")
-    assert run.facts["train_clips"] == 12  # one step of 8 clips an epoch
+    assert run.info["train_clips"] == 12  # one step of 8 clips an epoch
     assert len(run.metrics()) == 5
     assert run.metrics()[-1]["lr"] < run.metrics()[1]["lr"]
 
@@ -109,14 +111,14 @@ def test_resume_after_an_interruption_is_exact(name, store, tmp_path, tiny, monk
     class PowerCutError(Exception):
         pass
 
-    real = _trainer._log
+    real = trainer._log
 
     def log_then_cut(run, line, events):
         real(run, line, events)
         if line["epoch"] == 3:
             raise PowerCutError
 
-    monkeypatch.setattr(_trainer, "_log", log_then_cut)
+    monkeypatch.setattr(trainer, "_log", log_then_cut)
     with pytest.raises(PowerCutError):
         pretrain(recipe, store, tmp_path / "cut")
     monkeypatch.undo()
@@ -185,10 +187,10 @@ def test_errors(store, tmp_path, tiny, run):
 
 
 def test_resume_refuses_another_store(store, tmp_path, tiny, run):
-    facts = json.loads((run.path / "run.json").read_text())
-    facts["store"]["hash"] = "another"
+    info = json.loads((run.path / "run.json").read_text())
+    info["store"]["hash"] = "another"
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_text(json.dumps(facts))
+    (tmp_path / "run" / "run.json").write_text(json.dumps(info))
     (tmp_path / "run" / "recipe.toml").write_text((run.path / "recipe.toml").read_text())
     with pytest.raises(ValueError, match="has changed since"):
         resume(tmp_path / "run")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import AGCN, CTRGCN, agcn_from_published, ctrgcn_from_published
+from skel_encoders import AGCN, CTRGCN
 
 GOLDEN = Path(__file__).with_name("golden")
 HAND = SkeletonLayout.from_dict(
@@ -21,7 +21,6 @@ HAND = SkeletonLayout.from_dict(
     }
 )
 LAYOUTS = [*map(get_layout, ("ntu-25", "kinect-20", "coco-17", "hdm05-31")), HAND]
-FROM_PUBLISHED = {AGCN: agcn_from_published, CTRGCN: ctrgcn_from_published}
 both = pytest.mark.parametrize("kind", [AGCN, CTRGCN])
 
 
@@ -76,7 +75,7 @@ def test_clips_that_do_not_fit(kind, shape):
 def test_errors(kind):
     with pytest.raises(ValueError, match="base_channels must be a multiple of 4, got 6"):
         kind(HAND, base_channels=6)
-    rename = FROM_PUBLISHED[kind]
+    rename = kind.rename_published
     for name in ("l11.gcn1.bn.weight", "l1.gcn1.what.weight", "head.weight"):
         with pytest.raises(ValueError, match=f"'module.{name}' is not a weight of a published"):
             rename({f"module.{name}": torch.zeros(1)}, prefix="module.")
@@ -96,7 +95,7 @@ def test_published_numbers(kind, name):
 
     encoder = kind(get_layout("ntu-25")).double()
     missing, unexpected = encoder.load_state_dict(
-        FROM_PUBLISHED[kind](state, prefix="encoder_r."), strict=False
+        kind.rename_published(state, prefix="encoder_r."), strict=False
     )
     assert not unexpected
     assert all(key.endswith("num_batches_tracked") for key in missing)
@@ -109,14 +108,14 @@ def test_published_numbers(kind, name):
 
 def test_published_counters():
     state = {f"l5.tcn1.branches.{k}.1.num_batches_tracked": torch.tensor(7) for k in range(4)}
-    renamed = ctrgcn_from_published(state)
+    renamed = CTRGCN.rename_published(state)
     assert set(renamed) == {
         f"blocks.4.temporal.{norm}.num_batches_tracked" for norm in ("bottleneck_norm", "plain.1")
     }
     assert all(value == 7 for value in renamed.values())
     for part in ("a", "b", "d"):
         state = {f"l1.gcn1.conv_{part}.{k}.weight": torch.ones(2, 1, 1, 1) for k in range(3)}
-        (weight,) = agcn_from_published(state).values()
+        (weight,) = AGCN.rename_published(state).values()
         assert weight.shape == ((2, 3) if part == "d" else (6, 1))
 
 

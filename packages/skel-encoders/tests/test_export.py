@@ -40,12 +40,12 @@ def test_onnx(exported, clips, tmp_path):
 
 
 def test_errors(encoder, clips, tmp_path, monkeypatch):
-    monkeypatch.setattr("skel_encoders._export.find_spec", lambda _: True)
+    monkeypatch.setattr("skel_encoders.export.find_spec", lambda _: True)
     with pytest.raises(ValueError, match="eval mode"):
         export_encoder(encoder.train(), clips, tmp_path / "it.onnx")
     with pytest.raises(ValueError, match="two clips or more .* got 1"):
         export_encoder(encoder.eval(), clips[:1], tmp_path / "it.onnx")
-    monkeypatch.setattr("skel_encoders._export.find_spec", lambda _: None)
+    monkeypatch.setattr("skel_encoders.export.find_spec", lambda _: None)
     with pytest.raises(ImportError, match=r"pip install 'skel-encoders\[onnx\]'"):
         export_encoder(encoder, clips, tmp_path / "it.onnx")
     assert not list(tmp_path.iterdir())

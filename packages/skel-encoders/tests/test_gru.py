@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import GRU, gru_from_published
+from skel_encoders import GRU
 
 HAND = SkeletonLayout.from_dict(
     {
@@ -54,7 +54,7 @@ def published_pair(direction="forward-twice", input_norm=True):
     state = {f"encoder_q.{key}": value for key, value in theirs.state_dict().items()}
     state["queue"] = torch.zeros(1)
     ours = small(direction=direction, input_norm=input_norm).double()
-    ours.load_state_dict(gru_from_published(state, prefix="encoder_q."))
+    ours.load_state_dict(GRU.rename_published(state, prefix="encoder_q."))
     return theirs, ours
 
 
@@ -99,9 +99,9 @@ def test_errors():
         small(direction="backward")
     for name in ("encoder.gru.weight_ih_l0_back", "encoder.gru.what_l0", "gru.weight_ih_l0", "classifier.w"):
         with pytest.raises(ValueError, match=f"'encoder_q.{name}' is not a weight of a published GRU"):
-            gru_from_published({f"encoder_q.{name}": torch.zeros(1)}, prefix="encoder_q.")
+            GRU.rename_published({f"encoder_q.{name}": torch.zeros(1)}, prefix="encoder_q.")
     with pytest.raises(ValueError, match="prefix 'encoder_q.'"):
-        gru_from_published({"encoder_k.fc.weight": torch.zeros(1)}, prefix="encoder_q.")
+        GRU.rename_published({"encoder_k.fc.weight": torch.zeros(1)}, prefix="encoder_q.")
 
 
 @pytest.mark.parametrize("input_norm", [True, False])
@@ -120,7 +120,7 @@ def test_published_numbers(input_norm, training, frames):
     (expected[:, -1] * weight).sum().backward()
     # Gradients are renamed as weights are: the mapping is linear in them.
     gradients = {key: p.grad for key, p in theirs.named_parameters() if not key.startswith("fc.")}
-    gradients = gru_from_published(gradients)
+    gradients = GRU.rename_published(gradients)
     for name, parameter in ours.named_parameters():
         assert (parameter.grad - gradients.pop(name)).abs().max() < 1e-12, name
     assert not gradients

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import HCN, hcn_from_published
+from skel_encoders import HCN
 
 GOLDEN = Path(__file__).with_name("golden")
 HAND = SkeletonLayout.from_dict(
@@ -63,9 +63,9 @@ def test_errors():
         small(channels=5)
     for name in ("conv7.weight", "conv1.what", "head.weight"):
         with pytest.raises(ValueError, match=f"'module.{name}' is not a weight of a published HCN"):
-            hcn_from_published({f"module.{name}": torch.zeros(1)}, prefix="module.")
+            HCN.rename_published({f"module.{name}": torch.zeros(1)}, prefix="module.")
     with pytest.raises(ValueError, match="prefix 'encoder_q.'"):
-        hcn_from_published({"conv2.weight": torch.zeros(1)}, prefix="encoder_q.")
+        HCN.rename_published({"conv2.weight": torch.zeros(1)}, prefix="encoder_q.")
 
 
 @pytest.mark.parametrize(("name", "settings"), [("isc", {}), ("ts-cubism", CUBISM)])
@@ -79,7 +79,7 @@ def test_published_numbers(name, settings):
     clips = torch.from_numpy(draw({"clips": config["clips"]})["clips"])
 
     encoder = small(get_layout("ntu-25"), frames=35, dropout=0.0, **settings).double()
-    encoder.load_state_dict(hcn_from_published(state, prefix="encoder_r."))
+    encoder.load_state_dict(HCN.rename_published(state, prefix="encoder_r."))
     with torch.no_grad():
         torch.testing.assert_close(encoder(clips), expected["out.train"], rtol=0, atol=1e-13)
         torch.testing.assert_close(encoder.eval()(clips), expected["out.eval"], rtol=0, atol=1e-13)

@@ -5,10 +5,8 @@ import pickle
 import pytest
 import torch
 
-import skel_encoders
 from skel_data import get_layout
-from skel_encoders import STGCN, TCN, SCDEncoder, load_published, stgcn_from_published
-from skel_encoders._published import _RENAME
+from skel_encoders import STGCN, TCN, SCDEncoder, load_published
 
 LAYOUTS = {"ntu-rgb+d": "ntu-25", "openpose": "openpose-18"}
 
@@ -152,7 +150,7 @@ def test_errors(tmp_path):
     path = tmp_path / "it.pt"
     state = published(small())
     torch.save(under("encoder_q.", state), path)
-    with pytest.raises(ValueError, match=r"no published weights are known for TCN; .* for \['AGCN"):
+    with pytest.raises(ValueError, match=r"no published weights are known for TCN; .* for \['stgcn', 'scd'"):
         load_published(TCN(get_layout("utd-20")), path)
     for stream in ("bone", "encoder_r"):
         with pytest.raises(
@@ -196,13 +194,7 @@ def test_an_encoder_that_does_not_fit_stays_as_it_was(tmp_path):
         load_published(other, path)
 
 
-def test_every_renaming_is_used():
-    renamings = {name for name in skel_encoders.__all__ if name.endswith("_from_published")}
-    assert {function for function, _ in _RENAME.values()} == renamings
-    assert {*_RENAME} < {*skel_encoders.__all__}
-
-
 def test_names_of_this_test_are_the_published_ones():
     encoder = small()
-    state = stgcn_from_published(published(encoder))
+    state = STGCN.rename_published(published(encoder))
     assert all(torch.equal(state[name], value) for name, value in encoder.state_dict().items())

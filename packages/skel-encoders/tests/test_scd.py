@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import SCDEncoder, scd_from_published
+from skel_encoders import SCDEncoder
 
 HAND = SkeletonLayout.from_dict(
     {
@@ -66,9 +66,9 @@ def test_errors():
         small(heads=5)
     for name in ("gcn_t.l4.gcn1.bn.weight", "gcn_t.l1.gcn1.what.weight", "fc.weight"):
         with pytest.raises(ValueError, match=f"'encoder.{name}' is not a weight of SCD-Net"):
-            scd_from_published({f"encoder.{name}": torch.zeros(1)})
+            SCDEncoder.rename_published({f"encoder.{name}": torch.zeros(1)})
     with pytest.raises(ValueError, match="prefix 'encoder_q.encoder.'"):
-        scd_from_published({"encoder.t.weight": torch.zeros(1)}, prefix="encoder_q.encoder.")
+        SCDEncoder.rename_published({"encoder.t.weight": torch.zeros(1)}, prefix="encoder_q.")
 
 
 def assert_close(ours, theirs, atol=1e-5):
@@ -89,7 +89,7 @@ def test_published_numbers(vector, gradients):
         layers=config["num_layer"],
     ).eval()
     state = {key: torch.from_numpy(value) for key, value in vector.group("state.").items()}
-    encoder.load_state_dict(scd_from_published(state))
+    encoder.load_state_dict(SCDEncoder.rename_published(state))
     with torch.set_grad_enabled(gradients):
         instance = encoder(torch.from_numpy(vector["in.x"]))
     temporal, spatial = instance.chunk(2, 1)
@@ -106,7 +106,7 @@ def test_published_formulae(published_scd):
     torch.manual_seed(0)
     reference = published_scd(HAND, **SMALL)
     encoder = small(dropout=0.0).double()
-    weights = scd_from_published({f"encoder.{key}": value for key, value in reference.state.items()})
+    weights = SCDEncoder.rename_published({f"encoder.{key}": value for key, value in reference.state.items()})
     missing, unexpected = encoder.load_state_dict(weights, strict=False)
     assert not unexpected
     assert all("running" in name or "num_batches" in name for name in missing)
@@ -118,7 +118,9 @@ def test_published_formulae(published_scd):
     (ours * weight).sum().backward()
     (theirs * weight).sum().backward()
     # Gradients are renamed as weights are: the mapping is linear in them.
-    gradients = scd_from_published({f"encoder.{key}": value.grad for key, value in reference.state.items()})
+    gradients = SCDEncoder.rename_published(
+        {f"encoder.{key}": value.grad for key, value in reference.state.items()}
+    )
     for name, parameter in encoder.named_parameters():
         torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-9, rtol=1e-7, msg=name)
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import STGCN, TCN, SCDEncoder, stgcn_from_published
+from skel_encoders import STGCN, TCN, SCDEncoder
 
 PUBLISHED_LAYOUTS = {"ntu-rgb+d": "ntu-25", "openpose": "openpose-18"}
 HAND = SkeletonLayout.from_dict(
@@ -61,9 +61,9 @@ def test_errors():
         with pytest.raises(ValueError, match=r"joints must lie in 0\.\.24, got"):
             encoder(clips, torch.tensor(joints))
     with pytest.raises(ValueError, match="not a weight of a published ST-GCN"):
-        stgcn_from_published({"st_gcn_networks.0.what": torch.zeros(1)})
+        STGCN.rename_published({"st_gcn_networks.0.what": torch.zeros(1)})
     with pytest.raises(ValueError, match="prefix 'encoder_q.'"):
-        stgcn_from_published({"data_bn.weight": torch.zeros(1)}, prefix="encoder_q.")
+        STGCN.rename_published({"data_bn.weight": torch.zeros(1)}, prefix="encoder_q.")
 
 
 def published(vector):
@@ -77,7 +77,7 @@ def published(vector):
         strategy=config["strategy"],
     )
     state = {key: torch.from_numpy(value) for key, value in vector.group("state.").items()}
-    encoder.load_state_dict(stgcn_from_published(state))
+    encoder.load_state_dict(STGCN.rename_published(state))
     head = torch.nn.Linear(config["hidden_dim"], config["num_class"])
     head.load_state_dict({"weight": state["fc.weight"], "bias": state["fc.bias"]})
     return encoder, head
@@ -108,7 +108,7 @@ def test_published_numbers(vector):
     gradients = {key: torch.from_numpy(value) for key, value in vector.group("grad.").items()}
     ours = {name: parameter.grad for name, parameter in encoder.named_parameters()}
     # Gradients are renamed as weights are: the mapping is linear in them.
-    for name, theirs in stgcn_from_published(gradients).items():
+    for name, theirs in STGCN.rename_published(gradients).items():
         if name.endswith(("temporal.bias", "residual.0.bias")):  # zero but for rounding: BatchNorm follows
             assert ours[name].abs().max() < 1e-6
             assert theirs.abs().max() < 1e-6
@@ -116,7 +116,7 @@ def test_published_numbers(vector):
             assert_close(ours[name], theirs, atol=2e-5)
     buffers = dict(encoder.named_buffers())
     after = {key: torch.from_numpy(value) for key, value in vector.group("running_after.").items()}
-    for name, theirs in stgcn_from_published(after).items():
+    for name, theirs in STGCN.rename_published(after).items():
         assert_close(buffers[name], theirs)
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import Transformer, transformer_from_published
+from skel_encoders import Transformer
 
 HAND = SkeletonLayout.from_dict(
     {
@@ -134,9 +134,9 @@ def test_errors():
             small().encode(tokens, keep)
     for name in ("blocks.0.attn.what.weight", "blocks.0.ls1.gamma", "cls_token", "encoder.norm.weight"):
         with pytest.raises(ValueError, match=f"'module.{name}' is not a weight of MAMP"):
-            transformer_from_published({f"module.{name}": torch.zeros(1)}, prefix="module.")
+            Transformer.rename_published({f"module.{name}": torch.zeros(1)}, prefix="module.")
     with pytest.raises(ValueError, match="prefix 'module.'"):
-        transformer_from_published({"norm.weight": torch.zeros(1)}, prefix="module.")
+        Transformer.rename_published({"norm.weight": torch.zeros(1)}, prefix="module.")
 
 
 @pytest.mark.parametrize("frames", [12, 6])
@@ -145,7 +145,7 @@ def test_errors():
 def test_published_formula(frames, skip_absent, layout):
     state = published(layout)
     encoder = small(layout, skip_absent=skip_absent).double()
-    encoder.load_state_dict(transformer_from_published(state))
+    encoder.load_state_dict(Transformer.rename_published(state))
     clips = two_places([[1, 1], [1, 0], [0, 0], [0, 1]], layout, frames, torch.float64)
     expected = torch.stack(formula(state, clips)).unflatten(0, (4, 2))
     assert (encoder.forward_features(clips).flatten(2, 3) - expected).abs().max() < 1e-12
@@ -156,7 +156,7 @@ def test_published_formula(frames, skip_absent, layout):
     (ours * weight).sum().backward()
     (theirs * weight).sum().backward()
     # Gradients are renamed as weights are: the mapping is linear in them.
-    gradients = transformer_from_published({k: p.grad for k, p in state.items() if p.grad is not None})
+    gradients = Transformer.rename_published({k: p.grad for k, p in state.items() if p.grad is not None})
     for name, parameter in encoder.named_parameters():
         assert (parameter.grad - gradients.pop(name)).abs().max() < 1e-10, name
     assert not gradients
@@ -165,7 +165,7 @@ def test_published_formula(frames, skip_absent, layout):
 def test_encoding_some_tokens():
     state = published()
     encoder = small().double()
-    encoder.load_state_dict(transformer_from_published(state))
+    encoder.load_state_dict(Transformer.rename_published(state))
     clips = torch.randn(2, 3, 12, 4, 2, dtype=torch.float64)
     keep = torch.rand(4, 16).argsort(1)[:, :5]
     expected = torch.stack(formula(state, clips, keep))
@@ -173,7 +173,9 @@ def test_encoding_some_tokens():
 
 
 def test_prefix_of_published_weights():
-    weights = transformer_from_published({f"module.{k}": v for k, v in published().items()}, prefix="module.")
+    weights = Transformer.rename_published(
+        {f"module.{k}": v for k, v in published().items()}, prefix="module."
+    )
     assert weights.keys() == small().state_dict().keys()
 
 

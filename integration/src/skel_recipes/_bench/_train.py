@@ -8,9 +8,9 @@ import torch
 
 from skel_data import ClipShape, get_layout
 from skel_recipes._bench._rate import rate
-from skel_recipes._recipe import load_recipe
-from skel_recipes._trainer import build_method, build_optimizer, precision_of
+from skel_recipes.config.recipe import load_recipe
 from skel_recipes.methods import Sight
+from skel_recipes.train.trainer import build_method, build_optimizer, precision_of
 
 # The recipe "aimclr" has a narrower encoder; published speeds are of this one.
 PAPER_SIZE = {"encoder.base_channels": 16, "encoder.feature_dim": 256, "data.pipeline.frames": 50}

@@ -7,19 +7,9 @@ what a recipe may say under ``[method]``.
 
 from typing import Any, Protocol
 
-from torch import nn
+from attrs import has
 
-from skel_recipes.methods._per_stream import PerStream
-from skel_recipes.methods._sight import Sight
-from skel_recipes.methods.aimclr import AimCLR, AimCLRSettings
-from skel_recipes.methods.cmal import CMAL, CMALSettings
-from skel_recipes.methods.cmcs import CMCS, CMCSSettings
-from skel_recipes.methods.crossclr import CrosSCLR, CrosSCLRSettings
-from skel_recipes.methods.pstl import PSTL, PSTLSettings
-from skel_recipes.methods.scdnet import SCDNet, SCDNetSettings
-from skel_recipes.methods.simclr import SimCLR, SimCLRSettings
-from skel_recipes.methods.skeletonbyol import SkeletonBYOL, SkeletonBYOLSettings
-from skel_recipes.methods.skeletonclr import SkeletonCLR, SkeletonCLRSettings
+from skel_data import Registry
 
 
 class MethodSettings(Protocol):
@@ -29,35 +19,29 @@ class MethodSettings(Protocol):
     gets one encoder for each stream, in an `nn.ModuleDict`.
     """
 
-    def build(self, encoder: Any, sight: Sight) -> nn.Module:
-        """The method around a fresh encoder."""
+    def build(self, encoder: Any, context: Any) -> Any:
+        """The method around a fresh encoder, as a module.
+
+        Args:
+            encoder: The encoder; with ``cross_stream`` one for each stream, in an `nn.ModuleDict`.
+            context: A `MethodContext`.
+        """
 
 
-METHODS: dict[str, type[MethodSettings]] = {
-    "simclr": SimCLRSettings,
-    "skeletonclr": SkeletonCLRSettings,
-    "crossclr": CrosSCLRSettings,
-    "aimclr": AimCLRSettings,
-    "skeletonbyol": SkeletonBYOLSettings,
-    "cmal": CMALSettings,
-    "cmcs": CMCSSettings,
-    "scdnet": SCDNetSettings,
-    "pstl": PSTLSettings,
-}
+METHODS: Registry[type[MethodSettings]] = Registry(
+    "method",
+    {
+        "simclr": "skel_recipes.methods.simclr:SimCLRSettings",
+        "skeletonclr": "skel_recipes.methods.skeletonclr:SkeletonCLRSettings",
+        "crossclr": "skel_recipes.methods.crossclr:CrosSCLRSettings",
+        "aimclr": "skel_recipes.methods.aimclr:AimCLRSettings",
+        "skeletonbyol": "skel_recipes.methods.skeletonbyol:SkeletonBYOLSettings",
+        "cmal": "skel_recipes.methods.cmal:CMALSettings",
+        "cmcs": "skel_recipes.methods.cmcs:CMCSSettings",
+        "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
+        "pstl": "skel_recipes.methods.pstl:PSTLSettings",
+    },
+    fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),
+    expected="an attrs class with a method build",
+)
 """Settings of the methods by name."""
-
-__all__ = [
-    "CMAL",
-    "CMCS",
-    "METHODS",
-    "PSTL",
-    "AimCLR",
-    "CrosSCLR",
-    "MethodSettings",
-    "PerStream",
-    "SCDNet",
-    "Sight",
-    "SimCLR",
-    "SkeletonBYOL",
-    "SkeletonCLR",
-]

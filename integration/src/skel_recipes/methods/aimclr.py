@@ -5,13 +5,14 @@ attends to most dropped, only have to see the keys at the distances at which the
 them. Later the nearest neighbours of all three in the queue count as positives too.
 """
 
+from typing import Any
+
 import torch
 from attrs import define
 from torch import Tensor, nn
 
 from skel_augment import View, preset
-from skel_recipes._encoders import Encoder
-from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.context import MethodContext
 from skel_ssl_objectives import (
     Queue,
     Teacher,
@@ -33,10 +34,10 @@ class AimCLRSettings:
         extreme: The view of the extreme query.
         mining_epoch: Epochs before nearest neighbours count as positives.
         neighbors: Neighbours mined per query.
-        keep: Attention from which on features are dropped.
+        keep: Attention above which features are dropped.
         queue_size: Keys of past clips to contrast with; 0 to scale the queue to the training set.
-        temperature: Of all similarities.
-        momentum: With which the key encoder follows.
+        temperature: Softmax temperature of all similarities.
+        momentum: EMA momentum of the key encoder.
         projection_dim: Dimension in which views are compared.
         batch_norm: Normalise within the projector. The papers do not; it helps where steps are few, since
             pooled features of different clips begin almost parallel.
@@ -53,24 +54,24 @@ class AimCLRSettings:
     projection_dim: int = 128
     batch_norm: bool = False
 
-    def build(self, encoder: Encoder, sight: Sight) -> "AimCLR":
+    def build(self, encoder: Any, context: MethodContext) -> "AimCLR":
         """The method around a fresh encoder."""
-        return AimCLR(self, encoder, sight)
+        return AimCLR(self, encoder, context)
 
 
 class AimCLR(nn.Module):
     """SkeletonCLR with extreme views, attention drop, D3M and nearest-neighbour mining."""
 
-    def __init__(self, settings: AimCLRSettings, encoder: Encoder, sight: Sight) -> None:
+    def __init__(self, settings: AimCLRSettings, encoder: Any, context: MethodContext) -> None:
         super().__init__()
-        self.settings, self.sight = settings, sight
+        self.settings, self.context = settings, context
         self.encoder = encoder
         self.projector = mlp_head(
             encoder.feature_dim, encoder.feature_dim, settings.projection_dim, batch_norm=settings.batch_norm
         )
         self.teacher = Teacher(nn.Sequential(encoder, self.projector))
         self.queue = Queue(
-            sight.queue_size(settings.queue_size), settings.projection_dim, gather=sight.world.gather
+            context.queue_size(settings.queue_size), settings.projection_dim, gather=context.world.gather
         )
 
     def forward(
@@ -78,12 +79,12 @@ class AimCLR(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         s = self.settings
-        query_view, key_view, extreme_view = self.sight.views(clips, [s.view, s.view, s.extreme], generator)
+        query_view, key_view, extreme_view = self.context.views(clips, [s.view, s.view, s.extreme], generator)
         self.teacher.follow(nn.Sequential(self.encoder, self.projector), s.momentum)
         query = self.projector(self.encoder(query_view))
         features = self.encoder.forward_features(extreme_view)
         extreme = self.projector(self.encoder.pool(features))
-        features = attention_drop(features, keep=s.keep, gather=self.sight.world.gather)
+        features = attention_drop(features, threshold=s.keep, gather=self.context.world.gather)
         dropped = self.projector(self.encoder.pool(features))
         key = self.teacher(key_view)
 

@@ -4,10 +4,11 @@ As SkeletonBYOL, but what a student predicts from two views attracts each other,
 what its slower teacher makes of the same view.
 """
 
+from typing import Any
+
 from attrs import define
 
-from skel_recipes._encoders import Encoder
-from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.context import MethodContext
 from skel_recipes.methods.skeletonbyol import SkeletonBYOL, SkeletonBYOLSettings
 from skel_ssl_objectives import cmal
 
@@ -16,9 +17,9 @@ from skel_ssl_objectives import cmal
 class CMALSettings(SkeletonBYOLSettings):
     """Settings of `CMAL`: those of `SkeletonBYOL`; the defaults are the paper's for NTU-60."""
 
-    def build(self, encoder: Encoder, sight: Sight) -> "CMAL":
+    def build(self, encoder: Any, context: MethodContext) -> "CMAL":
         """The method around a fresh encoder."""
-        return CMAL(self, encoder, sight)
+        return CMAL(self, encoder, context)
 
 
 class CMAL(SkeletonBYOL):

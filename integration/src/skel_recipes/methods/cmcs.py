@@ -11,7 +11,7 @@ from attrs import define
 from torch import Tensor, nn
 
 from skel_augment import View, preset
-from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.context import MethodContext
 from skel_ssl_objectives import Teacher, TwoViews, cmal, cscl, mlp_head
 
 
@@ -25,7 +25,7 @@ class CMCSSettings:
         neighbors: Nearest clips of the batch that count in a direction.
         agree: Streams that must agree on a pseudo label.
         weight: Of the cross-stream loss.
-        momentum: With which the teachers follow.
+        momentum: EMA momentum of the teachers.
         hidden_dim: Width of projectors and predictors.
         projection_dim: Dimension in which views are compared.
         output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few,
@@ -48,18 +48,18 @@ class CMCSSettings:
     output_norm: bool = False
     stale_teacher: bool = False
 
-    def build(self, encoder: nn.ModuleDict, sight: Sight) -> "CMCS":
+    def build(self, encoder: nn.ModuleDict, context: MethodContext) -> "CMCS":
         """The method around fresh encoders, one for each stream."""
-        return CMCS(self, encoder, sight)
+        return CMCS(self, encoder, context)
 
 
 class CMCS(nn.Module):
     """A CMAL for each stream, and pseudo labels that they agree on."""
 
-    def __init__(self, settings: CMCSSettings, encoder: Any, sight: Sight) -> None:
+    def __init__(self, settings: CMCSSettings, encoder: Any, context: MethodContext) -> None:
         super().__init__()
-        self.settings, self.sight = settings, sight
-        hidden, dim, names = settings.hidden_dim, settings.projection_dim, sight.streams
+        self.settings, self.context = settings, context
+        hidden, dim, names = settings.hidden_dim, settings.projection_dim, context.streams
         self.encoder = encoder
         self.projector: Any = nn.ModuleDict(
             {
@@ -85,11 +85,11 @@ class CMCS(nn.Module):
         self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
     ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
-        s, world = self.settings, self.sight.world
-        views = self.sight.views_by_stream(clips, [s.view, s.view], generator)
+        s, world = self.settings, self.context.world
+        views = self.context.views_by_stream(clips, [s.view, s.view], generator)
         crossing = epoch >= s.cross_epoch
         streams: dict[str, TwoViews] = {}
-        for name in self.sight.streams:
+        for name in self.context.streams:
             student, teacher = self._student(name), self.teacher[name]
             if not (crossing and s.stale_teacher):
                 teacher.follow(student, s.momentum)

@@ -11,7 +11,7 @@ from attrs import define
 from torch import Tensor, nn
 
 from skel_augment import View, preset
-from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.context import MethodContext
 from skel_ssl_objectives import Queue, Teacher, contrast, crossclr, info_nce, mlp_head
 
 
@@ -25,8 +25,8 @@ class CrosSCLRSettings:
         neighbors: Positives that a stream takes from another.
         context: Whether products of similarities are appended.
         queue_size: Keys of past clips to contrast with; 0 to scale the queue to the training set.
-        temperature: Of all similarities.
-        momentum: With which the key encoders follow.
+        temperature: Softmax temperature of all similarities.
+        momentum: EMA momentum of the key encoders.
         projection_dim: Dimension in which views are compared.
         batch_norm: Normalise within the projectors. The papers do not; it helps where steps are few, since
             pooled features of different clips begin almost parallel.
@@ -50,36 +50,39 @@ class CrosSCLRSettings:
     shared_heads: bool = False
     stale_keys: bool = False
 
-    def build(self, encoder: nn.ModuleDict, sight: Sight) -> "CrosSCLR":
+    def build(self, encoder: nn.ModuleDict, context: MethodContext) -> "CrosSCLR":
         """The method around fresh encoders, one for each stream."""
-        return CrosSCLR(self, encoder, sight)
+        return CrosSCLR(self, encoder, context)
 
 
 class CrosSCLR(nn.Module):
     """A SkeletonCLR for each stream, and cross-view knowledge mining between them."""
 
-    def __init__(self, settings: CrosSCLRSettings, encoder: Any, sight: Sight) -> None:
+    def __init__(self, settings: CrosSCLRSettings, encoder: Any, context: MethodContext) -> None:
         super().__init__()
-        self.settings, self.sight = settings, sight
+        self.settings, self.context = settings, context
         self.encoder = encoder
         projector: dict[str, nn.Sequential] = {}
-        for name in sight.streams:
+        for name in context.streams:
             dim = self.encoder[name].feature_dim
             if settings.shared_heads and projector:
-                first = projector[sight.streams[0]]
+                first = projector[context.streams[0]]
                 projector[name] = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(inplace=True), first)
             else:
                 projector[name] = mlp_head(dim, dim, settings.projection_dim, batch_norm=settings.batch_norm)
         self.projector: Any = nn.ModuleDict(projector)
-        teachers = {name: Teacher(self._student(name)) for name in sight.streams}
+        teachers = {name: Teacher(self._student(name)) for name in context.streams}
         if settings.shared_heads:  # what students share, teachers share
             heads: list[Any] = [teacher.module.get_submodule("1") for teacher in teachers.values()]
             for head in heads[1:]:
                 head[-1] = heads[0]
         self.teacher: Any = nn.ModuleDict(teachers)
-        size = sight.queue_size(settings.queue_size)
+        size = context.queue_size(settings.queue_size)
         self.queue: Any = nn.ModuleDict(
-            {name: Queue(size, settings.projection_dim, gather=sight.world.gather) for name in sight.streams}
+            {
+                name: Queue(size, settings.projection_dim, gather=context.world.gather)
+                for name in context.streams
+            }
         )
 
     def _student(self, name: str) -> nn.Module:
@@ -90,13 +93,13 @@ class CrosSCLR(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         s = self.settings
-        query_view, key_view = self.sight.views_by_stream(clips, [s.view, s.view], generator)
+        query_view, key_view = self.context.views_by_stream(clips, [s.view, s.view], generator)
         crossing = epoch >= s.cross_epoch
-        for name in self.sight.streams:
+        for name in self.context.streams:
             if not (crossing and s.stale_keys and name != "motion"):
                 self.teacher[name].follow(self._student(name), s.momentum)
         logits = {}
-        for name in self.sight.streams:
+        for name in self.context.streams:
             query = self.projector[name](self.encoder[name](query_view[name]))
             key = self.teacher[name](key_view[name])
             # A copy, because the queue changes before the backward pass reads it.

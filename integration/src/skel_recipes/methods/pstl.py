@@ -4,7 +4,7 @@ Barlow Twins between a view of the whole clip and a view without its central joi
 former and a view without the frames of most motion. No queue, no teacher.
 """
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from attrs import define
@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from skel_augment import CentralSpatialMask, JointMap, View, preset
 from skel_data import ClipShape
-from skel_recipes._encoders import Encoder
-from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.context import MethodContext
 from skel_ssl_objectives import barlow_twins, mlp_head
 
 
@@ -38,17 +37,17 @@ class PSTLSettings:
     projection_dim: int = 6144
     per_batch: bool = False
 
-    def build(self, encoder: Encoder, sight: Sight) -> "PSTL":
+    def build(self, encoder: Any, context: MethodContext) -> "PSTL":
         """The method around a fresh encoder."""
-        return PSTL(self, encoder, sight)
+        return PSTL(self, encoder, context)
 
 
 class PSTL(nn.Module):
     """Barlow Twins between a clip and its spatial and temporal parts."""
 
-    def __init__(self, settings: PSTLSettings, encoder: Encoder, sight: Sight) -> None:
+    def __init__(self, settings: PSTLSettings, encoder: Any, context: MethodContext) -> None:
         super().__init__()
-        self.settings, self.sight = settings, sight
+        self.settings, self.context = settings, context
         self.encoder = encoder
         dim = settings.projection_dim
         self.projector = mlp_head(encoder.feature_dim, dim, dim, layers=3, batch_norm=True)
@@ -59,8 +58,8 @@ class PSTL(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
-        s, gather = self.settings, self.sight.world.gather
-        whole, later, shown = self.sight.views(
+        s, gather = self.settings, self.context.world.gather
+        whole, later, shown = self.context.views(
             clips, [s.view, s.temporal, s.view], generator, same=s.per_batch
         )
         anchor = self.projector(self.encoder(whole))
@@ -78,7 +77,7 @@ class PSTL(nn.Module):
         A graph loses the joints; for an encoder without one they are missing, that is zero.
         """
         same = self.settings.per_batch
-        ((params,),) = self.sight.sample(clips, [View((self.hide,))], generator, same=same)
+        ((params,),) = self.context.sample(clips, [View((self.hide,))], generator, same=same)
         mask = cast("JointMap", params)
         feature: Tensor
         if not getattr(self.encoder, "takes_joint_subsets", False):
@@ -87,7 +86,7 @@ class PSTL(nn.Module):
         if same:
             joints = cast("Tensor", mask.keep)[0].nonzero()[:, 0]
         else:
-            shape = ClipShape.of(clips, self.sight.layout)
+            shape = ClipShape.of(clips, self.context.layout)
             joints = mask.kept(shape.joints - self.hide.hidden(shape))
         feature = self.encoder(clips, joints=joints)
         return feature

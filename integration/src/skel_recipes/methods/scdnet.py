@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from skel_augment import View, preset
 from skel_encoders import SCDEncoder
-from skel_recipes._encoders import Encoder
-from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.context import MethodContext
 from skel_ssl_objectives import Clues, Queue, Teacher, mlp_head, scd
 
 
@@ -24,8 +23,8 @@ class SCDNetSettings:
     Attributes:
         view: The view that is drawn twice, for query and key.
         queue_size: Keys of past clips in each of the three queues; 0 to scale them to the training set.
-        temperature: Of all similarities.
-        momentum: With which the key encoder follows.
+        temperature: Softmax temperature of all similarities.
+        momentum: EMA momentum of the key encoder.
         projection_dim: Dimension in which clues are compared.
         batch_norm: Normalise within the projectors; the paper does not.
     """
@@ -37,7 +36,7 @@ class SCDNetSettings:
     projection_dim: int = 128
     batch_norm: bool = False
 
-    def build(self, encoder: Encoder, sight: Sight) -> "SCDNet":
+    def build(self, encoder: Any, context: MethodContext) -> "SCDNet":
         """The method around a fresh encoder.
 
         Raises:
@@ -45,18 +44,18 @@ class SCDNetSettings:
         """
         if not isinstance(encoder, SCDEncoder):
             raise ValueError(f"method scdnet needs encoder scd, of two paths, got {type(encoder).__name__}")
-        return SCDNet(self, encoder, sight)
+        return SCDNet(self, encoder, context)
 
 
 class SCDNet(nn.Module):
     """Interactive contrast between the clues of query and key, with a queue for each domain."""
 
-    def __init__(self, settings: SCDNetSettings, encoder: SCDEncoder, sight: Sight) -> None:
+    def __init__(self, settings: SCDNetSettings, encoder: SCDEncoder, context: MethodContext) -> None:
         super().__init__()
-        self.settings, self.sight = settings, sight
+        self.settings, self.context = settings, context
         self.student = _Clues(encoder, settings.projection_dim, batch_norm=settings.batch_norm)
         self.teacher = Teacher(self.student)
-        size, gather = sight.queue_size(settings.queue_size), sight.world.gather
+        size, gather = context.queue_size(settings.queue_size), context.world.gather
         self.queues: Any = nn.ModuleDict(
             {domain: Queue(size, settings.projection_dim, gather=gather) for domain in Clues._fields}
         )
@@ -72,7 +71,7 @@ class SCDNet(nn.Module):
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
         s = self.settings
-        query_view, key_view = self.sight.views(clips, [s.view, s.view], generator)
+        query_view, key_view = self.context.views(clips, [s.view, s.view], generator)
         self.teacher.follow(self.student, s.momentum)
         queries: Clues = self.student(query_view)
         keys: Clues = self.teacher(key_view)

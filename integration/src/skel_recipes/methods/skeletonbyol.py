@@ -1,12 +1,13 @@
 """SkeletonBYOL (Liu et al., IEEE THMS 2024, arXiv 2307.07791): BYOL on skeletons, without negatives."""
 
+from typing import Any
+
 import torch
 from attrs import define
 from torch import Tensor, nn
 
 from skel_augment import View, preset
-from skel_recipes._encoders import Encoder
-from skel_recipes.methods._sight import Sight
+from skel_recipes.methods.context import MethodContext
 from skel_ssl_objectives import Teacher, byol, mlp_head
 
 
@@ -16,7 +17,7 @@ class SkeletonBYOLSettings:
 
     Attributes:
         view: The view that is drawn twice.
-        momentum: With which the teacher follows.
+        momentum: EMA momentum of the teacher.
         hidden_dim: Width of projector and predictor.
         projection_dim: Dimension in which views are compared.
         output_norm: Normalise projections over the batch. The paper does not; it helps where steps are few,
@@ -30,9 +31,9 @@ class SkeletonBYOLSettings:
     projection_dim: int = 512
     output_norm: bool = False
 
-    def build(self, encoder: Encoder, sight: Sight) -> "SkeletonBYOL":
+    def build(self, encoder: Any, context: MethodContext) -> "SkeletonBYOL":
         """The method around a fresh encoder."""
-        return SkeletonBYOL(self, encoder, sight)
+        return SkeletonBYOL(self, encoder, context)
 
 
 class SkeletonBYOL(nn.Module):
@@ -40,9 +41,9 @@ class SkeletonBYOL(nn.Module):
 
     objective = staticmethod(byol)
 
-    def __init__(self, settings: SkeletonBYOLSettings, encoder: Encoder, sight: Sight) -> None:
+    def __init__(self, settings: SkeletonBYOLSettings, encoder: Any, context: MethodContext) -> None:
         super().__init__()
-        self.settings, self.sight = settings, sight
+        self.settings, self.context = settings, context
         hidden, dim = settings.hidden_dim, settings.projection_dim
         self.encoder = encoder
         self.projector = mlp_head(
@@ -57,7 +58,7 @@ class SkeletonBYOL(nn.Module):
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
         view = self.settings.view
-        views = self.sight.views(clips, [view, view], generator)
+        views = self.context.views(clips, [view, view], generator)
         self.teacher.follow(nn.Sequential(self.encoder, self.projector), self.settings.momentum)
         predictions = [self.predictor(self.projector(self.encoder(seen))) for seen in views]
         targets = [self.teacher(seen) for seen in views]

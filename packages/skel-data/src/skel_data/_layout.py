@@ -145,12 +145,6 @@ class SkeletonLayout:
                 sides[joint], sides[twin] = (LEFT, RIGHT) if lead > 0 else (RIGHT, LEFT)
         return tuple(sides)
 
-    @property
-    def bone_sides(self) -> tuple[int, ...]:
-        """Side of each of the `bones`: that of its joints, 0 where they are of both sides."""
-        of_bones = ({self.sides[child], self.sides[parent]} - {MIDDLE} for child, parent in self.bones)
-        return tuple(found.pop() if len(found) == 1 else MIDDLE for found in of_bones)
-
     @cached_property
     def hops(self) -> tuple[tuple[int, ...], ...]:
         """Bones on the way between each two joints (V, V)."""

@@ -1,4 +1,4 @@
-"""What the protocols accept: numpy arrays and torch tensors, checked once at the door."""
+"""Input validation: numpy arrays and torch tensors."""
 
 import operator
 from collections.abc import Hashable, Sequence
@@ -158,3 +158,19 @@ def labelled_rows(labels: Tensor) -> Tensor:
     if len(rows) == 0:
         raise ValueError("train_y has no labelled row: every label is negative")
     return rows
+
+
+BLOCK_SIZE = 2**26
+"""Elements that are worked on together: 256 MiB in single precision."""
+
+
+def rows_per_block(width: int, chunk: int | None) -> int:
+    """Rows of `width` numbers that are worked on together: `chunk`, or as many as memory is meant to hold.
+
+    Raises:
+        TypeError: If `chunk` is no integer.
+        ValueError: If it is below 1.
+    """
+    if chunk is None:
+        return max(1, BLOCK_SIZE // width)
+    return as_count(chunk, "chunk")

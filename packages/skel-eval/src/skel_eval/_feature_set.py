@@ -1,6 +1,5 @@
-"""Features with what a protocol needs to know about them, in memory and as one file."""
+"""Feature set: features with labels, split and groups, in memory and as one file."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import numpy as np
 from attrs import define, field
 
 from skel_eval._arrays import as_features, as_labels
+from skel_eval._files import write_atomically
 
 _NEEDED = ("features", "labels", "train", "test")
 _OPTIONAL = ("groups", "copies", "names", "class_names")
@@ -105,14 +105,13 @@ class FeatureSet:
         path = Path(path)
         arrays: dict[str, Any] = {name: getattr(self, name) for name in _NEEDED}
         arrays |= {name: getattr(self, name) for name in _OPTIONAL if _given(getattr(self, name))}
-        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays, **more)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_atomically(path, lambda file: np.savez(file, allow_pickle=False, **arrays, **more))
         return path
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Features and labels of the training rows, then of the test rows."""
+        x, y = self.features, self.labels
+        return x[self.train], y[self.train], x[self.test], y[self.test]
 
     @property
     def train_groups(self) -> np.ndarray | None:

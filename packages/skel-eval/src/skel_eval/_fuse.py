@@ -1,4 +1,4 @@
-"""Late fusion of streams."""
+"""Late fusion of several encoders."""
 
 import math
 from collections.abc import Sequence

@@ -1,0 +1,160 @@
+"""The ``skel`` command.
+
+This module stays light: torch is imported by the commands that need it, when they run.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
+from tyro.extras import SubcommandApp
+
+from skel_recipes.cli.bench import bench
+from skel_recipes.cli.compare import compare
+from skel_recipes.cli.data import (
+    data_convert,
+    data_formats,
+    data_import,
+    data_info,
+    data_leaks,
+    data_merge,
+    data_synth,
+    data_validate,
+)
+from skel_recipes.cli.demo import demo
+from skel_recipes.cli.embed import embed
+from skel_recipes.cli.evaluate import eval_fuse, protocol_commands
+from skel_recipes.cli.export import convert_checkpoint, export
+from skel_recipes.cli.output import say
+from skel_recipes.cli.parts import list_parts
+from skel_recipes.cli.pretrain import pretrain, recipe, settings_help
+from skel_recipes.cli.report import report
+from skel_recipes.cli.show import show
+from skel_recipes.cli.table import table
+
+
+def _app(words: Sequence[str]) -> SubcommandApp:
+    data = SubcommandApp()
+    data.command(name="import")(data_import)
+    data.command(name="formats")(data_formats)
+    data.command(name="info")(data_info)
+    data.command(name="validate")(data_validate)
+    data.command(name="leaks")(data_leaks)
+    data.command(name="merge")(data_merge)
+    data.command(name="convert")(data_convert)
+    data.command(name="synth")(data_synth)
+    evaluation = SubcommandApp()
+    for name, command in protocol_commands(words).items():
+        evaluation.command(name=name)(command)
+    evaluation.command(name="fuse")(eval_fuse)
+    app = SubcommandApp()
+    app.command(demo)
+    app.command(data, name="data", help="Make and look at stores of recordings.")
+    app.command(pretrain)
+    app.command(recipe)
+    app.command(evaluation, name="eval", help="Evaluate the encoder of a run.")
+    app.command(report)
+    app.command(compare)
+    app.command(table)
+    app.command(embed)
+    app.command(export)
+    app.command(name="convert-checkpoint")(convert_checkpoint)
+    app.command(show)
+    app.command(name="list")(list_parts)
+    app.command(bench)
+    return app
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    words = list(sys.argv[1:] if args is None else args)
+    try:
+        if words[:1] == ["--version"]:
+            say(f"skel {version('skel-recipes')}")
+            return 0
+        words = recipe_keys_as_settings(import_modules(words))
+        if words[:1] == ["pretrain"] and not {"-h", "--help"}.isdisjoint(words):
+            settings_help(words[1:])
+        _app(words).cli(
+            prog="skel",
+            description="Self-supervised skeleton-based action recognition. "
+            "--import MODULE, with any command, makes the parts of your own module known; "
+            "--version prints the version.",
+            args=words,
+            config=(DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName),
+        )
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stderr.write("skel: interrupted\n")
+        return 130
+    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit
+        return 141
+    except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
+        # What a user can mend is told in a sentence; anything else keeps its traceback.
+        sys.stderr.write(f"skel: {error}\n")
+        return 1
+    return 0
+
+
+def import_modules(words: Sequence[str]) -> list[str]:
+    """Import the modules that the command line names, and leave their flags out.
+
+    They are named by ``--import MODULE``, or by a part ``module:Name`` that is typed where a part is
+    expected. A part that only a file names, such as a recipe of somebody else's, is never imported.
+
+    Raises:
+        ValueError: If a flag has no value.
+        ImportError: If there is no such module.
+    """
+    left: list[str] = []
+    modules: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--import" or word.startswith("--import="):
+            module = word.partition("=")[2] or next(rest, "")
+            if not module:
+                raise ValueError("--import expects the name of a module")
+            modules.append(module)
+        else:
+            left.append(word)
+    modules += [module for part in _typed_parts(left) if (module := part.partition(":")[0]) != part]
+    if modules and str(Path.cwd()) not in sys.path:  # as python -m does
+        sys.path.append(str(Path.cwd()))
+    for module in modules:
+        import_module(module)
+    return left
+
+
+def _typed_parts(words: Sequence[str]) -> list[str]:
+    """The words of the command line that name a part: a reader, protocol, encoder, method, pipeline."""
+    named: list[str] = []
+    flags = ("--pipeline", "--method.name", "--encoder.name", "--data.pipeline.name")
+    for place, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag in flags:
+            named.append(value if equals else "".join(words[place + 1 : place + 2]))
+    if list(words[:2]) == ["data", "import"] or words[:1] in (["eval"], ["convert-checkpoint"]):
+        named += [word for word in words[1:4] if ":" in word and not word.startswith("-")][:1]
+    return named
+
+
+def recipe_keys_as_settings(words: Sequence[str]) -> list[str]:
+    """Spell ``--optim.lr 0.1`` as ``--set optim.lr=0.1``: flags with a dot are keys of the recipe."""
+    spelled: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if not (name.startswith("--") and "." in name):
+            spelled.append(word)
+            continue
+        if not equals:
+            value = next(rest, "--")
+            if value.startswith("--"):
+                raise ValueError(f"{name} expects a value")
+        spelled += ["--set", f"{name.removeprefix('--')}={value}"]
+    return spelled

@@ -1,0 +1,233 @@
+"""``skel eval``: evaluation protocols on the encoders of runs, or on features from elsewhere."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from skel_recipes.cli.output import note, say, say_json, table
+
+RunPath = Annotated[Path, tyro.conf.Positional]
+StorePath = Annotated[Path | None, tyro.conf.Positional]
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options of all protocols.
+
+    Attributes:
+        published: Train as the program of this method does, such as aimclr, cmd or mamp, where the protocol
+            trains; the last epoch counts.
+        stream: One of the run's streams alone; of several streams all are fused in equal parts.
+        split: The split; by default the one that was pretrained on, or the store's own.
+        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        device: Where to compute: cpu, cuda, cuda:1, ... or auto.
+        tag: A word that tells this result from others of the same protocol, which it would replace.
+        report: Draw the run's report.html too.
+        json: Print JSON.
+    """
+
+    published: str | None = None
+    stream: str | None = None
+    split: str | None = None
+    convert: bool = False
+    device: str = "auto"
+    tag: str = ""
+    report: bool = False
+    json: bool = False
+
+
+CommonArgs = Annotated[Common, tyro.conf.OmitArgPrefixes, tyro.conf.arg(name="")]
+COMMON = Common()
+
+
+def protocol_commands(words: Sequence[str]) -> dict[str, Callable[..., None]]:
+    """A command for each protocol; only that of the one that the words name is imported."""
+    from skel_recipes.evaluate.protocols import PROTOCOLS
+
+    chosen = words[1] if words[:1] == ["eval"] and len(words) > 1 else ""
+    names = [*PROTOCOLS, *([chosen] if ":" in chosen else [])]
+    return {name: _command(name, words) if name == chosen else _stub(name) for name in names}
+
+
+def _stub(name: str) -> Callable[..., None]:
+    from skel_recipes.evaluate.protocols import PROTOCOLS
+
+    def command() -> None:
+        raise AssertionError(name)  # the words name another command
+
+    command.__doc__ = PROTOCOLS.summary(name)
+    return command
+
+
+def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
+    """The command of a protocol, whose flags are the settings of its class."""
+    from skel_recipes.evaluate.protocols import PROTOCOLS
+
+    kind: Any = PROTOCOLS.lookup(name)
+    default = _published(name, kind, words)
+    options = (tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands, tyro.conf.arg(name=""))
+
+    def command(
+        run: RunPath,
+        store: StorePath = None,
+        /,
+        *,
+        protocol: Annotated[kind, *options] = default,
+        common: CommonArgs = COMMON,
+    ) -> None:
+        if run.suffix == ".npz":
+            _evaluate_file(run, store, name, protocol, common)
+        else:
+            _evaluate([run], store, protocol, common)
+
+    sentences = (kind.__doc__ or "").partition("\n\n    Attributes:")[0]
+    command.__doc__ = f"""{sentences}
+
+    Args:
+        run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
+        store: The recordings, for a run.
+        protocol: Settings of the protocol.
+        common: Further options.
+    """
+    return command
+
+
+def _published(name: str, kind: Any, words: Sequence[str]) -> Any:
+    """The protocol with its default settings, or with those of the program that ``--published`` names."""
+    word = next((word for word in words if word.partition("=")[0] == "--published"), "")
+    given = word.partition("=")[2] or "".join(words[list(words).index(word) + 1 :][:1] if word else [])
+    if not given or given.startswith("-"):
+        return kind()
+    from attrs import evolve
+
+    from skel_eval import LinearProbe, published_protocol
+    from skel_recipes.evaluate.finetune import FineTune
+
+    program = published_protocol(given)
+    if kind is LinearProbe:
+        return program.linear
+    if issubclass(kind, FineTune):
+        if program.finetune is None:
+            raise ValueError(f"the program of {given} has no fine-tuning")
+        return evolve(kind(), settings=program.finetune, layer_decay=program.layer_decay)
+    raise ValueError(f"--published goes with linear, finetune, semi and transfer, not with {name}")
+
+
+def eval_fuse(
+    paths: Annotated[tuple[Path, ...], tyro.conf.Positional],
+    /,
+    *,
+    weights: tuple[float, ...] = (),
+    protocol: Literal["linear", "mlp", "knn", "retrieval"] = "linear",
+    k: int = 1,
+    common: CommonArgs = COMMON,
+) -> None:
+    """Late fusion of the streams of one run or several: RUN [RUN ...] STORE.
+
+    Args:
+        paths: Finished runs, and last the store. A run of several streams counts as so many.
+        weights: One for each stream, in the order of the runs; AimCLR's are 0.6 (joint), 0.4 (motion) and 0.6
+            (bone). Equal unless given.
+        protocol: Add the logits of probes, or the similarities of nearest neighbours.
+        k: Number of neighbours.
+        common: Further options.
+    """
+    if len(paths) < 2:
+        raise ValueError("expected: skel eval fuse RUN [RUN ...] STORE")
+    *runs, store = paths
+    from skel_recipes.evaluate.evaluate import resolve_protocol
+
+    _, chosen = resolve_protocol(protocol, {"k": k} if protocol == "knn" else {})
+    _evaluate(runs, store, chosen, common, weights=weights or None)
+
+
+def _evaluate(
+    runs: Sequence[Path],
+    store: Path | None,
+    protocol: Any,
+    common: Common,
+    *,
+    weights: Sequence[float] | None = None,
+) -> None:
+    if store is None:
+        raise ValueError("expected: skel eval PROTOCOL RUN STORE, or skel eval PROTOCOL FEATURES.npz")
+    from skel_data import Store
+    from skel_recipes.evaluate.evaluate import evaluate
+    from skel_recipes.run.run import Run
+
+    opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    result = evaluate(
+        opened,
+        recordings,
+        protocol,
+        weights=weights,
+        stream=common.stream,
+        split=common.split,
+        convert=common.convert,
+        device=common.device,
+        tag=common.tag or common.published or "",
+    )
+    if common.json:
+        say_json(result.to_dict())
+    else:
+        say(result_table(result))
+        if seen := result.counts["seen_in_pretraining"]:
+            note(f"{seen} of these test clips were seen in pretraining, without their labels")
+        elif seen is None:
+            note(
+                "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
+                "is gone"
+            )
+    if common.report:
+        from skel_recipes.evaluate.report import report
+
+        note(f"report: {report(opened[0], recordings, result)}")
+
+
+def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, common: Common) -> None:
+    """Features of any model, with their labels and split."""
+    if store is not None:
+        raise ValueError(f"{file} has its own labels and split: it takes no store, got {store}")
+    names = ("stream", "split", "convert", "tag", "report")
+    given = [one for one in names if getattr(common, one) != getattr(COMMON, one)]
+    if given:
+        raise ValueError(
+            f"{file} has its own labels and split, and nothing is kept: it takes no --{', --'.join(given)}"
+        )
+    if not hasattr(protocol, "fuses"):
+        raise ValueError(f"protocol {name} trains or tests an encoder: it takes a run, got {file}")
+    from skel_eval import FeatureSet, evaluate_features
+    from skel_recipes.common.device import pick_device
+
+    device = str(pick_device(common.device))
+    outcome = evaluate_features(FeatureSet.load(file), protocol, device=device)
+    if common.json:
+        metrics = {
+            key: {"value": one.value, "distinct": one.distinct} for key, one in outcome.metrics.items()
+        }
+        say_json({"protocol": name, "features": str(file), "metrics": metrics, "settings": outcome.settings})
+        return
+    rows = [(str(file), protocol.title)]
+    for key, metric in outcome.metrics.items():
+        rows.append((key.replace("_", " "), f"{100 * metric.value:.1f} %"))
+        if metric.distinct is not None:
+            rows.append((f"{key.replace('_', ' ')} without copies", f"{100 * metric.distinct:.1f} %"))
+    say(table(rows))
+
+
+def result_table(result: Any) -> str:
+    """A result and its baselines as text."""
+    copies = result.counts.get("copies")
+    head = f"{result.title} {result.stream_title}, {result.dataset} {result.split}, "
+    head += f"{result.counts['test']} test clips"
+    apart = result.metric.distinct is not None
+    rows = [(head, result.main.replace("_", " "), *([f"without {copies} copies"] if apart else []))]
+    for one in (result, *result.baselines):
+        if (metric := one.metrics.get(result.main)) is not None:
+            values = (metric.value, metric.distinct)[: 1 + apart]
+            cells = ("" if value is None else f"{100 * value:.1f} %" for value in values)
+            rows.append((one.model, *cells))
+    return table(rows)

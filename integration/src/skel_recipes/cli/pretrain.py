@@ -1,0 +1,111 @@
+"""``skel pretrain`` and ``skel recipe``."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from skel_recipes.cli.output import note, say, table
+
+
+def pretrain(
+    recipe: Annotated[str | None, tyro.conf.Positional] = None,
+    store: Annotated[Path | None, tyro.conf.Positional] = None,
+    /,
+    *,
+    out: Path | None = None,
+    resume: Path | None = None,
+    split: str | None = None,
+    device: str = "auto",
+    set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),  # noqa: A002 (the flag's name)
+) -> None:
+    """Pretrain an encoder on the training clips of a store, without their labels.
+
+    Any setting of the recipe can be given as a flag with its dotted key: --train.epochs 30. "skel pretrain
+    RECIPE --help" lists them.
+
+    Args:
+        recipe: Name of a recipe, or a TOML file; "skel recipe" lists and prints them.
+        store: A store made by "skel data import" or "skel data synth".
+        out: Folder of the run, to be made.
+        resume: Go on with this interrupted run instead.
+        split: Whose training part is used; the store's default unless given.
+        device: cpu, cuda, cuda:1, or auto.
+        set: A setting of the recipe, KEY=VALUE; --KEY VALUE is short for it.
+    """
+    if resume is not None:
+        if recipe or store or out or set or split:
+            raise ValueError(
+                "--resume takes nothing but --device: recipe, store and split are those of the run"
+            )
+    elif recipe is None or store is None or out is None:
+        raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
+    overrides = _overrides(set)
+
+    from skel_data import Store
+    from skel_recipes.config.recipe import load_recipe
+    from skel_recipes.train import trainer
+
+    if resume is not None:
+        run = trainer.resume(resume, device=device, progress=True)
+    else:
+        assert recipe is not None and store is not None and out is not None  # noqa: S101, PT018 (checked above)
+        settings, opened = load_recipe(recipe, overrides), Store.open(store)
+        try:
+            run = trainer.pretrain(settings, opened, out, split=split, device=device, progress=True)
+        except KeyboardInterrupt:
+            if out.exists():
+                note(f"go on with: skel pretrain --resume {out}")
+            raise
+    note(f"finished: {run.path}; next: skel eval linear {run.path} {run.info['store']['path']}")
+
+
+def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /, *, full: bool = False) -> None:
+    """List the recipes, or print one, laid over its base.
+
+    Args:
+        name: Name of a recipe, or a TOML file.
+        full: Print every setting, also those that have their default.
+    """
+    if name is None:
+        from skel_recipes.cli.parts import summaries
+
+        say(table(summaries("recipes"), right=()))
+    elif full:
+        from skel_recipes.config.recipe import dump_recipe, load_recipe
+
+        say(dump_recipe(load_recipe(name)))
+    else:
+        import tomli_w
+
+        from skel_recipes.config.library import read_recipe
+
+        say(tomli_w.dumps(read_recipe(name)))
+
+
+def settings_help(words: Sequence[str]) -> None:
+    """Print the settings of the recipe that the words of ``skel pretrain`` name, if they name one."""
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is None:
+        return
+    from skel_recipes.config.recipe import flat_recipe, load_recipe
+
+    chosen = load_recipe(name)
+    say(f"Settings of the recipe {chosen.name}, and their values:")
+    hidden = ("name", "summary", "evaluation")
+    values = {key: value for key, value in flat_recipe(chosen).items() if not key.startswith("published")}
+    say(table([(f"  --{key}", value) for key, value in values.items() if key not in hidden], right=()))
+    say("")
+
+
+def _overrides(settings: Sequence[str]) -> dict[str, Any]:
+    from skel_recipes.config.library import parse_value
+
+    overrides = {}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--set expects KEY=VALUE, got {setting!r}")
+        overrides[key] = parse_value(value)
+    return overrides

@@ -1,0 +1,106 @@
+"""The processes that train together: one, or as many as ``torchrun`` starts."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from attrs import define
+from torch import Tensor, distributed
+
+from skel_recipes.common.device import pick_device
+from skel_ssl_objectives import Gather
+
+
+@define(frozen=True)
+class World:
+    """One of the processes that share a global batch.
+
+    Attributes:
+        rank: Its number, from 0. Rank 0 writes files.
+        size: How many there are.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def gather(self) -> Gather | None:
+        """Joins the rows of all processes, with gradients; None for one process."""
+        return None if self.size == 1 else _gather
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean of a tensor over all processes."""
+        if self.size > 1:
+            x = x.clone()
+            distributed.all_reduce(x)
+            x /= self.size
+        return x
+
+    def on_rank0(self, work: Callable[[], Any]) -> Any:
+        """Run a function on rank 0; what it returns or raises is returned or raised on all ranks."""
+        if self.size == 1:
+            return work()
+        outcome: list[Any] = [None, None]  # what it returned, what it raised
+        if self.rank == 0:
+            try:
+                outcome[0] = work()
+            except Exception as error:
+                outcome[1] = error
+        distributed.broadcast_object_list(outcome)
+        if outcome[1] is not None:
+            raise outcome[1]
+        return outcome[0]
+
+
+@contextmanager
+def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
+    """This process's place among those that `torchrun` started, and its device.
+
+    Outside of `torchrun` there is one process. Every process takes the GPU of its local rank, or all of them
+    the CPU. A process group that is there already is used and left as it is.
+
+    Args:
+        device: See `pick_device`.
+    """
+    launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    where = pick_device(device)
+    if launched and str(where) == "cuda":
+        where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    if where.type == "cuda":
+        torch.cuda.set_device(where)
+    ours = launched and not distributed.is_initialized()
+    if ours:
+        distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")
+    try:
+        if distributed.is_available() and distributed.is_initialized():
+            yield World(distributed.get_rank(), distributed.get_world_size()), where
+        else:
+            yield World(), where
+    finally:
+        if ours:
+            distributed.destroy_process_group()
+
+
+class _Gather(torch.autograd.Function):
+    """All rows, in the order of ranks; the gradient of a row is the sum over all processes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.count = len(x)
+        parts = [torch.empty_like(x) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].contiguous().clone()
+        distributed.all_reduce(total)
+        start = distributed.get_rank() * ctx.count
+        return total[start : start + ctx.count]
+
+
+def _gather(x: Tensor) -> Tensor:
+    gathered: Tensor = _Gather.apply(x)
+    return gathered

@@ -1,0 +1,1 @@
+"""Configuration: recipes as plain data, and their settings as checked classes."""

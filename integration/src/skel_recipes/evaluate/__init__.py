@@ -1,0 +1,1 @@
+"""Evaluation: protocols on runs, their baselines, and what is made of the results."""

@@ -1,0 +1,97 @@
+"""Baselines of an evaluation: what a method has to beat before it has learned anything."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+
+from skel_eval import Metric, Outcome, Result, ridge
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+
+
+def accuracy_of(inputs: EvaluationInputs, predictions: Ints) -> Metric:
+    """Accuracy on the test clips; of several repeats (repeats, N_test) their mean.
+
+    Test clips without a label do not count.
+    """
+    labels, copies = inputs.store.labels[inputs.split.test], np.isin(inputs.split.test, inputs.copies)
+    hits = np.atleast_2d(predictions) == labels
+    known = labels >= 0
+    kept = known & ~copies
+    rates = hits[:, known].mean(1)
+    return Metric(
+        float(rates.mean()),
+        float(hits[:, kept].mean()) if kept.any() and copies.any() else None,
+        float(rates.std(ddof=1)) if len(rates) > 1 else None,
+    )
+
+
+def simple_classifiers(inputs: EvaluationInputs, subsets: Sequence[Ints] = ()) -> tuple[Result, ...]:
+    """Results of ridge regression on the coordinates, and of the most frequent class.
+
+    Args:
+        inputs: Clips and split.
+        subsets: Rows of the labelled training clips, of each repeat; empty for all of the split's.
+    """
+    train, test, labels = inputs.split.train, inputs.split.test, inputs.store.labels
+    chosen = list(subsets) or [train]
+
+    def fit() -> Result:
+        clips = inputs.clips
+        fitted = [
+            ridge(
+                clips[rows],
+                labels[rows],
+                clips[test],
+                labels[test],
+                groups=inputs.groups[np.isin(train, rows)],
+                device=inputs.device,
+            )
+            for rows in chosen
+        ]
+        predictions = np.stack([one.predictions for one in fitted])
+        strengths = [one.strength for one in fitted]
+        outcome = Outcome(
+            {"accuracy": accuracy_of(inputs, predictions)},
+            {"regularisation": strengths if subsets else strengths[0]},
+            predictions,
+        )
+        return result_of(inputs, "ridge on coordinates", "ridge", outcome)
+
+    what = {"model": "ridge", "rows": [rows.tolist() for rows in subsets]}
+    most = np.stack([np.full(len(test), np.bincount(labels[rows]).argmax()) for rows in chosen])
+    chance = Outcome({"accuracy": accuracy_of(inputs, most)}, predictions=most)
+    return (
+        inputs.kept(what, fit, of_run=False),
+        result_of(inputs, "chance", "most frequent class", chance),
+    )
+
+
+def result_of(inputs: EvaluationInputs, model: str, protocol: str, outcome: Outcome, **more: Any) -> Result:
+    """Result from what a protocol measured.
+
+    Args:
+        inputs: What it was measured on.
+        model: Name of the recipe or of the baseline.
+        protocol: Name of the protocol.
+        outcome: What the protocol measured.
+        more: Further attributes of the result.
+    """
+    store, split, encoders = inputs.store, inputs.split, inputs.encoders
+    result = Result(
+        model=model,
+        protocol=protocol,
+        dataset=store.dataset,
+        split=split.name,
+        metrics=outcome.metrics,
+        stream="+".join(encoder.stream for encoder in encoders),
+        weights=tuple(inputs.weights) if len(encoders) > 1 else (),
+        tag=inputs.tag,
+        store=store.hash,
+        seed=inputs.run.recipe.train.seed,
+        settings=outcome.settings,
+        details=outcome.details,
+        predictions=inputs.predictions_of(outcome),
+    )
+    return evolve(result, **more)

@@ -1,0 +1,168 @@
+"""Evaluation: a protocol on the encoders of runs, and its baselines."""
+
+import inspect
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from skel_data import Store
+from skel_eval import UNTRAINED, Outcome, Result, evaluate_features
+from skel_recipes.common.files import file_name
+from skel_recipes.evaluate.baselines import result_of, simple_classifiers
+from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
+from skel_recipes.evaluate.protocols import PROTOCOLS
+from skel_recipes.run.run import Run
+
+
+def evaluate(
+    run: Run | Sequence[Run],
+    store: Store,
+    protocol: Any = "linear",
+    *,
+    stream: str | None = None,
+    weights: Sequence[float] | None = None,
+    split: str | None = None,
+    convert: bool = False,
+    device: str = "auto",
+    tag: str = "",
+    **options: Any,
+) -> Result:
+    """Evaluate the encoders of finished runs; of several streams or runs, their late fusion.
+
+    Nothing is chosen on test clips: the encoder is that of the last epoch, and the strength of the
+    probe's regularisation is chosen by holding out groups of the training part, of the kind that is new in
+    the test part: subjects, or cameras. Every result has baselines: the same protocol on the untrained
+    encoder, and on the coordinates that the encoder takes (ridge regression where the protocol classifies).
+
+    Args:
+        run: The run, or several; one with several streams counts as so many encoders.
+        store: The recordings; their joints must be those of the run.
+        protocol: Name of a protocol, as `PROTOCOLS` has them, or an instance with its settings.
+        stream: One of the run's streams, to evaluate it alone.
+        weights: One for each encoder, such as AimCLR's 0.6, 0.4, 0.6 for joint, motion, bone; None for
+            equal ones.
+        split: The split; by default the one that was pretrained on, or the store's own default.
+        convert: Bring recordings with other joints to those of the run.
+        device: Where to compute.
+        tag: What tells this result from others of the same protocol.
+        options: Settings of the protocol, if it is given by name, such as k.
+
+    Returns:
+        The result; it is also written to ``eval/`` in the (first) run.
+
+    Raises:
+        ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, the
+            weights do not match the encoders, or the tag is not one word.
+        TypeError: If the protocol has no such option.
+    """
+    started = time.perf_counter()
+    name, chosen = resolve_protocol(protocol, options)
+    runs = [run] if isinstance(run, Run) else list(run)
+    encoders = encoder_refs(runs, stream=stream, weights=weights)
+    convert = convert or getattr(chosen, "convert", False)
+    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert, tag=tag)
+    if hasattr(chosen, "fuses"):
+        outcome, baselines = _frozen(inputs, name, chosen)
+    else:
+        outcome, baselines = chosen(inputs, name)
+    counts = {
+        "train": len(inputs.split.train),
+        "test": len(inputs.split.test),
+        "copies": len(inputs.copies),
+        "seen_in_pretraining": inputs.seen_in_pretraining,
+    }
+    result = result_of(
+        inputs,
+        " + ".join(dict.fromkeys(encoder.run.recipe.name for encoder in encoders)),
+        name,
+        outcome,
+        variant="" if chosen.title == name else chosen.title,
+        epochs=len(inputs.run.metrics()),
+        runs=tuple(dict.fromkeys(str(encoder.run.path) for encoder in encoders)),
+        baselines=tuple(
+            evolve(one, variant="" if one.variant == one.protocol else one.variant) for one in baselines
+        ),
+        counts=counts | outcome.counts,
+        seconds=round(time.perf_counter() - started, 2),
+    )
+    result.save(_file(inputs.run, result))
+    return result
+
+
+def resolve_protocol(protocol: Any, options: dict[str, Any]) -> tuple[str, Any]:
+    """A protocol's name and the protocol with its settings.
+
+    Raises:
+        ValueError: If there is no such protocol, or a setting is out of range.
+        TypeError: If the protocol has no such setting.
+    """
+    if not isinstance(protocol, str):
+        if options:
+            raise TypeError(f"options go with the name of a protocol, not with {protocol!r}")
+        return PROTOCOLS.name_of(type(protocol)), protocol
+    kind = PROTOCOLS.lookup(protocol)
+    known = list(inspect.signature(kind).parameters)
+    for option in options:
+        if option not in known:
+            near = get_close_matches(option, known, 1)
+            meant = f"did you mean {near[0]!r}? There are" if near else "there are"
+            raise TypeError(f"protocol {protocol!r} has no option {option!r}; {meant} {', '.join(known)}")
+    return protocol, kind(**options)
+
+
+def results_of(run: Run) -> list[Result]:
+    """The results in a run's folder, of this run alone.
+
+    Raises:
+        ValueError: If a file in its ``eval/`` is no result.
+    """
+    found = [Result.load(file) for file in sorted((run.path / "eval").glob("*.json"))]
+    return [result for result in found if len(result.runs) == 1]
+
+
+def _frozen(inputs: EvaluationInputs, name: str, protocol: Any) -> tuple[Outcome, tuple[Result, ...]]:
+    """A protocol on frozen features, and on those of the baselines."""
+    device = str(inputs.device)
+    outcome = evaluate_features(inputs.feature_sets(), protocol, weights=inputs.weights, device=device)
+
+    def untrained() -> Result:
+        sets = inputs.feature_sets(trained=False)
+        measured = evaluate_features(sets, protocol, weights=inputs.weights, device=device)
+        return result_of(inputs, UNTRAINED, name, measured, variant=protocol.title)
+
+    def coordinates() -> Result:
+        flat = inputs.feature_set(inputs.clips.reshape(len(inputs.store), -1))
+        measured = evaluate_features(flat, protocol, device=device)
+        return result_of(inputs, "coordinates", name, measured, variant=protocol.title)
+
+    what = {"protocol": name, "settings": repr(protocol)}
+    baselines = [inputs.kept({"model": UNTRAINED, **what}, untrained, of_run=True)]
+    if outcome.predictions is None:
+        baselines.append(inputs.kept({"model": "coordinates", **what}, coordinates, of_run=False))
+    else:
+        baselines += simple_classifiers(inputs)
+    return outcome, tuple(baselines)
+
+
+def _file(run: Run, result: Result) -> Path:
+    """Where a result is written: a name for people, and for this result alone."""
+    folder = run.path / "eval"
+    folder.mkdir(exist_ok=True)
+    words = [result.dataset, result.split, result.protocol, result.variant, result.tag]
+    if "+" in result.stream or len(run.streams) > 1:
+        words.append(result.stream_title)
+    words += [Path(path).name for path in result.runs[1:]]
+    name = "-".join(file_name(word) for word in words if word)
+    for number in range(1, 1000):
+        file = folder / (f"{name}.json" if number == 1 else f"{name}-{number}.json")
+        with suppress(OSError, ValueError):
+            other = Result.load(file)
+            if (other.cell, other.protocol, other.runs) != (result.cell, result.protocol, result.runs):
+                continue
+        return file
+    raise ValueError(f"{folder} holds too many results named {name}")

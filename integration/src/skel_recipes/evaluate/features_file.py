@@ -1,0 +1,115 @@
+"""Features as files: .npz for anything that reads numpy, .parquet for tables."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skel_data import Store
+from skel_eval import side_by_side
+from skel_recipes.common.files import check_folder, write_atomically
+from skel_recipes.evaluate.embed import classify_windows, embed_windows
+from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs, in_joints_of
+from skel_recipes.run.run import Run
+
+_KINDS = (".npz", ".parquet")
+
+
+def write_features(
+    out: Path,
+    run: Run,
+    store: Store,
+    *,
+    stream: str | None = None,
+    split: str | None = None,
+    convert: bool = False,
+    device: str = "auto",
+) -> tuple[int, int]:
+    """Write the features of all clips with their columns; returns the shape of the features.
+
+    Raises:
+        FileNotFoundError: If there is no folder for the file.
+        ValueError: If the file is of another kind, or the store does not fit the run.
+        ImportError: If a .parquet file is asked for without the extra.
+    """
+    _check(out)
+    encoders = encoder_refs([run], stream=stream)
+    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
+    features = side_by_side([inputs.features(encoder) for encoder in encoders])
+    if out.suffix == ".npz":
+        inputs.feature_set(features).save(out)
+    else:
+        part = np.full(len(store), "", object)
+        part[inputs.split.train], part[inputs.split.test] = "train", "test"
+        columns = {"name": store.names, "label": store.labels, "part": part}
+        columns |= {"subject": store.subjects, "camera": store.cameras, "frames": store.lengths}
+        _write_table(out, columns, features)
+    return features.shape[0], features.shape[1]
+
+
+def write_windows(
+    out: Path,
+    run: Run,
+    store: Store,
+    *,
+    length: int,
+    step: int,
+    labelled: Store | None = None,
+    stream: str | None = None,
+    split: str | None = None,
+    convert: bool = False,
+    device: str = "auto",
+) -> int:
+    """Write the features of windows, and their classes if there is a labelled store; returns their number.
+
+    Raises:
+        FileNotFoundError: If there is no folder for the file.
+        ValueError: If the file is of another kind, or a store does not fit the run.
+        ImportError: If a .parquet file is asked for without the extra.
+    """
+    _check(out)
+    store = in_joints_of(run, store, convert=convert)
+    windows = embed_windows(run, store, length=length, step=step, stream=stream, device=device)
+    columns: dict[str, Any] = {
+        "name": store.names[windows.clips],
+        "start": windows.starts,
+        "stop": windows.stops,
+    }
+    if labelled is not None:
+        labelled = in_joints_of(run, labelled, convert=convert)
+        classes, probabilities = classify_windows(
+            run, labelled, windows, stream=stream, split=split, device=device
+        )
+        columns |= {"class": np.array(labelled.classes)[classes], "probability": probabilities.max(1)}
+    if out.suffix == ".npz":
+        arrays = {**columns, "features": windows.features}
+        write_atomically(out, lambda file: np.savez(file, allow_pickle=False, **arrays))
+    else:
+        _write_table(out, columns, windows.features)
+    return len(windows.features)
+
+
+def _check(out: Path) -> None:
+    """Refuse what could not be written, before features are computed."""
+    if out.suffix not in _KINDS:
+        raise ValueError(f"features are written to {' or '.join(_KINDS)} files, got {out}")
+    check_folder(out)
+    if out.suffix == ".parquet":
+        _pyarrow()
+
+
+def _write_table(out: Path, columns: dict[str, Any], features: np.ndarray) -> None:
+    pyarrow, parquet = _pyarrow()
+    columns = {name: pyarrow.array(list(values)) for name, values in columns.items()}
+    flat = pyarrow.array(features.reshape(-1))
+    columns["features"] = pyarrow.FixedSizeListArray.from_arrays(flat, features.shape[1])
+    write_atomically(out, lambda file: parquet.write_table(pyarrow.table(columns), file))
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError("a .parquet file needs the extra skel-recipes[parquet]") from error
+    return pyarrow, parquet

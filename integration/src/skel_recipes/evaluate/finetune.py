@@ -1,0 +1,169 @@
+"""Fine-tuning protocols: with all labels, with few, on other recordings."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import tyro
+from attrs import asdict, define, evolve, field, validators
+from numpy.typing import NDArray
+from torch import Generator, Tensor, nn
+
+from skel_augment import View, describe_view, preset
+from skel_data import labelled_subset
+from skel_encoders import layer_groups
+from skel_eval import UNTRAINED, Finetune, Outcome, Result, finetune, fuse
+from skel_recipes.evaluate.baselines import accuracy_of, result_of, simple_classifiers
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+from skel_recipes.methods.context import MethodContext
+
+
+def _preset(name: str) -> View:
+    return preset(name)
+
+
+def _view(value: Any) -> Any:
+    return preset(value) if isinstance(value, str) else value
+
+
+@define(frozen=True)
+class FineTune:
+    """Fine-tuning: the encoder and a linear head are trained with all labels.
+
+    They are tested after the last epoch. The same training from the untrained encoder is the baseline: what
+    labels alone reach.
+
+    Attributes:
+        settings: How to train; its seed is that of the first repeat.
+        repeats: How often to train, with other seeds; the result is the mean.
+        layer_decay: Layer-wise learning-rate decay: factor from a layer to the one before it.
+        view: Augmentation of the training clips: the name of a preset such as compact.view; in Python also
+            a view.
+    """
+
+    convert: ClassVar[bool] = False
+
+    settings: Finetune = Finetune()
+    repeats: int = field(default=1, validator=validators.ge(1))
+    layer_decay: float = 1.0
+    view: Annotated[View | None, tyro.conf.arg(constructor=_preset)] = field(default=None, converter=_view)
+
+    @property
+    def title(self) -> str:
+        """What the protocol is called with its settings."""
+        return "finetune"
+
+    def __call__(self, inputs: EvaluationInputs, name: str) -> tuple[Outcome, tuple[Result, ...]]:
+        """Train with other seeds, and the same from the untrained encoder."""
+        seeds = range(self.settings.seed, self.settings.seed + self.repeats)
+        subsets = [self.labelled(inputs, seed) for seed in seeds]
+
+        def measure(*, trained: bool) -> Outcome:
+            runs = [
+                self._logits(inputs, rows, seed, trained=trained)
+                for rows, seed in zip(subsets, seeds, strict=True)
+            ]
+            predictions = np.stack([logits.argmax(1) for logits in runs])
+            labels = np.unique(inputs.store.labels[subsets[0]])
+            return Outcome(
+                {"accuracy": accuracy_of(inputs, predictions)},
+                self._described(),
+                predictions,
+                runs[0],
+                details={"labelled_classes": len(labels)},
+                counts={"train": len(subsets[0])},
+            )
+
+        def untrained() -> Result:
+            return result_of(inputs, UNTRAINED, name, measure(trained=False), variant=self.title)
+
+        outcome = measure(trained=True)
+        what = {"model": UNTRAINED, "protocol": name, "settings": repr(self)}
+        few = [rows for rows in subsets if len(rows) < len(inputs.split.train)]
+        simple = simple_classifiers(inputs, few)
+        return outcome, (inputs.kept(what, untrained, of_run=True), *simple)
+
+    def labelled(self, inputs: EvaluationInputs, seed: int) -> Ints:  # noqa: ARG002
+        """Rows of the training clips whose labels are used."""
+        return inputs.split.train
+
+    def _described(self) -> dict[str, Any]:
+        view = self.view
+        return {
+            **asdict(self.settings),
+            **asdict(self, recurse=False, filter=lambda one, _: one.name not in ("settings", "view")),
+            "view": [] if view is None else describe_view(view),
+        }
+
+    def _logits(self, inputs: EvaluationInputs, rows: Ints, seed: int, *, trained: bool) -> NDArray[Any]:
+        """Fused logits of the test clips after training on the clips of these rows."""
+        labels, test = inputs.store.labels, inputs.split.test
+        settings, view, logits = evolve(self.settings, seed=seed), self.view, []
+        for encoder in inputs.encoders:
+            context = MethodContext(encoder.run.shape, encoder.stream, len(rows))
+            clips = np.array(inputs.clips[rows]) if view is not None else inputs.clips_of(encoder, rows)
+            result = finetune(
+                encoder.run.encoder(encoder.stream, trained=trained),
+                clips,
+                labels[rows],
+                inputs.clips_of(encoder, test),
+                labels[test],
+                settings=settings,
+                augment=None if view is None else partial(_augment, context, view),
+                parameter_groups=None if self.layer_decay == 1 else self._groups,
+                device=inputs.device,
+            )
+            logits.append(result.logits)
+        return fuse(logits, inputs.weights)
+
+    def _groups(self, encoder: nn.Module) -> Sequence[dict[str, Any]]:
+        settings = self.settings
+        return layer_groups(
+            encoder, settings.learning_rate, self.layer_decay, weight_decay=settings.weight_decay
+        )
+
+
+@define(frozen=True)
+class SemiSupervised(FineTune):
+    """Semi-supervised protocol: fine-tuning with few labels, repeated with other labelled clips.
+
+    Attributes:
+        repeats: How often to train, with other labelled clips; the result is the mean.
+        fraction: Part of the training clips that have a label, such as 0.01, 0.05, 0.1.
+        balanced: Take the fraction of each class; otherwise of all clips, whatever their class, as CMD and
+            MAMP do.
+    """
+
+    repeats: int = field(default=5, validator=validators.ge(1))
+    fraction: float = field(default=0.1, validator=[validators.gt(0), validators.le(1)])
+    balanced: bool = True
+
+    @property
+    def title(self) -> str:
+        """What the protocol is called with its settings."""
+        return f"{100 * self.fraction:g} % of the labels" + ", drawn uniformly" * (not self.balanced)
+
+    def labelled(self, inputs: EvaluationInputs, seed: int) -> Ints:
+        """Rows of the training clips whose labels are used."""
+        train = inputs.split.train
+        labels = inputs.store.labels[train]
+        rows: Ints = train[labelled_subset(labels, self.fraction, seed=seed, balanced=self.balanced)]
+        return rows
+
+
+@define(frozen=True)
+class Transfer(FineTune):
+    """Transfer protocol: fine-tuning on another set, whose joints are converted by their names."""
+
+    convert: ClassVar[bool] = True
+
+    @property
+    def title(self) -> str:
+        """What the protocol is called with its settings."""
+        return "transfer"
+
+
+def _augment(context: MethodContext, view: View, clips: Tensor, generator: Generator) -> Tensor:
+    """A view of joints, in the stream of the encoder."""
+    return context.views(clips, [view], generator)[0]

@@ -1,0 +1,315 @@
+"""Inputs of an evaluation: encoders of runs, the clips of a store, and their split."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from attrs import asdict, define, evolve, field
+from numpy.typing import NDArray
+
+from skel_data import (
+    SkeletonLayout,
+    Split,
+    Store,
+    convert_store,
+    get_split,
+    holdout_groups,
+    without_copies,
+)
+from skel_data import stream as take_stream
+from skel_eval import FeatureSet, Outcome, Predictions, Result, side_by_side, state_digest
+from skel_recipes.common.device import pick_device
+from skel_recipes.common.files import file_name, write_atomically
+from skel_recipes.run.clips import Floats, clips_of_store
+from skel_recipes.run.embedding import embed_array
+from skel_recipes.run.run import Run
+
+Ints = NDArray[np.int64]
+
+
+@define(frozen=True)
+class EncoderRef:
+    """An encoder that is evaluated: the one of a run's stream.
+
+    Attributes:
+        run: The run.
+        stream: The stream.
+        weight: Weight in a late fusion.
+    """
+
+    run: Run
+    stream: str
+    weight: float = field(default=1.0)
+
+
+@define(frozen=True, eq=False, slots=False)
+class EvaluationInputs:
+    """Inputs of an evaluation protocol: encoders, clips and a split that go together.
+
+    Attributes:
+        encoders: The encoders; several are fused.
+        store: The recordings, in the joints of the encoders.
+        split: Its training clips all have a label.
+        device: Where to compute.
+        converted: Whether the recordings had other joints.
+        tag: The user's word for what tells results apart.
+    """
+
+    encoders: tuple[EncoderRef, ...]
+    store: Store
+    split: Split
+    device: torch.device
+    converted: bool = False
+    tag: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        encoders: Sequence[EncoderRef],
+        store: Store,
+        *,
+        split: str | None = None,
+        device: str = "auto",
+        convert: bool = False,
+        tag: str = "",
+    ) -> "EvaluationInputs":
+        """Check that encoders, recordings and split go together.
+
+        Args:
+            encoders: The encoders.
+            store: The recordings.
+            split: The split; by default the one that was pretrained on, or the store's own default.
+            device: Where to compute.
+            convert: Bring recordings with other joints to those of the runs, by the names of the joints.
+            tag: What tells results from others of the same protocol.
+
+        Raises:
+            ValueError: If the joints differ, the split has no labelled clips, or the tag is not one word.
+        """
+        if not re.fullmatch(r"[\w.+-]*", tag):
+            raise ValueError(f"a tag has letters, digits and . + - _ only, got {tag!r}")
+        first, given = encoders[0].run, store
+        for encoder in encoders:
+            if _joints(encoder.run.layout) != _joints(first.layout):
+                raise ValueError(
+                    f"{first.path} and {encoder.run.path} have different joints and cannot be fused"
+                )
+            store = in_joints_of(encoder.run, store, convert=convert)
+        same = store.hash == first.info["store"]["hash"]
+        chosen = get_split(store, split or (first.info["split"] if same else None))
+        train = chosen.train[store.labels[chosen.train] >= 0]
+        if len(train) == 0 or len(chosen.test) == 0:
+            raise ValueError(
+                f"split {chosen.name!r} of {store.path} has {len(train)} labelled training clips "
+                f"and {len(chosen.test)} test clips"
+            )
+        converted = store is not given
+        return cls(tuple(encoders), store, evolve(chosen, train=train), pick_device(device), converted, tag)
+
+    @property
+    def run(self) -> Run:
+        """The first run: its folder takes the results."""
+        return self.encoders[0].run
+
+    @property
+    def weights(self) -> list[float]:
+        """Weight of each encoder."""
+        return [encoder.weight for encoder in self.encoders]
+
+    @cached_property
+    def groups(self) -> Ints:
+        """Group of each training clip, for what is chosen on training clips."""
+        return holdout_groups(self.store, self.split.train, self.split.test)
+
+    @cached_property
+    def copies(self) -> Ints:
+        """Test clips that are exact copies of a training clip."""
+        return np.setdiff1d(self.split.test, without_copies(self.store, self.split))
+
+    @cached_property
+    def seen_in_pretraining(self) -> int | None:
+        """Number of test clips that a pretraining has seen, without their labels.
+
+        In another store than that of the pretraining they are known by their content. None if it is unknown:
+        the store of a pretraining is not in its place, or the recordings were brought to other joints.
+        """
+        seen = np.zeros(len(self.split.test), dtype=bool)
+        for run in {encoder.run.path: encoder.run for encoder in self.encoders}.values():
+            if run.info["store"]["hash"] == self.store.hash:
+                seen |= np.isin(self.split.test, get_split(self.store, run.info["split"]).train)
+                continue
+            theirs = None if self.converted else run.store()
+            if theirs is None:
+                return None
+            digests = theirs.digests[get_split(theirs, run.info["split"]).train]
+            seen |= np.isin(self.store.digests[self.split.test], digests)
+        return int(seen.sum())
+
+    @cached_property
+    def clips(self) -> Floats:
+        """All clips (N, C, T, V, M) as the first encoder takes them, in the joint stream; read-only."""
+        return clips_of_store(self.run, self.store)
+
+    def clips_of(self, encoder: EncoderRef, rows: Ints | None = None) -> Floats:
+        """Clips (N, C, T, V, M) in the stream of an encoder, of all rows or some."""
+        clips = self.clips if encoder.run is self.run else clips_of_store(encoder.run, self.store)
+        taken = clips if rows is None else clips[rows]
+        return take_stream(taken, encoder.stream, self.store.layout)
+
+    def features(self, encoder: EncoderRef, *, trained: bool = True) -> Floats:
+        """Features of all clips (N, D), from the run's folder if they are there."""
+        run = encoder.run
+        module = run.encoder(encoder.stream, trained=trained)
+        # Encoders of two streams may have the same weights, or none.
+        key = _digest([encoder.stream, *_pipeline_key(run)], size=4)
+        name = f"{state_digest(module.state_dict())}-{key}-{self.store.hash[:16]}.npy"
+        file = run.path / "features" / name
+        if (cached := _load(file, len(self.store))) is not None:
+            return cached
+        clips = self.clips if run is self.run else clips_of_store(run, self.store)
+        features = embed_array(module, clips, self.device, stream=encoder.stream, layout=self.store.layout)
+        file.parent.mkdir(exist_ok=True)
+        write_atomically(file, lambda target: np.save(target, features, allow_pickle=False))
+        return features
+
+    def feature_set(self, features: NDArray[Any]) -> FeatureSet:
+        """Features of all clips with what a protocol needs to know; test clips are grouped by subject."""
+        groups = self.store.subjects.astype(np.int64)
+        groups[self.split.train] = self.groups
+        return FeatureSet(
+            features,
+            self.store.labels,
+            self.split.train,
+            self.split.test,
+            groups=groups,
+            copies=self.copies,
+            names=self.store.names,
+            class_names=self.store.classes,
+        )
+
+    def feature_sets(self, *, trained: bool = True) -> list[FeatureSet]:
+        """The features of each encoder."""
+        return [self.feature_set(self.features(encoder, trained=trained)) for encoder in self.encoders]
+
+    def joined_features(self) -> Floats:
+        """Features of all encoders side by side, (N, D): what a report shows."""
+        return side_by_side([self.features(encoder) for encoder in self.encoders], self.weights)
+
+    def predictions_of(self, outcome: Outcome) -> Predictions | None:
+        """Predicted classes of the test clips, with what a paired comparison needs."""
+        if outcome.predictions is None:
+            return None
+        test = self.split.test
+        return Predictions(
+            test,
+            self.store.labels[test],
+            outcome.predictions,
+            self.store.subjects[test],
+            self.copies,
+            outcome.logits,
+        )
+
+    def kept(self, what: Mapping[str, Any], compute: Callable[[], Result], *, of_run: bool) -> Result:
+        """A baseline's result from the cache, or computed and kept there.
+
+        Args:
+            what: Everything that it depends on beside recordings, pipeline and split.
+            compute: Computes it.
+            of_run: Whether it depends on a run, as the untrained encoder does, and so is kept in the run's
+                folder; others are kept beside the clips in the store's folder.
+        """
+        runs: list[Any] = []
+        if of_run:
+            for encoder in self.encoders:
+                digest = state_digest(encoder.run.encoder(encoder.stream, trained=False).state_dict())
+                runs.append([digest, encoder.stream, encoder.weight, *_pipeline_key(encoder.run)])
+        depends = [self.store.hash, self.split.name, runs or _pipeline_key(self.run), what]
+        folder = self.run.path / "baselines" if of_run else self.store.path / "cache" / "baselines"
+        file = folder / f"{_digest(depends, size=8)}.json"
+        try:
+            return Result.load(file)
+        except (OSError, ValueError):  # there is none yet, or it is damaged
+            result = compute()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            result.save(file)
+        except OSError:  # a store that is read-only: it is computed again the next time
+            pass
+        return result
+
+
+def encoder_refs(
+    runs: Sequence[Run], *, stream: str | None = None, weights: Sequence[float] | None = None
+) -> list[EncoderRef]:
+    """The encoders of runs, one for each of their streams.
+
+    Args:
+        runs: The runs.
+        stream: One of the streams, to have it alone; None for all.
+        weights: One for each encoder; None for equal ones.
+
+    Raises:
+        ValueError: If a run has no such stream, or the weights do not match the encoders.
+    """
+    for run in runs:
+        if stream is not None and stream not in run.streams:
+            raise ValueError(f"{run.path} has no stream {stream!r}; there are {', '.join(run.streams)}")
+    encoders = [(run, name) for run in runs for name in ([stream] if stream else run.streams)]
+    factors = [1.0] * len(encoders) if weights is None else list(weights)
+    if not encoders or len(factors) != len(encoders):
+        named = ", ".join(f"{name} of {run.path}" for run, name in encoders)
+        raise ValueError(f"expected a weight for each encoder ({named}), got {factors}")
+    if not all(factor >= 0 for factor in factors) or not any(factors):
+        raise ValueError(f"weights must be 0 or more and not all 0, got {factors}")
+    return [EncoderRef(run, name, weight) for (run, name), weight in zip(encoders, factors, strict=True)]
+
+
+def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
+    """A store as a run can take it: itself, or converted to the joints of the run.
+
+    Raises:
+        ValueError: If the joints differ and may not be converted.
+    """
+    ours, theirs = run.layout, store.layout
+    if _joints(ours) == _joints(theirs):
+        return store
+    if not convert:
+        raise ValueError(
+            f"{run.path} was trained on layout {ours.name!r} ({ours.num_joints} joints), "
+            f"{store.path} has {theirs.name!r} ({theirs.num_joints} joints); --convert brings them together"
+        )
+    path = run.path / "converted" / f"{file_name(store.dataset)}-{store.hash[:16]}.store"
+    if path.exists():
+        return Store.open(path)
+    path.parent.mkdir(exist_ok=True)
+    return convert_store(store, path, run.layout, drop_depth=run.layout.dims < store.layout.dims)
+
+
+def _joints(layout: SkeletonLayout) -> tuple[object, ...]:
+    """What an encoder depends on."""
+    return layout.joints, layout.parents, layout.channels
+
+
+def _pipeline_key(run: Run) -> list[Any]:
+    """What clips depend on beside the recordings."""
+    data: Any = run.recipe.data
+    pipeline = data.pipeline
+    return [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
+
+
+def _digest(value: Any, *, size: int) -> str:
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=size).hexdigest()
+
+
+def _load(file: Path, clips: int) -> Floats | None:
+    try:
+        features: Floats = np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return features if len(features) == clips else None

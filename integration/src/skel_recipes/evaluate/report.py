@@ -1,0 +1,55 @@
+"""Report of a run: the page that skel-eval draws of its results and features."""
+
+from pathlib import Path
+
+from skel_data import Store
+from skel_eval import Result, clip_points, write_report
+from skel_recipes.config.recipe import dump_recipe
+from skel_recipes.evaluate.clip_steps import plane, skeleton_of
+from skel_recipes.evaluate.evaluate import results_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
+from skel_recipes.run.run import Run
+
+
+def report(run: Run, store: Store, result: Result | None = None, *, device: str = "auto") -> Path:
+    """Write ``report.html`` in the run's folder.
+
+    The table shows every result of the run on this data set. Confusions and mistakes are of the one that
+    leads; embedding and retrieval of its features.
+
+    Args:
+        run: An evaluated run.
+        store: The recordings.
+        result: The result that leads; the linear probe if there is one, or the first that classifies.
+        device: Where to compute features that are not kept.
+
+    Raises:
+        ValueError: If the run was not evaluated on this data set.
+    """
+    results = [one for one in results_of(run) if one.dataset == store.dataset]
+    if result is None:
+        if not results:
+            raise ValueError(f"{run.path} was not evaluated on {store.dataset}: run skel eval first")
+        result = min(results, key=lambda one: (one.title != "linear", one.predictions is None))
+    stream = result.stream if result.stream in run.streams else None
+    convert = run.info["layout"] != store.layout.to_dict()
+    inputs = EvaluationInputs.of(
+        encoder_refs([run], stream=stream), store, split=result.split, device=device, convert=convert
+    )
+    recipe = run.recipe
+    drawn = plane(inputs.store.layout, recipe.data.pipeline)
+    return write_report(
+        run.path / "report.html",
+        [result, *(one for one in results if one != result)],
+        title=f"{recipe.name} on {store.dataset}",
+        subtitle=(
+            f"{recipe.summary}. Pretrained on {run.info['train_clips']} clips without labels; "
+            f"{len(run.metrics())} epochs, seed {recipe.train.seed}; last epoch."
+        ),
+        features=inputs.feature_set(inputs.joined_features()),
+        points=lambda row: clip_points(inputs.clips[row], **drawn),
+        skeleton=skeleton_of(inputs.store.layout),
+        training=run.metrics(),
+        settings=dump_recipe(recipe),
+        versions=run.info["versions"],
+    )

@@ -1,0 +1,111 @@
+"""Context of a method: the clips that it is trained on, and the views that are drawn of them."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from attrs import define, evolve, fields
+from torch import Tensor, nn
+
+from skel_augment import Params, View, sample_views
+from skel_data import ClipShape, SkeletonLayout, stream
+from skel_recipes.common.distributed import World
+
+
+@define(frozen=True)
+class MethodContext:
+    """Context of a method: what its encoders see, how many clips there are, and who shares a batch.
+
+    Attributes:
+        shape: Layout, frames and bodies of the clips.
+        stream: joint, motion, bone, or several joined by +.
+        num_train_clips: Number of clips in the training set, for queues that are scaled to it.
+        world: The processes that share a batch.
+    """
+
+    shape: ClipShape
+    stream: str
+    num_train_clips: int
+    world: World = World()
+
+    @property
+    def layout(self) -> SkeletonLayout:
+        """The joints."""
+        return self.shape.layout
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return tuple(self.stream.split("+"))
+
+    def for_stream(self, name: str) -> "MethodContext":
+        """The context of one of the streams."""
+        return evolve(self, stream=name)
+
+    def sample(
+        self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False
+    ) -> list[tuple[Params, ...]]:
+        """Parameters of independent draws of these views of the clips (N, C, T, V, M).
+
+        They are those that one process would draw for these clips of the global batch.
+
+        Args:
+            clips: This process's part of the batch.
+            views: The views.
+            generator: Source of the numbers, in the same state in all processes.
+            same: All clips of the batch share their parameters.
+        """
+        return sample_views(
+            views,
+            ClipShape.of(clips, self.layout),
+            len(clips),
+            generator=generator,
+            device=clips.device,
+            dtype=clips.dtype,
+            shard=(self.world.rank, self.world.size),
+            same=same,
+        )
+
+    def apply(self, clips: Tensor, view: View, params: Sequence[Params]) -> dict[str, Tensor]:
+        """The view of the clips in every stream.
+
+        Streams are taken after augmentation, as in the published programs, but before joints or
+        frames are hidden: a hidden joint has no bone, and a hidden frame does not move.
+        """
+        shown = view.before_hiding
+        first, rest = View(view.steps[:shown]), View(view.steps[shown:])
+        seen = first.apply(clips, params[:shown])
+        take = partial(stream, seen, layout=self.layout)
+        return {name: rest.apply(take(name), params[shown:]) for name in self.streams}
+
+    def views(
+        self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False
+    ) -> list[Tensor]:
+        """Independent draws of these views of the clips (N, C, T, V, M), in the only stream."""
+        return [seen[self.stream] for seen in self.views_by_stream(clips, views, generator, same=same)]
+
+    def views_by_stream(
+        self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False
+    ) -> list[dict[str, Tensor]]:
+        """Independent draws of these views of the clips, each in every stream."""
+        drawn = self.sample(clips, views, generator, same=same)
+        return [self.apply(clips, view, params) for view, params in zip(views, drawn, strict=True)]
+
+    def queue_size(self, wanted: int) -> int:
+        """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""
+        return wanted or max(1, 4 * self.num_train_clips // 5)
+
+
+def encoders_of(method: Any, streams: Sequence[str]) -> dict[str, nn.Module]:
+    """The encoder of each stream, from a method of one stream or of several."""
+    encoder: nn.Module = method.encoder
+    if len(streams) == 1:
+        return {streams[0]: encoder}
+    return {name: encoder.get_submodule(name) for name in streams}
+
+
+def views_of(settings: Any) -> dict[str, View]:
+    """The views among the settings of a method, by the name of the setting."""
+    values = {one.name: getattr(settings, one.name) for one in fields(type(settings))}
+    return {name: value for name, value in values.items() if isinstance(value, View)}

@@ -1,0 +1,1 @@
+"""Runs: the folder of a pretraining, its clips and its features."""

@@ -1,0 +1,55 @@
+"""Clips as the encoder of a run takes them: the run's pipeline and length, no augmentation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from skel_augment import FilledWindow
+from skel_data import SkeletonLayout, Store, apply_pipeline, build_clips
+from skel_recipes.run.run import Run
+
+_CHUNK = 1024
+Floats = NDArray[np.float32]
+
+
+def clips_of_store(run: Run, store: Store) -> Floats:
+    """All clips of a store (N, C, T, V, M), of the run's frames and bodies; they may be a memory map."""
+    return _windows(run, build_clips(store, run.pipeline, mmap=True))
+
+
+def clips_of_recordings(
+    run: Run,
+    layout: SkeletonLayout,
+    recordings: Sequence[NDArray[Any]],
+    tracks: Sequence[NDArray[Any]] | None = None,
+) -> Floats:
+    """The same of recordings (T, M, V, C) in memory; see `skel_data.apply_pipeline`."""
+    return _windows(run, apply_pipeline(run.pipeline, layout, recordings, tracks))
+
+
+def centre_window(clips: Tensor, frames: int, crop: float) -> Tensor:
+    """The middle of clips (N, C, T, V, M), resized to so many frames.
+
+    Args:
+        clips: The clips; frames of zeros behind a recording do not count.
+        frames: Frames to resize to.
+        crop: Length of the window, as a share of what was recorded.
+    """
+    if clips.shape[2] == frames and crop == 1:
+        return clips
+    ratio = torch.full((len(clips),), crop, device=clips.device)
+    middle, every = torch.full_like(ratio, 0.5), torch.ones_like(ratio, dtype=torch.bool)
+    return FilledWindow(ratio, middle, every, 1, frames).apply(clips)
+
+
+def _windows(run: Run, clips: Floats) -> Floats:
+    frames, crop = run.shape.frames, run.recipe.data.crop
+    if clips.shape[2] == frames and crop == 1:
+        return clips
+    chunks = (np.array(clips[start : start + _CHUNK]) for start in range(0, len(clips), _CHUNK))
+    windows = [centre_window(torch.from_numpy(chunk), frames, crop).numpy() for chunk in chunks]
+    return np.concatenate(windows) if windows else clips[:, :, :frames]

@@ -1,0 +1,193 @@
+"""Run: the folder of a pretraining, with settings, metrics, checkpoint, encoder and evaluations."""
+
+import json
+import platform
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from attrs import define, evolve
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
+from skel_recipes.common.files import write_atomically, write_text
+from skel_recipes.config.recipe import Recipe, dump_recipe, load_recipe
+
+PACKAGES = ("skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval", "skel-recipes")
+
+
+@define(frozen=True, slots=False)
+class Run:
+    """A run folder.
+
+    It holds ``recipe.toml`` (the resolved settings), ``run.json`` (store, split, layout, versions),
+    ``metrics.jsonl`` (one line per epoch), ``checkpoint.pt`` (to go on from), and when training has
+    ended ``encoder.safetensors`` (of several streams, the names of weights begin with the stream's);
+    evaluations add ``eval/*.json``, and a report ``report.html``.
+
+    Attributes:
+        path: The folder.
+        recipe: Its settings.
+        info: The content of ``run.json``.
+    """
+
+    path: Path
+    recipe: Recipe
+    info: Mapping[str, Any]
+
+    @classmethod
+    def create(cls, path: str | Path, recipe: Recipe, store: Store, split: str, clips: int) -> "Run":
+        """Make the folder of a new run.
+
+        Raises:
+            FileExistsError: If the folder exists and is not empty.
+        """
+        path = Path(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise FileExistsError(
+                f"{path} exists already; name another folder, or go on with: --resume {path}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        pipeline = recipe.data.pipeline
+        info = {
+            "format": "skel-run",
+            "version": 1,
+            "store": {"path": str(store.path.absolute()), "dataset": store.dataset, "hash": store.hash},
+            "split": split,
+            "train_clips": clips,
+            "layout": store.layout.to_dict(),
+            "frames": recipe.data.frames or pipeline.frames,
+            "bodies": pipeline.bodies or min(int(store.bodies.max()), 2),
+            "versions": {name: version(name) for name in (*PACKAGES, "torch", "numpy")},
+            "python": platform.python_version(),
+        }
+        write_text(path / "recipe.toml", dump_recipe(recipe))
+        write_text(path / "run.json", json.dumps(info, indent=1))
+        return cls(path, recipe, info)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Open the folder of a run.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+            ValueError: If it is not a run.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no run at {path}")
+        try:
+            info = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            known = info["format"] == "skel-run" and info["version"] == 1
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} is not a run: it has no readable run.json") from error
+        if not known:
+            raise ValueError(f"{path}: run of format {info['format']} {info['version']}, expected skel-run 1")
+        return cls(path, load_recipe(path / "recipe.toml"), info)
+
+    @cached_property
+    def shape(self) -> ClipShape:
+        """Layout, frames and bodies of the clips that the encoders were trained on."""
+        return ClipShape(
+            SkeletonLayout.from_dict(self.info["layout"]), self.info["frames"], self.info["bodies"]
+        )
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline, with the number of bodies that the encoders were trained on."""
+        settings: Any = self.recipe.data.pipeline
+        pipeline: Pipeline = evolve(settings, bodies=self.shape.bodies)
+        return pipeline
+
+    @property
+    def layout(self) -> SkeletonLayout:
+        """The joints that the encoders were trained on."""
+        return self.shape.layout
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams, each with an encoder."""
+        return self.recipe.data.streams
+
+    @property
+    def finished(self) -> bool:
+        """Whether pretraining has come to its end."""
+        return (self.path / "encoder.safetensors").exists()
+
+    def store(self) -> Store | None:
+        """The recordings of the pretraining; None if they are not in their place as they were."""
+        try:
+            store = Store.open(self.info["store"]["path"])
+        except (OSError, ValueError):
+            return None
+        return store if store.hash == self.info["store"]["hash"] else None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``."""
+        file = self.path / "metrics.jsonl"
+        if not file.exists():
+            return []
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+    def save_encoders(self, encoders: Mapping[str, nn.Module], epochs: int) -> None:
+        """Write the weights of the encoders after the last epoch, and how many epochs that were."""
+        weights = {
+            self._prefix(stream) + name: value.detach().cpu().contiguous()
+            for stream, encoder in encoders.items()
+            for name, value in encoder.state_dict().items()
+        }
+        data = save(weights, metadata={"epochs": str(epochs)})
+        write_atomically(self.path / "encoder.safetensors", lambda file: file.write(data))
+
+    def encoder(self, stream: str | None = None, *, trained: bool = True) -> nn.Module:
+        """An encoder on the CPU in eval mode, after pretraining or as it was before.
+
+        Args:
+            stream: The stream whose encoder it is; needed where there are several.
+            trained: Whether it is the one after pretraining.
+
+        Raises:
+            ValueError: If there is no such stream, or the trained one is wanted and pretraining has not
+                ended, or its weights are not those after the last epoch.
+        """
+        names = self.streams
+        if stream not in names and (stream is not None or len(names) > 1):
+            raise ValueError(f"{self.path} has no stream {stream!r}; there are {', '.join(names)}")
+        name = stream or names[0]
+        encoder = build_encoders(self.recipe, self.shape)[name]
+        if trained:
+            if not self.finished:
+                raise ValueError(
+                    f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}"
+                )
+            prefix = self._prefix(name)
+            weights = self._last_weights().items()
+            encoder.load_state_dict(
+                {key.removeprefix(prefix): value for key, value in weights if key.startswith(prefix)}
+            )
+        return encoder.eval()
+
+    def _prefix(self, stream: str) -> str:
+        return f"{stream}." if len(self.streams) > 1 else ""
+
+    def _last_weights(self) -> dict[str, Tensor]:
+        """Those after the last epoch; others are refused, as an epoch could be chosen on test clips."""
+        file = self.path / "encoder.safetensors"
+        with safe_open(file, "pt") as opened:
+            epochs = (opened.metadata() or {}).get("epochs")
+        last = str(len(self.metrics()))
+        if epochs != last:
+            found = f"after epoch {epochs}" if epochs else "of an unknown epoch"
+            raise ValueError(f"{file} holds weights {found}, the training ended with epoch {last}")
+        return load_file(file)
+
+
+def build_encoders(recipe: Recipe, shape: ClipShape) -> dict[str, nn.Module]:
+    """An encoder for each stream, with the weights that the recipe's seed gives."""
+    torch.manual_seed(recipe.train.seed)
+    return {name: recipe.encoder.build(shape) for name in recipe.data.streams}

@@ -1,0 +1,1 @@
+"""Training: the trainer, its diagnostics and optimiser."""

@@ -1,0 +1,318 @@
+"""Pretraining: clips on the device, views in batches, one line of metrics per epoch, exact resume.
+
+All randomness of an epoch follows from the seed and the epoch's number. A run that goes on from a
+checkpoint therefore needs no generator states, and ends bit for bit where it would have ended. Started by
+``torchrun``, processes share each batch: every one takes its part of the clips and their views, and
+gradients, queues and the statistics of BatchNorm and of losses are those of the whole batch.
+"""
+
+import json
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from skel_augment import View
+from skel_data import ClipShape, SkeletonLayout, Store, build_clips, clip_loader, epoch_order, get_split
+from skel_encoders import checkpoint_blocks
+from skel_eval import same_on_all_ranks
+from skel_recipes.common.device import computes_bfloat16
+from skel_recipes.common.distributed import World, joined
+from skel_recipes.common.files import write_atomically, write_text
+from skel_recipes.config.recipe import Recipe, TrainSettings
+from skel_recipes.methods.context import MethodContext, encoders_of, views_of
+from skel_recipes.methods.per_stream import PerStream
+from skel_recipes.run.run import Run, build_encoders
+from skel_recipes.train.diagnostics import feature_diagnostics
+from skel_recipes.train.optimisation import build_optimizer, learning_rate
+from skel_recipes.train.sync_norm import synchronise_norms
+
+
+def pretrain(
+    recipe: Recipe,
+    store: Store,
+    out: str | Path,
+    *,
+    split: str | None = None,
+    device: str = "auto",
+    progress: bool = False,
+) -> Run:
+    """Pretrain an encoder on the training clips of a store, without their labels.
+
+    Args:
+        recipe: All settings.
+        store: The recordings.
+        out: Folder of the run, to be made.
+        split: Whose training part is used; the recipe's, or else the store's default, unless given.
+        device: cpu, cuda, cuda:1, ... or auto. Under `torchrun` each process takes the GPU of its rank.
+        progress: Show a progress bar.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        FileExistsError: If the folder is in use.
+        ValueError: If the store is too small, or the views do not fit what the encoder sees.
+        FloatingPointError: If a loss is not finite; the run can be resumed from its last checkpoint.
+    """
+    chosen = get_split(store, split or recipe.data.split or None)
+    if len(chosen.train) < 2:
+        raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
+    if recipe.train.tensorboard:
+        _summary_writer()  # a missing extra is reported before the folder is made
+    check_views(recipe, store.layout)
+    with joined(device) as (world, where):
+        recipe.train.batches(len(chosen.train), world.size)
+        run = world.on_rank0(lambda: Run.create(out, recipe, store, chosen.name, len(chosen.train)))
+        return Trainer(run, store, world, where).fit(progress=progress)
+
+
+def resume(path: str | Path, *, device: str = "auto", progress: bool = False) -> Run:
+    """Go on with a run that was interrupted, from its last checkpoint.
+
+    Raises:
+        ValueError: If the store is not the one that the run began with.
+    """
+    run = Run.open(path)
+    store = Store.open(run.info["store"]["path"])
+    if store.hash != run.info["store"]["hash"]:
+        raise ValueError(f"{store.path} has changed since {run.path} began: the run cannot go on with it")
+    if run.finished:
+        return run
+    with joined(device) as (world, where):
+        return Trainer(run, store, world, where).fit(progress=progress)
+
+
+def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
+    """Check that every view of a method brings clips to the frames that the encoder sees.
+
+    Steps that hide frames, such as PSTL's motion attention mask, may leave fewer.
+
+    Raises:
+        ValueError: If one does not.
+    """
+    kept = recipe.data.pipeline.frames
+    frames = recipe.data.frames or kept
+    shape = ClipShape(layout, kept, recipe.data.pipeline.bodies or 1)
+    for name, view in views_of(recipe.method).items():
+        after = View(view.steps[: view.before_hiding]).after(shape).frames
+        if after != frames:
+            raise ValueError(
+                f"method.{name} makes {after} frames of the {kept} of the pipeline, but the encoder sees "
+                f"{frames}; let it begin with temporal_crop_resize, frames = {frames}"
+            )
+
+
+def build_method(recipe: Recipe, context: MethodContext) -> nn.Module:
+    """The method of a recipe with fresh encoders, all as the seed gives them.
+
+    A method of one stream is built once for each of several.
+    """
+    encoders = build_encoders(recipe, context.shape)
+    if recipe.train.checkpoint_blocks:
+        for encoder in encoders.values():
+            checkpoint_blocks(encoder)
+    method: nn.Module
+    if getattr(recipe.method, "cross_stream", False):
+        method = recipe.method.build(nn.ModuleDict(encoders), context)
+    elif len(encoders) == 1:
+        method = recipe.method.build(*encoders.values(), context)
+    else:
+        build = recipe.method.build
+        methods = {name: build(encoder, context.for_stream(name)) for name, encoder in encoders.items()}
+        method = PerStream(methods, context)
+    return method
+
+
+class Trainer:
+    """Trainer of one run: from its last checkpoint to the last epoch.
+
+    Args:
+        run: The run, new or interrupted.
+        store: The recordings that it began with.
+        world: The processes.
+        device: Where to compute.
+    """
+
+    def __init__(self, run: Run, store: Store, world: World, device: torch.device) -> None:
+        recipe, settings = run.recipe, run.recipe.train
+        train = get_split(store, run.info["split"]).train
+        same_on_all_ranks(train, "training clips")
+        stored = partial(build_clips, store, run.pipeline, dtype=np.dtype(recipe.data.dtype), mmap=True)
+        world.on_rank0(lambda: len(stored()))  # one process fills the cache
+        dtype = torch.float64 if settings.precision == "float64" else torch.float32
+        self.run, self.world, self.device = run, world, device
+        self.names = store.names[train]
+        self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
+        self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
+        method = synchronise_norms(build_method(recipe, self.context), world, device)
+        self.method: nn.Module = method.to(device, dtype)
+        self.module = _averaging(self.method) if world.size > 1 else self.method
+        self.optimizer = build_optimizer(recipe.optim, self.method)
+        self.epochs = settings.length(len(self.clips), world.size)
+
+    def fit(self, *, progress: bool = False) -> Run:
+        """Train to the last epoch; returns the finished run."""
+        run, settings = self.run, self.run.recipe.train
+        writing = self.world.rank == 0
+        first = self._restore()
+        if writing:
+            _cut_metrics(run, first)
+        logged = settings.tensorboard and writing
+        events = _summary_writer()(str(run.path / "tensorboard")) if logged else None
+        if progress and writing:
+            tqdm.write(self._plan(), file=sys.stderr)
+        hidden = None if progress and writing else True  # None: shown on a terminal only
+        with tqdm(
+            total=self.epochs, initial=first, unit="epoch", disable=hidden, desc=run.recipe.name
+        ) as bar:
+            for epoch in range(first, self.epochs):
+                line = self._train_epoch(epoch)
+                if not writing:
+                    continue
+                last = epoch + 1 == self.epochs
+                if settings.monitor_every and ((epoch + 1) % settings.monitor_every == 0 or last):
+                    line |= feature_diagnostics(
+                        self.method,
+                        self.clips,
+                        self.context,
+                        seed=settings.seed,
+                        crop=run.recipe.data.crop,
+                    )
+                _log(run, line, events)
+                bar.update()
+                bar.set_postfix(loss=f"{line['loss']:.3f}", clips_s=f"{line['clips_per_second']:.0f}")
+                if last or (epoch + 1) % settings.checkpoint_every == 0:
+                    self._checkpoint(epoch + 1)
+        if events is not None:
+            events.close()
+        encoders = encoders_of(self.method, run.streams)
+        self.world.on_rank0(lambda: run.save_encoders(encoders, self.epochs))
+        return run
+
+    def _plan(self) -> str:
+        settings, clips = self.run.recipe.train, len(self.clips)
+        steps = settings.batches(clips, self.world.size)[1]
+        why = "" if self.epochs == settings.epochs else f", as train.min_steps is {settings.min_steps}"
+        return f"{self.run.path}: {clips} clips, {self.epochs} epochs of {steps} steps{why}"
+
+    def _train_epoch(self, epoch: int) -> dict[str, Any]:
+        """Train for one epoch; returns its line of metrics."""
+        recipe, world, clips = self.run.recipe, self.world, self.clips
+        settings = recipe.train
+        started = time.perf_counter()
+        order_seed, view_seed, dropout_seed = (
+            np.random.SeedSequence([settings.seed, epoch]).generate_state(3).tolist()
+        )
+        size, steps = settings.batches(len(clips), world.size)
+        order = epoch_order(len(clips), size, seed=order_seed, rank=world.rank, ranks=world.size)
+        generator = torch.Generator(clips.device).manual_seed(view_seed)
+        torch.manual_seed(dropout_seed + world.rank)  # processes drop other features
+
+        precision = autocast_of(settings, clips.device)
+        self.module.train()
+        history: list[dict[str, Tensor]] = []
+        rate = 0.0
+        for step, batch in enumerate(clips.batches(order)):
+            rate = learning_rate(recipe.optim, epoch + step / steps, self.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            with precision:
+                losses = self.module(batch, epoch=epoch, generator=generator)
+            self.optimizer.zero_grad(set_to_none=True)
+            losses["loss"].backward()
+            self.optimizer.step()
+            history.append({name: value.detach() for name, value in losses.items()})
+
+        # One transfer per epoch: looking at every loss would stall the device at every step.
+        names = list(history[0])
+        values = torch.stack([torch.stack([losses[name] for name in names]).double() for losses in history])
+        values = world.mean(values).cpu()
+        bad = (~values.isfinite()).any(1).nonzero()
+        if len(bad):
+            step = int(bad[0])
+            what = {name: float(value) for name, value in zip(names, values[step], strict=True)}
+            rows = epoch_order(len(clips), size, seed=order_seed)[step]
+            raise FloatingPointError(
+                f"in epoch {epoch + 1}, step {step + 1} the losses were {what}; its clips were "
+                f"{', '.join(self.names[rows])}; {_last_good(self.run)}"
+            )
+        seconds = time.perf_counter() - started
+        return {
+            "epoch": epoch + 1,
+            **dict(zip(names, values.mean(0).tolist(), strict=True)),
+            "lr": rate,
+            "seconds": seconds,
+            "clips_per_second": steps * size / seconds,
+        }
+
+    def _checkpoint(self, epochs: int) -> None:
+        method, optimizer = self.method.state_dict(), self.optimizer.state_dict()
+        state = {"epochs": epochs, "method": method, "optimizer": optimizer}
+        write_atomically(self.run.path / "checkpoint.pt", lambda file: torch.save(state, file))
+
+    def _restore(self) -> int:
+        """Load the last checkpoint, if there is one; returns the number of epochs behind it."""
+        file = self.run.path / "checkpoint.pt"
+        if not file.exists():
+            return 0
+        state = torch.load(file, map_location=self.device, weights_only=True)
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        return int(state["epochs"])
+
+
+def _averaging(method: nn.Module) -> nn.Module:
+    """The method with gradients averaged over processes; its buffers agree without being sent around."""
+    new = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+    quiet: dict[str, Any] = {"forward_sync_buffers" if new else "broadcast_buffers": False}
+    return DistributedDataParallel(method, **quiet)
+
+
+def autocast_of(settings: TrainSettings, device: torch.device) -> AbstractContextManager[Any]:
+    """The autocast context of a training step, or one that does nothing."""
+    if settings.precision == "bfloat16" or (settings.precision == "auto" and computes_bfloat16(device)):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def _last_good(run: Run) -> str:
+    file = run.path / "checkpoint.pt"
+    if not file.exists():
+        return "there is no checkpoint yet"
+    epochs = torch.load(file, map_location="cpu", weights_only=True)["epochs"]
+    return f"the last good checkpoint is {file}, after epoch {epochs}"
+
+
+def _cut_metrics(run: Run, epochs: int) -> None:
+    """Keep so many lines: later epochs will be trained, and logged, again; a line cut by a kill goes too."""
+    metrics = run.path / "metrics.jsonl"
+    if metrics.exists():
+        kept = metrics.read_text(encoding="utf-8").splitlines(keepends=True)[:epochs]
+        write_text(metrics, "".join(kept))
+
+
+def _log(run: Run, line: dict[str, Any], events: Any) -> None:
+    with (run.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    if events is not None:
+        for name, value in line.items():
+            events.add_scalar(name, value, line["epoch"])
+
+
+def _summary_writer() -> Any:
+    """TensorBoard's writer class."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ImportError("train.tensorboard needs the extra skel-recipes[tensorboard]") from error
+    return SummaryWriter

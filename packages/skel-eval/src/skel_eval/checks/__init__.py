@@ -1,0 +1,1 @@
+"""Checks: leakage, frozen encoders, equal ranks, feature diagnostics."""

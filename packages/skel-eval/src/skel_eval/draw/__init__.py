@@ -1,0 +1,1 @@
+"""Clips as stick figures, in SVG, GIF and PNG."""

@@ -1,0 +1,1 @@
+"""Evaluation protocols on frozen features, fine-tuning, and the ridge baseline."""

@@ -1,0 +1,1 @@
+"""HTML pages: the report of results, the comparison of runs, and clips that move."""

@@ -1,0 +1,92 @@
+"""Confusion matrix and accuracy of each class."""
+
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+
+from skel_eval._metrics import per_class_accuracy
+
+_MOST_NUMBERS = 40  # classes up to which cells carry their count
+
+
+def confusion_html(matrix: np.ndarray, name_of: Callable[[int], str]) -> str:
+    """Heat map: right answers on the diagonal in one colour, confusions in another.
+
+    Args:
+        matrix: As from `confusion_matrix`, (classes, classes).
+        name_of: Name of a class.
+    """
+    count = len(matrix)
+    names = [name_of(index) for index in range(count)]
+    cell = 22.0 if count <= 30 else 16.0 if count <= 70 else 11.0
+    font = min(11.0, cell * 0.72)
+    margin = 10 + 0.54 * font * max(len(_short(name)) for name in names)
+    left, size = margin + 26, cell * count
+    totals = matrix.sum(1)
+    parts = [f'<rect class="field" x="{left:.1f}" y="8" width="{size}" height="{size}"/>']
+    for index, name in enumerate(names):
+        label, at = escape(_short(name)), (index + 0.5) * cell
+        parts.append(
+            f'<text x="{left - 5:.1f}" y="{8 + at + font / 3:.1f}" text-anchor="end">{label}</text>'
+            f'<text transform="translate({left + at + font / 3:.1f} {8 + size + 5:.1f}) rotate(-90)" '
+            f'text-anchor="end">{label}</text>'
+        )
+    for row, column in np.argwhere(matrix):
+        hits, share = int(matrix[row, column]), matrix[row, column] / totals[row]
+        x, y = left + column * cell, 8 + row * cell
+        kind = "right" if row == column else "wrong"
+        hint = f"{names[row]} taken for {names[column]}" if row != column else f"{names[row]} recognised"
+        number = ""
+        if count <= _MOST_NUMBERS:
+            bright = " bright" if share > 0.55 else ""
+            number = (
+                f'<text class="cell{bright}" x="{x + cell / 2:.1f}" y="{y + cell / 2 + font / 3:.1f}" '
+                f'text-anchor="middle">{hits}</text>'
+            )
+        parts.append(
+            f"<g><title>{escape(hint)}: {hits} of {int(totals[row])} ({share:.0%})</title>"
+            f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{cell - 1}" height="{cell - 1}" '
+            f'fill-opacity="{0.12 + 0.88 * share:.2f}"/>{number}</g>'
+        )
+    width, height = left + size + 8, 8 + size + margin + 18
+    parts.append(
+        f'<text class="label" x="{left + size / 2:.1f}" y="{height - 4:.1f}" text-anchor="middle" '
+        f'font-size="12">predicted class</text>'
+        f'<text class="label" transform="translate(11 {8 + size / 2:.1f}) rotate(-90)" text-anchor="middle" '
+        f'font-size="12">true class</text>'
+    )
+    return (
+        f'<div class="wide"><svg role="img" class="matrix" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" font-size="{font:.1f}">'
+        f"<title>Confusion matrix</title>{''.join(parts)}</svg></div>"
+    )
+
+
+def classes_html(matrix: np.ndarray, name_of: Callable[[int], str]) -> str:
+    """Bars of the accuracy of each class, best first; classes without test clips are left out.
+
+    Args:
+        matrix: As from `confusion_matrix`, (classes, classes).
+        name_of: Name of a class.
+    """
+    rates, totals = per_class_accuracy(matrix), matrix.sum(1)
+    order = [index for index in np.argsort(-rates, kind="stable") if totals[index] > 0]
+    rows = []
+    for index in order:
+        worst = matrix[index].copy()
+        worst[index] = 0
+        other = int(worst.argmax())
+        taken = f"most often taken for {name_of(other)} ({worst[other]})" if worst[other] else ""
+        rows.append(
+            f'<div class="bar" title="{escape(taken)}">'
+            f'<span class="name">{escape(name_of(int(index)))}</span>'
+            f'<span class="track"><span class="fill" style="width:{100 * rates[index]:.1f}%"></span></span>'
+            f'<span class="value">{100 * rates[index]:.0f} %</span>'
+            f'<span class="count">{int(matrix[index, index])}/{int(totals[index])}</span></div>'
+        )
+    return f'<div class="bars">{"".join(rows)}</div>'
+
+
+def _short(name: str, longest: int = 26) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "…"

@@ -1,0 +1,127 @@
+"""Embedding plot: the features of test clips in the plane."""
+
+import math
+from collections.abc import Callable
+from html import escape
+
+import numpy as np
+
+from skel_eval._feature_set import FeatureSet
+from skel_eval.draw.points import Points, spaced
+from skel_eval.draw.skeleton import Skeleton
+from skel_eval.draw.svg import motion, motion_data, preview_svg
+
+# nine hues of middle lightness that stay apart on light and dark ground and for colour-blind eyes
+PALETTE = (
+    "#0072b2",
+    "#e69f00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#d55e00",
+    "#8c6bb1",
+    "#a6761d",
+    "#7f8c8d",
+)
+_SIZE = 620.0
+MOST_MOVING, _FRAMES = 600, 16
+
+
+def plane(features: np.ndarray, seed: int) -> np.ndarray:
+    """t-SNE of the L2-normalised features, started from their PCA, (N, 2).
+
+    Args:
+        features: (N, D), at least 4 rows and 2 columns.
+        seed: Seed of t-SNE.
+    """
+    from sklearn.manifold import TSNE
+
+    rows = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+    perplexity = min(30.0, (len(rows) - 1) / 3)
+    model = TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
+    return np.asarray(model.fit_transform(rows))
+
+
+def embedding_html(
+    features: FeatureSet,
+    guesses: np.ndarray,
+    name_of: Callable[[int], str],
+    points: Callable[[int], Points] | None,
+    skeleton: Skeleton,
+    *,
+    most: int = 3000,
+    seed: int = 0,
+) -> str:
+    """Scatter plot: colour is the class, a dot was predicted right, a cross wrong. Empty without variation.
+
+    A point that is hovered over tells its name and classes, and shows its clip.
+
+    Args:
+        features: Of whose test rows the plot is.
+        guesses: Predicted class of each row, (N,); negative where there is none.
+        name_of: Name of a class.
+        points: Gives the clip of a row, or None.
+        skeleton: Bones and sides.
+        most: More rows than this are thinned out at random.
+        seed: Seed of the choice of rows and of t-SNE.
+    """
+    test = np.asarray(features.test)
+    rows = test
+    if len(test) > most:
+        rows = test[np.sort(np.random.default_rng(seed).choice(len(test), most, replace=False))]
+    values = np.asarray(features.features[rows], dtype=np.float64)
+    if len(rows) < 4 or values.shape[1] < 2 or np.ptp(values, 0).max() == 0:
+        return ""
+    spots = plane(values, seed)
+    spots = spots - spots.min(0)
+    spots = 12 + spots * ((_SIZE - 24) / max(spots.max(), 1e-9))
+    width, height = (12 + spots.max(0)).tolist()
+    radius = 4.0 if len(rows) <= 600 else 2.6
+    stride = math.ceil(len(rows) / MOST_MOVING)
+    marks: dict[int, list[str]] = {}
+    for index, ((x, y), row) in enumerate(zip(spots, rows.tolist(), strict=True)):
+        label, guess = int(features.labels[row]), int(guesses[row])
+        hint = [str(features.names[row])] if len(features.names) else []
+        hint.append(name_of(label))
+        wrong = 0 <= guess != label >= 0
+        if wrong:
+            hint.append(f"taken for {name_of(guess)}")
+        moving = ""
+        if points is not None and index % stride == 0:
+            clip = points(row)
+            moving = " " + motion_data(motion(clip[spaced(clip, _FRAMES)]))
+        title = f"{moving}><title>{escape(' · '.join(hint))}</title>"
+        marks.setdefault(label, []).append(
+            f'<path d="M{x - radius:.1f} {y - radius:.1f}l{2 * radius} {2 * radius}m0 {-2 * radius}'
+            f'l{-2 * radius} {2 * radius}"{title}</path>'
+            if wrong
+            else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"{title}</circle>'
+        )
+    groups, legend = [], []
+    for label in sorted(marks):
+        colour = PALETTE[label % len(PALETTE)] if label >= 0 else "#999999"
+        name = escape(name_of(label))
+        groups.append(f'<g data-class="{label}" style="--hue:{colour}">{"".join(marks[label])}</g>')
+        legend.append(
+            f'<button type="button" data-class="{label}" style="--hue:{colour}">{name} '
+            f"<small>{len(marks[label])}</small></button>"
+        )
+    note = "A dot was predicted right, a cross wrong. " if (guesses[rows] >= 0).any() else ""
+    if len(marks) > len(PALETTE):
+        note += "Colours repeat. "
+    note += "Choose a class to see it alone."
+    if len(rows) < len(test):
+        note += f" {len(rows)} of {len(test)} clips, drawn at random."
+    preview = ""
+    if points is not None:
+        _, bodies, joints, _ = points(int(rows[0])).shape
+        preview = preview_svg(bodies, joints, skeleton)
+    return (
+        '<p class="note">t-SNE of the test features (cosine); distances between far groups mean little. '
+        f"{note}</p>"
+        f'<div class="embedding"><svg role="img" class="points" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}"><title>Embedding of the test clips</title>'
+        f"{''.join(groups)}</svg>"
+        f'<div class="beside">{preview}<p class="hint" aria-live="polite"></p>'
+        f'<div class="legend">{"".join(legend)}</div></div></div>'
+    )

@@ -1,0 +1,83 @@
+"""Retrieval: test clips beside their nearest training clips."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skel_eval._feature_set import FeatureSet
+from skel_eval.draw.points import Points
+from skel_eval.draw.skeleton import Skeleton
+from skel_eval.draw.svg import strip_svg
+from skel_eval.protocols.retrieval import retrieval
+from skel_eval.report.page import card
+
+_QUERIES, _NEIGHBOURS, _FIGURES = 6, 3, 7
+
+
+def nearest(features: FeatureSet, seed: int = 0) -> list[tuple[int, list[tuple[int, float]]]]:
+    """Test rows drawn at random, each with its nearest training rows and their cosine similarities."""
+    test, train = np.asarray(features.test), np.asarray(features.train)
+    chosen = np.random.default_rng(seed).choice(len(test), min(_QUERIES, len(test)), replace=False)
+    queries, gallery = (_unit(features.features[rows]) for rows in (test[np.sort(chosen)], train))
+    found = []
+    for row, similar in zip(test[np.sort(chosen)].tolist(), queries @ gallery.T, strict=True):
+        order = np.argsort(-similar, kind="stable")[:_NEIGHBOURS]
+        found.append((row, list(zip(train[order].tolist(), similar[order].tolist(), strict=True))))
+    return found
+
+
+def gallery_html(
+    features: FeatureSet, points: Callable[[int], Points], skeleton: Skeleton, name_of: Callable[[int], str]
+) -> str:
+    """Strips of test clips and their neighbours; the frame tells whether the class is the same.
+
+    Args:
+        features: Features of train and test rows.
+        points: Gives the clip of a row.
+        skeleton: Bones and sides.
+        name_of: Name of a class.
+    """
+
+    def strip(kind: str, remark: str, row: int) -> str:
+        label = name_of(int(features.labels[row]))
+        name = str(features.names[row]) if len(features.names) else ""
+        return card(
+            kind, label, remark, strip_svg(points(row), skeleton, _FIGURES, title=name or label), name
+        )
+
+    parts = []
+    for query, neighbours in nearest(features):
+        cards = [strip("query", "query", query)]
+        for row, similarity in neighbours:
+            same = features.labels[row] == features.labels[query] >= 0
+            kind, word = ("same", "✓ same class") if same else ("other", "✗ other class")
+            cards.append(strip(kind, f"{word} · cosine {similarity:.3f}", row))
+        parts.append(f'<div class="match">{"".join(cards)}</div>')
+    return "".join(parts)
+
+
+def retrieval_html(features: FeatureSet) -> str:
+    """Precision and recall among the nearest training clips."""
+    labels, train, test = np.asarray(features.labels), features.train, features.test
+    known = labels[train][labels[train] >= 0]
+    if not np.isin(labels[test], known).any():
+        return ""
+    ks = [k for k in (1, 5, 10) if k <= len(known)]
+    x = features.features
+    found = retrieval(x[train], labels[train], x[test], labels[test], ks=ks)
+    head = "".join(f"<th>at {k}</th>" for k in ks)
+    rows = "".join(
+        f"<tr><th>{name}</th>{''.join(f'<td>{100 * of[k]:.1f} %</td>' for k in ks)}</tr>"
+        for name, of in (("precision", found.precision), ("recall", found.recall))
+    )
+    return (
+        f'<p class="note">Over {found.queries} test clips, by cosine similarity to training clips; '
+        f"mean average precision {100 * found.mean_average_precision:.1f} %.</p>"
+        f'<table class="numbers"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    )
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    values = np.asarray(rows, np.float64)
+    unit: np.ndarray = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return unit
