@@ -103,7 +103,7 @@ def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
     frames = recipe.data.frames or kept
     shape = ClipShape(layout, kept, recipe.data.pipeline.bodies or 1)
     for name, view in views_of(recipe.method).items():
-        after = View(view.steps[: view.before_hiding]).after(shape).frames
+        after = View(view.steps[: view.before_hiding]).output_shape(shape).frames
         if after != frames:
             raise ValueError(
                 f"method.{name} makes {after} frames of the {kept} of the pipeline, but the encoder sees "
@@ -158,9 +158,7 @@ class Trainer:
         self.module = _averaging(self.method) if world.size > 1 else self.method
         weights = [weight for weight in self.method.parameters() if weight.requires_grad]
         optim = recipe.optim
-        self.optimizer = build_optimizer(
-            weights, optim.optimizer, optim.lr, weight_decay=optim.weight_decay
-        )
+        self.optimizer = build_optimizer(weights, optim.optimizer, optim.lr, weight_decay=optim.weight_decay)
         self.epochs = settings.length(len(self.clips), world.size)
 
     def fit(self, *, progress: bool = False) -> Run:
