@@ -140,9 +140,9 @@ class Transformer(nn.Module):
 
     def _bodies(self, clips: Tensor) -> Tensor:
         """Clips (N, C, T, V, M) to bodies (N M, C, T, V), if they fit."""
-        check_clips(clips, self.layout, self.in_channels)
-        if clips.shape[2] > self.frames:
+        if clips.ndim == 5 and not 0 < clips.shape[2] <= self.frames:
             raise ValueError(f"expected clips of 1 to {self.frames} frames, got {clips.shape[2]}")
+        check_clips(clips, self.layout, self.in_channels)
         bodies: Tensor = rearrange(clips, "n c t v m -> (n m) c t v")
         return bodies
 
