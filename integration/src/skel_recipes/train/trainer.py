@@ -124,7 +124,8 @@ def build_method(recipe: Recipe, context: MethodContext) -> nn.Module:
     if getattr(recipe.method, "cross_stream", False):
         method = recipe.method.build(nn.ModuleDict(encoders), context)
     elif len(encoders) == 1:
-        method = recipe.method.build(*encoders.values(), context)
+        (encoder,) = encoders.values()
+        method = recipe.method.build(encoder, context)
     else:
         build = recipe.method.build
         methods = {name: build(encoder, context.for_stream(name)) for name, encoder in encoders.items()}

@@ -41,15 +41,8 @@ def adjacency(
         if max_hop != 1:
             raise ValueError(f"the directed strategy has bones only, so max_hop must be 1, got {max_hop}")
         return _directed(layout)
-    count = layout.num_joints
-    linked = np.eye(count, dtype=bool)
-    for child, parent in layout.bones:
-        linked[child, parent] = linked[parent, child] = True
-    hops = np.full((count, count), np.inf)
-    reached = np.eye(count, dtype=bool)
-    for hop in range(max_hop + 1):
-        hops[reached & np.isinf(hops)] = hop
-        reached = reached @ linked
+    hops = np.array(layout.hops, dtype=np.float64)
+    hops[hops > max_hop] = np.inf
     near = hops <= max_hop
     weights = near / near.sum(axis=0)
 

@@ -15,8 +15,7 @@ _LEVELS = 1 << 16
 class Pointwise(nn.Module):
     """Convolution of size 1 as a matrix product with a weight (out_channels, in_channels).
 
-    Several convolutions can be joined in one; fan_out is that of each. Training steps take as long as with
-    `Conv2d`, within 15 % either way on one CPU thread; saved weights have this shape.
+    Several convolutions can be joined in one; fan_out is that of each.
     """
 
     def __init__(self, in_channels: int, out_channels: int, fan_out: int) -> None:
