@@ -8,9 +8,9 @@ import torch
 
 from rate import rate
 from skel_data import ClipShape, get_layout
+from skel_eval import build_optimizer
 from skel_recipes.config.recipe import load_recipe
 from skel_recipes.methods.context import MethodContext
-from skel_recipes.train.optimisation import build_optimizer
 from skel_recipes.train.trainer import autocast_of, build_method
 
 # The recipe "aimclr" has a narrower encoder; published speeds are of this one.
@@ -36,7 +36,10 @@ def _step(
     recipe, layout = load_recipe(name, changes), get_layout(layout_name)
     size, frames = recipe.train.batch_size, recipe.data.pipeline.frames
     method = build_method(recipe, MethodContext(ClipShape(layout, frames, bodies), "joint", 1000)).to(device)
-    optimizer = build_optimizer(recipe.optim, method)
+    optim = recipe.optim
+    optimizer = build_optimizer(
+        method.parameters(), optim.optimizer, optim.lr, weight_decay=optim.weight_decay
+    )
     clips = torch.randn(size, layout.channels, frames, layout.num_joints, bodies, device=device)
     draws = torch.Generator(device).manual_seed(0)
     precision = autocast_of(recipe.train, device)
