@@ -63,7 +63,7 @@ def test_actions_of_two():
 
 
 def test_settings_know_how_many_actions_there_are():
-    assert (MOST_CLASSES, MOST_PAIRS) == (len(ACTIONS), len(PAIRS))
+    assert (len(ACTIONS), len(PAIRS)) == (MOST_CLASSES, MOST_PAIRS)
 
 
 def test_default_recordings_stay_what_they_are():
