@@ -8,8 +8,8 @@ from attrs import define
 from skel_data import CORRUPTIONS, Recording, corruption_names
 from skel_eval import UNTRAINED, Metric, Outcome, Result, fuse, linear_probe, ridge
 from skel_recipes.evaluate.baselines import result_of
-from skel_recipes.evaluate.inputs import EvaluationInputs, Floats, Ints
-from skel_recipes.run.clips import clips_of_recordings
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+from skel_recipes.run.clips import Floats, clips_of_recordings
 from skel_recipes.run.embedding import embed_array
 
 Classifier = Callable[[Floats], Ints]

@@ -1,4 +1,4 @@
-"""Rotations, one per clip.
+"""Rotations: one matrix per clip.
 
 Clips with two coordinates get the upper left 2 x 2 block of the matrix: the flat figure is turned in space
 and looked at from the front again. So a rotation about the axis of view turns the picture, and one about the
@@ -13,14 +13,14 @@ from attrs import define, field
 from attrs.validators import ge, in_
 from torch import Tensor
 
-from skel_augment._augmentation import Augmentation
-from skel_augment._point_params import Affine
-from skel_augment._uniforms import between, choice
+from skel_augment.augmentation import Augmentation
+from skel_augment.space.affine import Affine
+from skel_augment.uniforms import between, choice
 from skel_data import ClipShape
 
 
 def rotation_matrix(angles: Tensor) -> Tensor:
-    """Rotation about x, then y, then z, in the convention of the field's published programs.
+    """Rotation matrix about x, then y, then z, in the convention of the field's published programs.
 
     A positive angle about z turns the y axis towards x (clockwise seen from +z), and so on cyclically.
 
@@ -39,8 +39,8 @@ def rotation_matrix(angles: Tensor) -> Tensor:
     return torch.stack([torch.stack(row, 1) for row in rows], 1)
 
 
-def quaternion_matrix(quaternions: Tensor) -> Tensor:
-    """Rotation of a unit quaternion.
+def _quaternion_matrix(quaternions: Tensor) -> Tensor:
+    """Rotation matrix of a unit quaternion.
 
     Args:
         quaternions: (N, 4): the axis times the sine of half the angle, then the cosine of half the angle.
@@ -63,14 +63,14 @@ def _affine(matrix: Tensor, shape: ClipShape) -> Affine:
 
 @define(frozen=True)
 class RandomAxisRotation(Augmentation):
-    """A rotation about one random axis, with a little about the two others (AimCLR, 2112.03590).
+    """Rotation about one random axis, with a little about the two others (AimCLR, 2112.03590).
 
     Attributes:
         main: Angle about the random axis, uniform in 0 to main, in degrees.
         other: Angles about the other two, uniform in 0 to other, in degrees.
     """
 
-    numbers: ClassVar[int] = 4
+    param_uniforms: ClassVar[int] = 4
     main: float = field(default=30.0, converter=float)
     other: float = field(default=1.0, converter=float)
 
@@ -83,13 +83,13 @@ class RandomAxisRotation(Augmentation):
 
 @define(frozen=True)
 class EulerRotation(Augmentation):
-    """A rotation about x, then y, then z, by as much at most about each (MAMP, 2308.07092).
+    """Euler rotation: about x, then y, then z, by as much at most about each (MAMP, 2308.07092).
 
     Attributes:
         degrees: All three angles are uniform in -degrees to degrees; 0.3 radians in MAMP's program.
     """
 
-    numbers: ClassVar[int] = 3
+    param_uniforms: ClassVar[int] = 3
     degrees: float = field(default=math.degrees(0.3), converter=float, validator=ge(0))
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
@@ -98,30 +98,30 @@ class EulerRotation(Augmentation):
 
 @define(frozen=True)
 class RandomRotation(Augmentation):
-    """Any rotation whatever, all equally likely (Shoemake, Graphics Gems III, 1992).
+    """Uniform random rotation: all are equally likely (Shoemake, Graphics Gems III, 1992).
 
     About the vertical alone that is ``Yaw(180)``.
     """
 
-    numbers: ClassVar[int] = 3
+    param_uniforms: ClassVar[int] = 3
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
         share, turns = uniforms[:, :1], 2 * math.pi * uniforms[:, 1:]
         circles = torch.stack((turns.sin(), turns.cos()), 2)
         radii = torch.cat((1 - share, share), 1).sqrt()
-        return _affine(quaternion_matrix((radii[:, :, None] * circles).flatten(1)), shape)
+        return _affine(_quaternion_matrix((radii[:, :, None] * circles).flatten(1)), shape)
 
 
 @define(frozen=True)
 class Yaw(Augmentation):
-    """A turn about the vertical axis: the same action seen by another camera.
+    """Yaw: rotation about the vertical axis, the same action seen by another camera.
 
     Attributes:
         degrees: The angle is uniform in -degrees to degrees; with 180 every heading is equally likely.
         vertical: The axis that points up: "x", "y" or "z".
     """
 
-    numbers: ClassVar[int] = 1
+    param_uniforms: ClassVar[int] = 1
     degrees: float = field(default=45.0, converter=float, validator=ge(0))
     vertical: str = field(default="y", validator=in_(("x", "y", "z")))
 
@@ -133,14 +133,14 @@ class Yaw(Augmentation):
 
 @define(frozen=True)
 class Tilt(Augmentation):
-    """Small rotations about the two axes that are not vertical: a camera that is not level.
+    """Tilt: small rotations about the two axes that are not vertical, a camera that is not level.
 
     Attributes:
         degrees: Both angles are uniform in -degrees to degrees.
         vertical: The axis that points up: "x", "y" or "z".
     """
 
-    numbers: ClassVar[int] = 3
+    param_uniforms: ClassVar[int] = 3
     degrees: float = field(default=10.0, converter=float, validator=ge(0))
     vertical: str = field(default="y", validator=in_(("x", "y", "z")))
 

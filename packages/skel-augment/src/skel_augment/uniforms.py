@@ -1,4 +1,4 @@
-"""Other random numbers from uniform ones."""
+"""Random numbers of other distributions from uniform ones."""
 
 import math
 

@@ -6,18 +6,14 @@ from attrs import define, field
 from attrs.validators import deep_iterable, gt, min_len
 from torch import Tensor
 
-from skel_augment._augmentation import Augmentation
-from skel_augment._params import Chain, Params
+from skel_augment.augmentation import Augmentation, as_floats
+from skel_augment.params import Chain, Params
 from skel_data import ClipShape
-
-
-def _floats(values: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
 
 
 @define(frozen=True)
 class OneOf(Augmentation):
-    """One of several augmentations, each clip its own (ISC, 2108.03656: shear, or joints corrupted).
+    """Random choice: one of several augmentations, each clip its own (ISC, 2108.03656).
 
     All are computed for all clips and act on those that drew them, so that nothing depends on the numbers;
     what is linear merges with the other steps of the view.
@@ -28,7 +24,7 @@ class OneOf(Augmentation):
     """
 
     steps: tuple[Augmentation, ...] = field(converter=tuple, validator=min_len(1))
-    weights: tuple[float, ...] = field(default=(), converter=_floats, validator=deep_iterable(gt(0)))
+    weights: tuple[float, ...] = field(default=(), converter=as_floats, validator=deep_iterable(gt(0)))
 
     def __attrs_post_init__(self) -> None:
         for step in self.steps:
@@ -38,32 +34,32 @@ class OneOf(Augmentation):
             raise ValueError(f"weights must be as many as steps = {len(self.steps)}, got {self.weights}")
 
     @property
-    def branches(self) -> tuple[Augmentation, ...]:
+    def alternatives(self) -> tuple[Augmentation, ...]:
         """All augmentations to choose from."""
-        return tuple(branch for step in self.steps for branch in step.branches)
+        return tuple(each for step in self.steps for each in step.alternatives)
 
-    def after(self, shape: ClipShape) -> ClipShape:
+    def output_shape(self, shape: ClipShape) -> ClipShape:
         for step in self.steps:
-            if step.after(shape) != shape:
+            if step.output_shape(shape) != shape:
                 raise ValueError(
                     f"no step of OneOf may change the length of clips, but {type(step).__name__} makes "
-                    f"{step.after(shape).frames} frames of {shape.frames}"
+                    f"{step.output_shape(shape).frames} frames of {shape.frames}"
                 )
         return shape
 
-    def _draws(self, shape: ClipShape) -> int:
-        return 1 + sum(step.draws(shape) for step in self.steps)
+    def _param_uniforms(self, shape: ClipShape) -> int:
+        return 1 + sum(step.num_uniforms(shape) for step in self.steps)
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Chain:
-        self.after(shape)
+        self.output_shape(shape)
         weights = self.weights or (1.0,) * len(self.steps)
         stops = [stop / sum(weights) for stop in accumulate(weights)]
-        lots = uniforms[:, 0]
+        choice = uniforms[:, 0]
         parts: list[Params] = []
         start, begin = 0.0, 1
         for step, stop in zip(self.steps, [*stops[:-1], 1.0], strict=True):
-            end = begin + step.draws(shape)
+            end = begin + step.num_uniforms(shape)
             params = step.params(uniforms[:, begin:end], shape)
-            parts.append(params.where((start <= lots) & (lots < stop)))
+            parts.append(params.where((start <= choice) & (choice < stop)))
             start, begin = stop, end
         return Chain(tuple(parts))

@@ -1,9 +1,10 @@
-"""Augmentations of the coordinates: shear, scale, axis mask.
+"""Matrices on the coordinates: shear, scale, axis mask.
 
-Each ends in one matrix per clip. The matrices are made for three coordinates. Clips with two get the upper
-left 2 x 2 block: the flat figure is moved in space and looked at from the front again.
+The matrices are made for three coordinates. Clips with two get the upper left 2 x 2 block: the flat figure is
+moved in space and looked at from the front again.
 """
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -11,10 +12,42 @@ from attrs import define, field
 from attrs.validators import ge, gt
 from torch import Tensor
 
-from skel_augment._augmentation import Augmentation
-from skel_augment._point_params import Affine
-from skel_augment._uniforms import between, choice
+from skel_augment.augmentation import Augmentation
+from skel_augment.params import Params, with_rest
+from skel_augment.uniforms import between, choice
 from skel_data import ClipShape
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Affine(Params):
+    """Linear map of the coordinates of every joint; a confidence channel is left alone.
+
+    Attributes:
+        matrix: (N, dims, dims); a point p becomes ``matrix @ p``.
+    """
+
+    axis: ClassVar[str] = "space"
+    matrix: Tensor
+
+    def apply(self, clips: Tensor) -> Tensor:
+        # Written out because a matrix product would be rounded to TF32 or bfloat16 where those are
+        # allowed, which is too coarse for coordinates; for three terms it is also no slower.
+        matrix = self.matrix.to(clips.dtype)[..., None, None, None]
+        dims = matrix.shape[1]
+        moved = matrix[:, :, 0] * clips[:, :1]
+        for axis in range(1, dims):
+            moved.addcmul_(matrix[:, :, axis], clips[:, axis : axis + 1])
+        return with_rest(moved, clips)
+
+    def where(self, gate: Tensor) -> "Affine":
+        eye = torch.eye(self.matrix.shape[1], dtype=self.matrix.dtype, device=self.matrix.device)
+        return Affine(torch.where(gate[:, None, None], self.matrix, eye))
+
+    def then(self, later: Params) -> "Affine | None":
+        if not isinstance(later, Affine):
+            return None
+        product = (later.matrix[..., None] * self.matrix[:, None]).sum(2)  # as in apply: no TF32
+        return Affine(product)
 
 
 def shear_matrix(factors: Tensor) -> Tensor:
@@ -35,13 +68,13 @@ def shear_matrix(factors: Tensor) -> Tensor:
 
 @define(frozen=True)
 class Shear(Augmentation):
-    """Each coordinate gets a share of the others (CrosSCLR, 2104.14466; AimCLR).
+    """Shear: each coordinate gets a share of the others (CrosSCLR, 2104.14466; AimCLR).
 
     Attributes:
         amplitude: The shares are uniform in -amplitude to amplitude.
     """
 
-    numbers: ClassVar[int] = 6
+    param_uniforms: ClassVar[int] = 6
     amplitude: float = field(default=0.5, converter=float, validator=ge(0))
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
@@ -51,14 +84,14 @@ class Shear(Augmentation):
 
 @define(frozen=True)
 class Scale(Augmentation):
-    """All coordinates times one factor per clip: a larger or smaller body.
+    """Scaling: all coordinates times one factor per clip, a larger or smaller body.
 
     Attributes:
         low: Smallest factor.
         high: Largest factor.
     """
 
-    numbers: ClassVar[int] = 1
+    param_uniforms: ClassVar[int] = 1
     low: float = field(default=0.8, converter=float, validator=gt(0))
     high: float = field(default=1.2, converter=float)
 
@@ -72,9 +105,9 @@ class Scale(Augmentation):
 
 @define(frozen=True)
 class AxisMask(Augmentation):
-    """One random coordinate set to zero: the clip pressed flat (AimCLR, 2112.03590)."""
+    """Axis mask: one random coordinate set to zero, the clip pressed flat (AimCLR, 2112.03590)."""
 
-    numbers: ClassVar[int] = 1
+    param_uniforms: ClassVar[int] = 1
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
         axes = torch.arange(shape.dims, device=uniforms.device)

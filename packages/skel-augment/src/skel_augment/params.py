@@ -1,9 +1,8 @@
-"""What can be done to a batch of clips: parameters with one row per clip, and how they act.
+"""Parameters of augmentations, one row per clip, and how they are applied.
 
-Every augmentation ends in one of these. They are pure: `apply` returns new clips and leaves its
-inputs alone, no step looks at the numbers to decide what to run, and all work is batched.
-`Affine`, the time maps and `JointMap` are linear and act on one axis each, so they commute with
-each other; `fold` uses that to merge what stands on the same axis.
+They are pure: `apply` returns new clips and leaves its inputs alone, no step looks at the numbers to
+decide what to run, and all work is batched. `Affine`, the time maps and `JointMap` are linear and act
+on one axis each, so they commute with each other; `fold` uses that to merge what stands on the same axis.
 
 They are dataclasses, not attrs classes as the settings are: torch.compile can build frozen dataclasses.
 """
@@ -18,11 +17,11 @@ from torch import Tensor
 
 
 class Params(ABC):
-    """Parameters of one step for N clips, and the step itself."""
+    """Base class of parameters: those of one augmentation for N clips, and how they are applied."""
 
     __slots__ = ()
     axis: ClassVar[str] = ""
-    """Axis a linear step acts on: "space", "time" or "joints"; empty if it is not such a step."""
+    """Axis that a linear step acts on: "space", "time" or "joints"; empty for other steps."""
 
     @abstractmethod
     def apply(self, clips: Tensor) -> Tensor:
@@ -43,7 +42,7 @@ class Params(ABC):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chain(Params):
-    """Several steps that belong together, such as the joints and the axis of a mirror image.
+    """Parameters of several steps in a row, such as the joints and the axis of a mirror image.
 
     Attributes:
         parts: The steps, first to last.
@@ -60,20 +59,15 @@ class Chain(Params):
         return Chain(tuple(part.where(gate) for part in self.parts))
 
     def resolve(self, clips: Tensor) -> "Chain":
-        return Chain(resolve(self.parts, clips))
-
-
-def resolve(params: Iterable[Params], clips: Tensor) -> tuple[Params, ...]:
-    """Steps that follow each other, each resolved for the clips that it gets."""
-    resolved = []
-    for step in params:
-        resolved.append(step.resolve(clips))
-        clips = resolved[-1].apply(clips)
-    return tuple(resolved)
+        resolved = []
+        for part in self.parts:
+            resolved.append(part.resolve(clips))
+            clips = resolved[-1].apply(clips)
+        return Chain(tuple(resolved))
 
 
 def fold(params: Iterable[Params]) -> list[Params]:
-    """As few steps as do the same: neighbours on one axis merge, also across steps on other axes.
+    """Merge neighbouring linear steps on one axis, also across steps on other axes: as few as do the same.
 
     >>> from skel_augment import Affine, TimeIndex
     >>> two = Affine(2 * torch.eye(3)[None])

@@ -1,4 +1,4 @@
-"""Pieces of a clip: segments of its time, parts of the body."""
+"""Segments of a clip's time, and parts of the body."""
 
 import torch
 from torch import Tensor

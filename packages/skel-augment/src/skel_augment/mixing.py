@@ -1,6 +1,5 @@
-"""Clips mixed with other clips of their batch."""
+"""Mixing of clips with others of their batch."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,16 +8,16 @@ from attrs import define, field
 from attrs.validators import ge, instance_of
 from torch import Tensor
 
-from skel_augment._augmentation import Augmentation
-from skel_augment._params import Params
-from skel_augment._pieces import part_members, segment_numbers
-from skel_augment._uniforms import choice
+from skel_augment.augmentation import Augmentation
+from skel_augment.params import Params
+from skel_augment.segments import part_members, segment_numbers
+from skel_augment.uniforms import choice
 from skel_data import ClipShape
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Mix(Params):
-    """A region of each clip replaced by the same region of another clip of the batch.
+    """Mix: a region of each clip replaced by the same region of another clip of the batch.
 
     Attributes:
         partner: (N,) integers: the clip that the region is taken from.
@@ -41,13 +40,9 @@ class Mix(Params):
         return replace(self, region=self.region & gate[:, None, None])
 
 
-def _ints(values: Iterable[int]) -> tuple[int, ...]:
-    return tuple(values)
-
-
 @define(frozen=True)
 class PartMix(Augmentation):
-    """Body parts of one clip, for some time, put into another one (SkeleMix, 2207.03065).
+    """Part mix: body parts of one clip, for some time, put into another one (SkeleMix, 2207.03065).
 
     Each clip has a partner in its batch, the one so many places further on; nobody is left alone or
     taken twice. `Mix.share` says how much of a clip is its partner's, `Mix.region` which part. The draw
@@ -60,9 +55,9 @@ class PartMix(Augmentation):
     """
 
     hides: ClassVar[bool] = True
-    parts: tuple[int, ...] = field(default=(2, 3), converter=_ints)
+    parts: tuple[int, ...] = field(default=(2, 3), converter=tuple)
     segments: int = field(default=16, validator=[instance_of(int), ge(1)])
-    window: tuple[int, ...] = field(default=(7, 11), converter=_ints)
+    window: tuple[int, ...] = field(default=(7, 11), converter=tuple)
 
     def __attrs_post_init__(self) -> None:
         for name, pair in (("parts", self.parts), ("window", self.window)):
@@ -71,7 +66,7 @@ class PartMix(Augmentation):
         if self.window[1] > self.segments:
             raise ValueError(f"window must not exceed segments = {self.segments}, got {self.window}")
 
-    def _draws(self, shape: ClipShape) -> int:
+    def _param_uniforms(self, shape: ClipShape) -> int:
         return 4 + len(part_members(shape.layout, self.parts[1]))
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Mix:

@@ -7,8 +7,8 @@ import torch
 from attrs import define, field
 from torch import Tensor
 
-from skel_augment._augmentation import Augmentation
-from skel_augment._params import Params, fold, resolve
+from skel_augment.augmentation import Augmentation
+from skel_augment.params import Chain, Params, fold
 from skel_data import ClipShape, SkeletonLayout
 
 
@@ -24,7 +24,7 @@ def _augmentations(steps: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
 
 @define(frozen=True)
 class View:
-    """Augmentations applied one after the other. A view keeps no state.
+    """View: augmentations applied one after the other. It keeps no state.
 
     Attributes:
         steps: The augmentations, first to last.
@@ -39,36 +39,41 @@ class View:
     def before_hiding(self) -> int:
         """Number of leading steps that hide no joint or frame.
 
-        Bones and motion are to be taken there: a hidden joint has neither.
+        Bone and motion streams are to be taken there: a hidden joint has neither.
         """
-        for place, step in enumerate(self.steps):
-            if any(branch.hides for branch in step.branches):
-                return place
+        for number, step in enumerate(self.steps):
+            if any(each.hides for each in step.alternatives):
+                return number
         return len(self.steps)
 
-    def after(self, shape: ClipShape) -> ClipShape:
-        """Shape of the clips after all steps; only the number of frames may differ."""
-        for step in self.steps:
-            shape = step.after(shape)
-        return shape
+    def output_shape(self, shape: ClipShape) -> ClipShape:
+        """Shape of the clips after all steps; only the number of frames may differ.
 
-    def draws(self, shape: ClipShape) -> int:
+        Raises:
+            ValueError: If a step does not fit the clips that it gets.
+        """
+        return self._shapes(shape)[-1]
+
+    def num_uniforms(self, shape: ClipShape) -> int:
         """Uniform numbers needed per clip."""
-        return sum(step.draws(seen) for step, seen in self._seen(shape))
+        return sum(self._counts(self._shapes(shape)))
 
     def params(self, uniforms: Tensor, shape: ClipShape) -> tuple[Params, ...]:
-        """Parameters of each step from uniforms (N, draws) in [0, 1)."""
-        steps = self._seen(shape)
-        blocks = _columns(uniforms, [step.draws(seen) for step, seen in steps])
-        return tuple(step.params(block, seen) for (step, seen), block in zip(steps, blocks, strict=True))
+        """Parameters of each step from uniforms (N, `num_uniforms`) in [0, 1)."""
+        shapes = self._shapes(shape)
+        blocks = _columns(uniforms, self._counts(shapes))
+        steps = zip(self.steps, blocks, shapes[:-1], strict=True)
+        return tuple(step.params(block, seen) for step, block, seen in steps)
 
-    def _seen(self, shape: ClipShape) -> list[tuple[Augmentation, ClipShape]]:
-        """Each step with the shape of the clips that it gets."""
-        seen = []
+    def _shapes(self, shape: ClipShape) -> list[ClipShape]:
+        """Shape of the clips before each step, and after the last."""
+        shapes = [shape]
         for step in self.steps:
-            seen.append((step, shape))
-            shape = step.after(shape)
-        return seen
+            shapes.append(step.output_shape(shapes[-1]))
+        return shapes
+
+    def _counts(self, shapes: list[ClipShape]) -> list[int]:
+        return [step.num_uniforms(seen) for step, seen in zip(self.steps, shapes[:-1], strict=True)]
 
     def sample(
         self,
@@ -96,18 +101,29 @@ class View:
         """
         return sample_views([self], shape, n, generator=generator, device=device, dtype=dtype)[0]
 
-    def apply(self, clips: Tensor, params: Sequence[Params]) -> Tensor:
-        """Clips (N, C, T, V, M) changed by parameters that were drawn for N clips of T frames; same dtype.
+    def apply(
+        self, clips: Tensor, params: Sequence[Params], *, start: int = 0, stop: int | None = None
+    ) -> Tensor:
+        """Apply parameters that were drawn for these clips, or for others of the same shape.
 
-        The number of frames is that of `after`; all other axes stay as they are.
         Steps on the same axis are merged before any clip is touched: all matrices of a view cost one.
+
+        Args:
+            clips: (N, C, T, V, M).
+            params: Parameters of all steps, with N rows.
+            start: First step to apply.
+            stop: The step to stop before; None: go on to the last. At `before_hiding` bone and motion streams
+                can be taken in between.
+
+        Returns:
+            New clips of the same dtype; only the number of frames may differ, see `output_shape`.
 
         Raises:
             ValueError: If there are not as many parameters as steps.
         """
         if len(params) != len(self.steps):
             raise ValueError(f"the view has {len(self.steps)} steps, got parameters for {len(params)}")
-        for step in fold(params):
+        for step in fold(params[start:stop]):
             clips = step.apply(clips)
         return clips
 
@@ -118,7 +134,7 @@ class View:
         `MotionAttentionMask` for where it moves. Resolved they are the frames that were found, so that a
         second stream, or a mask, stays in step with the clips.
         """
-        return resolve(params, clips)
+        return Chain(tuple(params)).resolve(clips).parts
 
     def __call__(
         self, clips: Tensor, layout: SkeletonLayout, *, generator: torch.Generator | None = None
@@ -172,7 +188,7 @@ def sample_views(
     if not 0 <= rank < size:
         raise ValueError(f"shard must be (rank, size) with 0 <= rank < size, got {shard}")
     source = generator.device if generator is not None else torch.device("cpu" if device is None else device)
-    counts = [view.draws(shape) for view in views]
+    counts = [view.num_uniforms(shape) for view in views]
     # Always float32, so that a run in double precision sees the same views.
     rows = 1 if same else size * n
     uniforms = torch.rand(rows, sum(counts), generator=generator, device=source, dtype=torch.float32)
