@@ -74,10 +74,9 @@ class MethodContext:
         frames are hidden: a hidden joint has no bone, and a hidden frame does not move.
         """
         shown = view.before_hiding
-        first, rest = View(view.steps[:shown]), View(view.steps[shown:])
-        seen = first.apply(clips, params[:shown])
+        seen = view.apply(clips, params, stop=shown)
         take = partial(stream, seen, layout=self.layout)
-        return {name: rest.apply(take(name), params[shown:]) for name in self.streams}
+        return {name: view.apply(take(name), params, start=shown) for name in self.streams}
 
     def views(
         self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False

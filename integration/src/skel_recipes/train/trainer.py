@@ -104,7 +104,7 @@ def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
     frames = recipe.data.frames or kept
     shape = ClipShape(layout, kept, recipe.data.pipeline.bodies or 1)
     for name, view in views_of(recipe.method).items():
-        after = View(view.steps[: view.before_hiding]).after(shape).frames
+        after = View(view.steps[: view.before_hiding]).output_shape(shape).frames
         if after != frames:
             raise ValueError(
                 f"method.{name} makes {after} frames of the {kept} of the pipeline, but the encoder sees "
