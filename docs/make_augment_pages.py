@@ -67,7 +67,7 @@ def recordings(arguments):
     if arguments:
         store = Store.open(arguments[0])
         return [(store.clip(i), store.tracks(i)) for i in map(int, arguments[1:3])], store.layout
-    settings = SynthSettings(subjects=2, views=1, repetitions=1, noise=0.004, hidden=0.0)
+    settings = SynthSettings(subjects=2, cameras=1, repetitions=1, noise=0.004, hidden=0.0)
     clips = {settings.class_names[clip.label]: clip for clip in synth_clips(settings) if clip.subject == 1}
     chosen = [clips["raise then reach"], clips["squat then stretch"]]
     there = [np.ones(clip.positions.shape[:2], np.int64) for clip in chosen]

@@ -131,7 +131,9 @@ def written(rows: Sequence[Entry]) -> str:
             return known | ({"std": round(value.std, 6)} if math.isfinite(value.std) else {})
         if attrs.has(type(value)):
             values = {field: getattr(value, field.name) for field in attrs.fields(type(value))}
-            known = {field.name: one for field, one in values.items() if one or field.default is attrs.NOTHING}
+            known = {
+                field.name: one for field, one in values.items() if one or field.default is attrs.NOTHING
+            }
             return {name: done for name, one in known.items() if (done := plain(one)) != {}}
         if isinstance(value, dict):
             return {name: plain(one) for name, one in value.items()}
@@ -231,7 +233,9 @@ def protocols(rows: Sequence[Entry]) -> str:
             found = {entry.row.method: entry.row for entry in chosen if entry.row.protocol == protocol}
             for name in names:
                 row = found.get(name)
-                cells += ["", ""] if row is None else [spread(row.result), spread(row.baselines.get(UNTRAINED))]
+                cells += (
+                    ["", ""] if row is None else [spread(row.result), spread(row.baselines.get(UNTRAINED))]
+                )
             some = next(iter(found.values()))
             known = [some.baselines[name] for name in COORDINATES if name in some.baselines]
             seconds = [row.seconds for row in found.values() if row.seconds]

@@ -84,7 +84,12 @@ def test_windows_cover_every_recording(run, store):
         assert (np.diff(starts) <= 4).all()
         assert (stops - starts == min(10, frames)).all()
     whole = embed_windows(run, store, length=1000, step=1)
-    np.testing.assert_allclose(whole.features, EvaluationInputs.of(encoder_refs([run]), store).joined_features(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        whole.features,
+        EvaluationInputs.of(encoder_refs([run]), store).joined_features(),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_windows_are_told_apart_by_a_probe(run, store):

@@ -11,16 +11,16 @@ from PIL import Image
 from skel_augment import JointMask, Shear, View, preset
 from skel_data import PIPELINES, CrosSCLR50, Default, SkeletonLayout, get_layout, layout_names
 from skel_eval import clip_page, strip_svg
-from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
-from skel_recipes._draw._sides import LEFT, RIGHT, TRUNK, joint_sides
 from skel_recipes.cli import main
 from skel_recipes.cli.show import _chosen
+from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
 
 ARM = SkeletonLayout.from_dict(
     {
         "name": "arm",
         "joints": ["neck", "left hand", "right hand"],
         "bones": [["left hand", "neck"], ["right hand", "neck"]],
+        "shoulders": ["left hand", "right hand"],
     }
 )
 FLAT = SkeletonLayout.from_dict({**ARM.to_dict(), "name": "flat", "dims": 2, "confidence": True})
@@ -259,28 +259,8 @@ def test_up_is_up():
     np.testing.assert_array_equal(solid[..., 0], image[..., 0])
 
 
-def test_sides():
-    assert joint_sides(ARM) == (TRUNK, LEFT, RIGHT)
-    jhmdb = get_layout("jhmdb-15")  # has the right side first
-    names = {"left": LEFT, "right": RIGHT}
-    for joint, side in zip(jhmdb.joints, joint_sides(jhmdb), strict=True):
-        assert side == names.get(joint.split()[0], TRUNK)
+def test_bones_are_drawn_on_the_side_of_their_joints():
     assert skeleton_of(get_layout("coco-17")).by_side(17)[0][0] == []  # no bone of the middle
-
-
-def test_sides_without_names():
-    data = {
-        "joints": ["a", "b", "c", "d", "e"],
-        "bones": [["b", "a"], ["c", "a"], ["d", "b"], ["e", "c"]],
-        "mirror": [["b", "c"], ["d", "e"]],
-    }
-    by_across = SkeletonLayout.from_dict({**data, "across": [["c", "b"]]})
-    assert joint_sides(by_across) == (TRUNK, RIGHT, LEFT, RIGHT, LEFT)
-    parts = {"left_arm": ["b", "d"], "right_arm": ["c", "e"]}
-    assert joint_sides(SkeletonLayout.from_dict({**data, "across": [], "parts": parts})) == (0, 1, 2, 1, 2)
-    assert set(joint_sides(SkeletonLayout.from_dict({**data, "across": []}))) == {TRUNK}
-    short = SkeletonLayout.from_dict({"joints": ["hip", "rknee", "lknee"], "bones": [[1, 0], [2, 0]]})
-    assert joint_sides(short) == (TRUNK, RIGHT, LEFT)
     # a bone between the sides belongs to neither
     bridge = SkeletonLayout.from_dict({"joints": ["l_hip", "r_hip"], "bones": [["l_hip", "r_hip"]]})
     assert skeleton_of(bridge).by_side(2)[0][0] == list(bridge.bones)

@@ -69,8 +69,8 @@ def encoder_settings(name: str, **settings: Any) -> dict[str, Any]:
         settings: Settings with other values. A list is taken where a tuple is wanted, as TOML has no tuples.
 
     Raises:
-        ValueError: If there is no such encoder or setting, or a setting is missing or of another type than the
-            constructor's.
+        ValueError: If there is no such encoder or setting, or a setting is missing or of another type than
+            the constructor's.
 
     >>> encoder_settings("ctrgcn", base_channels=32)
     {'in_channels': None, 'base_channels': 32}
@@ -143,7 +143,9 @@ def _check_names(name: str, kind: type, settings: Mapping[str, Any]) -> None:
         near = get_close_matches(unknown[0], known, 1)
         hint = f"did you mean {near[0]!r}? It has" if near else "it has"
         raise ValueError(f"encoder {name!r} has no setting {unknown[0]!r}; {hint} {', '.join(known)}")
-    missing = [key for key in known if parameters[key].default is inspect.Parameter.empty and key not in settings]
+    missing = [
+        key for key in known if parameters[key].default is inspect.Parameter.empty and key not in settings
+    ]
     if missing:
         raise ValueError(f"encoder {name!r} needs {', '.join(missing)}")
 

@@ -160,10 +160,7 @@ class CentralSpatialMask(Augmentation):
 
 def _adjacency(layout: SkeletonLayout) -> Tensor:
     """(V, V) on the CPU: one where two joints share a bone, and on the diagonal."""
-    joints, parents = torch.arange(layout.num_joints), torch.tensor(layout.parents)
-    adjacency = torch.eye(layout.num_joints)
-    adjacency[joints, parents] = adjacency[parents, joints] = 1.0
-    return adjacency
+    return (torch.tensor(layout.hops) <= 1).float()
 
 
 def _over_time(keep: Tensor, shape: ClipShape) -> JointMap | PointMask:

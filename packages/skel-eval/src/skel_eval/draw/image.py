@@ -132,7 +132,7 @@ def shade(colour: str, body: int) -> tuple[int, ...]:
 
 
 def _palette(clips: Mapping[str, Points]) -> Image.Image:
-    """All colours that are drawn with, in steps to paper: the same in every picture, so that none flickers."""
+    """All colours that are drawn with, in steps to paper: one palette, so that no colour flickers."""
     bodies = range(max(points.shape[1] for points in clips.values()))
     drawn = {shade(colour, body) for colour in COLOURS for body in bodies} | {shade(INK, 0), shade(FAINT, 0)}
     steps = np.linspace(0, 1, _LEVELS)[:, None]

@@ -1,1 +1,0 @@
-"""Sides of joints, for drawing."""
