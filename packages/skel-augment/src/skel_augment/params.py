@@ -32,7 +32,7 @@ class Params(ABC):
         """The same parameters where ``gate`` (N,) is true, those of the identity elsewhere."""
 
     def resolve(self, clips: Tensor) -> "Params":  # noqa: ARG002
-        """Parameters that do to any clips what these do to ``clips``, also where that depends on the clips."""
+        """Parameters that do to any clips what these do to ``clips``, even if that depends on the clips."""
         return self
 
     def then(self, later: "Params") -> "Params | None":  # noqa: ARG002
