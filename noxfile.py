@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv"
@@ -62,11 +63,11 @@ SUPPORTED = sorted(
 PYTHONS = [python for python in SUPPORTED if works(python)]
 if not PYTHONS:
     raise SystemExit(f"none of Python {', '.join(SUPPORTED)} was found")
-EXTRAS = {"skel-encoders": "onnx", "skel-recipes": "parquet"}
-"""Those of which some tests make use; alone, packages are tested without."""
-ALL = [str(FOLDERS[name] / "tests") for name in FOLDERS]
+FIRST = PYTHONS[0]
+EXTRAS = {"skel-data": "torch", "skel-encoders": "onnx", "skel-recipes": "parquet"}
+"""Those of which some tests make use; the first interpreter has them, the others go without."""
 
-nox.options.sessions = ["lint", "typing", "tests", "together", "wheels", "minimums", "docs"]
+nox.options.sessions = ["lint", "typing", "tests", "wheels", "minimums", "docs"]
 
 
 def editables(names, extras=()):
@@ -80,52 +81,73 @@ def editables(names, extras=()):
 
 def pytest(session, *arguments):
     """Run pytest; one thread per process is quicker on the tiny tensors of tests."""
-    session.run("pytest", *arguments, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+    session.run("pytest", *arguments, env={"OMP_NUM_THREADS": "1"})
 
 
 # A file of tests stays with one process, as its tests share what is trained for them.
 PARALLEL = ("-n", "auto", "--maxprocesses=8", "--dist=loadfile")
+QUICK = ("-m", "not slow")
+
+
+def by_size(names):
+    """Packages, those with few dependencies first."""
+    return sorted(names, key=lambda name: (len(closure(name)), name != TORCH_FREE, name))
 
 
 @nox.session(python=PYTHONS)
-@nox.parametrize("package", [nox.param(name, id=name) for name in FOLDERS])
-def tests(session, package):
-    """One package with nothing but its own dependencies."""
-    session.install(*editables(closure(package)), *GROUPS["test"])
-    pytest(session, str(FOLDERS[package]), *PARALLEL)
+def tests(session):
+    """Each package with nothing but its own dependencies: `nox -s tests-3.12 -- skel-data -k store`.
+
+    The first interpreter runs every test, the others all but those marked slow. One environment serves
+    the packages in turn: what the next one does not need is uninstalled.
+    """
+    chosen = [name for name in FOLDERS if name in session.posargs] or FOLDERS
+    arguments = [word for word in session.posargs if word not in FOLDERS]
+    first = session.python == FIRST
+    failed = []
+    for name in by_size(chosen):
+        session.install(
+            "--exact", *editables(closure(name), EXTRAS if first else ()), *GROUPS["test"], silent=True
+        )
+        folders = [str(FOLDERS[name]), *(["tests"] if closure(name) == set(FOLDERS) else [])]
+        try:
+            pytest(session, *folders, *PARALLEL, *(() if first else QUICK), *arguments)
+        except CommandFailed:
+            failed.append(name)
+    if failed:
+        session.error(f"failed: {', '.join(failed)}")
 
 
-@nox.session(python=PYTHONS[0])
-def together(session):
-    """All packages in one environment, with coverage."""
-    session.install(*editables(FOLDERS, EXTRAS), *GROUPS["test"])
-    pytest(session, *ALL, "tests", "--cov", "--cov-report=term:skip-covered", *PARALLEL)
+@nox.session(python=PYTHONS, default=False)
+def matrix(session):
+    """Every test on every interpreter, all packages in one environment, with coverage."""
+    session.install(*editables(FOLDERS, EXTRAS), *GROUPS["test"], *GROUPS["coverage"])
+    folders = (*map(str, FOLDERS.values()), "tests")
+    pytest(session, *folders, "--cov", "--cov-report=term:skip-covered", *PARALLEL, *session.posargs)
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=FIRST)
 def wheels(session):
     """Build every package, install the wheels alone, run the command from elsewhere."""
     dist = Path(session.create_tmp()) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
-    session.install("build", "hatchling>=1.26")
     for folder in FOLDERS.values():
-        session.run(
-            "python", "-m", "build", "--installer=uv", "--outdir", str(dist), str(folder), silent=True
-        )
-    session.install("--reinstall", *(str(wheel) for wheel in sorted(dist.glob("*.whl"))), "pytest")
+        session.run("uv", "build", "--quiet", "--out-dir", str(dist), str(folder), external=True)
+    ours = (f"--reinstall-package={name}" for name in FOLDERS)
+    session.install(*ours, *(str(wheel) for wheel in sorted(dist.glob("*.whl"))), "pytest")
     session.chdir(session.create_tmp())
     session.run("skel", "--help", silent=True)
     pytest(session, str(ROOT / "tests" / "test_wheels.py"), "-c", str(ROOT / "pyproject.toml"))
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=FIRST)
 def minimums(session):
-    """The torch-free package with the oldest releases that its metadata allow."""
+    """The torch-free package with the oldest releases that its metadata allow, without the slow tests."""
     session.install("--resolution=lowest-direct", "-e", str(FOLDERS[TORCH_FREE]), *GROUPS["test"])
-    pytest(session, str(FOLDERS[TORCH_FREE]))
+    pytest(session, str(FOLDERS[TORCH_FREE]), *PARALLEL, *QUICK, *session.posargs)
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=FIRST)
 def lint(session):
     """Style."""
     session.install(*GROUPS["lint"])
@@ -133,32 +155,35 @@ def lint(session):
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=FIRST)
 def typing(session):
     """Types, strictly."""
     session.install(*editables(FOLDERS), *GROUPS["typing"])
-    session.run("mypy", *(str(folder / "src") for folder in FOLDERS.values()))
+    session.run("mypy", *(str(folder / "src") for folder in FOLDERS.values()), "integration/benchmarks")
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=FIRST)
 def docs(session):
-    """The site, warnings being errors; its generated parts; every example in it and in the READMEs."""
+    """The site, warnings being errors; its generated parts; every example, in docstrings too."""
     session.install(*editables(FOLDERS), *GROUPS["docs"])
     for script in ("make_results", "make_encoder_pages"):
         session.run("python", f"docs/{script}.py", "--check")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
-    pytest(session, "docs", "README.md", *(str(folder / "README.md") for folder in FOLDERS.values()))
+    readmes = [str(folder / "README.md") for folder in FOLDERS.values()]
+    pytest(session, "docs", "README.md", *readmes, *session.posargs)
+    sources = [str(folder / "src") for folder in FOLDERS.values()]
+    pytest(session, "--doctest-modules", *sources)
 
 
-@nox.session(python=PYTHONS[0], default=False)
+@nox.session(python=FIRST, default=False)
 def demo(session):
     """Synthetic data, pretraining, evaluation, report: `skel demo`."""
     session.install(*editables(FOLDERS))
     session.run("skel", "demo", *session.posargs)
 
 
-@nox.session(python=PYTHONS[0], default=False)
+@nox.session(python=FIRST, default=False)
 def bench(session):
-    """Speed on this machine: `skel bench`."""
+    """Speed on this machine: `nox -s bench -- [data|augment|train|eval ...] [--json]`."""
     session.install(*editables(FOLDERS))
-    session.run("skel", "bench", *session.posargs)
+    session.run("python", "integration/benchmarks/bench.py", *session.posargs)

@@ -1,10 +1,12 @@
 """Who may know whom: the arrows between packages, in the code and in the metadata."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
 from importlib import import_module
+from importlib.metadata import version as installed_version
 from itertools import chain
 from pathlib import Path
 
@@ -40,6 +42,18 @@ def imports(path):
 
 def metadata(name):
     return tomllib.loads((folder(name) / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def version(name):
+    """The version that the package's source states, in one place only."""
+    module = name.replace("-", "_")
+    stated = [
+        (path.relative_to(folder(name)), found)
+        for path in (folder(name) / "src").rglob("*.py")
+        for found in re.findall(r'^__version__ = "(\d+\.\d+\.\d+)"$', path.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert [path for path, _ in stated] == [Path("src", module, "__init__.py")]
+    return stated[0][1]
 
 
 def test_all_packages_are_named_here():
@@ -79,7 +93,7 @@ def test_bounds_admit_the_versions_beside(name):
     for requirement in metadata(name)["dependencies"]:
         sibling = requirement.split(">")[0].split("[")[0]
         if sibling in ARROWS:
-            major, minor, _ = metadata(sibling)["version"].split(".")
+            major, minor, _ = version(sibling).split(".")
             assert requirement.endswith(f">={major}.{minor},<{major}.{int(minor) + 1}")
 
 
@@ -93,4 +107,8 @@ def test_import_stays_light(name, tmp_path):
 
 @pytest.mark.parametrize("name", ARROWS)
 def test_version_is_stated_once(name):
-    assert import_module(name.replace("-", "_")).__version__ == metadata(name)["version"]
+    """In ``__init__.py``, from where the metadata take it; the installed package says the same."""
+    assert "version" not in metadata(name)
+    assert metadata(name)["dynamic"] == ["version"]
+    assert import_module(name.replace("-", "_")).__version__ == version(name)
+    assert installed_version(name) == version(name)
