@@ -99,7 +99,7 @@ def tests(session):
     """Each package with nothing but its own dependencies: `nox -s tests-3.12 -- skel-data -k store`.
 
     The first interpreter runs every test, the others all but those marked slow. One environment serves
-    the packages in turn: what the next one does not need is uninstalled.
+    the packages in turn: what the next one does not need is uninstalled (so never with nox -R).
     """
     chosen = [name for name in FOLDERS if name in session.posargs] or FOLDERS
     arguments = [word for word in session.posargs if word not in FOLDERS]
