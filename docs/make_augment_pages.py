@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from attrs import evolve, fields
-from skel_recipes._draw._image import png
-from skel_recipes._draw._stage import Stage, stages
+from attrs import fields
 
 import skel_augment as sa
 from skel_data import PIPELINES, ClipShape, Store, get_layout
 from skel_data.synth import SynthSettings, synth_clips
+from skel_eval import write_png
+from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
 
 OUT = Path(__file__).parent / "_static" / "augment"
 FRAMES = 8
@@ -67,7 +67,7 @@ def recordings(arguments):
     if arguments:
         store = Store.open(arguments[0])
         return [(store.clip(i), store.tracks(i)) for i in map(int, arguments[1:3])], store.layout
-    settings = SynthSettings(subjects=2, views=1, repetitions=1, noise=0.004, hidden=0.0)
+    settings = SynthSettings(subjects=2, cameras=1, repetitions=1, noise=0.004, hidden=0.0)
     clips = {settings.class_names[clip.label]: clip for clip in synth_clips(settings) if clip.subject == 1}
     chosen = [clips["raise then reach"], clips["squat then stretch"]]
     there = [np.ones(clip.positions.shape[:2], np.int64) for clip in chosen]
@@ -86,7 +86,7 @@ def title(step):
 
 def write(name, layout, drawn):
     file = io.BytesIO()
-    png(file, name, layout, drawn, FRAMES)
+    write_png(file, name, drawn, skeleton_of(layout), frames=FRAMES)
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{name}.png").write_bytes(file.getvalue())
 
@@ -96,22 +96,20 @@ def main(arguments):
     pipeline = PIPELINES["crossclr50"]()
     for family, steps in FAMILIES.items():
         views = {title(step): sa.View((step,)) for step in steps}
-        _, before, *after = stages(*clip, layout, pipeline, views, draws=1, seed=SEEDS[family])
-        after = [evolve(stage, title=stage.title.removesuffix(", draw 1")) for stage in after]
-        write(family, layout, [evolve(before, title="the clip"), *after])
+        _, before, *after = clip_steps(*clip, layout, pipeline, views, draws=1, seed=SEEDS[family]).items()
+        drawn = {name.removesuffix(", draw 1"): points for name, points in after}
+        write(family, layout, {"the clip": before[1], **drawn})
 
-    first, second = (stages(*each, layout, pipeline, {})[1] for each in (clip, other))
-    frames, bodies = first.points.shape[:2]
+    first, second = (list(clip_steps(*each, layout, pipeline, {}).values())[1] for each in (clip, other))
+    frames, bodies = first.shape[:2]
     shape = ClipShape(layout, frames, bodies)
     (params,) = sa.View((sa.PartMix(),)).sample(
         shape, 1, generator=torch.Generator().manual_seed(SEEDS["mixing"])
     )
     region = params.region[0].numpy()[:, None, :, None]
-    mixed = Stage(
-        f"PartMix(), share {params.share.item():.2f}", np.where(region, second.points, first.points)
-    )
-    titled = [evolve(first, title="the clip"), evolve(second, title="its partner"), mixed]
-    write("mixing", layout, titled)
+    mixed = np.where(region, second, first)
+    mixing = f"PartMix(), share {params.share.item():.2f}"
+    write("mixing", layout, {"the clip": first, "its partner": second, mixing: mixed})
 
 
 if __name__ == "__main__":

@@ -17,16 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from skel_recipes.config.encoders import ENCODERS
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from skel_data import ClipShape, get_layout
+from skel_encoders import create_encoder, list_encoders
 from skel_eval import Code, table_text
 from skel_recipes.common.device import computes_bfloat16
 
 PAGES = Path(__file__).parent / "encoders"
+ENCODERS = list_encoders()
 FRAMES = {"stgcn": 50, "transformer": 120}
 """Of the published recipes; 64 for all others."""
 BATCH = 16
@@ -70,12 +70,12 @@ def main() -> int:
     return int(options.check and bool(wrong))
 
 
-def built(name: str, layout: str = "ntu-25", bodies: int = 2) -> tuple[nn.Module, torch.Tensor]:
-    """An encoder with the settings of recipes, and clips for it."""
+def built(name: str) -> tuple[nn.Module, torch.Tensor]:
+    """An encoder with its default settings, and clips for it."""
     torch.manual_seed(0)
-    shape = ClipShape(get_layout(layout), FRAMES.get(name, 64), bodies)
-    clips = torch.randn(BATCH, shape.layout.channels, shape.frames, shape.layout.num_joints, bodies)
-    return ENCODERS[name]().build(shape), clips
+    frames = FRAMES.get(name, 64)
+    encoder = create_encoder(name, "ntu-25", frames=frames, bodies=2)
+    return encoder, torch.randn(BATCH, 3, frames, 25, 2)
 
 
 def size(name: str) -> dict[str, float]:

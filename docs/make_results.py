@@ -21,17 +21,48 @@ from pathlib import Path
 import attrs
 import cattrs
 
-from skel_eval import Code, Summary, results_table, spread, table_text
+from skel_eval import UNTRAINED, Code, Row, Summary, results_table, spread, table_text
 from skel_recipes import Run
-from skel_recipes.evaluate.grouping import grouped
-from skel_recipes.evaluate.table import Measured, measured, table_rows
+from skel_recipes.evaluate.grouping import group_by_seed
+from skel_recipes.evaluate.table import Pretraining, pretraining_of, published_cells, table_rows
 
 DOCS = Path(__file__).parent
 PAGES = ("results.md", "results-small.md")
 OWN = "compact"
 """The recipe that has a table of its own."""
 PROTOCOLS = ("linear", "1-NN")
-COORDINATES = ("ridge on coordinates", "coordinates")
+RIDGE = "ridge on coordinates"
+COORDINATES = (RIDGE, "coordinates")
+
+
+@attrs.define(frozen=True)
+class Entry:
+    """A row of the results, with what the pretraining cost.
+
+    Attributes:
+        row: The result and its baselines.
+        cost: Cost of the pretraining.
+        title: How the data set is called in tables, if not by its name.
+        note: A remark, such as how long it took where that was not kept.
+        machine: What the times were taken on.
+    """
+
+    row: Row
+    cost: Pretraining = Pretraining()
+    title: str = ""
+    note: str = ""
+    machine: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """What it is the result of."""
+        row = self.row
+        return row.method, row.dataset, row.split, row.protocol, row.stream
+
+    @property
+    def heading(self) -> str:
+        """The data set and split."""
+        return self.title or f"{self.row.dataset}, {self.row.split}"
 
 
 def main() -> int:
@@ -66,47 +97,52 @@ def main() -> int:
     return int(options.check and bool(stale))
 
 
-def updated(rows: Sequence[Measured], runs: Sequence[Path], machine: str) -> list[Measured]:
+def updated(rows: Sequence[Entry], runs: Sequence[Path], machine: str) -> list[Entry]:
     """The rows with those of the runs in place of older ones; titles are kept."""
-    groups = grouped(Run.open(run) for run in runs)
+    groups = group_by_seed(Run.open(run) for run in runs)
     for group in groups:
         if group.name != group.recipe.name:
-            told = ", ".join(str(run.path) for run in group.runs)
-            raise SystemExit(f"{told}: not the recipe as it is, but {group.name}")
-    found = {row.key: row for row in rows}
-    for row in measured(groups, machine):
-        old = found.get(row.key)
-        found[row.key] = row if old is None else attrs.evolve(row, title=old.title)
+            paths = ", ".join(str(run.path) for run in group.runs)
+            raise SystemExit(f"{paths}: not the recipe as it is, but {group.name}")
+    costs = {group.name: pretraining_of(group) for group in groups}
+    found = {entry.key: entry for entry in rows}
+    for row in table_rows(groups):
+        # what others report stands in the recipes
+        entry = Entry(attrs.evolve(row, published=()), costs[row.method], machine=machine)
+        old = found.get(entry.key)
+        found[entry.key] = entry if old is None else attrs.evolve(entry, title=old.title)
     return list(found.values())
 
 
-def read(text: str) -> list[Measured]:
+def read(text: str) -> list[Entry]:
     """Rows from JSON."""
     converter = cattrs.Converter()
     # the spread of a single run is not known
     converter.register_structure_hook(Summary, lambda data, _: Summary(**{"std": math.nan, **data}))
-    return converter.structure(json.loads(text), list[Measured])
+    return converter.structure(json.loads(text), list[Entry])
 
 
-def written(rows: Sequence[Measured]) -> str:
+def written(rows: Sequence[Entry]) -> str:
     """Rows as JSON, without what is not known."""
 
-    def plain(_: object, __: object, value: object) -> object:
+    def plain(value: object) -> object:
         if isinstance(value, Summary):
             known = {"mean": round(value.mean, 6), "n": value.n}
             return known | ({"std": round(value.std, 6)} if math.isfinite(value.std) else {})
+        if attrs.has(type(value)):
+            values = {field: getattr(value, field.name) for field in attrs.fields(type(value))}
+            known = {
+                field.name: one for field, one in values.items() if one or field.default is attrs.NOTHING
+            }
+            return {name: done for name, one in known.items() if (done := plain(one)) != {}}
         if isinstance(value, dict):
-            return {name: round(number, 6) for name, number in value.items()}
+            return {name: plain(one) for name, one in value.items()}
         return round(value, 6) if isinstance(value, float) else value
 
-    def known(field: attrs.Attribute, value: object) -> bool:
-        return field.default is attrs.NOTHING or bool(value)
-
-    data = [attrs.asdict(row, recurse=False, filter=known, value_serializer=plain) for row in rows]
-    return "[\n" + ",\n".join(" " + json.dumps(row) for row in data) + "\n]\n"
+    return "[\n" + ",\n".join(" " + json.dumps(plain(row)) for row in rows) + "\n]\n"
 
 
-def rendered(page: str, rows: Sequence[Measured]) -> str:
+def rendered(page: str, rows: Sequence[Entry]) -> str:
     """The page with its tables written anew."""
 
     def table(match: re.Match[str]) -> str:
@@ -115,7 +151,7 @@ def rendered(page: str, rows: Sequence[Measured]) -> str:
     return re.sub(r"(<!-- table: (\S+) -->)\n.*?(<!-- end -->)", table, page, flags=re.DOTALL)
 
 
-def own(rows: Sequence[Measured]) -> str:
+def own(rows: Sequence[Entry]) -> str:
     """One recipe on all data sets."""
     head = [
         "data set, split",
@@ -128,122 +164,132 @@ def own(rows: Sequence[Measured]) -> str:
         "pretraining",
     ]
     lines = [head]
-    for group in _by_protocol(rows, lambda row: row.recipe == OWN):
+    for group in _by_protocol(rows, lambda entry: entry.row.method == OWN):
         some = next(iter(group.values()))
-        title = some.title or f"{some.dataset}, {some.split}"
-        seeds = "" if some.accuracy.n > 1 else " (one seed)"
-        time = some.note or (f"{some.minutes:.0f} min" if some.minutes else "")
-        ridge = some.baselines.get("ridge on coordinates")
-        cells = [title + (", all" if some.copies else "") + seeds, f"{some.train_clips}/{some.test_clips}"]
-        lines.append([*cells, *_pairs(group), _percent(ridge), time])
-        if some.copies:
-            ridge = some.baselines_without_copies.get("ridge on coordinates")
+        row, copies = some.row, some.row.counts["copies"]
+        seeds = "" if row.result.n > 1 else " (one seed)"
+        time = some.note or (f"{some.cost.minutes:.0f} min" if some.cost.minutes else "")
+        cells = [
+            some.heading + (", all" if copies else "") + seeds,
+            f"{row.counts['train']}/{row.counts['test']}",
+        ]
+        lines.append([*cells, *_pairs(group), _mean(row.baselines.get(RIDGE)), time])
+        if copies:
             cells = [
-                f"{title}, without {some.copies} copies",
-                f"{some.train_clips}/{some.test_clips - some.copies}",
+                f"{some.heading}, without {copies} copies",
+                f"{row.counts['train']}/{row.counts['test'] - copies}",
             ]
-            lines.append([*cells, *_pairs(group, "without_copies"), _percent(ridge), ""])
+            ridge = _mean(row.distinct_baselines.get(RIDGE))
+            lines.append([*cells, *_pairs(group, distinct=True), ridge, ""])
     return table_text(lines, numbers=range(2, 8))
 
 
-def small(rows: Sequence[Measured]) -> str:
+def small(rows: Sequence[Entry]) -> str:
     """All other recipes on small sets: a table for each data set and split."""
-    rows = [row for row in rows if row.recipe != OWN and "/" not in row.recipe]
+    rows = [entry for entry in rows if entry.row.method != OWN and "/" not in entry.row.method]
     parts = []
-    for dataset, split in dict.fromkeys((row.dataset, row.split) for row in rows):
-        chosen = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
-        chosen.sort(key=lambda row: row.key)
-        some = chosen[0]
-        baselines = some.baselines
+    for dataset, split in dict.fromkeys((entry.row.dataset, entry.row.split) for entry in rows):
+        chosen = [entry for entry in rows if (entry.row.dataset, entry.row.split) == (dataset, split)]
+        chosen.sort(key=lambda entry: entry.key)
+        some = chosen[0].row
         parts.append(
-            f"## {dataset}, {split}\n\n{some.train_clips} training and {some.test_clips} test clips. "
-            f"Ridge regression on coordinates: {_percent(baselines.get('ridge on coordinates'))}; "
-            f"chance: {_percent(baselines.get('chance'))}.\n"
+            f"## {dataset}, {split}\n\n{some.counts['train']} training and {some.counts['test']} test clips. "
+            f"Ridge regression on coordinates: {_mean(some.baselines.get(RIDGE))}; "
+            f"chance: {_mean(some.baselines.get('chance'))}.\n"
         )
         head = ["recipe", "streams", "seeds", "linear", "untrained", "gain", "1-NN", "untrained", "gain"]
         lines: list[list[str | Code]] = [[*head, "minutes", "clips/s", "parameters"]]
         for group in _by_protocol(chosen, lambda _: True):
-            row = next(iter(group.values()))
+            entry = next(iter(group.values()))
+            row, cost = entry.row, entry.cost
             cells: list[str | Code] = [
-                Code(row.recipe),
+                Code(row.method),
                 row.stream,
                 ", ".join(map(str, row.seeds)),
                 *_pairs(group, gain=True),
             ]
-            cells += ["" if row.minutes is None else f"{row.minutes:.1f}"]
-            cells += ["" if row.clips_per_second is None else f"{row.clips_per_second:.0f}"]
-            cells += ["" if row.parameters is None else f"{row.parameters / 1e6:.2f} M"]
+            cells += ["" if cost.minutes is None else f"{cost.minutes:.1f}"]
+            cells += ["" if cost.clips_per_second is None else f"{cost.clips_per_second:.0f}"]
+            cells += ["" if cost.parameters is None else f"{cost.parameters / 1e6:.2f} M"]
             lines.append(cells)
         parts.append(table_text(lines, numbers=range(3, 12)))
     return "\n".join(parts)
 
 
-def protocols(rows: Sequence[Measured]) -> str:
+def protocols(rows: Sequence[Entry]) -> str:
     """Every protocol, for the recipes that were evaluated by more than the usual ones."""
-    wide = {(row.recipe, row.dataset, row.split) for row in rows if row.protocol not in PROTOCOLS}
-    rows = [row for row in rows if (row.recipe, row.dataset, row.split) in wide]
+    wide = {entry.key[:3] for entry in rows if entry.row.protocol not in PROTOCOLS}
+    rows = [entry for entry in rows if entry.key[:3] in wide]
     parts = []
-    for dataset, split in dict.fromkeys((row.dataset, row.split) for row in rows):
-        chosen = [row for row in rows if (row.dataset, row.split) == (dataset, split)]
-        names = list(dict.fromkeys(row.recipe for row in chosen))
+    for dataset, split in dict.fromkeys((entry.row.dataset, entry.row.split) for entry in rows):
+        chosen = [entry for entry in rows if (entry.row.dataset, entry.row.split) == (dataset, split)]
+        names = list(dict.fromkeys(entry.row.method for entry in chosen))
         head: list[str | Code] = ["protocol"]
         for name in names:
             head += [Code(name), "untrained"]
         lines = [[*head, "coordinates", "seconds"]]
-        for protocol in dict.fromkeys(row.protocol for row in chosen):
+        for protocol in dict.fromkeys(entry.row.protocol for entry in chosen):
             cells: list[str | Code] = [protocol]
-            told = {row.recipe: row for row in chosen if row.protocol == protocol}
+            found = {entry.row.method: entry.row for entry in chosen if entry.row.protocol == protocol}
             for name in names:
-                row = told.get(name)
-                cells += ["", ""] if row is None else [spread(row.accuracy), spread(row.untrained)]
-            some = next(iter(told.values()))
+                row = found.get(name)
+                cells += (
+                    ["", ""] if row is None else [spread(row.result), spread(row.baselines.get(UNTRAINED))]
+                )
+            some = next(iter(found.values()))
             known = [some.baselines[name] for name in COORDINATES if name in some.baselines]
-            seconds = [row.seconds for row in told.values() if row.seconds]
+            seconds = [row.seconds for row in found.values() if row.seconds]
             time = (
                 " to ".join(dict.fromkeys(f"{x:.0f}" for x in (min(seconds), max(seconds))))
                 if seconds
                 else ""
             )
-            lines.append([*cells, _percent(known[0] if known else None), time])
-        parts.append(f"### {chosen[0].title or f'{dataset}, {split}'}\n")
+            lines.append([*cells, _mean(known[0] if known else None), time])
+        parts.append(f"### {chosen[0].heading}\n")
         parts.append(table_text(lines, numbers=range(1, len(lines[0]))))
     return "\n".join(parts)
 
 
-def published(rows: Sequence[Measured]) -> str:
+def published(rows: Sequence[Entry]) -> str:
     """The cells of the literature, filled or with the command that fills them."""
-    return results_table(table_rows([row for row in rows if row.published], everything=True))
+    found = {(e.row.method, e.row.dataset, e.row.split, e.row.variant, e.row.streams): e.row for e in rows}
+    cells = []
+    for cell in published_cells():
+        row = found.get((cell.method, cell.dataset, cell.split, cell.variant, cell.streams))
+        cells.append(cell if row is None else attrs.evolve(row, published=cell.published))
+    return results_table(cells)
 
 
 TABLES = {"own": own, "small": small, "protocols": protocols, "published": published}
 
 
-def _by_protocol(rows: Sequence[Measured], wanted: Callable[[Measured], bool]) -> list[dict[str, Measured]]:
+def _by_protocol(rows: Sequence[Entry], wanted: Callable[[Entry], bool]) -> list[dict[str, Entry]]:
     """Rows of the same runs on the same data, by protocol."""
-    found: dict[tuple[str, ...], dict[str, Measured]] = {}
-    for row in rows:
-        if wanted(row) and row.protocol in PROTOCOLS:
-            found.setdefault((row.recipe, row.dataset, row.split, row.stream), {})[row.protocol] = row
+    found: dict[tuple[str, ...], dict[str, Entry]] = {}
+    for entry in rows:
+        row = entry.row
+        if wanted(entry) and row.protocol in PROTOCOLS:
+            found.setdefault((row.method, row.dataset, row.split, row.stream), {})[row.protocol] = entry
     return list(found.values())
 
 
-def _pairs(group: dict[str, Measured], which: str = "accuracy", *, gain: bool = False) -> list[str]:
+def _pairs(group: dict[str, Entry], *, distinct: bool = False, gain: bool = False) -> list[str]:
     """For each protocol the trained and the untrained encoder, and the difference in points."""
     cells = []
     for protocol in PROTOCOLS:
-        row = group.get(protocol)
         ours, before = None, None
-        if row is not None:
-            ours = getattr(row, which)
-            before = row.untrained if which == "accuracy" else row.untrained_without_copies
+        if protocol in group:
+            row = group[protocol].row
+            ours = row.distinct if distinct else row.result
+            before = (row.distinct_baselines if distinct else row.baselines).get(UNTRAINED)
         cells += [spread(ours), spread(before)]
         if gain:
             cells.append("" if ours is None or before is None else f"{100 * (ours.mean - before.mean):+.1f}")
     return cells
 
 
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
+def _mean(value: Summary | None) -> str:
+    return "" if value is None else f"{100 * value.mean:.1f}"
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory):
-    settings = SynthSettings(classes=3, subjects=4, views=2, repetitions=2, shortest=12, longest=24)
+    settings = SynthSettings(classes=3, subjects=4, cameras=2, repetitions=2, shortest=12, longest=24)
     return synth_store(tmp_path_factory.mktemp("data") / "tiny.store", settings)
 
 

@@ -1,17 +1,14 @@
-import inspect
 import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from attrs import fields
 
-from skel_data import READERS, SynthSettings
+from skel_data import READERS
 from skel_recipes import Run
 from skel_recipes.cli import main
 from skel_recipes.cli.app import recipe_keys_as_settings
-from skel_recipes.cli.data import data_synth
 from skel_recipes.evaluate.evaluate import results_of
 
 
@@ -168,7 +165,7 @@ def test_main_job(capsys, tmp_path):
 
 def test_data_commands(capsys, tmp_path):
     """Make recordings as files, import them with several processes, check, convert, merge."""
-    few = ("--subjects", "2", "--views", "1", "--repetitions", "1", "--classes", "3", "--longest", "40")
+    few = ("--subjects", "2", "--cameras", "1", "--repetitions", "1", "--classes", "3", "--longest", "40")
     raw, store = tmp_path / "raw", tmp_path / "a.store"
     assert skel(capsys, "data", "synth", tmp_path / "synth.store", *few, "--ntu-folder", raw)[0] == 0
     assert len(list(raw.iterdir())) == 6
@@ -203,13 +200,6 @@ def test_formats_are_listed(capsys):
     status, output = skel(capsys, "data", "formats")
     assert status == 0
     assert [line.split()[0] for line in output.out.splitlines()[1:]] == list(READERS)
-
-
-def test_defaults_of_synth_are_those_of_its_settings():
-    told = inspect.signature(data_synth).parameters
-    settings = {attribute.name: attribute.default for attribute in fields(SynthSettings)}
-    assert {name: told[name].default for name in settings} == settings
-    assert told.keys() - settings.keys() == {"store", "ntu_folder", "overwrite"}
 
 
 def test_demo(capsys, tmp_path):

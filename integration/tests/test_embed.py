@@ -84,7 +84,12 @@ def test_windows_cover_every_recording(run, store):
         assert (np.diff(starts) <= 4).all()
         assert (stops - starts == min(10, frames)).all()
     whole = embed_windows(run, store, length=1000, step=1)
-    np.testing.assert_allclose(whole.features, evaluate(run, store, "knn").features, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        whole.features,
+        EvaluationInputs.of(encoder_refs([run]), store).joined_features(),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_windows_are_told_apart_by_a_probe(run, store):
@@ -92,8 +97,8 @@ def test_windows_are_told_apart_by_a_probe(run, store):
     classes, probabilities = classify_windows(run, store, windows)
     np.testing.assert_allclose(probabilities.sum(1), 1)
     np.testing.assert_array_equal(probabilities.argmax(1), classes)
-    evaluation = evaluate(run, store, "linear")
-    np.testing.assert_array_equal(classes[evaluation.split.test], evaluation.predictions)
+    found = evaluate(run, store, "linear").predictions
+    np.testing.assert_array_equal(classes[found.clips], found.classes)
 
 
 def test_window_file(run, store, tmp_path, capsys):
@@ -120,7 +125,7 @@ def test_parquet(run, store, tmp_path, capsys):
     table = parquet.read_table(file)
     assert table.column("name").to_pylist() == store.names.tolist()
     features = np.array(table.column("features").to_pylist(), np.float32)
-    np.testing.assert_array_equal(features, evaluate(run, store, "knn").features)
+    np.testing.assert_array_equal(features, EvaluationInputs.of(encoder_refs([run]), store).joined_features())
 
 
 def test_step_of_a_scikit_learn_pipeline(run, store, recordings):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from attrs import evolve
 
-from skel_data import Clip, get_layout, get_split, write_store
+from skel_data import Clip, DatasetInfo, get_layout, get_split, write_store
 from skel_eval import Finetune, Result, evaluate_features, linear_probe
 from skel_eval import fuse as fuse_logits
 from skel_recipes import (
@@ -146,15 +146,8 @@ def test_clips_seen_in_another_store_are_known_by_their_content(run, store, tmp_
         Clip(store.clip(row), str(row), label=store.labels[row], split=1 if place < 6 else 2)
         for place, row in enumerate(known)
     ]
-    made = {"dataset": "part", "units": store.units, "source": "made"}
-    other = write_store(
-        tmp_path / "part.store",
-        clips,
-        layout=store.layout,
-        classes=store.classes,
-        default_split="listed",
-        **made,
-    )
+    info = evolve(store.info, dataset="part", default_split="listed")
+    other = write_store(tmp_path / "part.store", clips, info, source="made")
     result = evaluate(run, other, "knn")
     assert (result.counts["test"], result.counts["seen_in_pretraining"]) == (7, 4)
     lost = evolve(run, info={**run.info, "store": {**run.info["store"], "path": str(tmp_path / "gone")}})
@@ -216,10 +209,7 @@ def test_copies_are_reported_apart(tmp_path, tiny):
     store = write_store(
         tmp_path / "s.store",
         clips,
-        layout=layout,
-        classes=("a", "b"),
-        dataset="x",
-        units="metre",
+        DatasetInfo(layout, ("a", "b"), "metre"),
         source="made",
     )
     run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
@@ -317,10 +307,7 @@ def test_errors(run, store, tmp_path, tiny):
     other = write_store(
         tmp_path / "other.store",
         [Clip(np.ones((5, 1, 20, 3), np.float32), "a", label=0)],
-        layout=get_layout("kinect-20"),
-        classes=("a",),
-        dataset="x",
-        units="metre",
+        DatasetInfo(get_layout("kinect-20"), ("a",), "metre"),
         source="made",
     )
     with pytest.raises(ValueError, match="trained on layout 'ntu-25' .* has 'kinect-20'"):

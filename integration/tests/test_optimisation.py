@@ -1,9 +1,9 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skel_recipes.train.optimisation import learning_rate
 
 from skel_recipes.config.recipe import OptimSettings
-from skel_recipes.train.optimisation import learning_rate
 
 
 @pytest.mark.parametrize(

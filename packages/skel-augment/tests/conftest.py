@@ -47,7 +47,7 @@ def sample():
 
     def draw(step, shape, n, seed=0, dtype=torch.float64):
         uniforms = torch.rand(
-            n, step.draws(shape), generator=torch.Generator().manual_seed(seed), dtype=dtype
+            n, step.num_uniforms(shape), generator=torch.Generator().manual_seed(seed), dtype=dtype
         )
         return step.params(uniforms, shape)
 

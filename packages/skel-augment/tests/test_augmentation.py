@@ -48,8 +48,8 @@ def test_shape_is_foretold_and_dtype_stays(kind, frames, dtype, ntu, coco, make_
     for layout, bodies in ((ntu, 2), (ntu, 1), (coco, 3)):
         clips, shape = make_clips(layout, frames=frames, bodies=bodies, dtype=dtype)
         before = clips.clone()
-        result = kind().apply(clips, sample(kind(), shape, len(clips), dtype=dtype))
-        assert ClipShape.of(result, layout) == kind().after(shape)
+        result = sample(kind(), shape, len(clips), dtype=dtype).apply(clips)
+        assert ClipShape.of(result, layout) == kind().output_shape(shape)
         assert result.dtype == dtype
         assert result.isfinite().all()
         assert torch.equal(clips, before)
@@ -58,7 +58,7 @@ def test_shape_is_foretold_and_dtype_stays(kind, frames, dtype, ntu, coco, make_
 @KINDS
 def test_it_changes_clips(kind, ntu, make_clips, sample):
     clips, shape = make_clips(ntu, n=50)
-    result = kind().apply(clips, sample(kind(), shape, len(clips)))
+    result = sample(kind(), shape, len(clips)).apply(clips)
     # a crop may keep a clip whole; nothing keeps them all
     if result.shape == clips.shape:
         assert (result != clips).flatten(1).any(1).double().mean() > 0.5
@@ -70,16 +70,16 @@ def test_it_changes_clips(kind, ntu, make_clips, sample):
 def test_probability_zero_is_the_identity(kind, ntu, coco, make_clips, sample):
     for layout in (ntu, coco):
         clips, shape = make_clips(layout)
-        assert torch.equal(kind(p=0).apply(clips, sample(kind(p=0), shape, len(clips))), clips)
+        assert torch.equal(sample(kind(p=0), shape, len(clips)).apply(clips), clips)
 
 
 @GATED
 def test_first_uniform_decides(kind, ntu, make_clips, rows):
     clips, shape = make_clips(ntu)
-    uniforms = torch.full((len(clips), kind().draws(shape)), 0.1, dtype=clips.dtype)
+    uniforms = torch.full((len(clips), kind().num_uniforms(shape)), 0.1, dtype=clips.dtype)
     uniforms[:, 0] = torch.tensor([0, 0.29, 0.3, 0.31, 0.9, 0.999], dtype=clips.dtype)
-    result = kind(p=0.3).apply(clips, kind(p=0.3).params(uniforms, shape))
-    always = kind().apply(clips, kind().params(uniforms, shape))
+    result = kind(p=0.3).params(uniforms, shape).apply(clips)
+    always = kind().params(uniforms, shape).apply(clips)
     assert torch.equal(result[:2], always[:2])
     assert torch.equal(result[2:], clips[2:])
 
@@ -89,16 +89,16 @@ def test_batch_mates_do_not_matter(kind, ntu, make_clips, sample, rows):
     clips, shape = make_clips(ntu)
     step = half(kind)
     params = sample(step, shape, len(clips))
-    together = step.apply(clips, params)
+    together = params.apply(clips)
     for i in range(len(clips)):
-        alone = step.apply(clips[i : i + 1], rows(params, slice(i, i + 1)))
+        alone = rows(params, slice(i, i + 1)).apply(clips[i : i + 1])
         torch.testing.assert_close(alone, together[i : i + 1], rtol=0, atol=1e-14)
 
 
 @kinds(MAKE.keys() - MIXING)
 def test_absent_bodies_stay_absent(kind, ntu, make_clips, sample):
     clips, shape = make_clips(ntu)
-    result = kind().apply(clips, sample(kind(), shape, len(clips)))
+    result = sample(kind(), shape, len(clips)).apply(clips)
     assert torch.equal(result[:-1, ..., 1], torch.zeros_like(result[:-1, ..., 1]))
     assert result[-1, ..., 1].count_nonzero() > 0
 
@@ -106,7 +106,7 @@ def test_absent_bodies_stay_absent(kind, ntu, make_clips, sample):
 @kinds(COORDINATES_ONLY)
 def test_confidence_is_left_alone(kind, coco, make_clips, sample):
     clips, shape = make_clips(coco, n=30)
-    result = kind().apply(clips, sample(kind(), shape, len(clips)))
+    result = sample(kind(), shape, len(clips)).apply(clips)
     assert torch.equal(result[:, 2], clips[:, 2])
     assert not torch.equal(result[:, :2], clips[:, :2])
 
@@ -116,7 +116,7 @@ def test_clips_need_not_be_contiguous(kind, coco, make_clips, sample):
     clips, shape = make_clips(coco)
     params = sample(kind(), shape, len(clips))
     strided = clips.permute(0, 2, 3, 4, 1).contiguous().permute(0, 4, 1, 2, 3)
-    torch.testing.assert_close(kind().apply(strided, params), kind().apply(clips, params), rtol=0, atol=1e-14)
+    torch.testing.assert_close(params.apply(strided), params.apply(clips), rtol=0, atol=1e-14)
 
 
 @KINDS
@@ -124,7 +124,7 @@ def test_gradient(kind, small, make_clips, sample):
     clips, shape = make_clips(small, n=2, frames=3)
     params = sample(half(kind), shape, 2)
     clips.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: kind().apply(x, params), clips)
+    assert torch.autograd.gradcheck(params.apply, clips)
 
 
 @KINDS
@@ -157,9 +157,9 @@ def test_autocast_does_not_touch_coordinates(ntu, make_clips, sample):
     clips, shape = make_clips(ntu, dtype=torch.float32)
     for kind in MAKE.values():
         params = sample(kind(), shape, len(clips), dtype=torch.float32)
-        expected = kind().apply(clips, params)
+        expected = params.apply(clips)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            result = kind().apply(clips, params)
+            result = params.apply(clips)
         assert result.dtype == torch.float32
         torch.testing.assert_close(result, expected, rtol=0, atol=0)
 
@@ -170,7 +170,7 @@ def test_no_step_depends_on_the_numbers(kind, ntu, coco):
         with FakeTensorMode():  # tensors without numbers
             clips = torch.empty(4, 3, 7, layout.num_joints, 2)
             result = View((half(kind),))(clips, layout)
-        assert ClipShape.of(result, layout) == kind().after(ClipShape.of(clips, layout))
+        assert ClipShape.of(result, layout) == kind().output_shape(ClipShape.of(clips, layout))
 
 
 @KINDS

@@ -6,14 +6,12 @@ from attrs import asdict
 
 from skel_augment import (
     AUGMENTATIONS,
-    Augmentation,
     EulerRotation,
     GaussianBlur,
     JointDistortion,
     JointMask,
     MotionAttentionMask,
     OneOf,
-    Params,
     PartMask,
     PartMix,
     RandomAxisRotation,
@@ -29,6 +27,7 @@ from skel_augment import (
     describe_view,
     preset,
     preset_names,
+    preset_steps,
 )
 from skel_data import ClipShape, get_layout
 
@@ -117,7 +116,7 @@ def test_published_views_that_grow():
     assert basic == preset("crossclr.view").steps == normal[:2]
     assert normal == masked[:-1] == preset("aimclr.extreme").steps
     assert masked[-1] == JointMask(ratio=0.1, segments=0)
-    assert masked[-1].hidden(ClipShape(get_layout("ntu-25"), 50)) == 2
+    assert masked[-1].num_masked(ClipShape(get_layout("ntu-25"), 50)) == 2
 
 
 def test_other_published_views():
@@ -131,8 +130,8 @@ def test_other_published_views():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        ({"name": "sheer"}, r"step 1: no augmentation 'sheer'; known are axis_mask, "),
-        ({"amplitude": 1}, r"step 1: no augmentation None"),
+        ({"name": "sheer"}, r"step 1: no augmentation 'sheer'; did you mean 'shear'\? There are axis_mask, "),
+        ({"amplitude": 1}, r"step 1 must have the name of an augmentation, got {'amplitude': 1}"),
         (
             {"name": "shear", "amount": 1},
             r"step 1, 'shear': unknown settings \['amount'\]; known are \['p', 'amplitude'\]",
@@ -151,15 +150,23 @@ def test_wrong_types_are_named():
         build_view([{"name": "joint_mask", "joints": 1.5}])
 
 
+@pytest.mark.parametrize("name", ["gaussian_noise", "joint_jitter"])
+def test_settings_under_their_old_names(name):
+    (step,) = build_view([{"name": name, "spare": "bodies", "std": 0.5}]).steps
+    assert (step.keep_zero, step.std) == ("bodies", 0.5)
+    with pytest.raises(ValueError, match=r"unknown settings \['spare'\]"):
+        build_view([{"name": "shear", "spare": "bodies"}])
+
+
 def test_unknown_preset():
-    with pytest.raises(ValueError, match=r"no view 'aimclr'; presets are aimclr\.extreme, "):
-        preset("aimclr")
+    with pytest.raises(
+        ValueError, match=r"no view 'aimclr.extrem'; did you mean 'aimclr.extreme'\? Presets are "
+    ):
+        preset("aimclr.extrem")
 
 
-def test_unnamed_augmentation_has_no_description():
-    class Own(Augmentation):
-        def _params(self, uniforms, shape) -> Params:
-            raise NotImplementedError
-
-    with pytest.raises(ValueError, match="Own"):
-        describe_view(View((Own(),)))
+def test_presets_are_listed_with_their_steps():
+    steps = preset_steps()
+    assert tuple(steps) == preset_names()
+    for name, names in steps.items():
+        assert [AUGMENTATIONS[step] for step in names] == [type(step) for step in preset(name).steps]

@@ -31,12 +31,14 @@ def chosen(clips, result, alone):
 def test_each_clip_gets_one(ntu, make_clips, assert_share):
     clips, shape = make_clips(ntu, n=COUNT, frames=2, bodies=1)
     step = OneOf(STEPS, weights=(4, 2, 2, 1, 1))
-    uniforms = torch.rand(COUNT, step.draws(shape), generator=torch.Generator().manual_seed(0)).double()
-    result = step.apply(clips, step.params(uniforms, shape))
+    uniforms = torch.rand(
+        COUNT, step.num_uniforms(shape), generator=torch.Generator().manual_seed(0)
+    ).double()
+    result = step.params(uniforms, shape).apply(clips)
     alone, begin = [], 2
     for each in STEPS:
-        end = begin + each.draws(shape)
-        alone.append(each.apply(clips, each.params(uniforms[:, begin:end], shape)))
+        end = begin + each.num_uniforms(shape)
+        alone.append(each.params(uniforms[:, begin:end], shape).apply(clips))
         begin = end
     which = chosen(clips, result, alone)
     assert (which.sum(1) == 1).all()
@@ -58,7 +60,7 @@ def test_equal_weights_are_the_default(ntu, sample, assert_share):
 def test_exactly_one_whatever_the_weights(weights, lot):
     step, shape = OneOf((Shear(),) * len(weights), weights), ClipShape(get_layout("ntu-25"), 2)
     for value in (lot, 0.0, 1 - 2**-24):
-        uniforms = torch.full((1, step.draws(shape)), 0.1, dtype=torch.float64)
+        uniforms = torch.full((1, step.num_uniforms(shape)), 0.1, dtype=torch.float64)
         uniforms[:, 1] = value
         params = step.params(uniforms, shape)
         assert sum(not torch.equal(part.matrix[0], torch.eye(3).double()) for part in params.parts) == 1
@@ -81,7 +83,7 @@ def test_linear_choices_merge_with_the_view(ntu):
 def test_a_step_that_does_not_concern_the_clips(ntu, make_clips, sample):
     clips, shape = make_clips(ntu, n=200)
     step = OneOf((SpatialFlip(flat_only=True), Shear()))
-    untouched = (step.apply(clips, sample(step, shape, 200)) == clips).flatten(1).all(1)
+    untouched = (sample(step, shape, 200).apply(clips) == clips).flatten(1).all(1)
     assert 60 < untouched.sum() < 140
 
 
@@ -97,8 +99,8 @@ def test_parameters_tell_what_was_chosen(ntu, sample):
 def test_length_must_stay(step, ntu):
     shape = ClipShape(ntu, 20)
     choice = OneOf((Shear(), step))
-    message = rf"{type(step).__name__} makes {step.after(shape).frames} frames of 20"
-    for use in (choice.after, lambda s: choice.params(torch.rand(2, choice.draws(s)), s)):
+    message = rf"{type(step).__name__} makes {step.output_shape(shape).frames} frames of 20"
+    for use in (choice.output_shape, lambda s: choice.params(torch.rand(2, choice.num_uniforms(s)), s)):
         with pytest.raises(ValueError, match=message):
             use(shape)
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_augment import (
-    CalmFrames,
+    DropMotionFrames,
     FrameDrop,
     FrameMask,
     GaussianNoise,
@@ -57,10 +57,10 @@ def still_but(moves, frames, layout):
 def test_moving_frames_go_first(coco, sample, assert_share):
     clip, shape = still_but({1: 1, 4: -2, 8: 3}, 10, coco)
     step = MotionAttentionMask()
-    assert step.after(shape).frames == 6
+    assert step.output_shape(shape).frames == 6
     params = sample(step, shape, COUNT)
     assert params.motion(clip)[0].tolist() == [0, 1, 0, 0, 4, 0, 0, 0, 9, 0]
-    stay = step.apply(clip.expand(COUNT, -1, -1, -1, -1), params)[:, 2, :, 0, 0]
+    stay = params.apply(clip.expand(COUNT, -1, -1, -1, -1))[:, 2, :, 0, 0]
     assert (stay.diff(dim=1) > 0).all()
     assert not torch.isin(stay, torch.tensor([4.0, 8.0]).double()).any()
     for frame in (0, 1, 2, 3, 5, 6, 7, 9):
@@ -76,23 +76,23 @@ def test_calm_frames_one_by_one(frames, ratio, seed):
         return
     generator = torch.Generator().manual_seed(seed)
     clip = torch.randn(1, 3, frames, 17, 2, generator=generator, dtype=torch.float64)
-    uniforms = torch.rand(1, step.draws(shape), generator=generator)
+    uniforms = torch.rand(1, step.num_uniforms(shape), generator=generator)
     motion = [(clip[0, :2, t + 1] - clip[0, :2, t]).square().mean().item() for t in range(frames - 1)] + [0]
     calm = sorted(range(frames), key=motion.__getitem__)[: frames - count]
     stay = sorted(sorted(calm, key=uniforms[0, 1:].tolist().__getitem__)[: frames - 2 * count])
-    assert torch.equal(step.apply(clip, step.params(uniforms, shape)), clip[:, :, stay])
+    assert torch.equal(step.params(uniforms, shape).apply(clip), clip[:, :, stay])
 
 
 def test_of_equal_frames_the_later_go(coco):
     clip, _ = still_but({}, 10, coco)
     lots = torch.arange(10).flip(0)[None] / 10
-    assert CalmFrames(lots, 3, 4, 2).apply(clip)[0, 2, :, 0, 0].tolist() == [3, 4, 5, 6]
+    assert DropMotionFrames(lots, 3, 4, 2).apply(clip)[0, 2, :, 0, 0].tolist() == [3, 4, 5, 6]
 
 
 def test_later_steps_see_the_shorter_clip(ntu, make_clips):
     clips, shape = make_clips(ntu, frames=50)
     view = View((MotionAttentionMask(), GaussianNoise(), TemporalSegmentMask()))
-    assert view.after(shape) == ClipShape(ntu, 30, 2)
+    assert view.output_shape(shape) == ClipShape(ntu, 30, 2)
     params = view.sample(shape, len(clips))
     assert params[1].values.shape[2] == params[2].keep.shape[1] == 30
     assert view.apply(clips, params).shape[2] == 30
@@ -100,7 +100,7 @@ def test_later_steps_see_the_shorter_clip(ntu, make_clips):
 
 def test_nothing_left(ntu):
     with pytest.raises(ValueError, match=r"ratio 0\.49 leaves nothing of clips of 10 frames"):
-        MotionAttentionMask(0.49).after(ClipShape(ntu, 10))
+        MotionAttentionMask(0.49).output_shape(ClipShape(ntu, 10))
 
 
 @pytest.mark.parametrize(

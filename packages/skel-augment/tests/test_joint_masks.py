@@ -39,7 +39,7 @@ def test_mask_covers_the_confidence(coco, make_clips, sample):
 
 def test_mask_of_more_joints_than_there_are(coco):
     with pytest.raises(ValueError, match=r"18 joints.*coco-17.* 17"):
-        JointMask(18).draws(ClipShape(coco, 5))
+        JointMask(18).num_uniforms(ClipShape(coco, 5))
 
 
 @pytest.mark.parametrize("kind", [StructuralSpatialMask, CentralSpatialMask])
@@ -47,7 +47,7 @@ def test_a_share_of_joints_is_hidden(kind, ntu, coco, small, make_clips, sample)
     for layout, count in ((ntu, 8), (coco, 5), (small, 2)):
         clips, shape = make_clips(layout)
         params = sample(kind(), shape, COUNT)
-        assert kind().hidden(shape) == count
+        assert kind().num_masked(shape) == count
         assert torch.equal((params.keep == 0).sum(1), torch.full((COUNT,), count))
         result = sample(kind(), shape, len(clips)).apply(clips)[..., 0]
         assert ((result == 0).all(1).all(1).sum(1) == count).all()
@@ -59,7 +59,7 @@ def test_a_share_of_joints_is_hidden(kind, ntu, coco, small, make_clips, sample)
 def test_structural_mask_takes_the_highest_scores(name, seeds, ratio, seed):
     layout = get_layout(name)
     shape, step = ClipShape(layout, 3), StructuralSpatialMask(seeds, ratio)
-    uniforms = torch.rand(1, step.draws(shape), generator=torch.Generator().manual_seed(seed))
+    uniforms = torch.rand(1, step.num_uniforms(shape), generator=torch.Generator().manual_seed(seed))
     drawn = [int(u * shape.joints) for u in uniforms[0, 1 : 1 + round(seeds * shape.joints)].tolist()]
     scores = [sum(walks(layout)[start][joint] for start in drawn) for joint in range(shape.joints)]
     hidden = (step.params(uniforms, shape).keep[0] == 0).tolist()
@@ -108,7 +108,7 @@ def test_extreme_uniforms(ntu):
     shape = ClipShape(ntu, 2)
     for step in (StructuralSpatialMask(), CentralSpatialMask()):
         for value in (0.0, 1 - 2**-24):
-            keep = step.params(torch.full((1, step.draws(shape)), value), shape).keep
+            keep = step.params(torch.full((1, step.num_uniforms(shape)), value), shape).keep
             assert keep.sum() == 17
 
 
@@ -120,13 +120,13 @@ def test_a_single_joint(step, make_clips, sample):
     clips, shape = make_clips(layout)
     result = sample(step, shape, len(clips)).apply(clips)
     # a joint without bones has no end of a bone to draw
-    assert torch.equal(result, clips if step.draws(shape) == 1 else torch.zeros_like(clips))
+    assert torch.equal(result, clips if step.num_uniforms(shape) == 1 else torch.zeros_like(clips))
 
 
 def test_kept_joints(ntu, sample):
     shape, step = ClipShape(ntu, 3), CentralSpatialMask()
     params = sample(step, shape, 100)
-    kept = params.kept(25 - step.hidden(shape))
+    kept = params.kept(25 - step.num_masked(shape))
     assert kept.shape == (100, 17)
     assert (kept.diff(dim=1) > 0).all()
     assert params.keep.gather(1, kept).all()
@@ -166,7 +166,7 @@ def test_settings_of_the_wrong_type():
 def test_other_joints_in_each_segment(frames, segments, joints, seed):
     shape, step = ClipShape(get_layout("ntu-25"), frames), JointMask(joints, segments=segments)
     count = segments or frames
-    uniforms = torch.rand(1, step.draws(shape), generator=torch.Generator().manual_seed(seed))
+    uniforms = torch.rand(1, step.num_uniforms(shape), generator=torch.Generator().manual_seed(seed))
     lots = uniforms[0, 1:].view(count, 25).tolist()
     keep = step.params(uniforms, shape).apply(torch.ones(1, 3, frames, 25, 1))[0, 0, :, :, 0]
     for t in range(frames):
@@ -176,9 +176,9 @@ def test_other_joints_in_each_segment(frames, segments, joints, seed):
 
 
 def test_mask_of_a_share(ntu, coco, sample):
-    assert JointMask(ratio=0.6).hidden(ClipShape(ntu, 5)) == 15
+    assert JointMask(ratio=0.6).num_masked(ClipShape(ntu, 5)) == 15
     assert (sample(JointMask(ratio=0.6), ClipShape(coco, 5), 9).keep.sum(1) == 7).all()
-    assert JointMask(99, ratio=0.2).draws(ClipShape(ntu, 5)) == 26
+    assert JointMask(99, ratio=0.2).num_uniforms(ClipShape(ntu, 5)) == 26
 
 
 def test_frames_are_masked_independently(ntu, sample, assert_share):
@@ -226,4 +226,4 @@ def test_a_joint_of_two_parts_goes_with_either(sample):
 def test_layout_without_parts():
     layout = SkeletonLayout.from_dict({"name": "bare", "joints": ["a", "b"], "bones": [["a", "b"]]})
     with pytest.raises(ValueError, match=r"'bare' has 0 body parts, but 1 are asked for"):
-        PartMask().draws(ClipShape(layout, 5))
+        PartMask().num_uniforms(ClipShape(layout, 5))

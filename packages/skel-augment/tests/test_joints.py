@@ -39,7 +39,7 @@ def test_mirror_image(ntu, make_clips, sample):
 def test_flip_of_flat_clips_only(ntu, coco, make_clips, sample):
     flip = SpatialFlip(mirror_axis=True, flat_only=True)
     clips, shape = make_clips(ntu)
-    assert flip.draws(shape) == 0
+    assert flip.num_uniforms(shape) == 0
     assert torch.equal(sample(flip, shape, len(clips)).apply(clips), clips)
     view, without = View((Yaw(), flip, Shear())), View((Yaw(), Shear()))
     drawn = (v(clips, ntu, generator=torch.Generator().manual_seed(0)) for v in (view, without))
@@ -95,5 +95,5 @@ def test_flip_twice_is_the_identity_on_any_layout(name, mirror_axis, seed):
     clips = torch.randn(4, layout.channels, 3, layout.num_joints, 2, generator=generator)
     step = SpatialFlip(mirror_axis, p=0.5)
     shape = ClipShape.of(clips, layout)
-    params = step.params(torch.rand(4, step.draws(shape), generator=generator), shape)
+    params = step.params(torch.rand(4, step.num_uniforms(shape), generator=generator), shape)
     assert torch.equal(params.apply(params.apply(clips)), clips)

@@ -56,14 +56,16 @@ def test_share(ntu, sample):
 @given(st.integers(0, 9), st.integers(0, 2**32 - 1))
 def test_everyone_has_another_partner(n, seed):
     step, shape = PartMix(), ClipShape(get_layout("ntu-25"), 20)
-    partner = step.params(torch.rand(n, step.draws(shape), generator=seeded(seed)), shape).partner.tolist()
+    partner = step.params(
+        torch.rand(n, step.num_uniforms(shape), generator=seeded(seed)), shape
+    ).partner.tolist()
     assert sorted(partner) == list(range(n))
     assert n < 2 or all(i != other for i, other in enumerate(partner))
 
 
 def test_all_partners_are_equally_likely(ntu, assert_share):
     step, shape = PartMix(), ClipShape(ntu, 20)
-    draws = torch.rand(900, 4, step.draws(shape), generator=seeded())
+    draws = torch.rand(900, 4, step.num_uniforms(shape), generator=seeded())
     first = torch.stack([step.params(uniforms, shape).partner[0] for uniforms in draws])
     for other in (1, 2, 3):
         assert_share(first == other, 1 / 3)
@@ -72,7 +74,7 @@ def test_all_partners_are_equally_likely(ntu, assert_share):
 def test_extreme_uniforms(ntu):
     step, shape = PartMix(), ClipShape(ntu, 64)
     for value, shift, length in ((0.0, 1, 7), (1 - 2**-24, 4, 11)):
-        params = step.params(torch.full((5, step.draws(shape)), value), shape)
+        params = step.params(torch.full((5, step.num_uniforms(shape)), value), shape)
         assert params.partner[0] == shift
         assert (params.region.any(2).sum(1) == 4 * length).all()
 
@@ -108,14 +110,14 @@ def test_the_query_of_skelemix_is_drawn_once(ntu, make_clips):
     view = preset("skelemix.mixed")
     params = view.sample(shape, len(clips), generator=seeded(), dtype=clips.dtype)
     shown = view.before_hiding
-    query = View(view.steps[:shown]).apply(clips, params[:shown])
+    query = view.apply(clips, params, stop=shown)
     assert torch.equal(view.apply(clips, params), params[-1].apply(query))
     assert torch.equal(query, preset("skelemix.view").apply(clips, params[:shown]))
 
 
 def test_layout_with_too_few_parts(small):
     with pytest.raises(ValueError, match=r"'small' has 3 body parts, but 4 are asked for"):
-        PartMix(parts=(1, 4)).draws(ClipShape(small, 5))
+        PartMix(parts=(1, 4)).num_uniforms(ClipShape(small, 5))
 
 
 @pytest.mark.parametrize(

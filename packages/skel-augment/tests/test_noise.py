@@ -25,7 +25,7 @@ def test_odd_and_even_counts(ntu, sample, frames):
 def test_standard_deviation(ntu, make_clips, sample):
     clips, shape = make_clips(ntu, n=40, frames=50)
     step = GaussianNoise(0.2, p=0.5)
-    change = (step.apply(clips, sample(step, shape, len(clips))) - clips)[..., 0].flatten(1).std(1)
+    change = (sample(step, shape, len(clips)).apply(clips) - clips)[..., 0].flatten(1).std(1)
     assert ((change == 0) | ((change - 0.2).abs() < 0.02)).all()
     assert 0 < (change == 0).sum() < 40
 
@@ -33,7 +33,7 @@ def test_standard_deviation(ntu, make_clips, sample):
 def test_extreme_uniforms_stay_finite(ntu):
     shape = ClipShape(ntu, 2)
     for value in (0.0, 1 - 2**-24):
-        uniforms = torch.full((1, GaussianNoise().draws(shape)), value)
+        uniforms = torch.full((1, GaussianNoise().num_uniforms(shape)), value)
         assert GaussianNoise().params(uniforms, shape).values.isfinite().all()
 
 
@@ -44,8 +44,8 @@ def test_coordinates_only(coco, make_clips, sample):
 
 def test_published_noise_falls_on_absent_bodies(ntu, make_clips, sample):
     clips, shape = make_clips(ntu)
-    step = GaussianNoise(spare="nothing")
-    result = step.apply(clips, sample(step, shape, len(clips)))
+    step = GaussianNoise(keep_zero="nothing")
+    result = sample(step, shape, len(clips)).apply(clips)
     assert result.count_nonzero() == result.numel()
 
 
@@ -54,14 +54,14 @@ def test_settings():
         GaussianNoise(-1)
     with pytest.raises(ValueError, match="std"):
         JointJitter(-1)
-    with pytest.raises(ValueError, match="spare"):
-        GaussianNoise(spare="none")
+    with pytest.raises(ValueError, match="keep_zero"):
+        GaussianNoise(keep_zero="none")
 
 
 def test_jitter_is_normal_and_stays(ntu, make_clips, sample):
     clips, shape = make_clips(ntu, n=1000, frames=3)
     step = JointJitter(0.2)
-    off = step.apply(clips, sample(step, shape, 1000)) - clips
+    off = sample(step, shape, 1000).apply(clips) - clips
     torch.testing.assert_close(off, off[:, :, :1].expand_as(off))
     flat = (off[:, :, 0, :, 0] / 0.2).flatten().sort().values
     place = torch.arange(1, len(flat) + 1) / len(flat)
@@ -72,8 +72,8 @@ def test_padding_stays_empty(ntu, make_clips, sample):
     clips, shape = make_clips(ntu)
     clips[:, :, 5:] = 0
     for step in (GaussianNoise(), JointJitter()):
-        result = step.apply(clips, sample(step, shape, len(clips)))
+        result = sample(step, shape, len(clips)).apply(clips)
         assert result[:, :, 5:].count_nonzero() == 0
         assert (result[:, :, :5, :, 0] != clips[:, :, :5, :, 0]).all()
-    step = GaussianNoise(spare="bodies")
-    assert step.apply(clips, sample(step, shape, len(clips)))[:, :, 5:, :, 0].all()
+    step = GaussianNoise(keep_zero="bodies")
+    assert sample(step, shape, len(clips)).apply(clips)[:, :, 5:, :, 0].all()

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from skel_augment import (
     Affine,
     Chain,
-    FilledWindow,
     FrameMask,
     JointAffine,
     JointMap,
     Mix,
     Noise,
+    PaddedCrop,
     PointMask,
     TimeFilter,
     TimeIndex,
@@ -45,7 +45,7 @@ def random_step(kind, seed):
             return FrameMask(torch.randint(0, 2, (N, T), generator=g).double())
         case "filled":
             ratio, lot = torch.rand(2, N, generator=g, dtype=torch.float64)
-            return FilledWindow(ratio, lot, ratio < 0.7, 1, T)
+            return PaddedCrop(ratio, lot, ratio < 0.7, 1, T)
         case "points":
             return PointMask(torch.randint(0, 2, (N, T, V), generator=g).double())
         case "some":
@@ -169,25 +169,25 @@ def test_joint_map_moves_then_masks():
 
 
 @pytest.mark.parametrize("frames", [1, T])
-@pytest.mark.parametrize("spare", ["frames", "bodies", "joints", "nothing"])
-def test_noise_spares_what_is_zero(spare, frames):
+@pytest.mark.parametrize("keep_zero", ["frames", "bodies", "joints", "nothing"])
+def test_noise_keeps_zeros(keep_zero, frames):
     clips = clips_of(0)
     clips[0, ..., 1] = 0  # absent body
     clips[1, :, 2, 3, 0] = 0  # joint missing in one frame
     clips[1, :, 4, :, 1] = 0  # body missing in one frame
     clips[2, 1] = 0  # a coordinate that is zero by chance: not a missing joint
-    result = Noise(torch.ones(N, 3, frames, V, M, dtype=torch.float64), torch.ones(N), spare).apply(clips)
-    assert torch.equal(result[0, ..., 1] == 0, torch.full((3, T, V), spare != "nothing"))
-    assert torch.equal(result[1, :, 2, 3, 0] == 0, torch.full((3,), spare == "joints"))
-    assert torch.equal(result[1, :, 4, :, 1] == 0, torch.full((3, V), spare in ("joints", "frames")))
+    result = Noise(torch.ones(N, 3, frames, V, M, dtype=torch.float64), torch.ones(N), keep_zero).apply(clips)
+    assert torch.equal(result[0, ..., 1] == 0, torch.full((3, T, V), keep_zero != "nothing"))
+    assert torch.equal(result[1, :, 2, 3, 0] == 0, torch.full((3,), keep_zero == "joints"))
+    assert torch.equal(result[1, :, 4, :, 1] == 0, torch.full((3, V), keep_zero in ("joints", "frames")))
     assert torch.equal(result[1, :, :4, :, 1], clips[1, :, :4, :, 1] + 1)
     assert torch.equal(result[2], clips[2] + 1)
 
 
-@pytest.mark.parametrize("spare", ["frames", "bodies"])
-def test_noise_sees_the_smallest_body(spare):
+@pytest.mark.parametrize("keep_zero", ["frames", "bodies"])
+def test_noise_sees_the_smallest_body(keep_zero):
     clips = torch.zeros(1, 3, 2, V, 2)
     clips[0, 1, 1, 2, 0] = 1e-44
-    result = Noise(torch.ones(1, 3, 2, V, 2), torch.ones(1), spare).apply(clips)
-    assert result[..., 0].count_nonzero() == 3 * V * (2 if spare == "bodies" else 1)
+    result = Noise(torch.ones(1, 3, 2, V, 2), torch.ones(1), keep_zero).apply(clips)
+    assert result[..., 0].count_nonzero() == 3 * V * (2 if keep_zero == "bodies" else 1)
     assert result[..., 1].count_nonzero() == 0

@@ -38,11 +38,11 @@ def test_parameters_have_a_row_for_each_clip(step, ntu, make_clips, sample, tens
 def test_replay_gives_the_same(step, ntu, make_clips, sample):
     clips, shape = make_clips(ntu)
     params = sample(step, shape, len(clips))
-    first = step.apply(clips, params)
-    step.apply(clips + 1, params)
-    assert torch.equal(step.apply(clips, params), first)
+    first = params.apply(clips)
+    params.apply(clips + 1)
+    assert torch.equal(params.apply(clips), first)
     again = sample(step, shape, len(clips))
-    assert torch.equal(step.apply(clips, again), first)
+    assert torch.equal(again.apply(clips), first)
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -51,9 +51,9 @@ def test_a_second_stream_gets_the_same_change(name, ntu, make_clips, sample):
     other, _ = make_clips(ntu, seed=1)
     step = MAKE[name]
     params = sample(step, shape, len(clips))
-    changed, replayed = step.apply(clips, params), step.apply(other, params)
+    changed, replayed = params.apply(clips), params.apply(other)
     # what is done is linear, so it is the same to both only if it is so to their sum
-    torch.testing.assert_close(step.apply(clips + 2 * other, params), changed + 2 * replayed)
+    torch.testing.assert_close(params.apply(clips + 2 * other), changed + 2 * replayed)
 
 
 @pytest.mark.parametrize("name", [*MASKS, "temporal_segment_mask"])

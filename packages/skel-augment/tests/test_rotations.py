@@ -11,9 +11,9 @@ from skel_augment import (
     RandomRotation,
     Tilt,
     Yaw,
-    quaternion_matrix,
     rotation_matrix,
 )
+from skel_augment.space.rotations import _quaternion_matrix
 from skel_data import ClipShape, get_layout
 
 COUNT = 20_000
@@ -26,7 +26,9 @@ def test_rotations_keep_bone_lengths(step, seed):
     generator = torch.Generator().manual_seed(seed)
     layout = get_layout("ntu-25")
     clips = torch.randn(3, 3, 4, 25, 2, generator=generator, dtype=torch.float64)
-    uniforms = torch.rand(3, step.draws(ClipShape(layout, 4, 2)), generator=generator, dtype=torch.float64)
+    uniforms = torch.rand(
+        3, step.num_uniforms(ClipShape(layout, 4, 2)), generator=generator, dtype=torch.float64
+    )
     params = step.params(uniforms, ClipShape(layout, 4, 2))
     assert (params.matrix.det() - 1).abs().max() < 1e-13
     child, parent = (list(side) for side in zip(*layout.bones, strict=True))
@@ -43,7 +45,7 @@ def test_quaternion_of_an_axis_and_an_angle():
         quaternion[0, axis], quaternion[0, 3] = (angle / 2).sin(), (angle / 2).cos()
         # the other convention of signs: positive angles turn x towards y
         expected = rotation_matrix(-angle * torch.eye(3, dtype=torch.float64)[axis : axis + 1])
-        torch.testing.assert_close(quaternion_matrix(quaternion), expected)
+        torch.testing.assert_close(_quaternion_matrix(quaternion), expected)
 
 
 def test_all_rotations_are_equally_likely(ntu, make_clips, sample, assert_uniform):
@@ -140,7 +142,7 @@ def test_tilt_leaves_the_heading(ntu, make_clips, sample, assert_uniform):
 def test_yaw_narrows_a_picture(coco, make_clips, sample):
     clips, shape = make_clips(coco)
     params = sample(Yaw(60), shape, len(clips))
-    result = Yaw(60).apply(clips, params)
+    result = params.apply(clips)
     assert torch.equal(result[:, 1:], clips[:, 1:])
     assert (params.matrix[:, 0, 0] >= 0.5).all()
     torch.testing.assert_close(result[:, 0], clips[:, 0] * params.matrix[:, 0, 0].view(-1, 1, 1, 1))

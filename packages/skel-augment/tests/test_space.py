@@ -22,7 +22,7 @@ def test_scale(ntu, make_clips, sample, assert_uniform):
     clips, shape = make_clips(ntu)
     step = Scale(0.5, 2)
     assert_uniform(sample(step, shape, COUNT).matrix[:, 0, 0], 0.5, 2)
-    result = step.apply(clips, sample(step, shape, len(clips)))
+    result = sample(step, shape, len(clips)).apply(clips)
     ratio = result[..., 0] / clips[..., 0]
     torch.testing.assert_close(ratio, ratio[:, :1, :1, :1].expand_as(ratio))
 
@@ -32,7 +32,7 @@ def test_axis_mask(ntu, make_clips, sample, assert_share):
     matrix = sample(AxisMask(), shape, COUNT).matrix
     for axis in range(3):
         assert_share(matrix[:, axis, axis] == 0, 1 / 3)
-    result = AxisMask().apply(clips, sample(AxisMask(), shape, len(clips)))[..., 0]
+    result = sample(AxisMask(), shape, len(clips)).apply(clips)[..., 0]
     assert ((result == 0).flatten(2).all(2).sum(1) == 1).all()
     assert ((result == clips[..., 0]) | (result == 0)).all()
 

@@ -71,7 +71,7 @@ def test_crop_resize_windows(ntu, sample):
 def test_crop_resize_of_the_whole_clip_is_the_identity(ntu, make_clips, sample):
     clips, shape = make_clips(ntu)
     step = TemporalCropResize(1, 1)
-    assert torch.equal(step.apply(clips, sample(step, shape, len(clips))), clips)
+    assert torch.equal(sample(step, shape, len(clips)).apply(clips), clips)
 
 
 @pytest.mark.parametrize(("min_frames", "shortest"), [(1, 2), (15, 15), (99, 20)])
@@ -86,8 +86,8 @@ def test_crop_resize_to_another_length(ntu, make_clips, sample):
     clips, shape = make_clips(ntu, frames=20)
     for frames in (8, 33):
         step = TemporalCropResize(1, 1, frames=frames)
-        assert step.after(shape) == ClipShape(ntu, frames, 2)
-        result = step.apply(clips, sample(step, shape, len(clips)))
+        assert step.output_shape(shape) == ClipShape(ntu, frames, 2)
+        result = sample(step, shape, len(clips)).apply(clips)
         flat = clips.permute(0, 1, 3, 4, 2).flatten(1, 3)
         expected = torch.nn.functional.interpolate(flat, frames, mode="linear")
         torch.testing.assert_close(result.permute(0, 1, 3, 4, 2).flatten(1, 3), expected)
@@ -95,9 +95,9 @@ def test_crop_resize_to_another_length(ntu, make_clips, sample):
 
 def test_crop_resize_of_some_clips_keeps_the_length(ntu):
     shape = ClipShape(ntu, 20)
-    assert TemporalCropResize(frames=20, p=0.5).after(shape) == shape
+    assert TemporalCropResize(frames=20, p=0.5).output_shape(shape) == shape
     step = TemporalCropResize(frames=8, p=0.5)
-    for use in (step.after, View((step,)).draws, lambda s: step.params(torch.rand(2, 3), s)):
+    for use in (step.output_shape, View((step,)).num_uniforms, lambda s: step.params(torch.rand(2, 3), s)):
         with pytest.raises(ValueError, match=r"p must be 1 where clips of 20 frames become 8 long, got 0\.5"):
             use(shape)
 
@@ -151,7 +151,7 @@ def test_blur_as_released_enlarges_a_still_body(ntu, make_clips, sample):
     clips, shape = make_clips(ntu, frames=31)
     still = clips[:, :, :1].expand(-1, -1, 31, -1, -1)
     step = GaussianBlur(sigma=(2, 2), normalised=False)
-    result = step.apply(still, sample(step, shape, len(clips)))
+    result = sample(step, shape, len(clips)).apply(still)
     growth = sum(torch.exp(torch.tensor(-i * i / 8, dtype=torch.float64)).item() for i in range(-7, 8))
     torch.testing.assert_close(result[:, :, 15], growth * still[:, :, 15])
 
@@ -237,9 +237,9 @@ def test_padding_is_no_part_of_a_clip(filled, padding, least, seed):
     padded = torch.nn.functional.pad(clip, (0, 0, 0, 0, 0, padding))
     step, crop = (TemporalCropResize(0.3, 0.9, least, 17, padded=flag) for flag in (True, False))
     uniforms = torch.rand(1, 3, generator=generator, dtype=torch.float64)
-    expected = crop.apply(clip, crop.params(uniforms, ClipShape.of(clip, layout)))
+    expected = crop.params(uniforms, ClipShape.of(clip, layout)).apply(clip)
     params = step.params(uniforms, ClipShape.of(padded, layout))
-    result = step.apply(padded, params)
+    result = params.apply(padded)
     torch.testing.assert_close(result, expected, rtol=1e-14, atol=1e-14)
     assert (result > 1).all()
     # the window can be used for another stream, which may have zeros of its own
@@ -253,7 +253,7 @@ def test_padded_clips_some_left_alone(ntu, make_clips, sample, assert_share):
     clips[:, :, 7:] = 0
     clips[0] = 0
     step = TemporalCropResize(0.3, 0.5, padded=True, p=0.4)
-    result = step.apply(clips, sample(step, shape, 400))
+    result = sample(step, shape, 400).apply(clips)
     same = (result == clips).flatten(1).all(1)[1:]
     assert_share(~same, 0.4)
     assert (result[1:][~same] != 0).any((1, 3, 4)).all()

@@ -52,8 +52,8 @@ def test_view_is_its_steps_one_by_one(name, ntu, make_clips):
     view = preset(name)
     params = view.sample(shape, len(clips), generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = clips
-    for step, part in zip(view.steps, params, strict=True):
-        expected = step.apply(expected, part)
+    for part in params:
+        expected = part.apply(expected)
     torch.testing.assert_close(view.apply(clips, params), expected, rtol=1e-12, atol=1e-12)
 
 
@@ -71,7 +71,7 @@ def test_same_views_in_both_precisions(name, ntu, make_clips):
 def test_pictures_with_confidence(name, bodies, coco, make_clips):
     clips, shape = make_clips(coco, bodies=bodies)
     result = preset(name)(clips, coco, generator=torch.Generator().manual_seed(0))
-    assert ClipShape.of(result, coco) == preset(name).after(shape)
+    assert ClipShape.of(result, coco) == preset(name).output_shape(shape)
     assert result.isfinite().all()
 
 
@@ -80,7 +80,7 @@ def test_absent_bodies(name, ntu, make_clips):
     clips, _ = make_clips(ntu)
     result = preset(name)(clips, ntu, generator=torch.Generator().manual_seed(0))
     absent = result[:-1, ..., 1].count_nonzero()
-    noisy = any(getattr(step, "spare", "") == "nothing" for step in preset(name).steps)
+    noisy = any(getattr(step, "keep_zero", "") == "nothing" for step in preset(name).steps)
     mixed = any(isinstance(step, PartMix) for step in preset(name).steps)
     assert absent > 0 if noisy or mixed else absent == 0
 
@@ -149,6 +149,18 @@ def test_parameters_can_be_made_by_hand(ntu, make_clips):
     clips, _ = make_clips(ntu)
     double = Affine(2 * torch.eye(3, dtype=clips.dtype).expand(len(clips), -1, -1))
     torch.testing.assert_close(View((Shear(),)).apply(clips, (double,)), 2 * clips)
+
+
+@PRESETS
+def test_a_view_in_two_pieces(name, ntu, make_clips):
+    clips, shape = make_clips(ntu)
+    view = preset(name)
+    params = view.sample(shape, len(clips), generator=torch.Generator().manual_seed(0), dtype=clips.dtype)
+    for cut in range(len(view.steps) + 1):
+        first, rest = View(view.steps[:cut]), View(view.steps[cut:])
+        expected = first.apply(clips, params[:cut])
+        assert torch.equal(view.apply(clips, params, stop=cut), expected)
+        assert torch.equal(view.apply(expected, params, start=cut), rest.apply(expected, params[cut:]))
 
 
 def test_empty_view(ntu, make_clips):

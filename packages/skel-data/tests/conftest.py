@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skel_data import Clip, SkeletonLayout, Store, get_layout, write_store
+from skel_data import Clip, DatasetInfo, SkeletonLayout, Store, get_layout, write_store
 
 
 @pytest.fixture
@@ -41,15 +41,10 @@ def make_clip() -> Callable[..., Clip]:
 def make_store(tmp_path: Path, chain: SkeletonLayout) -> Callable[..., Store]:
     """Store of given clips."""
 
-    def make(clips, name: str = "some.store", **settings) -> Store:
-        usual = {
-            "layout": chain,
-            "classes": ("a", "b"),
-            "dataset": "made-up",
-            "units": "metres",
-            "source": "nowhere",
-        }
-        return write_store(tmp_path / name, clips, **{**usual, **settings})
+    def make(clips, name="some.store", *, source="nowhere", overwrite=False, strict=False, **info) -> Store:
+        usual = {"layout": chain, "classes": ("a", "b"), "dataset": "made-up", "units": "metres"}
+        about = DatasetInfo(**{**usual, **info})
+        return write_store(tmp_path / name, clips, about, source=source, overwrite=overwrite, strict=strict)
 
     return make
 

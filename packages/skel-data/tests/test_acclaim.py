@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_data.readers._acclaim import parse_amc, parse_asf, pose, turn
+from skel_data.readers.mocap._acclaim import parse_amc, pose
+from skel_data.readers.mocap._asf import parse_asf
+from skel_data.readers.mocap._kinematics import turn
 
 # A pelvis, an upper bone that turns about axes of its own, and a lower one that turns about two axes, z first
 ASF = b"""# made up

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import BODIES_BY
-from skel_data import _steps as steps
+from skel_data.pipelines import _steps as steps
 from skel_data.pipelines._bodies import are_ghosts, pick_bodies
 
 

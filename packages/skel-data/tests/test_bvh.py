@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_data import READERS, BadFile, Clip, SkeletonLayout, Source, import_dataset
-from skel_data.readers._bvh import BVH, parse_bvh
+from skel_data import BadFile, Clip, SkeletonLayout, Source, import_dataset
+from skel_data.readers.mocap._bvh import BVH, parse_bvh
 
 TEXT = b"""HIERARCHY
 ROOT Hips
@@ -75,10 +75,9 @@ def test_white_space_and_case_do_not_matter(old, new):
     assert np.array_equal(parse_bvh(TEXT.replace(old, new))[1], parse_bvh(TEXT)[1])
 
 
-def test_the_layout_is_the_tree_of_the_files(folder, tmp_path, monkeypatch):
+def test_the_layout_is_the_tree_of_the_files(folder, tmp_path):
     other = TEXT.replace(b"JOINT RightLeg", b"JOINT RightArm")
     files = {"0.bvh": b"\x89PNG", "1.bvh": TEXT, "2.BVH": TEXT, "3.bvh": other, "4.txt": b""}
-    monkeypatch.setitem(READERS, "bvh", BVH)
     store = import_dataset("bvh", folder(files).path, tmp_path / "store")
     assert (store.dataset, store.units, store.names.tolist()) == ("walks", "unknown", ["1", "2"])
     assert store.layout.joints == ("Hips", "LeftLeg", "LeftFoot", "RightLeg")
@@ -102,7 +101,7 @@ def test_shorter_and_longer_trees(folder):
 def test_joints_of_a_given_layout(folder):
     layout = SkeletonLayout.from_dict({"joints": ["LeftFoot", "Hips"], "bones": [["LeftFoot", "Hips"]]})
     source = folder({"1.bvh": TEXT, "2.bvh": TEXT.replace(b"LeftFoot", b"LeftToe")})
-    assert BVH.describe(source, layout).layout == layout
+    assert BVH.describe(source, layout)[0].layout == layout
     clip, bad = BVH.read(source, layout)
     assert np.array_equal(clip.positions[:, 0], parse_bvh(TEXT)[1][:, [2, 0]].astype(np.float32))
     assert isinstance(bad, BadFile)

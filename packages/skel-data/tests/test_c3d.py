@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_data import READERS, BadFile, Clip, SkeletonLayout, Source, import_dataset
-from skel_data.readers._c3d import C3D, parse_c3d
+from skel_data import BadFile, Clip, SkeletonLayout, Source, import_dataset
+from skel_data.readers.mocap._c3d import C3D, parse_c3d
 
 LABELS = ("Kim:HIP", "Kim:KNEE", "TOE")
 MAKERS = {84: "<", 85: "<", 86: ">"}
@@ -137,11 +137,10 @@ def test_a_file_of_ezc3d(tmp_path):
     assert np.array_equal(positions, expected, equal_nan=True)
 
 
-def test_joints_of_the_layout_in_metres(folder, tmp_path, monkeypatch):
+def test_joints_of_the_layout_in_metres(folder, tmp_path):
     source = folder(
         c3d(RANDOM), c3d(RANDOM, unit=b"m"), c3d(RANDOM, unit=b""), b"\2Pno", c3d(RANDOM, labels="ABC")
     )
-    monkeypatch.setitem(READERS, "c3d", C3D)
     store = import_dataset("c3d", source.path, tmp_path / "store", layout=LAYOUT)
     assert (store.dataset, store.units, store.layout) == ("trials", "metres", LAYOUT)
     np.testing.assert_allclose(store.clip(0)[:, 0], RANDOM[:, [1, 0]] / 1000, rtol=1e-6)
@@ -155,7 +154,7 @@ def test_joints_of_the_layout_in_metres(folder, tmp_path, monkeypatch):
 
 def test_unknown_unit_is_kept(folder):
     source = folder(c3d(RANDOM, unit=b"yard"), c3d(RANDOM))
-    assert C3D.describe(source, LAYOUT).units == "unknown"
+    assert C3D.describe(source, LAYOUT)[0].units == "unknown"
     clip, bad = C3D.read(source, LAYOUT)
     assert np.array_equal(clip.positions[:, 0], RANDOM[:, [1, 0]])
     assert bad.reason == "unit 'mm', but the first file is not in m, cm or mm"

@@ -8,7 +8,9 @@ def test_arrays_are_converted():
     clip = Clip([[[[1, 2, 3]]]], "a", tracks=[[5]])
     assert (clip.positions.dtype, clip.positions.shape) == (np.float32, (1, 1, 1, 3))
     assert clip.tracks.dtype == np.int64
-    assert (clip.label, clip.subject, clip.view, clip.setup, clip.replication, clip.split) == (-1,) * 5 + (0,)
+    assert (clip.label, clip.subject, clip.camera, clip.setup, clip.replication, clip.split) == (-1,) * 5 + (
+        0,
+    )
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 3), (0, 1, 5, 3), (2, 0, 5, 3)])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from skel_data import Clip, Store, get_layout, import_dataset, write_ntu_skeleton
-from skel_data._parallel import do_all
 from skel_data.readers import Reader, Work, find_each
+from skel_data.readers._parallel import do_all
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_overwrite(recordings, tmp_path):
 
 
 def test_errors(recordings, tmp_path):
-    with pytest.raises(ValueError, match="no format 'ntu'; there are ntu60"):
+    with pytest.raises(ValueError, match="no reader 'ntu'; did you mean 'ntu"):
         import_dataset("ntu", recordings, tmp_path / "a.store")
     with pytest.raises(FileNotFoundError, match="missing"):
         import_dataset("ntu60", tmp_path / "missing", tmp_path / "a.store")

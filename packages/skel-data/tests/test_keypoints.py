@@ -6,17 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_data import READERS, get_layout, import_dataset
-from skel_data.readers import _coco_keypoints, _mediapipe, _openpose
-
-NAMES = {"openpose": _openpose.OPENPOSE, "coco-keypoints": _coco_keypoints.COCO_KEYPOINTS}
-NAMES["mediapipe"] = _mediapipe.MEDIAPIPE
-
-
-@pytest.fixture(autouse=True)
-def registered(monkeypatch):
-    for name, reader in NAMES.items():
-        monkeypatch.setitem(READERS, name, reader)
+from skel_data import get_layout, import_dataset
+from skel_data.readers.keypoints import _coco_keypoints, _mediapipe, _openpose
 
 
 def joints(seed=0, count=17, channels=3):

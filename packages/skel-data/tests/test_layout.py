@@ -1,7 +1,20 @@
+import time
+
 import numpy as np
 import pytest
 
-from skel_data import SkeletonLayout, get_layout, layout_names
+from skel_data import (
+    AGCN300,
+    CTRGCN,
+    PIPELINES,
+    CrosSCLR50,
+    Default,
+    SkeletonLayout,
+    apply_pipeline,
+    get_layout,
+    layout_names,
+)
+from skel_data._layout import LEFT, MIDDLE, RIGHT
 
 
 @pytest.mark.parametrize("name", layout_names())
@@ -9,7 +22,8 @@ def test_presets_are_whole(name):
     layout = get_layout(name)
     assert layout.name == name
     assert len(layout.bones) == layout.num_joints - 1
-    for left, right in layout.across:
+    assert layout.facing == tuple(pair for pair in (layout.shoulders, layout.hips) if pair)
+    for left, right in layout.facing:
         assert layout.mirror[left] == right
         assert layout.joints[left].startswith("l")  # "left hip", "lhip"
         assert layout.joints[right].startswith("r")
@@ -27,7 +41,7 @@ def test_dict_round_trip(name):
 
 def test_sides_are_found_by_name(chain):
     assert chain.mirror == (0, 2, 1, 4, 3)
-    assert chain.across == ((1, 2),)
+    assert (chain.shoulders, chain.hips, chain.facing) == (None, (1, 2), ((1, 2),))
     assert chain.root == chain.center == 0
     assert chain.channels == 3
 
@@ -118,4 +132,130 @@ def test_order_of_joints(name, places):
 def test_one_hand_has_no_sides():
     hand = get_layout("hand-21")
     assert hand.mirror == tuple(range(21))
-    assert hand.across == ()
+    assert (hand.shoulders, hand.hips, hand.facing) == (None, None, ())
+
+
+def test_sides():
+    jhmdb = get_layout("jhmdb-15")  # has the right side first
+    names = {"left": LEFT, "right": RIGHT}
+    for joint, side in zip(jhmdb.joints, jhmdb.sides, strict=True):
+        assert side == names.get(joint.split()[0], MIDDLE)
+
+
+def test_sides_without_names():
+    data = {
+        "joints": ["a", "b", "c", "d", "e"],
+        "bones": [["b", "a"], ["c", "a"], ["d", "b"], ["e", "c"]],
+        "mirror": [["b", "c"], ["d", "e"]],
+    }
+    by_shoulders = SkeletonLayout.from_dict({**data, "shoulders": ["c", "b"]})
+    assert by_shoulders.sides == (MIDDLE, RIGHT, LEFT, RIGHT, LEFT)
+    assert by_shoulders.to_dict()["mirror"] == [["c", "b"], ["e", "d"]]
+    parts = {"left_arm": ["b", "d"], "right_arm": ["c", "e"]}
+    assert SkeletonLayout.from_dict({**data, "parts": parts}).sides == (0, 1, 2, 1, 2)
+    assert set(SkeletonLayout.from_dict(data).sides) == {MIDDLE}
+    short = SkeletonLayout.from_dict({"joints": ["hip", "rknee", "lknee"], "bones": [[1, 0], [2, 0]]})
+    assert short.sides == (MIDDLE, RIGHT, LEFT)
+
+
+@pytest.mark.parametrize("name", layout_names())
+def test_mirror_pairs_are_written_left_first(name):
+    for left, right in get_layout(name).to_dict()["mirror"]:
+        assert left[0] == "l"
+        assert right[0] == "r"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "shoulders", "hips"),
+    [
+        (["left shoulder", "left hip"], ["right shoulder", "right hip"], (1, 3), (2, 4)),
+        (["LShoulder", "LHip"], ["RShoulder", "RHip"], (1, 3), (2, 4)),
+        (["l_shoulder", "l_hip"], ["r_shoulder", "r_hip"], (1, 3), (2, 4)),
+        (["mixamorig:LeftShoulder", "LeftUpLeg"], ["mixamorig:RightShoulder", "RightUpLeg"],
+         (1, 3), (2, 4)),
+        (["lclavicle", "lhipjoint"], ["rclavicle", "rhipjoint"], (1, 3), (2, 4)),
+        (["left shoulder blade", "left shoulder"], ["right shoulder blade", "right shoulder"], (2, 4), None),
+        (["left shoulder front", "left shoulder back"], ["right shoulder front", "right shoulder back"], None,
+         None),  # which of them?
+        (["left arm", "left leg"], ["right arm", "right leg"], None, None),
+    ],
+)  # fmt: skip
+def test_shoulders_and_hips_are_found_by_name(left, right, shoulders, hips):
+    joints = ["root", *left, *right]
+    layout = SkeletonLayout.from_dict({"joints": joints, "bones": [[joint, 0] for joint in range(1, 5)]})
+    assert (layout.shoulders, layout.hips) == (shoulders, hips)
+    swapped = {"mirror": [[right[0], left[0]], [right[1], left[1]]]}
+    again = SkeletonLayout.from_dict({"joints": joints, "bones": layout.to_dict()["bones"], **swapped})
+    assert (again.shoulders, again.hips) == (shoulders, hips)
+
+
+def test_layouts_of_earlier_versions_say_across():
+    data = get_layout("ntu-25").to_dict()
+    shoulders, hips = data.pop("shoulders"), data.pop("hips")
+    assert SkeletonLayout.from_dict({**data, "across": [shoulders, hips]}) == get_layout("ntu-25")
+    knees = ["left knee", "right knee"]
+    several = SkeletonLayout.from_dict({**data, "across": [shoulders, knees, hips]})
+    assert (several.shoulders, several.hips) == ((4, 8), (12, 16))
+    assert several.facing == ((4, 8), (13, 17), (12, 16))
+    assert SkeletonLayout.from_dict(several.to_dict()) == several
+    for across, expected in (([], (None, None)), ([knees], ((13, 17), None)), ([hips], (None, (12, 16)))):
+        layout = SkeletonLayout.from_dict({**data, "across": across})
+        assert (layout.shoulders, layout.hips) == expected
+        assert len(layout.facing) == len(across)
+
+
+def test_own_layout_of_known_joints_gives_the_clips_of_the_preset():
+    preset = get_layout("ntu-25")
+    own = SkeletonLayout.from_dict(
+        {"joints": preset.joints, "bones": preset.to_dict()["bones"], "center": "spine shoulder"}
+    )
+    clips = [np.random.default_rng(seed).normal(size=(40, 2, 25, 3)).astype(np.float32) for seed in range(3)]
+    for name in PIPELINES:
+        pipeline = PIPELINES[name]()
+        np.testing.assert_array_equal(
+            apply_pipeline(pipeline, own, clips), apply_pipeline(pipeline, preset, clips)
+        )
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "known", "missing"),
+    [
+        (AGCN300(), [], "shoulders and hips"),
+        (AGCN300(), ["shoulders"], "hips"),
+        (CTRGCN(), ["hips"], "shoulders"),
+        (CrosSCLR50(), ["hips"], "shoulders"),
+        (CTRGCN(centred=False), [], None),
+        (CrosSCLR50(), [], None),  # documented: clips of a hand are not turned
+        (Default(), [], None),
+    ],
+)
+def test_pipelines_refuse_layouts_without_the_joints_they_need(pipeline, known, missing):
+    data = get_layout("ntu-25").to_dict()
+    layout = SkeletonLayout.from_dict({**data, **{key: [] for key in {"shoulders", "hips"} - {*known}}})
+    clips = [np.ones((3, 1, 25, 3), np.float32)]
+    if missing is None:
+        assert len(apply_pipeline(pipeline, layout, clips)) == 1
+        return
+    with pytest.raises(ValueError, match=f"pipeline {pipeline.name} needs {missing}, which layout ntu-25"):
+        apply_pipeline(pipeline, layout, clips)
+
+
+def test_hops():
+    ntu = get_layout("ntu-25")
+    assert ntu.hops[3][2] == 1
+    assert ntu.hops[3][0] == 4  # head, neck, spine shoulder, spine middle, spine base
+    assert np.array_equal(ntu.hops, np.transpose(ntu.hops))
+    assert np.array_equal(
+        np.argwhere(np.array(ntu.hops) == 1), sorted([*ntu.bones, *[b[::-1] for b in ntu.bones]])
+    )
+
+
+def test_many_joints_are_checked_quickly():
+    count = 20_000
+    chain = {"joints": list(map(str, range(count))), "bones": [[j + 1, j] for j in range(count - 1)]}
+    start = time.perf_counter()
+    assert SkeletonLayout.from_dict(chain).root == 0
+    chain["bones"][0] = [1, count - 1]  # a ring
+    with pytest.raises(ValueError, match="joint '1' does not lead to the root"):
+        SkeletonLayout.from_dict(chain)
+    assert time.perf_counter() - start < 2

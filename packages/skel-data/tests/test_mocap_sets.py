@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skel_data import BadFile, Clip, Source, get_layout, write_store
-from skel_data.readers._acclaim import find_motions
-from skel_data.readers._cmu import CMU_MOCAP
-from skel_data.readers._hdm05 import HDM05
+from skel_data import BadFile, Clip, DatasetInfo, Source, get_layout, write_store
+from skel_data.readers.mocap._acclaim import find_motions
+from skel_data.readers.mocap._cmu import CMU_MOCAP
+from skel_data.readers.mocap._hdm05 import HDM05
 
 LAYOUT = get_layout("hdm05-31")
 
@@ -55,9 +55,9 @@ def test_hdm05(folder):
             "HDM_bd_01-02_03_120.amc": AMC,  # its skeleton lies elsewhere
         }
     )
-    facts = HDM05.describe(source, None)
-    assert (facts.layout, facts.classes, facts.units) == (LAYOUT, ("clap", "squat1Reps"), "metres")
-    assert facts.subject_names == ("bd", "bk", "dg", "mm", "tr")
+    info, _ = HDM05.describe(source, None)
+    assert (info.layout, info.classes, info.units) == (LAYOUT, ("clap", "squat1Reps"), "metres")
+    assert info.subject_names == ("bd", "bk", "dg", "mm", "tr")
     clips = by_name(HDM05.read(source))
     assert len(clips) == 3
     for name, expected in {
@@ -89,10 +89,7 @@ def test_cmu(folder, tmp_path):
     store = write_store(
         tmp_path / "store",
         CMU_MOCAP.read(source),
-        layout=get_layout(CMU_MOCAP.layout),
-        classes=CMU_MOCAP.classes,
-        dataset="cmu-mocap",
-        units=CMU_MOCAP.units,
+        DatasetInfo(get_layout(CMU_MOCAP.layout), CMU_MOCAP.classes, CMU_MOCAP.units),
         source="",
     )
     assert (store.names.tolist(), store.subjects.tolist(), store.labels.tolist()) == (["07_12"], [7], [-1])
@@ -163,11 +160,11 @@ def recordings(tmp_path_factory):
 @pytest.mark.real_data
 def test_hdm05_agrees_with_the_positions_made_by_others(recordings):
     source, made = recordings
-    facts = HDM05.describe(source, None)
-    assert facts.classes == tuple(made["class_names"])
+    info, _ = HDM05.describe(source, None)
+    assert info.classes == tuple(made["class_names"])
     parents = [joint if parent < 0 else parent for joint, parent in enumerate(made["parents"])]
-    assert list(facts.layout.parents) == parents
-    assert facts.layout.joints == tuple(name.split("_@_")[-1] for name in made["joint_names"])
+    assert list(info.layout.parents) == parents
+    assert info.layout.joints == tuple(name.split("_@_")[-1] for name in made["joint_names"])
     works = list(HDM05.open(source)[1])
     assert len(works) == 288
     stops = np.cumsum(made["lengths"])
@@ -182,9 +179,9 @@ def test_hdm05_agrees_with_the_positions_made_by_others(recordings):
         positions = made["positions"][stops[at] - made["lengths"][at] : stops[at]]
         # theirs are in inches; a micrometre
         np.testing.assert_allclose(clip.positions[::4, 0], positions * 0.0254, rtol=0, atol=1e-6)
-        facts_here = (clip.label, facts.subject_names[clip.subject], clip.split)
+        facts_here = (clip.label, info.subject_names[clip.subject], clip.split)
         assert facts_here == (made["labels"][at], made["subjects"][at], made["split"][at])
-        bones = [clip.positions[:, 0, a] - clip.positions[:, 0, b] for a, b in facts.layout.bones]
+        bones = [clip.positions[:, 0, a] - clip.positions[:, 0, b] for a, b in info.layout.bones]
         assert np.ptp(np.linalg.norm(bones, axis=-1), axis=1).max() < 1e-6
         seen.add(facts_here[1:])
     assert len(seen) == 5

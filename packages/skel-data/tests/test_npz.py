@@ -33,13 +33,18 @@ def test_least(load):
     assert np.array_equal(store.clip(1)[:, 0], positions[3:5])
 
 
+def test_cameras_were_called_views(load):
+    store = load(positions=np.ones((4, 3, 3)), lengths=np.array([2, 2]), views=np.array(["left", "right"]))
+    assert (store.cameras.tolist(), store.camera_names) == ([0, 1], ("left", "right"))
+
+
 def test_everything(load):
     store = load(
         positions=np.random.default_rng(1).normal(size=(9, 2, 3, 3)),
         labels=np.array([1, 0, -1]),
         class_names=np.array(["sit", "stand"]),
         subjects=np.array(["tr", "bd", "tr"]),
-        views=np.array([4, 2, 4]),
+        cameras=np.array([4, 2, 4]),
         setups=np.array([1, 2, 3]),
         replications=np.array([0, 1, 0]),
         names=np.array(["x", "y", "z"]),
@@ -50,8 +55,8 @@ def test_everything(load):
     assert store.classes == ("sit", "stand")
     assert store.subjects.tolist() == [1, 0, 1]
     assert store.subject_names == ("bd", "tr")
-    assert store.views.tolist() == [4, 2, 4]
-    assert store.view_names == ()
+    assert store.cameras.tolist() == [4, 2, 4]
+    assert store.camera_names == ()
     assert store.setups.tolist() == [1, 2, 3]
     assert store.replications.tolist() == [0, 1, 0]
     assert store.names.tolist() == ["x", "y", "z"]

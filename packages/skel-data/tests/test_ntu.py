@@ -19,8 +19,8 @@ from skel_data import (
     import_dataset,
     write_ntu_skeleton,
 )
-from skel_data._official import ntu_missing
-from skel_data.readers._ntu import NTU120, ntu_facts, parse, parse_text, read_ntu_skeleton
+from skel_data.readers.datasets._ntu import NTU120, ntu_clip_table, parse, parse_text, read_ntu_skeleton
+from skel_data.splits._official import ntu_missing
 
 NAME = "S001C002P003R002A013"
 
@@ -38,7 +38,7 @@ def test_round_trip():
     clip = parse(NAME, data)
     assert np.array_equal(clip.positions, positions * (tracks != 0)[..., None, None])
     assert np.array_equal(clip.tracks, tracks)  # 17 digits, more than a float64 holds
-    assert (clip.setup, clip.view, clip.subject, clip.replication, clip.label) == (1, 2, 3, 2, 12)
+    assert (clip.setup, clip.camera, clip.subject, clip.replication, clip.label) == (1, 2, 3, 2, 12)
 
 
 def test_slots_are_the_order_in_the_frame():
@@ -110,17 +110,17 @@ def test_names_are_checked(name, reason):
     with pytest.raises(ValueError, match=reason):
         parse(name, text()[1], 60)
     with pytest.raises(ValueError, match=reason):
-        ntu_facts([NAME, name])
+        ntu_clip_table([NAME, name])
 
 
 def test_facts_of_names():
-    facts = ntu_facts([NAME, "S032C003P106R001A120"], "ntu120")
-    assert (facts.dataset, facts.labels.tolist(), facts.subjects.tolist()) == ("ntu120", [12, 119], [3, 106])
-    assert (facts.setups.tolist(), facts.views.tolist()) == ([1, 32], [2, 3])
-    assert facts.replications.tolist() == [2, 1]
-    assert len(ntu_facts([])) == 0
+    table = ntu_clip_table([NAME, "S032C003P106R001A120"], "ntu120")
+    assert (table.dataset, table.labels.tolist(), table.subjects.tolist()) == ("ntu120", [12, 119], [3, 106])
+    assert (table.setups.tolist(), table.cameras.tolist()) == ([1, 32], [2, 3])
+    assert table.replications.tolist() == [2, 1]
+    assert len(ntu_clip_table([])) == 0
     with pytest.raises(ValueError, match="dataset must be ntu60 or ntu120, got 'ntu'"):
-        ntu_facts([NAME], "ntu")
+        ntu_clip_table([NAME], "ntu")
 
 
 def test_listed_samples_are_left_out_and_told(tmp_path):
@@ -233,7 +233,7 @@ def test_any_name_gives_a_clip_or_a_value_error(name):
     except ValueError as error:
         assert str(error)  # noqa: PT017
     else:
-        where = f"S{clip.setup:03}C{clip.view:03}P{clip.subject:03}R{clip.replication:03}"
+        where = f"S{clip.setup:03}C{clip.camera:03}P{clip.subject:03}R{clip.replication:03}"
         assert name == f"{where}A{clip.label + 1:03}"
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import READERS
-from skel_data.readers._nw_ucla import parse
+from skel_data.readers.datasets._nw_ucla import parse
 
 NAME = "a08_s02_e03_v01"
 
@@ -23,7 +23,7 @@ def test_clip():
     clip = parse(NAME, data)
     assert np.array_equal(clip.positions[:, 0], skeletons.astype(np.float32))
     # a08 is class 7 of 10, as a07 and a10 do not exist
-    assert (clip.label, clip.subject, clip.replication, clip.view) == (6, 2, 3, 1)
+    assert (clip.label, clip.subject, clip.replication, clip.camera) == (6, 2, 3, 1)
     assert READERS["nw-ucla"].classes[clip.label] == "donning"
     assert len(READERS["nw-ucla"].classes) == 10
 

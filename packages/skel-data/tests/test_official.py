@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from skel_data import get_split, split_names
-from skel_data._official import ntu_missing
-from skel_data._subset import without_seen
-from skel_data.readers._ntu import ntu_facts
+from skel_data.readers.datasets._ntu import ntu_clip_table
+from skel_data.splits._official import ntu_missing
+from skel_data.splits._subset import without_seen
 
 LISTS = "ntu-name-lists/ntu_name_lists.tar.xz"
 
 
 def test_missing_samples_are_as_many_as_published():
     missing = ntu_missing()
-    facts = ntu_facts(missing, "ntu120")
-    assert (len(missing), int((facts.labels < 60).sum())) == (535, 302)
-    assert set(facts.setups[facts.labels < 60]) <= set(range(1, 18))
+    table = ntu_clip_table(missing, "ntu120")
+    assert (len(missing), int((table.labels < 60).sum())) == (535, 302)
+    assert set(table.setups[table.labels < 60]) <= set(range(1, 18))
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +37,12 @@ def name_lists():
 
 @pytest.fixture(scope="module")
 def ntu60(name_lists):
-    return ntu_facts(name_lists["ntu60_available_names"], "ntu60")
+    return ntu_clip_table(name_lists["ntu60_available_names"], "ntu60")
 
 
 @pytest.fixture(scope="module")
 def ntu120(name_lists):
-    return ntu_facts(name_lists["ntu120_available_names"], "ntu120")
+    return ntu_clip_table(name_lists["ntu120_available_names"], "ntu120")
 
 
 @pytest.mark.real_data
@@ -57,13 +57,13 @@ def test_missing_samples_are_those_of_the_lists(name_lists, ntu60, ntu120):
 
 @pytest.mark.real_data
 def test_counts_of_the_official_splits(ntu60, ntu120):
-    for facts, name, train, test in (
+    for table, name, train, test in (
         (ntu60, "xsub", 40_091, 16_487),
         (ntu60, "xview", 37_646, 18_932),
         (ntu120, "xsub", 63_026, 50_919),
         (ntu120, "xset", 54_468, 59_477),
     ):
-        split = get_split(facts, name)
+        split = get_split(table, name)
         assert (len(split.train), len(split.test)) == (train, test)
     assert "subject-40" in split_names(ntu60)
     assert not any(name.startswith("subject") for name in split_names(ntu120))  # 106 of them

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import BadFile, Clip, Source
-from skel_data.readers._pku_mmd import PKU_MMD_1, PKU_MMD_2, parse, parse_list
+from skel_data.readers.datasets._pku_mmd import PKU_MMD_1, PKU_MMD_2, parse, parse_list
 
 LABELS = b"34,2,3,2\r\n1,3,6,1\r\n"
 LIST = b"Training videos: \n0002-M, 0002-R, 0003-M, \nValidation videos: \n0004-L, 0002-L\n"
@@ -39,15 +39,15 @@ def folder(tmp_path):
 def test_rows_of_labels_are_clips(folder):
     clips, bad = read(PKU_MMD_1, folder)
     assert bad == {}
-    assert list(clips) == [f"0002-{view}_{row}" for view in "LMR" for row in ("01", "02")]
+    assert list(clips) == [f"0002-{camera}_{row}" for camera in "LMR" for row in ("01", "02")]
     positions = recording(seed=1)[0]
     assert np.array_equal(clips["0002-M_01"].positions, positions[1:3])  # frames 2 and 3, counted from 1
     assert np.array_equal(clips["0002-M_02"].positions, positions[2:6])
-    assert [clips[f"0002-{view}_01"].view for view in "LMR"] == [1, 2, 3]
+    assert [clips[f"0002-{camera}_01"].camera for camera in "LMR"] == [1, 2, 3]
     clip = clips["0002-L_01"]
     assert (clip.label, clip.subject, clip.setup, clip.replication) == (33, -1, -1, -1)
     assert PKU_MMD_1.classes[clip.label] == "standing up"
-    assert [clips[f"0002-{view}_02"].split for view in "LMR"] == [(2, 1), (1, 2), (1, 0)]
+    assert [clips[f"0002-{camera}_02"].split for camera in "LMR"] == [(2, 1), (1, 2), (1, 0)]
 
 
 def test_phase_two(folder, tmp_path):
@@ -61,7 +61,7 @@ def test_phase_two(folder, tmp_path):
     clips, bad = read(PKU_MMD_2, second)
     assert bad == {}
     clip = clips["A03N13-R_01"]
-    assert (clip.label, clip.subject, clip.view, clip.split) == (50, 13, 3, (1, 2))
+    assert (clip.label, clip.subject, clip.camera, clip.split) == (50, 13, 3, (1, 2))
     # Each phase refuses the other's recordings
     clips, bad = read(PKU_MMD_2, folder)
     assert (clips, len(bad)) == ({}, 8)

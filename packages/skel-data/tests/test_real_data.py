@@ -31,7 +31,7 @@ def test_utd_mhad(load):
     assert (split.name, len(split.train), len(split.test)) == ("xsub", 431, 430)
     clips = build_clips(store, Default())
     assert clips.shape == (861, 3, 64, 20, 1)
-    left, right = store.layout.across[0]
+    left, right = store.layout.shoulders
     across = (clips[:, :, :, right] - clips[:, :, :, left]).mean(2)[..., 0]
     assert (across[:, 0] > 0).all()
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import BadFile, Source, get_layout, import_dataset
-from skel_data.readers._sbu import SBU, SBU_PROCESSED, parse, parse_processed
+from skel_data.readers.datasets._sbu import SBU, SBU_PROCESSED, parse, parse_processed
 
 PATH = "SBU/s03s04/07/002/skeleton_pos.txt"
 
@@ -24,7 +24,7 @@ def test_clip():
     (clip,) = parse(PATH, data)
     assert clip.name == "s03s04_07_002"
     assert clip.positions.shape == (3, 2, 15, 3)
-    assert (clip.label, clip.subject, clip.replication, clip.view) == (6, 304, 2, -1)
+    assert (clip.label, clip.subject, clip.replication, clip.camera) == (6, 304, 2, -1)
     assert SBU.classes[clip.label] == "exchanging object"
     assert len(SBU.classes) == 8
     x, y, z = np.moveaxis(stored, -1, 0)

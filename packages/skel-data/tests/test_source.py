@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-import skel_data._source as source_module
+import skel_data.readers._source as source_module
 from skel_data import BadFile, Source
 
 FILES = {"b/two.txt": b"2" * 3000, "a.txt": b"1", "c.txt": b""}

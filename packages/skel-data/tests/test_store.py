@@ -2,21 +2,33 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from skel_data import BadFile, Clip, Store, SynthSettings, synth_store
+from skel_data import (
+    BadFile,
+    Clip,
+    Store,
+    SynthSettings,
+    convert_store,
+    get_layout,
+    get_split,
+    split_names,
+    synth_store,
+    validate_store,
+)
 
 
 def test_round_trip(make_store, make_clip):
     clips = [
-        make_clip(0, subject=3, view=2, setup=1, replication=4, split=1),
+        make_clip(0, subject=3, camera=2, setup=1, replication=4, split=1),
         make_clip(1, (4, 2, 5, 3), tracks=np.arange(1, 9).reshape(4, 2)),
         BadFile("c.txt", "empty"),
         make_clip(2, (1, 3, 5, 3), label=-1),
     ]
-    store = make_store(clips, default_split="xsub", subject_names=["p", "q"], view_names=["left"])
+    store = make_store(clips, default_split="xsub", subject_names=["p", "q"], camera_names=["left"])
     for opened in (store, Store.open(store.path)):
         assert len(opened) == 3
         for index, clip in enumerate([clips[0], clips[1], clips[3]]):
@@ -27,14 +39,14 @@ def test_round_trip(make_store, make_clip):
         assert opened.lengths.tolist() == [7, 4, 1]
         assert opened.bodies.tolist() == [1, 2, 3]
         assert opened.labels.tolist() == [0, 1, -1]
-        facts = (opened.subjects, opened.views, opened.setups, opened.replications)
+        facts = (opened.subjects, opened.cameras, opened.setups, opened.replications)
         assert [fact.tolist() for fact in facts] == [[3, -1, -1], [2, -1, -1], [1, -1, -1], [4, -1, -1]]
         assert opened.names.tolist() == ["clip 0", "clip 1", "clip 2"]
         assert opened.listed_split.tolist() == [[1], [0], [0]]
         assert opened.bad_files == (BadFile("c.txt", "empty"),)
         assert (opened.dataset, opened.classes, opened.units) == ("made-up", ("a", "b"), "metres")
         assert (opened.default_split, opened.header["source"]) == ("xsub", "nowhere")
-        assert (opened.subject_names, opened.view_names) == (("p", "q"), ("left",))
+        assert (opened.subject_names, opened.camera_names) == (("p", "q"), ("left",))
         assert opened.layout.joints[1] == "left hip"
 
 
@@ -142,8 +154,8 @@ def test_open_errors(make_store, make_clip, tmp_path):
         (store.path / "header.json").write_text(text)
         with pytest.raises(ValueError, match="is not a store"):
             Store.open(store.path)
-    (store.path / "header.json").write_text(json.dumps({**header, "version": 2}))
-    with pytest.raises(ValueError, match="version 2"):
+    (store.path / "header.json").write_text(json.dumps({**header, "version": 3}))
+    with pytest.raises(ValueError, match="version 3"):
         Store.open(store.path)
     (store.path / "header.json").write_text(json.dumps({**header, "counts": {"clips": 3, "rows": 14}}))
     with pytest.raises(ValueError, match=r"damaged.*clips and header\): found 2, expected 3"):
@@ -169,16 +181,15 @@ def test_open_errors(make_store, make_clip, tmp_path):
 WRITER = """
 import sys, time
 import numpy as np
-from skel_data import Clip, get_layout, write_store
+from skel_data import Clip, DatasetInfo, get_layout, write_store
 def clips():
     for i in range(1000):
         yield Clip(np.ones((50, 1, 20, 3)), str(i))
         if i == 20:
             print("ready", flush=True)
             time.sleep(60)
-write_store(sys.argv[1], clips(), layout=get_layout("kinect-20"), classes=(), dataset="d",
-units="m", source="s",
-            overwrite=True)
+info = DatasetInfo(get_layout("kinect-20"), (), "m")
+write_store(sys.argv[1], clips(), info, source="s", overwrite=True)
 """
 
 
@@ -232,3 +243,23 @@ def test_a_store_is_a_fifth_of_the_published_arrays_or_less(tmp_path):
     store = synth_store(tmp_path / "synth.store", settings)
     size = sum(file.stat().st_size for file in store.path.iterdir())
     assert size <= len(store) * 3 * 300 * 25 * 2 * 4 / 5
+
+
+def test_stores_of_version_1_are_read(tmp_path):
+    """Written by the version that called a camera view, and shoulders and hips across."""
+    store = Store.open(Path(__file__).with_name("golden") / "store-version-1")
+    assert validate_store(store) == []
+    assert (store.cameras.tolist(), store.camera_names) == ([0, 1, 0, 1], ("left", "right"))
+    assert store.layout == get_layout("h36m-17")
+    assert parts(store, "view-left") == parts(store, "camera-left") == ([1, 3], [0, 2])
+    assert get_split(store, "view-left").name == "camera-left"
+    assert "camera-left" in split_names(store)
+    again = convert_store(store, tmp_path / "again.store", store.layout)
+    assert again.header["version"] == 2
+    assert (again.info, again.digests.tolist()) == (store.info, store.digests.tolist())
+    assert validate_store(again) == []
+
+
+def parts(store, name):
+    split = get_split(store, name)
+    return split.train.tolist(), split.test.tolist()

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skel_data import get_split
-from skel_data._facts import ClipFacts
-from skel_data._subset import labelled_subset, without_seen
-from skel_data.readers._ntu import ntu_facts
+from skel_data.readers.datasets._ntu import ntu_clip_table
+from skel_data.splits._clip_table import ClipTable
+from skel_data.splits._subset import labelled_subset, without_seen
 
 LABELS = np.repeat([0, 1, 2, -1], [200, 100, 4, 50])
 
@@ -90,10 +90,10 @@ def test_seeds_differ():
     assert len({tuple(labelled_subset(LABELS, 0.05, seed=seed)) for seed in range(20)}) == 20
 
 
-SMALL = ntu_facts(
+SMALL = ntu_clip_table(
     ["S001C001P001R001A001", "S001C002P001R001A001", "S001C001P003R001A001", "S001C001P001R002A001"]
 )
-LARGE = ntu_facts(["S018C001P001R001A061", "S001C002P001R001A001", "S001C001P003R001A001"], "ntu120")
+LARGE = ntu_clip_table(["S018C001P001R001A061", "S001C002P001R001A001", "S001C001P003R001A001"], "ntu120")
 
 
 def test_what_was_seen_is_left_out():
@@ -107,32 +107,33 @@ def test_what_was_seen_is_left_out():
 
 
 def test_facts_that_a_set_does_not_have_are_the_same_for_all():
-    facts = ClipFacts("utd-mhad", [0, 0, 1], subjects=[1, 1, 1], replications=[1, 2, 1])
-    assert without_seen(facts, np.array([1, 2]), facts, np.array([0])).tolist() == [1, 2]
-    assert without_seen(facts, np.array([0, 1]), facts, np.array([0])).tolist() == [1]
+    table = ClipTable("utd-mhad", [0, 0, 1], subjects=[1, 1, 1], replications=[1, 2, 1])
+    assert without_seen(table, np.array([1, 2]), table, np.array([0])).tolist() == [1, 2]
+    assert without_seen(table, np.array([0, 1]), table, np.array([0])).tolist() == [1]
 
 
 def test_what_was_seen_must_be_told():
-    other = ClipFacts("nw-ucla", [0], [1])
+    other = ClipTable("nw-ucla", [0], [1])
     with pytest.raises(ValueError, match="ntu60 and nw-ucla share no clips, or it is not known which"):
         without_seen(SMALL, np.arange(4), other, np.array([0]))
     for kind, some in (("labels", {"labels": [0, -1]}), ("subjects", {"subjects": [-1, -1]})):
-        facts = ClipFacts("nw-ucla", **{"labels": [0, 0], "subjects": [1, 1], **some})
+        table = ClipTable("nw-ucla", **{"labels": [0, 0], "subjects": [1, 1], **some})
         with pytest.raises(ValueError, match=f"{kind}: unknown for . of 2 clips"):
-            without_seen(facts, np.array([0]), facts, np.array([1]))
-    facts = ClipFacts("nw-ucla", [0, 0], [1, 1], setups=[1, -1])
+            without_seen(table, np.array([0]), table, np.array([1]))
+    table = ClipTable("nw-ucla", [0, 0], [1, 1], setups=[1, -1])
     with pytest.raises(ValueError, match="setups: unknown for 1 of 2 clips"):
-        without_seen(facts, np.array([0]), facts, np.array([1]))
+        without_seen(table, np.array([0]), table, np.array([1]))
     with pytest.raises(ValueError, match="by must be 'performance' or 'recording', got 'name'"):
         without_seen(SMALL, np.arange(4), SMALL, np.arange(4), by="name")
 
 
 def test_what_was_seen_is_told_of_stores_too(make_store, make_clip):
     clips = [
-        make_clip(i, label=0, subject=s, view=v) for i, (s, v) in enumerate([(1, 1), (1, 2), (2, 1), (2, 2)])
+        make_clip(i, label=0, subject=s, camera=v)
+        for i, (s, v) in enumerate([(1, 1), (1, 2), (2, 1), (2, 2)])
     ]
     store = make_store(clips)
-    split = get_split(store, "view-2")
+    split = get_split(store, "camera-2")
     assert without_seen(store, split.test, store, split.train).tolist() == []
     assert without_seen(store, split.test, store, np.array([0])).tolist() == [3]
 
@@ -141,11 +142,11 @@ numbers = st.lists(st.integers(0, 2), min_size=6, max_size=6)
 
 
 @given(numbers, numbers, numbers, st.lists(st.integers(0, 5), unique=True), st.lists(st.integers(0, 5)))
-def test_the_stricter_leaves_no_more_and_neither_leaves_the_seen(labels, subjects, views, test, seen):
-    facts = ClipFacts("d", labels, subjects, views)
+def test_the_stricter_leaves_no_more_and_neither_leaves_the_seen(labels, subjects, cameras, test, seen):
+    table = ClipTable("d", labels, subjects, cameras)
     test, seen = np.array(test, np.int64), np.array(seen, np.int64)
-    strict = without_seen(facts, test, facts, seen)
-    loose = without_seen(facts, test, facts, seen, by="recording")
+    strict = without_seen(table, test, table, seen)
+    loose = without_seen(table, test, table, seen, by="recording")
     assert np.isin(strict, loose).all()
     assert np.isin(loose, test).all()
     assert not np.isin(loose, seen).any()

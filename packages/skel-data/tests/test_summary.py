@@ -8,8 +8,8 @@ from skel_data import BadFile, missing_joints, summarise
 
 def test_counts(make_store, make_clip):
     clips = [
-        make_clip(0, (5, 1, 5, 3), subject=0, view=2),
-        make_clip(1, (7, 2, 5, 3), subject=1, view=2, tracks=np.array([[1, 0]] * 6 + [[1, 4]])),
+        make_clip(0, (5, 1, 5, 3), subject=0, camera=2),
+        make_clip(1, (7, 2, 5, 3), subject=1, camera=2, tracks=np.array([[1, 0]] * 6 + [[1, 4]])),
         make_clip(1, (9, 1, 5, 3), label=-1),
     ]
     store = make_store([*clips, BadFile("x", "bad")], subject_names=("ann", "bob"))
@@ -19,7 +19,7 @@ def test_counts(make_store, make_clip):
         "min": 5, "lower quartile": 6, "median": 7, "upper quartile": 8, "max": 9, "sum": 21,
     }  # fmt: skip
     assert told["bodies"] == {"1": 2, "2": 1}
-    assert (told["subjects"], told["views"], told["setups"]) == ({"ann": 1, "bob": 1}, {"2": 2}, {})
+    assert (told["subjects"], told["cameras"], told["setups"]) == ({"ann": 1, "bob": 1}, {"2": 2}, {})
     assert (told["classes"], told["unlabelled"]) == ({"a": 1, "b": 1}, 1)
     assert (told["bad_files"], told["missing_joints"]) == ({"x": "bad"}, {})
 

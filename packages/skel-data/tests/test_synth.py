@@ -26,19 +26,20 @@ from skel_data import (
     synth_store,
     write_ntu_skeleton,
 )
-from skel_data.readers._ntu import parse, parse_text
+from skel_data.readers.datasets._ntu import parse, parse_text
 from skel_data.synth import write_ntu_folder
 from skel_data.synth._actions import ACTIONS
 from skel_data.synth._body import ANGLES, BONES, pose
 from skel_data.synth._pairs import PAIRS
+from skel_data.synth._settings import MOST_CLASSES, MOST_PAIRS
 
-SMALL = SynthSettings(classes=4, subjects=3, views=2, repetitions=1, noise=0.0, hidden=0.0)
+SMALL = SynthSettings(classes=4, subjects=3, cameras=2, repetitions=1, noise=0.0, hidden=0.0)
 TWO = evolve(SMALL, classes=0, pairs=len(PAIRS), late=0.0, swapped=0.0)
 FAULTY = evolve(TWO, pairs=3, noise=0.01, hidden=0.5, late=0.6, swapped=0.6, ghosts=0.6, longest=45)
 
 
 def facts(clip):
-    return clip.name, clip.label, clip.subject, clip.view, clip.replication, clip.split
+    return clip.name, clip.label, clip.subject, clip.camera, clip.replication, clip.split
 
 
 def test_same_seed_same_recordings():
@@ -61,11 +62,15 @@ def test_actions_of_two():
         assert {len(str(track)) for track in clip.tracks[0]} == {17}
 
 
+def test_settings_know_how_many_actions_there_are():
+    assert (len(ACTIONS), len(PAIRS)) == (MOST_CLASSES, MOST_PAIRS)
+
+
 def test_default_recordings_stay_what_they_are():
     """Published results are of these recordings. To 0.01 mm: the last bit may differ between machines."""
     found = hashlib.blake2b(digest_size=16)
     for clip in synth_clips():
-        known = clip.name, clip.label, clip.subject, clip.view, clip.setup, clip.replication, clip.split
+        known = clip.name, clip.label, clip.subject, clip.camera, clip.setup, clip.replication, clip.split
         found.update(repr((*known, clip.tracks, clip.positions.shape)).encode())
         found.update(np.rint(clip.positions.astype(np.float64) * 1e5).astype("<i4").tobytes())
     assert found.hexdigest() == "ee8e3247afa4efb6b1bc64a61e2f116f"
@@ -107,7 +112,7 @@ def test_writer_errors():
 
 
 def clip_of(**changes):
-    known = {"name": "one", "label": 0, "subject": 1, "view": 2, "replication": 3}
+    known = {"name": "one", "label": 0, "subject": 1, "camera": 2, "replication": 3}
     return Clip(**{"positions": np.ones((2, 1, 25, 3)), **known, **changes})
 
 
@@ -239,14 +244,14 @@ def test_default_is_a_hard_but_fair_benchmark(tmp_path):
     split = get_split(store)
     assert (split.name, len(split.train), len(split.test)) == ("listed", 240, 120)
     assert not set(store.subjects[split.train]) & set(store.subjects[split.test])
-    assert not set(store.views[split.train]) & set(store.views[split.test])
+    assert not set(store.cameras[split.train]) & set(store.cameras[split.test])
     missing = [(store.clip(i) == 0).all(-1).any() for i in range(len(store))]
     assert 0.2 < np.mean(missing) < 0.5
     assert 0.4 < ridge(store) < 0.75  # the poses are not enough, and not nothing
 
 
 def test_one_view_and_one_frame(tmp_path):
-    store = synth_store(tmp_path / "store", SynthSettings(views=1, subjects=2, shortest=1, longest=1))
+    store = synth_store(tmp_path / "store", SynthSettings(cameras=1, subjects=2, shortest=1, longest=1))
     assert set(store.lengths) == {1}
     split = get_split(store)
     assert len(split.train) == len(split.test) == 24
@@ -381,7 +386,7 @@ def test_idle_time_at_both_ends():
 
 
 def test_difficulty_makes_it_harder(tmp_path):
-    small = SynthSettings(subjects=8, views=2, repetitions=1, longest=60)
+    small = SynthSettings(subjects=8, cameras=2, repetitions=1, longest=60)
     easy, usual, hard = (
         ridge(synth_store(tmp_path / str(factor), evolve(small, difficulty=factor)))
         for factor in (0.0, 1.0, 2.0)
@@ -443,7 +448,7 @@ def test_a_picture_of_the_body(tmp_path):
 
 def test_store_says_what_was_changed(tmp_path):
     assert synth_store(tmp_path / "a", SMALL).header["source"] == (
-        "synthetic, classes 4, subjects 3, views 2, repetitions 1, noise 0.0, hidden 0.0, seed 0"
+        "synthetic, classes 4, subjects 3, cameras 2, repetitions 1, noise 0.0, hidden 0.0, seed 0"
     )
 
 
@@ -453,7 +458,7 @@ def test_raw_files_give_the_same_clips(tmp_path):
     assert write_ntu_folder(tmp_path / "raw", clips) == len(clips)
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
     for clip in clips:
-        wanted[f"S001C{clip.view:03}P{clip.subject:03}R{clip.replication:03}A{clip.label + 1:03}"] = clip
+        wanted[f"S001C{clip.camera:03}P{clip.subject:03}R{clip.replication:03}A{clip.label + 1:03}"] = clip
     found = list(READERS["ntu60"].read(Source(tmp_path / "raw")))
     assert {clip.name for clip in found} == set(wanted)
     for clip in found:
@@ -511,7 +516,7 @@ SHARE = st.sampled_from([0.0, 0.5, 1.0])
         classes=st.integers(1, 2),
         pairs=st.integers(1, 3),
         subjects=st.just(2),
-        views=st.integers(1, 2),
+        cameras=st.integers(1, 2),
         repetitions=st.just(1),
         shortest=st.integers(1, 5),
         longest=st.integers(5, 12),
@@ -532,7 +537,7 @@ SHARE = st.sampled_from([0.0, 0.5, 1.0])
 @settings(max_examples=25)
 def test_any_settings_give_sound_clips(chosen):
     clips = list(synth_clips(chosen))
-    assert len(clips) == len(chosen.class_names) * 2 * chosen.views
+    assert len(clips) == len(chosen.class_names) * 2 * chosen.cameras
     assert len({clip.name for clip in clips}) == len(clips)
     longest = chosen.longest * (1 + 2 * chosen.idle) + 1
     for clip in clips:

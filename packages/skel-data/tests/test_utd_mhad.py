@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import READERS
-from skel_data.readers._matlab import read_matrix
-from skel_data.readers._utd_mhad import parse
+from skel_data.readers.datasets._matlab import read_matrix
+from skel_data.readers.datasets._utd_mhad import parse
 
 NAME = "a12_s3_t4_skeleton"
 STORED = {"i1": 1, "u1": 2, "i2": 3, "u2": 4, "i4": 5, "u4": 6, "f4": 7, "f8": 9, "i8": 12, "u8": 13}
@@ -55,7 +55,7 @@ def test_clip():
     skeleton, data = file()
     clip = parse(NAME, data)
     assert np.array_equal(clip.positions, skeleton.transpose(2, 0, 1)[:, None].astype(np.float32))
-    assert (clip.label, clip.subject, clip.replication, clip.view) == (11, 3, 4, -1)
+    assert (clip.label, clip.subject, clip.replication, clip.camera) == (11, 3, 4, -1)
     assert READERS["utd-mhad"].classes[clip.label] == "bowling"
     assert len(set(READERS["utd-mhad"].classes)) == 27
 

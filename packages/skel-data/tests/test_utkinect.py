@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import BadFile, Clip, Source, get_split, import_dataset
-from skel_data.readers._utkinect import UTKINECT, parse, parse_labels
+from skel_data.readers.datasets._utkinect import UTKINECT, parse, parse_labels
 
 FRAMES = [10, 12, 12, 16, 30]
 LABELS = b"s01_e01\nwalk: 10 12 \nsitDown: 16 30\n\ns03_e02\r\npull: 12 16\r\n"
@@ -45,7 +45,7 @@ def test_segments_are_clips(folder):
     assert np.array_equal(walk.positions[:, 0], stream(0)[0][:3])  # both rows of frame 12
     assert np.array_equal(clips["s01_e01_sitDown"].positions[:, 0], stream(0)[0][3:])
     assert np.array_equal(pull.positions[:, 0], stream(1)[0][1:4])
-    assert (walk.label, walk.subject, walk.replication, walk.view) == (0, 1, 1, -1)
+    assert (walk.label, walk.subject, walk.replication, walk.camera) == (0, 1, 1, -1)
     assert (UTKINECT.classes[pull.label], pull.subject, pull.replication) == ("pull", 3, 2)
     assert len(UTKINECT.classes) == 10
 

@@ -1,24 +1,24 @@
 """Every encoder of the package, small; and SCD-Net's as its paper and program state it."""
 
-import inspect
+import importlib
+import sys
 
 import pytest
 import torch
-from torch import nn
 from torch.nn import functional
 
-import skel_encoders
 from skel_data import get_layout
-from skel_encoders import adjacency
+from skel_encoders import ENCODERS, adjacency
+from skel_encoders.registry import BUILT_IN
 
 # A new encoder needs an entry here: arguments that make it small and differ from the defaults.
 SMALL = {
-    "AGCN": {"base_channels": 4},
-    "CTRGCN": {"base_channels": 4},
-    "GRU": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "input_norm": False},
-    "HCN": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
-    "SCDEncoder": {"frames": 16, "channels": 8, "hidden_dim": 12, "heads": 2, "layers": 2, "dropout": 0.2},
-    "STGCN": {
+    "agcn": {"base_channels": 4},
+    "ctrgcn": {"base_channels": 4},
+    "gru": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "input_norm": False},
+    "hcn": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
+    "scd": {"frames": 16, "channels": 8, "hidden_dim": 12, "heads": 2, "layers": 2, "dropout": 0.2},
+    "stgcn": {
         "base_channels": 4,
         "feature_dim": 16,
         "dropout": 0.2,
@@ -27,7 +27,7 @@ SMALL = {
         "init_std": None,
         "skip_absent": False,
     },
-    "Transformer": {
+    "transformer": {
         "frames": 17,
         "tubelet": 3,
         "feature_dim": 12,
@@ -37,23 +37,35 @@ SMALL = {
         "drop_path": 0.1,
         "skip_absent": False,
     },
-    "TCN": {"widths": (8, 12, 8), "kernels": (3, 5, 3), "strides": (1, 2, 1)},
+    "tcn": {"widths": (8, 12, 8), "kernels": (3, 5, 3), "strides": (1, 2, 1)},
 }
-EXPORTED = {name: getattr(skel_encoders, name) for name in skel_encoders.__all__}
-ENCODERS = [n for n, kind in EXPORTED.items() if inspect.isclass(kind) and issubclass(kind, nn.Module)]
+OWN = """
+from __future__ import annotations
+from torch import nn
+
+class Mean(nn.Module):
+    def __init__(self, layout, *, bodies: int = 2, width: int = 4, scales: tuple[int, ...] = (1,)) -> None:
+        super().__init__()
+        self.layout, self.bodies, self.width, self.scales = layout, bodies, width, scales
+        self.feature_dim = width
+        self.blocks = nn.ModuleList([nn.Linear(layout.channels, width)])
+
+    def forward(self, clips):
+        return self.blocks[0](clips.mean((2, 3, 4)))
+"""
 
 
-@pytest.fixture(params=ENCODERS)
+@pytest.fixture(params=BUILT_IN)
 def encoder_kind(request):
     """The class of each encoder, and arguments that make it small."""
-    return EXPORTED[request.param], SMALL[request.param]
+    return ENCODERS[request.param], SMALL[request.param]
 
 
-@pytest.fixture(params=ENCODERS)
+@pytest.fixture(params=BUILT_IN)
 def encoder(request):
     """Each encoder, for the layout utd-20, with no parameter or statistic where training starts."""
     torch.manual_seed(0)
-    encoder = EXPORTED[request.param](get_layout("utd-20"), **SMALL[request.param])
+    encoder = ENCODERS[request.param](get_layout("utd-20"), **SMALL[request.param])
     with torch.no_grad():
         for name, value in encoder.state_dict().items():
             if value.is_floating_point():
@@ -67,6 +79,16 @@ def clips():
     clips = torch.randn(4, 3, 16, 20, 2, generator=torch.Generator().manual_seed(0))
     clips[1, ..., 1] = 0
     return clips
+
+
+@pytest.fixture
+def own(monkeypatch, tmp_path_factory):
+    """A module `own_encoders` of somebody else's that has been imported, with an encoder `Mean`."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own_encoders.py").write_text(OWN)
+    monkeypatch.syspath_prepend(folder)
+    yield importlib.import_module("own_encoders")
+    sys.modules.pop("own_encoders", None)
 
 
 @pytest.fixture

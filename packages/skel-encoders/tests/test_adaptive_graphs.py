@@ -144,7 +144,6 @@ def test_renumbered_joints_are_features_renumbered(kind, order):
         parents=tuple(place[layout.parents[joint]] for joint in order),
         center=place[layout.center],
         mirror=tuple(place[layout.mirror[joint]] for joint in order),
-        across=(),
     )
     # In training mode: after ten layers that are not normalized, softmax and tanh saturate.
     ours, theirs = awake(small(kind, layout)), small(kind, renumbered).double()

@@ -1,6 +1,7 @@
 import hashlib
 import inspect
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import STGCN, TCN, from_pretrained, save_pretrained
+from skel_encoders import ENCODERS, STGCN, TCN, from_pretrained, save_pretrained
+from skel_encoders.registry import BUILT_IN
 
 
 def arguments(encoder):
@@ -64,15 +66,48 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
 
 
 def test_what_cannot_be_saved(tmp_path):
-    class Mine(STGCN):
+    class Local(STGCN):
         pass
 
-    for encoder in (nn.Linear(2, 3), Mine(get_layout("utd-20"))):
-        with pytest.raises(
-            ValueError, match=f"cannot save a {type(encoder).__name__}; known .*'STGCN', 'TCN'"
-        ):
+    for encoder, message in (
+        (nn.Linear(2, 3), "cannot save a Linear: .* whose constructor takes layout"),
+        (Local(get_layout("utd-20")), "cannot save a Local: no encoder '.*Local'"),
+    ):
+        with pytest.raises(ValueError, match=message):
             save_pretrained(encoder, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_encoder_of_ones_own(own, tmp_path):
+    layout = get_layout("utd-20")
+    encoder = own.Mean(layout, width=3, scales=(1, 2))
+    save_pretrained(encoder, tmp_path)
+    assert json.loads((tmp_path / "encoder.json").read_text())["architecture"] == "own_encoders:Mean"
+    loaded = from_pretrained(tmp_path)
+    assert type(loaded) is own.Mean
+    assert (loaded.layout, loaded.width, loaded.scales) == (layout, 3, (1, 2))
+    del sys.modules["own_encoders"]
+    with pytest.raises(ValueError, match="is code of your own: import own_encoders first"):
+        from_pretrained(tmp_path)
+
+
+def test_arguments_that_are_not_kept(own, tmp_path):
+    encoder = own.Mean(get_layout("utd-20"))
+    encoder.scales = {1j}
+    with pytest.raises(ValueError, match="cannot save a Mean: its arguments do not fit into JSON"):
+        save_pretrained(encoder, tmp_path)
+    del encoder.width
+    with pytest.raises(ValueError, match="cannot save a Mean: it does not keep width as attributes"):
+        save_pretrained(encoder, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_folders_of_earlier_versions_name_the_class(name, tmp_path):
+    encoder = ENCODERS[name](get_layout("utd-20"), **({"frames": 16} if name == "transformer" else {}))
+    save_pretrained(encoder, tmp_path)
+    edit(tmp_path, architecture=type(encoder).__name__)
+    assert type(from_pretrained(tmp_path)) is type(encoder)
 
 
 def test_errors(tmp_path):
@@ -84,12 +119,15 @@ def test_errors(tmp_path):
     for changes, message in (
         ({"version": 2, "package": "9.9"}, r"format version 2, from skel-encoders 9\.9; .* up to version 1"),
         ({"format": "skel-run"}, "format 'skel-run', expected 'skel-encoder'"),
-        ({"architecture": "Mamba"}, "no encoder 'Mamba'; known are .*'STGCN', 'TCN'"),
+        ({"architecture": "Mamba"}, "no encoder 'Mamba'; there are stgcn, tcn"),
         ({"architecture": "__import__"}, "no encoder '__import__'"),
-        ({"arguments": arguments | {"depth": 3}}, "cannot build a STGCN: .*'depth'"),
-        ({"arguments": {}}, "cannot build a STGCN: 'layout'"),
-        ({"arguments": arguments | {"layout": "utd-20"}}, "cannot build a STGCN: 'str'"),
-        ({"arguments": arguments | {"base_channels": -4}}, "cannot build a STGCN: .*negative dimension"),
+        ({"arguments": arguments | {"depth": 3}}, "cannot build the encoder 'stgcn': .*'depth'"),
+        ({"arguments": {}}, "cannot build the encoder 'stgcn': 'layout'"),
+        ({"arguments": arguments | {"layout": "utd-20"}}, "cannot build the encoder 'stgcn': 'str'"),
+        (
+            {"arguments": arguments | {"base_channels": -4}},
+            "cannot build the encoder 'stgcn': .*negative dimension",
+        ),
         ({"arguments": 3}, "does not describe an encoder"),
         ({"sha256": "0" * 64}, "damaged or of another encoder: its sha256 is"),
         (
@@ -111,7 +149,7 @@ def test_damaged_weights(tmp_path):
     damaged = (tmp_path / "encoder.safetensors").read_bytes()[:5]
     (tmp_path / "encoder.safetensors").write_bytes(damaged)
     edit(tmp_path, sha256=hashlib.sha256(damaged).hexdigest())
-    with pytest.raises(ValueError, match="cannot build a STGCN: .*header"):
+    with pytest.raises(ValueError, match="cannot build the encoder 'stgcn': .*header"):
         from_pretrained(tmp_path)
 
 

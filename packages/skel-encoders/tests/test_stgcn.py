@@ -131,7 +131,6 @@ def test_renumbered_joints_give_the_same_feature(order):
         parents=tuple(place[layout.parents[joint]] for joint in order),
         center=place[layout.center],
         mirror=tuple(place[layout.mirror[joint]] for joint in order),
-        across=(),
     )
     clips = torch.randn(2, 3, 8, 25, 1)
     ours, theirs = small(layout, dropout=0.0).eval(), small(renumbered, dropout=0.0).eval()

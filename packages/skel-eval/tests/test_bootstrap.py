@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import skel_eval
-from skel_eval import _bootstrap
+from skel_eval.comparison import bootstrap as module
 
 
 def two_methods(seed, rows=200, rates=(0.7, 0.6), seeds=1):
@@ -98,7 +98,7 @@ def test_paired_bootstrap_law_symmetric_and_blind_to_order(monkeypatch):
     assert (turned.difference, turned.low, turned.high) == pytest.approx(
         (-result.difference, -result.high, -result.low), abs=0.005
     )
-    monkeypatch.setattr(_bootstrap, "NUMBERS", 8 * 100)  # a few resamples at a time
+    monkeypatch.setattr(module, "BLOCK_SIZE", 8 * 100)  # a few resamples at a time
     parts = skel_eval.paired_bootstrap(a, b, resamples=20_000)
     assert (parts.low, parts.high) == pytest.approx((result.low, result.high), abs=0.005)
 
@@ -106,7 +106,7 @@ def test_paired_bootstrap_law_symmetric_and_blind_to_order(monkeypatch):
 def test_paired_bootstrap_memory_does_not_grow_with_kinds(monkeypatch):
     """With many seeds almost every clip is of its own kind."""
     a, b = two_methods(0, rows=3000, seeds=20)
-    monkeypatch.setattr(_bootstrap, "NUMBERS", 8 * 3000 * 10)
+    monkeypatch.setattr(module, "BLOCK_SIZE", 8 * 3000 * 10)
     result = skel_eval.paired_bootstrap(a, b, resamples=95)
     assert result.low < result.difference < result.high
 

@@ -2,11 +2,11 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from skel_eval._clustering import _mapped_accuracy
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 import skel_eval
+from skel_eval.protocols.clustering import _mapped_accuracy
 
 
 def test_clustering_finds_separated_classes_whatever_the_length(task_of_seed):

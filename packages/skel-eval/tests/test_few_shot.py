@@ -3,7 +3,7 @@ import pytest
 import torch
 
 import skel_eval
-from skel_eval import _few_shot
+from skel_eval.protocols import few_shot as module
 
 
 def clusters(seed, rows=200, classes=8, spread=1.0, width=6):
@@ -70,7 +70,7 @@ def test_few_shot_law_blocks_and_scale_do_not_matter(monkeypatch):
     y[::9] = -1
     plain = skel_eval.few_shot(x, y, queries=5, episodes=40, seed=3)
     scaled = x * np.random.default_rng(0).uniform(0.1, 10, (len(x), 1))
-    monkeypatch.setattr(_few_shot, "NUMBERS", 1)  # one episode at a time
+    monkeypatch.setattr(module, "BLOCK_SIZE", 1)  # one episode at a time
     single = skel_eval.few_shot(torch.tensor(scaled), torch.tensor(y), queries=5, episodes=40, seed=3)
     np.testing.assert_array_equal(plain.accuracies, single.accuracies)
     other = skel_eval.few_shot(x, y, queries=5, episodes=40, seed=4)

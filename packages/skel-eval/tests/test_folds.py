@@ -2,7 +2,8 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skel_eval._folds import fold_of_rows
+
+from skel_eval.protocols.holdout import fold_of_rows
 
 
 @settings(deadline=None, max_examples=30)

@@ -8,8 +8,9 @@ import skel_eval
 def test_published_numbers(vector):
     weights = vector.config["weights"]
     fused = skel_eval.fuse([vector[f"in.{name}"] for name in weights], list(weights.values()))
+    labels = vector["in.labels"]
     for k in (1, 5):
-        found = skel_eval.top_k_accuracy(fused, vector["in.labels"], k)
+        found = (fused.argsort(1)[:, -k:] == labels[:, None]).any(1).mean()
         assert np.float32(found) == vector[f"out.top{k}"]
 
 

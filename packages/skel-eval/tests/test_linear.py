@@ -7,12 +7,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import skel_eval
-from skel_eval import LinearProbe
+from skel_eval import LBFGS, SGD, Adam
 
 SOLVERS = {
-    "lbfgs": LinearProbe(strengths=(0.1, 0.01)),
-    "sgd": LinearProbe(solver="sgd", epochs=3),
-    "adam": LinearProbe(solver="adam", epochs=3, batch_norm=True),
+    "lbfgs": LBFGS(strengths=(0.1, 0.01)),
+    "sgd": SGD(epochs=3),
+    "adam": Adam(epochs=3, batch_norm=True),
 }
 
 
@@ -22,7 +22,7 @@ def test_lbfgs_numbers_scikit_learn(task_of_seed, width, strength):
     train, labels, test, truth, _ = task_of_seed(1, width=width, classes=5, spread=2.0)
     train, test = train.astype(np.float64), test.astype(np.float64)
     result = skel_eval.linear_probe(
-        train, labels, test, truth, settings=LinearProbe(strengths=(strength,), tolerance=1e-9)
+        train, labels, test, truth, solver=LBFGS(strengths=(strength,), tolerance=1e-9)
     )
     scaler = StandardScaler().fit(train)
     referee = LogisticRegression(C=1 / (strength * len(train)), tol=1e-9, max_iter=10_000)
@@ -44,7 +44,7 @@ def test_lbfgs_on_features_as_they_are(task_of_seed):
     layer = np.random.default_rng(7).normal(size=(train.shape[1], 64))
     scale = train.std(0)
     train, test = np.maximum(train / scale @ layer, 0), np.maximum(test / scale @ layer, 0)
-    result = skel_eval.linear_probe(train, labels, test, truth, settings=LinearProbe(strengths=(0.01,)))
+    result = skel_eval.linear_probe(train, labels, test, truth, solver=LBFGS(strengths=(0.01,)))
     scaler = StandardScaler().fit(train)
     referee = LogisticRegression(C=1 / (0.01 * len(train)), max_iter=5000)
     referee.fit(scaler.transform(train), labels)
@@ -56,16 +56,16 @@ def test_lbfgs_choice_is_leave_one_group_out(task):
     train, labels, test, truth, groups = task
     strengths = (1.0, 0.01, 0.1)
     result = skel_eval.linear_probe(
-        train, labels, test, truth, groups=groups, settings=LinearProbe(strengths=strengths)
+        train, labels, test, truth, groups=groups, solver=LBFGS(strengths=strengths)
     )
     expected = {}
     for strength in strengths:
-        alone = LinearProbe(strengths=(strength,))
+        alone = LBFGS(strengths=(strength,))
         hits = 0
         for group in np.unique(groups):
             kept = groups != group
             part = skel_eval.linear_probe(
-                train[kept], labels[kept], train[~kept], labels[~kept], settings=alone
+                train[kept], labels[kept], train[~kept], labels[~kept], solver=alone
             )
             hits += (part.predictions == labels[~kept]).sum()
         expected[strength] = hits / len(labels)
@@ -78,9 +78,7 @@ def test_lbfgs_choice_is_leave_one_group_out(task):
 def test_ties_go_to_the_stronger(task_of_seed):
     # classes so far apart that every strength is right everywhere
     train, labels, test, truth, _ = task_of_seed(2, spread=0.01)
-    result = skel_eval.linear_probe(
-        train, labels, test, truth, settings=LinearProbe(strengths=(1e-3, 1e-1, 1e-2))
-    )
+    result = skel_eval.linear_probe(train, labels, test, truth, solver=LBFGS(strengths=(1e-3, 1e-1, 1e-2)))
     assert [rate for _, rate in result.held_out] == [1.0, 1.0, 1.0]
     assert result.strength == 0.1
 
@@ -91,14 +89,14 @@ def test_groups_are_respected():
     rng = np.random.default_rng(0)
     base, classes = rng.normal(size=(20, 40)), rng.integers(0, 4, 20)
     train, labels, groups = np.repeat(base, 5, 0), np.repeat(classes, 5), np.repeat(np.arange(20) // 4, 5)
-    strengths = LinearProbe(strengths=(0.01, 0.001))
-    split = skel_eval.linear_probe(train, labels, base, classes, settings=strengths)
-    kept = skel_eval.linear_probe(train, labels, base, classes, settings=strengths, groups=groups)
+    strengths = LBFGS(strengths=(0.01, 0.001))
+    split = skel_eval.linear_probe(train, labels, base, classes, solver=strengths)
+    kept = skel_eval.linear_probe(train, labels, base, classes, solver=strengths, groups=groups)
     named = [f"subject {group}" for group in groups]
     assert min(rate for _, rate in split.held_out) == 1.0
     assert max(rate for _, rate in kept.held_out) < 0.6
     assert (
-        skel_eval.linear_probe(train, labels, base, classes, settings=strengths, groups=named).held_out
+        skel_eval.linear_probe(train, labels, base, classes, solver=strengths, groups=named).held_out
         == kept.held_out
     )
 
@@ -110,8 +108,8 @@ def test_law_test_labels_do_not_change_predictions(task_seed, solver):
     train, labels = rng.normal(size=(30, 6)).astype(np.float32), np.arange(30) % 3
     test = rng.normal(size=(12, 6)).astype(np.float32)
     probe = SOLVERS[solver]
-    first = skel_eval.linear_probe(train, labels, test, np.zeros(12, int), settings=probe)
-    second = skel_eval.linear_probe(train, labels, test, rng.integers(0, 9, 12), settings=probe)
+    first = skel_eval.linear_probe(train, labels, test, np.zeros(12, int), solver=probe)
+    second = skel_eval.linear_probe(train, labels, test, rng.integers(0, 9, 12), solver=probe)
     np.testing.assert_array_equal(first.logits, second.logits)
     np.testing.assert_array_equal(first.weight, second.weight)
     assert (first.strength, first.held_out) == (second.strength, second.held_out)
@@ -124,11 +122,11 @@ def test_unlabelled_rows_are_dropped(task, solver):
     hidden[::3] = -1
     seen = hidden >= 0
     probe = SOLVERS[solver]
-    result = skel_eval.linear_probe(train, hidden, test, truth, settings=probe, groups=groups)
-    part = skel_eval.linear_probe(train[seen], labels[seen], test, truth, settings=probe, groups=groups[seen])
+    result = skel_eval.linear_probe(train, hidden, test, truth, solver=probe, groups=groups)
+    part = skel_eval.linear_probe(train[seen], labels[seen], test, truth, solver=probe, groups=groups[seen])
     np.testing.assert_array_equal(result.logits, part.logits)
     masked = np.where(np.arange(len(truth)) % 2, truth, -1)
-    rate = skel_eval.linear_probe(train, labels, test, masked, settings=probe)
+    rate = skel_eval.linear_probe(train, labels, test, masked, solver=probe)
     assert rate.accuracy == np.mean(rate.predictions[1::2] == truth[1::2])
 
 
@@ -137,7 +135,7 @@ def test_constant_features(task, solver):
     train, labels, test, truth, _ = task
     probe = SOLVERS[solver]
     constant = np.full_like(train, 0.1)
-    result = skel_eval.linear_probe(constant, labels, np.full_like(test, 0.1), truth, settings=probe)
+    result = skel_eval.linear_probe(constant, labels, np.full_like(test, 0.1), truth, solver=probe)
     assert np.isfinite(result.logits).all()
     assert len(set(result.predictions.tolist())) == 1
     if solver == "lbfgs":
@@ -159,18 +157,18 @@ def test_class_without_train_rows(task, solver):
     train, labels, test, truth, groups = task
     gap = np.where(labels >= 2, labels + 1, labels)  # no class 2
     probe = SOLVERS[solver]
-    result = skel_eval.linear_probe(train, gap, test, truth, settings=probe, groups=groups)
-    plain = skel_eval.linear_probe(train, labels, test, truth, settings=probe, groups=groups)
+    result = skel_eval.linear_probe(train, gap, test, truth, solver=probe, groups=groups)
+    plain = skel_eval.linear_probe(train, labels, test, truth, solver=probe, groups=groups)
     assert (result.logits[:, 2] == -np.inf).all()
     np.testing.assert_allclose(result.logits[:, [0, 1, 3, 4]], plain.logits, rtol=1e-6, atol=1e-6)
 
 
 def test_rows_of_more_than_one_axis_are_flattened(task):
     train, labels, test, truth, _ = task
-    probe = LinearProbe(strengths=(0.1,))
-    flat = skel_eval.linear_probe(train, labels, test, truth, settings=probe)
+    probe = LBFGS(strengths=(0.1,))
+    flat = skel_eval.linear_probe(train, labels, test, truth, solver=probe)
     cube = skel_eval.linear_probe(
-        train.reshape(-1, 5, 2), labels, test.reshape(-1, 5, 2), truth, settings=probe
+        train.reshape(-1, 5, 2), labels, test.reshape(-1, 5, 2), truth, solver=probe
     )
     np.testing.assert_array_equal(flat.logits, cube.logits)
 
@@ -183,28 +181,22 @@ def test_one_row_has_nothing_to_hold_out():
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("kind", "change", "message"),
     [
-        ({"solver": "newton"}, "solver"),
-        ({"strengths": ()}, "strengths must be numbers above 0"),
-        ({"strengths": (0.0,)}, "strengths must be numbers above 0"),
-        ({"folds": 1}, "folds"),
-        ({"solver": "sgd", "learning_rate": 0.0}, "learning_rate"),
-        ({"solver": "sgd", "batch_size": 0}, "batch_size"),
-        ({"epochs": 3}, "epochs is not used with solver 'lbfgs', only with 'sgd' or 'adam'; got epochs=3"),
-        ({"learning_rate": 0.1}, "learning_rate is not used with solver 'lbfgs'"),
-        ({"solver": "sgd", "folds": 3}, "folds is not used with solver 'sgd'"),
-        ({"solver": "adam", "momentum": 0.8}, "momentum is not used with solver 'adam'"),
-        ({"solver": "sgd", "schedule": "cosine", "gamma": 0.5}, "gamma is not used with schedule 'cosine'"),
-        ({"solver": "sgd", "per_step": True}, "per_step is not used with schedule 'step'"),
-        ({"solver": "sgd", "init": "xavier", "init_std": 0.01}, "init_std is not used with init 'xavier'"),
-        ({"solver": "sgd", "nesterov": True, "momentum": 0.0}, "nesterov needs a momentum"),
-        ({"solver": "sgd", "epochs": 5, "warmup_epochs": 5}, "warmup_epochs must be fewer than the 5 epochs"),
+        (LBFGS, {"strengths": ()}, "strengths must be numbers above 0"),
+        (LBFGS, {"strengths": (0.0,)}, "strengths must be numbers above 0"),
+        (SGD, {"learning_rate": 0.0}, "learning_rate"),
+        (SGD, {"batch_size": 0}, "batch_size"),
+        (SGD, {"schedule": "cosine", "gamma": 0.5}, "gamma is not used with schedule 'cosine'"),
+        (Adam, {"per_step": True}, "per_step is not used with schedule 'step'; got per_step=True"),
+        (SGD, {"init": "xavier", "init_std": 0.01}, "init_std is not used with init 'xavier'"),
+        (SGD, {"nesterov": True, "momentum": 0.0}, "nesterov needs a momentum"),
+        (SGD, {"epochs": 5, "warmup_epochs": 5}, "warmup_epochs must be fewer than the 5 epochs"),
     ],
 )
-def test_settings_errors(change, message):
+def test_settings_errors(kind, change, message):
     with pytest.raises(ValueError, match=message):
-        LinearProbe(**change)
+        kind(**change)
 
 
 def test_array_errors(task):
@@ -220,16 +212,14 @@ def test_array_errors(task):
 def test_too_few_iterations_are_told(task):
     train, labels, test, truth, _ = task
     with pytest.warns(RuntimeWarning, match=r"strength 0.001 ended with a gradient of .* 2 iterations"):
-        skel_eval.linear_probe(
-            train, labels, test, truth, settings=LinearProbe(strengths=(0.001,), max_iter=2)
-        )
+        skel_eval.linear_probe(train, labels, test, truth, solver=LBFGS(strengths=(0.001,), max_iter=2))
 
 
 def test_two_classes_have_the_optimum_of_twice_the_c(task_of_seed):
     train, labels, test, truth, _ = task_of_seed(3, classes=2, spread=2.0)
     train, test = train.astype(np.float64), test.astype(np.float64)
     result = skel_eval.linear_probe(
-        train, labels, test, truth, settings=LinearProbe(strengths=(0.01,), tolerance=1e-8)
+        train, labels, test, truth, solver=LBFGS(strengths=(0.01,), tolerance=1e-8)
     )
     scaler = StandardScaler().fit(train)
     referee = LogisticRegression(C=2 / (0.01 * len(train)), tol=1e-9, max_iter=10_000)

@@ -12,19 +12,6 @@ def test_accuracy_leaves_unlabelled_rows_out():
     assert math.isnan(skel_eval.accuracy(np.array([1]), np.array([-1])))
 
 
-def test_top_k_accuracy_numbers():
-    rng = np.random.default_rng(0)
-    logits, labels = rng.normal(size=(50, 8)), rng.integers(0, 8, 50)
-    for k in (1, 3, 7):
-        expected = sklearn.metrics.top_k_accuracy_score(labels, logits, k=k, labels=range(8))
-        assert skel_eval.top_k_accuracy(logits, labels, k) == pytest.approx(expected, abs=1e-12)
-    labels[::2] = -1
-    expected = sklearn.metrics.top_k_accuracy_score(labels[1::2], logits[1::2], k=3, labels=range(8))
-    assert skel_eval.top_k_accuracy(logits, labels, 3) == pytest.approx(expected, abs=1e-12)
-    with pytest.raises(ValueError, match="classes >= k = 9"):
-        skel_eval.top_k_accuracy(logits, labels, 9)
-
-
 def test_confusion_matrix_numbers():
     rng = np.random.default_rng(0)
     labels, predictions = rng.integers(0, 5, 90), rng.integers(0, 5, 90)
@@ -47,11 +34,6 @@ def test_confusion_matrix_errors():
         skel_eval.confusion_matrix(np.array([0, 2]), np.array([0]))
 
 
-def test_chance():
-    guess = skel_eval.chance(np.array([0, 3, 3, 1, -1, -1, -1]), np.array([3, 0, 3, 3, -1]))
-    assert guess == skel_eval.Chance(majority=3 / 4, uniform=1 / 3)
-
-
 def test_summarise():
     summary = skel_eval.summarise([0.5, 0.7, 0.9])
     assert summary.mean == pytest.approx(0.7, abs=1e-12)
@@ -61,8 +43,3 @@ def test_summarise():
     assert str(skel_eval.summarise([0.5])) == "0.5 (n = 1)"
     with pytest.raises(ValueError, match="at least one number"):
         skel_eval.summarise([])
-
-
-def test_logits_that_are_no_numbers_are_refused():
-    with pytest.raises(ValueError, match="logits of 1 of 2 rows are NaN"):
-        skel_eval.top_k_accuracy(np.array([[0.0, 1.0], [np.nan, 1.0]]), np.array([0, 1]), 1)

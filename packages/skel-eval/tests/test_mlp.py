@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import skel_eval
-from skel_eval import LinearProbe, MlpProbe
+from skel_eval import LBFGS, MlpProbe
 
 SHORT = MlpProbe(width=32, epochs=5, batch_size=32)
 
@@ -13,9 +13,7 @@ def test_learns_what_a_line_cannot():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(600, 2))
     y = (x[:, 0] * x[:, 1] > 0).astype(int)
-    linear = skel_eval.linear_probe(
-        x[:400], y[:400], x[400:], y[400:], settings=LinearProbe(strengths=(0.01,))
-    )
+    linear = skel_eval.linear_probe(x[:400], y[:400], x[400:], y[400:], solver=LBFGS(strengths=(0.01,)))
     mlp = skel_eval.mlp_probe(x[:400], y[:400], x[400:], y[400:], settings=MlpProbe(width=64, epochs=40))
     assert linear.accuracy < 0.65
     assert mlp.accuracy > 0.9

@@ -1,13 +1,21 @@
 import numpy as np
 import pytest
-from attrs import evolve
+from attrs import evolve, fields, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_eval import (
+    KNN,
+    PROTOCOLS,
+    SGD,
+    Clustering,
     FeatureSet,
+    FewShot,
     LinearProbe,
+    Metric,
     MlpProbe,
+    Outcome,
+    Retrieval,
     accuracy,
     calibration,
     clustering,
@@ -42,34 +50,41 @@ def arrays(one):
     return x[one.train], y[one.train], x[one.test], y[one.test]
 
 
+def main(outcome):
+    """The main metric."""
+    return next(iter(outcome.metrics.values()))
+
+
 def test_linear(features):
     outcome = evaluate_features(features, "linear")
     probe = linear_probe(*arrays(features), groups=features.groups[features.train])
     np.testing.assert_array_equal(outcome.predictions, probe.predictions)
-    assert outcome.scores["accuracy"] == probe.accuracy
+    assert outcome.metrics["accuracy"].value == probe.accuracy
     truth = features.labels[features.test]
-    assert outcome.scores["calibration_error"] == calibration(probe.logits, truth).expected_error
+    assert outcome.metrics["calibration_error"].value == calibration(probe.logits, truth).expected_error
     assert outcome.settings == {"solver": "lbfgs", "regularisation": probe.strength}
 
 
 def test_settings_reach_the_probes(features):
-    settings = LinearProbe(solver="sgd", epochs=3, milestones=(2,))
-    outcome = evaluate_features(features, "linear", settings=settings)
-    expected = linear_probe(*arrays(features), settings=settings)
+    solver = SGD(epochs=3, milestones=(2,))
+    outcome = evaluate_features(features, "linear", solver=solver)
+    expected = linear_probe(*arrays(features), solver=solver)
     np.testing.assert_array_equal(outcome.logits, expected.logits)
     settings = MlpProbe(epochs=2)
-    outcome = evaluate_features(features, "mlp", settings=settings)
+    outcome = evaluate_features(features, settings)
     np.testing.assert_array_equal(outcome.logits, mlp_probe(*arrays(features), settings=settings).logits)
 
 
 def test_neighbours_and_retrieval(features):
     train_x, train_y, test_x, test_y = arrays(features)
     outcome = evaluate_features(features, "knn", k=5)
-    assert outcome.scores["accuracy"] == accuracy(knn(train_x, train_y, test_x, k=5).predictions, test_y)
+    assert outcome.metrics["accuracy"].value == accuracy(
+        knn(train_x, train_y, test_x, k=5).predictions, test_y
+    )
     found = retrieval(train_x, train_y, test_x, test_y, ks=(2, 4))
     outcome = evaluate_features(features, "retrieval", ks=(2, 4))
-    assert list(outcome.scores) == ["recall_at_2", "recall_at_4", "mean_average_precision"]
-    assert outcome.scores["recall_at_4"] == found.recall[4]
+    assert list(outcome.metrics) == ["recall_at_2", "recall_at_4", "mean_average_precision"]
+    assert outcome.metrics["recall_at_4"].value == found.recall[4]
     assert outcome.predictions is None
 
 
@@ -77,17 +92,17 @@ def test_few_shot_and_clusters_are_of_the_test_rows(features):
     _, _, test_x, test_y = arrays(features)
     outcome = evaluate_features(features, "few-shot", ways=3, queries=2, episodes=30)
     expected = few_shot(test_x, test_y, ways=3, queries=2, episodes=30)
-    assert outcome.scores == {"accuracy": expected.accuracy, "margin": expected.margin}
+    assert outcome.metrics == {"accuracy": Metric(expected.accuracy), "margin": Metric(expected.margin)}
     outcome = evaluate_features(features, "clustering", restarts=2)
-    assert outcome.scores["nmi"] == clustering(test_x, test_y, restarts=2).nmi
+    assert outcome.metrics["nmi"].value == clustering(test_x, test_y, restarts=2).nmi
 
 
 def test_mean_class_accuracy_weighs_classes_alike():
     labels = np.array([0, 0, 0, 0, 1, 0, 1])
     x = np.eye(2)[[0, 0, 0, 0, 0, 0, 1]]  # the first row of class 1 looks like class 0
     outcome = evaluate_features(FeatureSet(x, labels, np.array([5, 6]), np.arange(5)), "knn")
-    assert outcome.scores["accuracy"] == 0.8
-    assert outcome.scores["mean_class_accuracy"] == 0.5
+    assert outcome.metrics["accuracy"].value == 0.8
+    assert outcome.metrics["mean_class_accuracy"].value == 0.5
 
 
 def test_copies_are_counted_apart(features):
@@ -100,8 +115,10 @@ def test_copies_are_counted_apart(features):
     for protocol in ("knn", "retrieval"):
         outcome = evaluate_features(one, protocol)
         alone = evaluate_features(FeatureSet(copied, copied_labels, features.train, kept), protocol)
-        assert outcome.without_copies == next(iter(alone.scores.values()))
-        assert outcome.without_copies < next(iter(outcome.scores.values()))
+        assert main(outcome).distinct == main(alone).value < main(outcome).value
+        assert [metric.distinct for metric in outcome.metrics.values()][1:] == [None] * (
+            len(outcome.metrics) - 1
+        )
 
 
 def test_encoders_are_fused():
@@ -133,10 +150,14 @@ def test_labels_of_test_rows_do_not_reach_the_predictions(seed, protocol):
 def test_errors(features):
     with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, mlp, knn"):
         evaluate_features(features, "svm")
-    with pytest.raises(TypeError, match="'knn' has no option 'neighbours'; there are k, temperature"):
+    with pytest.raises(TypeError, match="'knn' has no option 'neighbours'; there are k, temperature$"):
         evaluate_features(features, "knn", neighbours=3)
-    with pytest.raises(TypeError, match="settings must be a LinearProbe, got a MlpProbe"):
-        evaluate_features(features, "linear", settings=MlpProbe())
+    with pytest.raises(TypeError, match="there are k, temperature; did you mean temperature?"):
+        evaluate_features(features, "knn", temprature=3)
+    with pytest.raises(TypeError, match="with its settings takes no options, got k"):
+        evaluate_features(features, KNN(), k=3)
+    with pytest.raises(TypeError, match="solver"):
+        evaluate_features(features, "linear", solver=MlpProbe())
     with pytest.raises(ValueError, match="one set of features or more, got none"):
         evaluate_features([], "linear")
     with pytest.raises(ValueError, match="1 streams need as many weights >= 0"):
@@ -157,13 +178,13 @@ def test_test_rows_without_labels_are_told(features, protocol):
 
 def test_there_is_no_score_without_copies_where_all_are_copies():
     test = np.arange(1, 60, 2)
-    assert evaluate_features(make(copies=test), "knn").without_copies is None
-    assert evaluate_features(make(copies=test), "retrieval").without_copies is None
-    assert evaluate_features(make(copies=test[:5]), "knn").without_copies >= 0
+    assert main(evaluate_features(make(copies=test), "knn")).distinct is None
+    assert main(evaluate_features(make(copies=test), "retrieval")).distinct is None
+    assert main(evaluate_features(make(copies=test[:5]), "knn")).distinct >= 0
 
 
 def test_settings_of_a_trained_probe_are_told(features):
-    used = evaluate_features(features, "linear", settings=LinearProbe(solver="sgd", epochs=2, milestones=()))
+    used = evaluate_features(features, LinearProbe(SGD(epochs=2, milestones=())))
     assert (used.settings["epochs"], used.settings["learning_rate"]) == (2, 3.0)
 
 
@@ -172,7 +193,7 @@ def test_few_shot_by_group(features):
     _, _, test_x, test_y = arrays(features)
     apart = few_shot(test_x, test_y, **used, groups=features.groups[features.test])
     outcome = evaluate_features(features, "few-shot", **used, by_group=True)
-    assert outcome.scores["accuracy"] == apart.accuracy
+    assert outcome.metrics["accuracy"].value == apart.accuracy
     assert outcome.settings["by_group"] is True
     # the same performance from three cameras: features without any class tell it
     rng = np.random.default_rng(0)
@@ -181,7 +202,9 @@ def test_few_shot_by_group(features):
     x = rng.normal(size=(18, 16))[performance] + 0.1 * rng.normal(size=(54, 16))
     one = FeatureSet(x, labels, np.arange(3), np.arange(3, 54), groups=performance)
     found = [
-        evaluate_features(one, "few-shot", ways=3, queries=5, episodes=500, by_group=kept).scores["accuracy"]
+        evaluate_features(one, "few-shot", ways=3, queries=5, episodes=500, by_group=kept)
+        .metrics["accuracy"]
+        .value
         for kept in (False, True)
     ]
     assert found[0] > found[1] + 0.05
@@ -199,7 +222,7 @@ def test_options_reach_neighbours_and_clusters():
     scores = [clustering(test_x, test_y, seed=seed, restarts=1).nmi for seed in range(6)]
     assert len(set(scores)) > 1
     for seed, score in enumerate(scores):
-        assert evaluate_features(one, "clustering", seed=seed, restarts=1).scores["nmi"] == score
+        assert evaluate_features(one, "clustering", seed=seed, restarts=1).metrics["nmi"].value == score
 
 
 def test_queries_without_a_match_are_told(features):
@@ -221,14 +244,51 @@ def test_there_is_no_score_without_copies_where_the_others_have_no_label(feature
     labels = features.labels.copy()
     labels[features.test[5:]] = -1
     outcome = evaluate_features(evolve(features, labels=labels, copies=features.test[:5]), protocol)
-    assert outcome.without_copies is None
-    assert next(iter(outcome.scores.values())) >= 0
+    assert main(outcome).distinct is None
+    assert main(outcome).value >= 0
 
 
 def test_calibration_of_fused_logits_is_blind_to_the_scale_of_weights():
     sets = [make(0), make(1, width=4)]
-    small, large = (evaluate_features(sets, "linear", weights=w).scores for w in ((0.1, 0.2), (10, 20)))
-    assert small["calibration_error"] == pytest.approx(large["calibration_error"])
+    small, large = (evaluate_features(sets, "linear", weights=w) for w in ((0.1, 0.2), (10, 20)))
+    error = large.metrics["calibration_error"].value
+    assert small.metrics["calibration_error"].value == pytest.approx(error)
     # two equal encoders are as sure as one
-    alone = evaluate_features(sets[0], "linear").scores["calibration_error"]
-    assert evaluate_features([sets[0]] * 2, "linear").scores["calibration_error"] == pytest.approx(alone)
+    alone = evaluate_features(sets[0], "linear").metrics["calibration_error"].value
+    assert evaluate_features([sets[0]] * 2, "linear").metrics["calibration_error"].value == pytest.approx(
+        alone
+    )
+
+
+def test_names_and_titles():
+    made = (LinearProbe(), MlpProbe(), KNN(), Retrieval(), FewShot(), Clustering())
+    for (name, place), one in zip(PROTOCOLS.items(), made, strict=True):
+        assert place == f"{type(one).__module__}:{type(one).__name__}"
+        assert one.fuses == ("logits" if name in ("linear", "mlp") else "features")
+    titles = [one.title for one in (*made, KNN(k=5), FewShot(ways=10, by_group=True))]
+    assert titles[:3] == ["linear", "mlp", "1-NN"]
+    assert titles[3:] == ["retrieval", "5-way 1-shot", "clustering", "5-NN", "10-way 1-shot, by group"]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_with_its_settings_is_the_one_by_name(features, name):
+    small = {"few-shot": FewShot(ways=3, queries=2, episodes=30), "clustering": Clustering(restarts=1)}
+    kinds = {"linear": LinearProbe(), "mlp": MlpProbe(epochs=2), "knn": KNN(k=3), "retrieval": Retrieval()}
+    protocol = (kinds | small)[name]
+    options = {field.name: getattr(protocol, field.name) for field in fields(type(protocol))}
+    first, second = evaluate_features(features, protocol), evaluate_features(features, name, **options)
+    assert (first.metrics, first.settings) == (second.metrics, second.settings)
+    assert protocol(features).metrics == first.metrics
+
+
+def test_a_protocol_of_ones_own(features):
+    @frozen
+    class Shuffled:
+        fuses = "features"
+        title = "shuffled"
+
+        def __call__(self, features, *, device=None):  # noqa: ARG002
+            return Outcome({"width": Metric(features.features.shape[1])})
+
+    assert evaluate_features(features, Shuffled()).metrics == {"width": Metric(5)}
+    assert evaluate_features([features, features], Shuffled()).metrics == {"width": Metric(10)}

@@ -69,5 +69,3 @@ def test_ridge_errors(task):
     train, labels, test, truth, _ = task
     with pytest.raises(ValueError, match="strengths must be numbers above 0"):
         skel_eval.ridge(train, labels, test, truth, strengths=(0.0,))
-    with pytest.raises(ValueError, match="folds must be at least 2"):
-        skel_eval.ridge(train, labels, test, truth, folds=1)

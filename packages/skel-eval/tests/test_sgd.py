@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import skel_eval
-from skel_eval import LinearProbe
+from skel_eval import SGD, Adam
 
 
 def naive(train, labels, test, probe):
@@ -26,7 +26,7 @@ def naive(train, labels, test, probe):
             layer.bias.zero_()
     norm = nn.BatchNorm1d(train.shape[1], affine=False, eps=1e-6, dtype=dtype)
     model = nn.Sequential(norm, layer) if probe.batch_norm else layer
-    if probe.solver == "adam":
+    if isinstance(probe, Adam):
         optimiser = torch.optim.Adam(layer.parameters(), probe.learning_rate, weight_decay=probe.weight_decay)
     else:
         optimiser = torch.optim.SGD(
@@ -58,20 +58,20 @@ def naive(train, labels, test, probe):
     return model.eval()(test).detach()
 
 
-SGD = LinearProbe(solver="sgd", epochs=6, batch_size=32, learning_rate=0.5, milestones=(3, 5), seed=5)
-COSINE = attrs.evolve(SGD, schedule="cosine", milestones=(80,))
-ADAM = LinearProbe(solver="adam", epochs=6, batch_size=32, learning_rate=0.05, milestones=(3, 5), seed=5)
+STEP = SGD(epochs=6, batch_size=32, learning_rate=0.5, milestones=(3, 5), seed=5)
+COSINE = attrs.evolve(STEP, schedule="cosine", milestones=(80,))
+ADAM = Adam(epochs=6, batch_size=32, learning_rate=0.05, milestones=(3, 5), seed=5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     "probe",
     [
-        SGD,
-        attrs.evolve(SGD, weight_decay=1e-3, gamma=0.5, momentum=0.0),
-        attrs.evolve(SGD, weight_decay=1e-3, nesterov=True, drop_last=True),
-        attrs.evolve(SGD, init="xavier", warmup_epochs=2),
-        attrs.evolve(SGD, batch_norm=True, init="pytorch"),
+        STEP,
+        attrs.evolve(STEP, weight_decay=1e-3, gamma=0.5, momentum=0.0),
+        attrs.evolve(STEP, weight_decay=1e-3, nesterov=True, drop_last=True),
+        attrs.evolve(STEP, init="xavier", warmup_epochs=2),
+        attrs.evolve(STEP, batch_norm=True, init="pytorch"),
         COSINE,
         attrs.evolve(COSINE, per_step=True, warmup_epochs=2, min_learning_rate=0.01, batch_norm=True),
         ADAM,
@@ -82,7 +82,7 @@ ADAM = LinearProbe(solver="adam", epochs=6, batch_size=32, learning_rate=0.05, m
 def test_numbers_naive_loop(task, probe, dtype):
     train, labels, test, truth, _ = task
     train, test = torch.tensor(train / 100).to(dtype), torch.tensor(test / 100).to(dtype)
-    result = skel_eval.linear_probe(train, labels, test, truth, settings=probe)
+    result = skel_eval.linear_probe(train, labels, test, truth, solver=probe)
     expected = naive(train, torch.tensor(labels), test, probe)
     near = {"rtol": 1e-5, "atol": 2e-5} if dtype == torch.float32 else {"rtol": 1e-10, "atol": 1e-10}
     torch.testing.assert_close(torch.tensor(result.logits), expected, **near)
@@ -108,7 +108,7 @@ class Frozen(nn.Module):
         return x.mean((2, 3)).reshape(n, m, -1).mean(1)
 
 
-@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("solver", [SGD, Adam])
 def test_cached_features_equal_clip_by_clip(solver):
     # the head trained on a frozen network that runs in every step, on every clip again
     torch.manual_seed(0)
@@ -117,15 +117,15 @@ def test_cached_features_equal_clip_by_clip(solver):
     encoder = Frozen().double()
     encoder(clips)  # running statistics that are not those of the start
     encoder.eval().requires_grad_(False)
-    probe = LinearProbe(solver=solver, epochs=20, batch_size=16, learning_rate=0.3, milestones=(15,), seed=3)
+    probe = solver(epochs=20, batch_size=16, learning_rate=0.3, milestones=(15,), seed=3)
 
     generator = torch.Generator().manual_seed(3)
     head = nn.Linear(8, 4, dtype=torch.float64)
     with torch.no_grad():
         head.weight.copy_(torch.randn(4, 8, generator=generator, dtype=torch.float64) * probe.init_std)
         head.bias.zero_()
-    make = torch.optim.Adam if solver == "adam" else torch.optim.SGD
-    optimiser = make(head.parameters(), lr=0.3, **({} if solver == "adam" else {"momentum": 0.9}))
+    make = torch.optim.Adam if solver is Adam else torch.optim.SGD
+    optimiser = make(head.parameters(), lr=0.3, **({} if solver is Adam else {"momentum": 0.9}))
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, [15])
     for _ in range(probe.epochs):
         for rows in torch.randperm(50, generator=generator).split(16):
@@ -137,7 +137,7 @@ def test_cached_features_equal_clip_by_clip(solver):
 
     with torch.no_grad():
         features = encoder(clips)
-    result = skel_eval.linear_probe(features, labels, features, labels, settings=probe)
+    result = skel_eval.linear_probe(features, labels, features, labels, solver=probe)
     near = {"rtol": 0, "atol": 1e-8}
     torch.testing.assert_close(torch.tensor(result.weight), head.weight.detach(), **near)
     torch.testing.assert_close(torch.tensor(result.bias), head.bias.detach(), **near)
@@ -147,16 +147,14 @@ def test_cached_features_equal_clip_by_clip(solver):
 
 def test_defaults_are_the_published_protocol(task):
     train, labels, test, truth, _ = task
-    probe = LinearProbe(solver="sgd")
+    probe = SGD()
     published = (probe.epochs, probe.batch_size, probe.learning_rate, probe.momentum, probe.weight_decay)
     assert published == (100, 128, 3.0, 0.9, 0.0)
     assert (probe.milestones, probe.gamma, probe.init_std) == ((80,), 0.1, 0.02)
-    assert LinearProbe(solver="adam").learning_rate == 0.01
-    result = skel_eval.linear_probe(train / 100, labels, test / 100, truth, settings=probe)
-    again = skel_eval.linear_probe(train / 100, labels, test / 100, truth, settings=probe)
-    other = skel_eval.linear_probe(
-        train / 100, labels, test / 100, truth, settings=attrs.evolve(probe, seed=1)
-    )
+    assert Adam().learning_rate == 0.01
+    result = skel_eval.linear_probe(train / 100, labels, test / 100, truth, solver=probe)
+    again = skel_eval.linear_probe(train / 100, labels, test / 100, truth, solver=probe)
+    other = skel_eval.linear_probe(train / 100, labels, test / 100, truth, solver=attrs.evolve(probe, seed=1))
     assert result.accuracy > 0.6
     np.testing.assert_array_equal(result.logits, again.logits)
     assert (result.logits != other.logits).any()
@@ -165,23 +163,23 @@ def test_defaults_are_the_published_protocol(task):
 @pytest.mark.parametrize("rows", [3, 32, 33])  # 33: one row is left over and joins the step before
 def test_batch_norm_of_few_rows(task, rows):
     train, labels, test, truth, _ = task
-    probe = attrs.evolve(SGD, batch_norm=True)
-    result = skel_eval.linear_probe(train[:rows], labels[:rows], test, truth, settings=probe)
+    probe = attrs.evolve(STEP, batch_norm=True)
+    result = skel_eval.linear_probe(train[:rows], labels[:rows], test, truth, solver=probe)
     assert np.isfinite(result.logits).all()
     with pytest.raises(ValueError, match="batch_norm needs at least 2 labelled train rows, got 1"):
-        skel_eval.linear_probe(train[:1], labels[:1], test, truth, settings=probe)
+        skel_eval.linear_probe(train[:1], labels[:1], test, truth, solver=probe)
 
 
 def test_drop_last_keeps_a_first_step(task):
     train, labels, test, truth, _ = task
-    probe = attrs.evolve(SGD, batch_size=1000)
-    kept = skel_eval.linear_probe(train, labels, test, truth, settings=probe)
-    dropped = skel_eval.linear_probe(train, labels, test, truth, settings=attrs.evolve(probe, drop_last=True))
+    probe = attrs.evolve(STEP, batch_size=1000)
+    kept = skel_eval.linear_probe(train, labels, test, truth, solver=probe)
+    dropped = skel_eval.linear_probe(train, labels, test, truth, solver=attrs.evolve(probe, drop_last=True))
     np.testing.assert_array_equal(kept.logits, dropped.logits)
 
 
 def test_training_that_diverges_is_an_error(task):
     train_x, train_y, test_x, test_y, _ = task
-    settings = LinearProbe(solver="sgd", epochs=5, milestones=(), weight_decay=10.0)
+    solver = SGD(epochs=5, milestones=(), weight_decay=10.0)
     with pytest.raises(ValueError, match="training diverged: after 5 epochs of sgd at learning rate 3"):
-        skel_eval.linear_probe(train_x * 1e30, train_y, test_x, test_y, settings=settings)
+        skel_eval.linear_probe(train_x * 1e30, train_y, test_x, test_y, solver=solver)

@@ -6,22 +6,31 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from skel_eval._table import latex, markdown
 
-from skel_eval import Code, Summary, TableRow, results_table, table_text
+from skel_eval import (
+    UNTRAINED,
+    Code,
+    Method,
+    Metric,
+    Result,
+    Row,
+    Summary,
+    results_table,
+    summarise_methods,
+    table_text,
+)
+from skel_eval.comparison.table import latex, markdown
 
 NASTY = 'a|b & c_d 50% $x$ #1 {y} ~z ^w \\q <i> `k` *m* [n] "o", ± –'
 ROWS = [
-    TableRow(
-        "compact", "utd-mhad", "xsub", "linear", "joint", Summary(0.9526, 0.004, 3), Summary(0.875, 0.01, 3)
+    Row(
+        *("compact", "utd-mhad", "xsub", "linear", "joint"),
+        result=Summary(0.9526, 0.004, 3),
+        baselines={UNTRAINED: Summary(0.875, 0.01, 3)},
     ),
-    TableRow("one_seed", "utd-mhad", "xsub", "1-NN", "joint", Summary(0.5, math.nan, 1)),
-    TableRow(
-        "aimclr",
-        "ntu60",
-        "xsub",
-        "linear",
-        "joint+motion+bone",
+    Row("one_seed", "utd-mhad", "xsub", "1-NN", "joint", Summary(0.5, math.nan, 1)),
+    Row(
+        *("aimclr", "ntu60", "xsub", "linear", "joint+motion+bone"),
         published=[(78.9, "arXiv 2112.03590"), (79.18, "README of A_B")],
         command="skel pretrain aimclr S --out RUN",
     ),
@@ -63,6 +72,14 @@ def test_markdown():
 def test_without_commands_there_is_no_column_for_them():
     assert columns(results_table(ROWS[:2]))[0][-1] == "source"
     assert results_table([]).count("\n") == 2
+
+
+def test_text():
+    rows = [("recipe", "accuracy"), ("a", "7.0 %"), (Code("longer name"), "50.0 %")]
+    assert table_text(rows, "text", numbers=[1]) == (
+        "recipe       accuracy\na               7.0 %\nlonger name    50.0 %\n"
+    )
+    assert table_text([("a", "b"), ("c", "")], "text") == "a  b\nc\n"
 
 
 def test_csv():
@@ -122,7 +139,46 @@ def test_every_cell_stays_in_its_place(cells):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="style must be one of markdown, latex, csv, got 'html'"):
+    with pytest.raises(ValueError, match="style must be one of markdown, latex, csv, text, got 'html'"):
         table_text([["a"]], "html")
     with pytest.raises(ValueError, match=r"lengths \[1, 2\]"):
         table_text([["a"], ["b", "c"]])
+
+
+def evaluated(value, distinct=None, **more):
+    """A result with its baseline."""
+    made = {"protocol": "linear", "dataset": "d", "split": "s", **more}
+    metrics = {"accuracy": Metric(value, distinct)}
+    half = {"accuracy": Metric(value / 2, distinct and distinct / 2)}
+    return Result("m", metrics=metrics, baselines=(Result(UNTRAINED, metrics=half, **made),), **made)
+
+
+def test_means_over_seeds():
+    first = evaluated(0.6, 0.4, counts={"train": 9, "test": 5, "copies": 1}, seconds=2.0)
+    other = evaluated(0.7, settings={"k": 1}, protocol="knn", variant="1-NN")
+    methods = [Method("a", {0: [first, other], 3: [evaluated(0.8, 0.6)]}), Method("b", {1: [other]})]
+    rows = summarise_methods(methods)
+    assert [(row.method, row.protocol, row.seeds) for row in rows] == [
+        *(("a", "linear", (0, 3)), ("a", "1-NN", (0,)), ("b", "1-NN", (1,)))
+    ]
+    row = rows[0]
+    assert (row.result.mean, row.result.n) == (pytest.approx(0.7), 2)
+    assert row.distinct.mean == pytest.approx(0.5)
+    assert row.baselines[UNTRAINED].std == pytest.approx(0.1 / math.sqrt(2))
+    assert row.distinct_baselines[UNTRAINED].mean == pytest.approx(0.25)
+    assert (row.seconds, row.counts["train"]) == (2.0, 9)
+    table = columns(results_table(rows))
+    assert [line[2] for line in table[2:]] == ["s", "s without copies", "s", "s"]
+    assert [line[5:8] for line in table[2:4]] == [["70.0 ± 14.1", "2", "35.0"], ["50.0 ± 14.1", "2", "25.0"]]
+
+
+def test_a_tag_does_not_hide_what_a_published_number_is_of():
+    rows = summarise_methods(
+        [Method("a", {0: [evaluated(0.5, tag="aimclr"), evaluated(0.4, variant="2-NN")]})]
+    )
+    assert [(row.protocol, row.variant) for row in rows] == [("linear, aimclr", "linear"), ("2-NN", "2-NN")]
+
+
+def test_two_tags_of_one_run_are_no_two_seeds():
+    rows = summarise_methods([Method("a", {0: [evaluated(0.5, tag="no"), evaluated(0.4, tag="no-joint")]})])
+    assert [(row.protocol, row.result.n) for row in rows] == [("linear, no", 1), ("linear, no-joint", 1)]

@@ -13,7 +13,7 @@ def test_errors():
 def test_published_numbers(vector):
     features = torch.from_numpy(vector["in.x"]).permute(0, 2, 3, 1)  # published (B, D, T, V)
     expected = torch.from_numpy(vector["out.y"]).permute(0, 2, 3, 1)
-    ours = attention_drop(features, keep=vector.config["keep_prob"], energy=vector.config["e_lambda"])
+    ours = attention_drop(features, threshold=vector.config["keep_prob"], energy=vector.config["e_lambda"])
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 

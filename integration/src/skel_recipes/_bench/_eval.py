@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from skel_data import get_layout
 from skel_encoders import STGCN
-from skel_eval import LinearProbe, few_shot, knn, linear_probe, retrieval
+from skel_eval import SGD, few_shot, knn, linear_probe, retrieval
 from skel_recipes._bench._rate import rate
 from skel_recipes.run.embedding import embed
 
@@ -23,7 +23,7 @@ def measure(seconds: float, device: torch.device, _: Path) -> dict[str, float]:
     bank = torch.randn(_NTU120, 256, generator=generator).to(device)
     labels = torch.randint(120, (_NTU120,), generator=generator)
     queries, truth = bank[:2000] + 0.1, labels[:2000]
-    probe = LinearProbe(solver="sgd", epochs=1, milestones=())
+    probe = SGD(epochs=1, milestones=())
     found = {
         "test clips through k-NN, k = 20, 63,026 training clips": rate(
             lambda: knn(bank, labels, queries, k=20), seconds, device, len(queries)
@@ -35,7 +35,7 @@ def measure(seconds: float, device: torch.device, _: Path) -> dict[str, float]:
             lambda: few_shot(queries, truth, queries=5, episodes=200), seconds, device, 200
         ),
         "epochs of the published SGD probe, 40,000 clips": rate(
-            lambda: linear_probe(bank[:40_000], labels[:40_000], bank[:2], labels[:2], settings=probe),
+            lambda: linear_probe(bank[:40_000], labels[:40_000], bank[:2], labels[:2], solver=probe),
             seconds,
             device,
         ),
@@ -49,11 +49,11 @@ def _probe(device: torch.device) -> dict[str, float]:
     generator = torch.Generator().manual_seed(0)
     clips = torch.randn(_CLIPS, 3, 50, 25, 2, generator=generator).to(device)
     labels = torch.arange(_CLIPS) % _CLASSES
-    settings = LinearProbe(solver="sgd", epochs=_EPOCHS)
+    settings = SGD(epochs=_EPOCHS)
 
     started = time.perf_counter()
     features = embed(encoder, clips)
-    linear_probe(features, labels, features, labels, settings=settings)
+    linear_probe(features, labels, features, labels, solver=settings)
     kept = time.perf_counter() - started
 
     head = torch.zeros(_CLASSES, encoder.feature_dim, device=device, requires_grad=True)

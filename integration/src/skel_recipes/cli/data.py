@@ -5,7 +5,10 @@ from typing import Annotated
 
 import tyro
 
+from skel_data import SynthSettings
 from skel_recipes.cli.output import note, say, say_json
+
+_USUAL = SynthSettings()
 
 
 def data_import(
@@ -230,25 +233,7 @@ def data_synth(
     store: Annotated[Path, tyro.conf.Positional],
     /,
     *,
-    seed: int = 0,
-    classes: int = 12,
-    pairs: int = 0,
-    subjects: int = 10,
-    views: int = 3,
-    repetitions: int = 2,
-    shortest: int = 30,
-    longest: int = 120,
-    difficulty: float = 1.0,
-    noise: float = 0.012,
-    hidden: float = 0.4,
-    spread: float = 80.0,
-    variety: float = 1.0,
-    tempo: float = 1.0,
-    idle: float = 0.0,
-    late: float = 0.2,
-    swapped: float = 0.2,
-    ghosts: float = 0.0,
-    layout: str = "ntu-25",
+    settings: Annotated[SynthSettings, tyro.conf.OmitArgPrefixes, tyro.conf.arg(name="")] = _USUAL,
     ntu_folder: Path | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -256,53 +241,14 @@ def data_synth(
 
     Args:
         store: Folder of the store, to be made.
-        seed: Decides subjects, cameras and noise.
-        classes: How many of the 12 actions of one person.
-        pairs: How many of the 10 actions of two persons.
-        subjects: How many subjects.
-        views: How many cameras.
-        repetitions: Performances of each action by each subject.
-        shortest: Fewest frames of a clip.
-        longest: Most frames of a clip, without idle time.
-        difficulty: Factor on noise, hidden, spread, variety and tempo.
-        noise: Standard deviation of the error of each coordinate, in metres.
-        hidden: Share of clips in which a limb is missing for some time.
-        spread: Degrees between the outermost cameras.
-        variety: How much subjects differ, from 0 to 2.
-        tempo: How much performances differ in start, end, tempo and speed profile, from 0 to 2.
-        idle: Most idle time before and after the action, as a share of its length.
-        late: Share of clips of two in which one comes late or leaves early.
-        swapped: Share of clips of two in which the bodies change places for some time.
-        ghosts: Share of clips in which a thing is taken for a body.
-        layout: Joint layout of the clips; one of two dimensions is in pixels.
+        settings: What is recorded.
         ntu_folder: Write the clips as files in the NTU text format, too, to this new folder.
         overwrite: Replace the store if it exists.
     """
-    from skel_data.synth import SynthSettings, synth_clips, synth_store, write_ntu_folder
+    from skel_data import synth_clips, synth_store, write_ntu_folder
 
-    settings = SynthSettings(
-        seed=seed,
-        classes=classes,
-        pairs=pairs,
-        subjects=subjects,
-        views=views,
-        repetitions=repetitions,
-        shortest=shortest,
-        longest=longest,
-        difficulty=difficulty,
-        noise=noise,
-        hidden=hidden,
-        spread=spread,
-        variety=variety,
-        tempo=tempo,
-        idle=idle,
-        late=late,
-        swapped=swapped,
-        ghosts=ghosts,
-        layout=layout,
-    )
-    if ntu_folder is not None and layout != "ntu-25":
-        raise ValueError(f"the NTU text format holds the layout ntu-25, not {layout}")
+    if ntu_folder is not None and settings.layout != "ntu-25":
+        raise ValueError(f"the NTU text format holds the layout ntu-25, not {settings.layout}")
     if ntu_folder is not None and ntu_folder.exists():
         raise FileExistsError(f"{ntu_folder} exists already")
     made = synth_store(store, settings, overwrite=overwrite)

@@ -226,7 +226,7 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
         def expand(key: str, value: Any) -> Any:
             """The steps of a view that a longer key reaches into."""
             if value is None and key.startswith("method."):
-                kind = METHODS.lookup(str(method.get("name")))
+                kind: Any = METHODS.lookup(str(method.get("name")))
                 value = {one.name: one.default for one in fields(kind)}.get(key.removeprefix("method."))
             if isinstance(value, str) and key.startswith("method."):
                 value = preset(value)

@@ -9,8 +9,6 @@ from attrs import evolve
 from skel_eval import Metric, Outcome, Result, ridge
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
 
-UNTRAINED = "untrained encoder"
-
 
 def accuracy_of(inputs: EvaluationInputs, predictions: Ints) -> Metric:
     """Accuracy on the test clips; of several repeats (repeats, N_test) their mean.

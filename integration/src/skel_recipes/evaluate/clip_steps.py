@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from skel_augment import View
 from skel_data import ClipShape, Pipeline, SkeletonLayout, apply_pipeline
 from skel_eval import Skeleton, clip_points, present_joints
-from skel_recipes._draw._sides import joint_sides
 
 Points = NDArray[np.float64]
 
 
 def skeleton_of(layout: SkeletonLayout) -> Skeleton:
     """Bones and sides of a layout."""
-    return Skeleton(layout.bones, joint_sides(layout))
+    return Skeleton(layout.bones, layout.sides)
 
 
 def plane(layout: SkeletonLayout, pipeline: Pipeline | None = None) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def plane(layout: SkeletonLayout, pipeline: Pipeline | None = None) -> dict[str,
     Drawn are x and y, but after ``agcn300``, which stands bodies along z, x and z. In two dimensions y points
     down.
     """
-    standing = pipeline is not None and pipeline.name == "agcn300" and layout.dims == 3 and layout.across
+    standing = pipeline is not None and pipeline.name == "agcn300" and layout.dims == 3 and layout.facing
     return {"axes": (0, 2) if standing else (0, 1), "up": layout.dims == 3}
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from attrs import evolve
 
 from skel_data import Store
-from skel_eval import Outcome, Result, evaluate_features
+from skel_eval import UNTRAINED, Outcome, Result, evaluate_features
 from skel_recipes.common.files import file_name
-from skel_recipes.evaluate.baselines import UNTRAINED, result_of, simple_classifiers
+from skel_recipes.evaluate.baselines import result_of, simple_classifiers
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
 from skel_recipes.run.run import Run

@@ -42,7 +42,7 @@ def write_features(
         part = np.full(len(store), "", object)
         part[inputs.split.train], part[inputs.split.test] = "train", "test"
         columns = {"name": store.names, "label": store.labels, "part": part}
-        columns |= {"subject": store.subjects, "view": store.views, "frames": store.lengths}
+        columns |= {"subject": store.subjects, "camera": store.cameras, "frames": store.lengths}
         _write_table(out, columns, features)
     return features.shape[0], features.shape[1]
 

@@ -13,8 +13,8 @@ from torch import Generator, Tensor, nn
 from skel_augment import View, describe_view, preset
 from skel_data import labelled_subset
 from skel_encoders import layer_groups
-from skel_eval import Finetune, Outcome, Result, finetune, fuse
-from skel_recipes.evaluate.baselines import UNTRAINED, accuracy_of, result_of, simple_classifiers
+from skel_eval import UNTRAINED, Finetune, Outcome, Result, finetune, fuse
+from skel_recipes.evaluate.baselines import accuracy_of, result_of, simple_classifiers
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
 from skel_recipes.methods.context import MethodContext
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from attrs import define
 
-from skel_eval import Metric, Outcome, Result, fuse, linear_probe, ridge
-from skel_recipes._corrupt import CORRUPTIONS, Recording, corruptions
-from skel_recipes.evaluate.baselines import UNTRAINED, result_of
-from skel_recipes.evaluate.inputs import EvaluationInputs, Floats, Ints
-from skel_recipes.run.clips import clips_of_recordings
+from skel_data import CORRUPTIONS, Recording, corruption_names
+from skel_eval import UNTRAINED, Metric, Outcome, Result, fuse, linear_probe, ridge
+from skel_recipes.evaluate.baselines import result_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+from skel_recipes.run.clips import Floats, clips_of_recordings
 from skel_recipes.run.embedding import embed_array
 
 Classifier = Callable[[Floats], Ints]
@@ -69,7 +69,7 @@ def _corrupted_clips(inputs: EvaluationInputs, seed: int) -> Iterator[tuple[str,
         return clips_of_recordings(run, store.layout, positions, tracks)
 
     yield "none", clips(good)
-    for name in corruptions(store.layout):
+    for name in corruption_names(store.layout):
         corrupt, severities = CORRUPTIONS[name]
         for severity in severities:
             rng = np.random.default_rng(seed)

@@ -84,7 +84,7 @@ class AimCLR(nn.Module):
         query = self.projector(self.encoder(query_view))
         features = self.encoder.forward_features(extreme_view)
         extreme = self.projector(self.encoder.pool(features))
-        features = attention_drop(features, keep=s.keep, gather=self.context.world.gather)
+        features = attention_drop(features, threshold=s.keep, gather=self.context.world.gather)
         dropped = self.projector(self.encoder.pool(features))
         key = self.teacher(key_view)
 

@@ -73,11 +73,10 @@ class MethodContext:
         Streams are taken after augmentation, as in the published programs, but before joints or
         frames are hidden: a hidden joint has no bone, and a hidden frame does not move.
         """
-        shown = view.before_hiding
-        first, rest = View(view.steps[:shown]), View(view.steps[shown:])
-        seen = first.apply(clips, params[:shown])
-        take = partial(stream, seen, layout=self.layout)
-        return {name: rest.apply(take(name), params[shown:]) for name in self.streams}
+        hiding = view.before_hiding
+        shown = view.apply(clips, params, stop=hiding)
+        take = partial(stream, shown, layout=self.layout)
+        return {name: view.apply(take(name), params, start=hiding) for name in self.streams}
 
     def views(
         self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False

@@ -87,6 +87,6 @@ class PSTL(nn.Module):
             joints = cast("Tensor", mask.keep)[0].nonzero()[:, 0]
         else:
             shape = ClipShape.of(clips, self.context.layout)
-            joints = mask.kept(shape.joints - self.hide.hidden(shape))
+            joints = mask.kept(shape.joints - self.hide.num_masked(shape))
         feature = self.encoder(clips, joints=joints)
         return feature

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skel_augment import FilledWindow
+from skel_augment import PaddedCrop
 from skel_data import SkeletonLayout, Store, apply_pipeline, build_clips
 from skel_recipes.run.run import Run
 
@@ -43,7 +43,7 @@ def centre_window(clips: Tensor, frames: int, crop: float) -> Tensor:
         return clips
     ratio = torch.full((len(clips),), crop, device=clips.device)
     middle, every = torch.full_like(ratio, 0.5), torch.ones_like(ratio, dtype=torch.bool)
-    return FilledWindow(ratio, middle, every, 1, frames).apply(clips)
+    return PaddedCrop(ratio, middle, every, 1, frames).apply(clips)
 
 
 def _windows(run: Run, clips: Floats) -> Floats:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from skel_augment import View
 from skel_data import ClipShape, SkeletonLayout, Store, build_clips, clip_loader, epoch_order, get_split
 from skel_encoders import checkpoint_blocks
-from skel_eval import same_on_all_ranks
+from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_atomically, write_text
@@ -33,7 +33,6 @@ from skel_recipes.methods.context import MethodContext, encoders_of, views_of
 from skel_recipes.methods.per_stream import PerStream
 from skel_recipes.run.run import Run, build_encoders
 from skel_recipes.train.diagnostics import feature_diagnostics
-from skel_recipes.train.optimisation import build_optimizer, learning_rate
 from skel_recipes.train.sync_norm import synchronise_norms
 
 
@@ -104,7 +103,7 @@ def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
     frames = recipe.data.frames or kept
     shape = ClipShape(layout, kept, recipe.data.pipeline.bodies or 1)
     for name, view in views_of(recipe.method).items():
-        after = View(view.steps[: view.before_hiding]).after(shape).frames
+        after = View(view.steps[: view.before_hiding]).output_shape(shape).frames
         if after != frames:
             raise ValueError(
                 f"method.{name} makes {after} frames of the {kept} of the pipeline, but the encoder sees "
@@ -125,7 +124,8 @@ def build_method(recipe: Recipe, context: MethodContext) -> nn.Module:
     if getattr(recipe.method, "cross_stream", False):
         method = recipe.method.build(nn.ModuleDict(encoders), context)
     elif len(encoders) == 1:
-        method = recipe.method.build(*encoders.values(), context)
+        (encoder,) = encoders.values()
+        method = recipe.method.build(encoder, context)
     else:
         build = recipe.method.build
         methods = {name: build(encoder, context.for_stream(name)) for name, encoder in encoders.items()}
@@ -157,7 +157,9 @@ class Trainer:
         method = synchronise_norms(build_method(recipe, self.context), world, device)
         self.method: nn.Module = method.to(device, dtype)
         self.module = _averaging(self.method) if world.size > 1 else self.method
-        self.optimizer = build_optimizer(recipe.optim, self.method)
+        weights = [weight for weight in self.method.parameters() if weight.requires_grad]
+        optim = recipe.optim
+        self.optimizer = build_optimizer(weights, optim.optimizer, optim.lr, weight_decay=optim.weight_decay)
         self.epochs = settings.length(len(self.clips), world.size)
 
     def fit(self, *, progress: bool = False) -> Run:
@@ -223,7 +225,14 @@ class Trainer:
         history: list[dict[str, Tensor]] = []
         rate = 0.0
         for step, batch in enumerate(clips.batches(order)):
-            rate = learning_rate(recipe.optim, epoch + step / steps, self.epochs)
+            rate = learning_rate_at(
+                epoch + step / steps,
+                self.epochs,
+                peak=recipe.optim.lr,
+                schedule=recipe.optim.schedule,
+                milestones=recipe.optim.milestones,
+                warmup_epochs=recipe.optim.warmup_epochs,
+            )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             with precision:

@@ -1,4 +1,4 @@
-"""One recorded clip and the facts known about it, and what is said of a file that gave none."""
+"""Recorded clips with their metadata, and files that could not be read."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ class Clip:
         name: What the clip is called in its data set, usually the file name without its suffix.
         label: Class, counted from 0; -1 is unknown, here and below.
         subject: Who performs.
-        view: Camera.
+        camera: Camera.
         setup: Camera arrangement, where a set has several.
         replication: Which repetition of the action.
         split: Part the data set itself puts the clip in: 0 unknown, 1 train, 2 test. A tuple where the
@@ -43,7 +43,7 @@ class Clip:
     name: str
     label: int = -1
     subject: int = -1
-    view: int = -1
+    camera: int = -1
     setup: int = -1
     replication: int = -1
     split: tuple[int, ...] | int = 0
@@ -63,7 +63,7 @@ class Clip:
 
 @define(frozen=True)
 class BadFile:
-    """A file, or a clip in one, that could not be used.
+    """A file, or a clip in one, that could not be read.
 
     Attributes:
         name: The file within its source.

@@ -206,10 +206,10 @@ def _filled(joints: list[int], count: int) -> list[int]:
 
 def _rules(source: SkeletonLayout, target: SkeletonLayout, strict: bool) -> list[Found]:
     """The rule and the weights of each joint of the target."""
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}
     for index, name in enumerate(source.joints):
-        places.setdefault(_plain(name), index)
-    found = [_find(_plain(name), places) for name in target.joints]
+        indices.setdefault(_plain(name), index)
+    found = [_find(_plain(name), indices) for name in target.joints]
     rules = []
     for joint in range(target.num_joints):
         node = joint
@@ -225,15 +225,15 @@ def _rules(source: SkeletonLayout, target: SkeletonLayout, strict: bool) -> list
     return rules
 
 
-def _find(name: str, places: dict[str, int]) -> Found | None:
-    if name in places:
-        return "same name", {places[name]: 1.0}
+def _find(name: str, indices: dict[str, int]) -> Found | None:
+    if name in indices:
+        return "same name", {indices[name]: 1.0}
     for alternative in _ALTERNATIVES.get(name, ()):
         if isinstance(alternative, str):
-            if alternative in places:
-                return "synonym", {places[alternative]: 1.0}
+            if alternative in indices:
+                return "synonym", {indices[alternative]: 1.0}
             continue
-        first, second = (_find(part, places) for part in alternative)
+        first, second = (_find(part, indices) for part in alternative)
         if first is None or second is None:
             continue
         weights: dict[int, float] = {}

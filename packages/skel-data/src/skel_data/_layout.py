@@ -8,17 +8,24 @@ TOML file of the same form.
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
+Pair = tuple[int, int]
 
-@define(frozen=True)
+_PRESETS = Path(__file__).with_name("layouts")
+
+MIDDLE, LEFT, RIGHT = range(3)
+"""Sides of the body, as in `SkeletonLayout.sides`."""
+
+
+@define(frozen=True, slots=False)
 class SkeletonLayout:
-    """The joints of a skeleton. Indices count from 0.
+    """Joint layout of a skeleton: names, tree, and left and right. Joint indices count from 0.
 
     Attributes:
         name: Name of the layout, such as ``ntu-25``.
@@ -26,10 +33,12 @@ class SkeletonLayout:
         parents: Parent of each joint; the root is its own parent, so its bone is zero.
         center: Joint that clips are centred on and that graph partitions refer to.
         mirror: Left-right permutation: ``mirror[j]`` is the joint on the other side.
-        across: (left, right) pairs that tell where the body faces: shoulders, hips.
+        shoulders: The (left, right) shoulder joints; None: the layout names none.
+        hips: The (left, right) hip joints; None: the layout names none.
         parts: Named groups of joints, for masks and drawings.
         dims: Spatial coordinates a joint has, 2 or 3.
         confidence: Whether a confidence channel follows the coordinates.
+        across: More than two left-right pairs that `facing` gives, of a file of an earlier version.
 
     Raises:
         ValueError: If the fields contradict each other; the message names the field.
@@ -40,10 +49,12 @@ class SkeletonLayout:
     parents: tuple[int, ...]
     center: int
     mirror: tuple[int, ...]
-    across: tuple[tuple[int, int], ...]
+    shoulders: Pair | None = None
+    hips: Pair | None = None
     parts: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    dims: int = field(default=3)
+    dims: int = 3
     confidence: bool = False
+    _across: tuple[Pair, ...] = field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         count = len(self.joints)
@@ -55,8 +66,10 @@ class SkeletonLayout:
             "parents": self.parents,
             "mirror": self.mirror,
             "center": (self.center,),
-            "across": sum(self.across, ()),
-            "parts": sum((group for _, group in self.parts), ()),
+            "shoulders": self.shoulders or (),
+            "hips": self.hips or (),
+            "across": tuple(chain.from_iterable(self._across)),
+            "parts": tuple(chain.from_iterable(group for _, group in self.parts)),
         }
         for key, values in indices.items():
             if any(not 0 <= value < count for value in values):
@@ -69,14 +82,19 @@ class SkeletonLayout:
         if len(roots) != 1:
             names = [self.joints[root] for root in roots]
             raise ValueError(f"layout {self.name!r}: exactly one joint is its own parent, got {names}")
+        # Joints that are known to lead to the root; each way up is gone once
+        rooted = {roots[0]}
         for joint in range(count):
+            way: dict[int, None] = {}
             node = joint
-            for _ in range(count):
+            while node not in rooted and node not in way:
+                way[node] = None
                 node = self.parents[node]
-            if node != roots[0]:
+            if node not in rooted:
                 raise ValueError(
                     f"layout {self.name!r}: joint {self.joints[joint]!r} does not lead to the root"
                 )
+            rooted.update(way)
 
     @property
     def num_joints(self) -> int:
@@ -98,9 +116,50 @@ class SkeletonLayout:
         """(child, parent) pairs, without the root's own."""
         return tuple((joint, parent) for joint, parent in enumerate(self.parents) if joint != parent)
 
+    @property
+    def facing(self) -> tuple[Pair, ...]:
+        """(left, right) pairs whose mean direction tells where a body faces: shoulders and hips, if known."""
+        return self._across or tuple(pair for pair in (self.shoulders, self.hips) if pair is not None)
+
+    @cached_property
+    def sides(self) -> tuple[int, ...]:
+        """Side of each joint (V): 0 in the middle, 1 left, 2 right.
+
+        Of a mirrored pair the left joint is known by its name, or by that of a part that it is in; failing
+        that by `facing`: it is on the side of the nearest of those joints. A joint that is its own mirror
+        image, or whose side cannot be told, is in the middle.
+        """
+        words = [{joint.lower()} for joint in self.joints]
+        for part, group in self.parts:
+            for joint in group:
+                words[joint].add(part.lower())
+        sides = [MIDDLE] * self.num_joints
+        for joint, twin in enumerate(self.mirror):
+            if joint >= twin:
+                continue
+            lead = _named_left(words[joint], words[twin]) - _named_left(words[twin], words[joint])
+            if lead == 0 and self.facing:
+                near = [min(self.hops[joint][pair[side]] for pair in self.facing) for side in (0, 1)]
+                lead = near[1] - near[0]
+            if lead != 0:
+                sides[joint], sides[twin] = (LEFT, RIGHT) if lead > 0 else (RIGHT, LEFT)
+        return tuple(sides)
+
+    @cached_property
+    def hops(self) -> tuple[tuple[int, ...], ...]:
+        """Bones on the way between each two joints (V, V)."""
+        neighbours: list[list[int]] = [[] for _ in self.joints]
+        for child, parent in self.bones:
+            neighbours[child].append(parent)
+            neighbours[parent].append(child)
+        return tuple(_distances(joint, neighbours) for joint in range(self.num_joints))
+
     def to_dict(self) -> dict[str, Any]:
         """A plain form of the layout that `from_dict` reads and JSON or TOML can hold."""
         names = self.joints
+        sides = self.sides
+        mirror = [(b, a) if sides[a] == RIGHT else (a, b) for a, b in enumerate(self.mirror) if a < b]
+        known = {"shoulders": self.shoulders, "hips": self.hips}
         return {
             "name": self.name,
             "dims": self.dims,
@@ -108,8 +167,9 @@ class SkeletonLayout:
             "joints": list(names),
             "bones": [[names[child], names[parent]] for child, parent in self.bones],
             "center": names[self.center],
-            "mirror": [[names[a], names[b]] for a, b in enumerate(self.mirror) if a < b],
-            "across": [[names[left], names[right]] for left, right in self.across],
+            "mirror": [[names[left], names[right]] for left, right in mirror],
+            **{key: [names[joint] for joint in pair or ()] for key, pair in known.items()},
+            **({"across": [[names[a], names[b]] for a, b in self._across]} if self._across else {}),
             "parts": {part: [names[joint] for joint in group] for part, group in self.parts},
         }
 
@@ -121,8 +181,10 @@ class SkeletonLayout:
             data: ``joints`` (names) and ``bones`` ([child, parent] pairs) are required. Optional:
                 ``name``, ``dims``, ``confidence``, ``center`` (default: the root), ``mirror``
                 ([left, right] pairs; default: found by names such as "left knee", "r_knee", "lknee"),
-                ``across`` ([left, right] pairs; default: the mirror pairs nearest to the centre),
-                ``parts`` (name to joints). Joints are given by name or by index from 0.
+                ``shoulders``, ``hips`` ([left, right]; ``[]``: none; default: the mirror pair that is called
+                so, if there is exactly one), ``parts`` (name to joints). Joints are given by name or by
+                index from 0. Earlier versions wrote ``across``, [left, right] pairs of which the first are
+                the shoulders and, of several, the last the hips.
 
         Raises:
             ValueError: If a key is missing or unknown, or a joint does not exist.
@@ -137,9 +199,11 @@ class SkeletonLayout:
             )
         joints = tuple(str(joint) for joint in data["joints"])
 
+        indices = {joint: index for index, joint in reversed([*enumerate(joints)])}
+
         def index(joint: str | int) -> int:
-            if isinstance(joint, str) and joint in joints:
-                return joints.index(joint)
+            if isinstance(joint, str) and joint in indices:
+                return indices[joint]
             if isinstance(joint, int) and not isinstance(joint, bool) and 0 <= joint < len(joints):
                 return joint
             raise ValueError(f"layout {name!r}: no joint {joint!r}; joints are {list(joints)}")
@@ -152,37 +216,46 @@ class SkeletonLayout:
         roots = [joint for joint, parent in enumerate(parents) if joint == parent]
         center = index(data["center"]) if "center" in data else roots[0] if roots else 0
 
-        if "mirror" in data:
-            sides = [(index(left), index(right)) for left, right in _pairs(name, "mirror", data["mirror"])]
-        else:
-            sides = _sides_by_name(joints)
+        def pairs(key: str) -> list[Pair]:
+            return [(index(left), index(right)) for left, right in _pairs(name, key, data[key])]
+
+        sides = pairs("mirror") if "mirror" in data else _sides_by_name(joints)
         mirror = list(range(len(joints)))
         for left, right in sides:
             mirror[left], mirror[right] = right, left
 
-        if "across" in data:
-            across = [(index(left), index(right)) for left, right in _pairs(name, "across", data["across"])]
-        else:
-            hops = _hops(parents, center)
-            nearest = min((hops[left] for left, _ in sides), default=0)
-            across = [(left, right) for left, right in sides if hops[left] == nearest]
+        # Files of earlier versions have `across`; their clips stay what they were, so nothing is added to it
+        known = {key: _pair_by_name(joints, sides, words) for key, words in _PAIR_WORDS.items()}
+        across = pairs("across") if "across" in data else []
+        if len(across) == 1:
+            known = {key: pair if pair == across[0] else None for key, pair in known.items()}
+            if across[0] not in known.values():
+                known["shoulders"] = across[0]
+        elif "across" in data:
+            known = dict(zip(known, (across[0], across[-1]) if across else (None, None), strict=True))
+        for key in known.keys() & data.keys():
+            named = _pairs(name, key, [data[key]] if data[key] else [])
+            known[key] = next(((index(left), index(right)) for left, right in named), None)
         return cls(
             name=name,
             joints=joints,
             parents=tuple(parents),
             center=center,
             mirror=tuple(mirror),
-            across=tuple(across),
+            **known,
             parts=tuple(
                 (part, tuple(index(j) for j in group)) for part, group in data.get("parts", {}).items()
             ),
             dims=int(data.get("dims", 3)),
             confidence=bool(data.get("confidence", False)),
+            across=tuple(across) if len(across) > 2 else (),
         )
 
 
 _REQUIRED = ("joints", "bones")
-_OPTIONAL = ("name", "dims", "confidence", "center", "mirror", "across", "parts")
+_OPTIONAL = ("name", "dims", "confidence", "center", "mirror", "shoulders", "hips", "parts", "across")
+_PAIR_WORDS = {"shoulders": ("shoulder", "clavicle"), "hips": ("hip", "upleg")}
+"""What joints of these pairs are called; clavicle by the bone that ends there, upleg by that which begins."""
 
 
 def _pairs(name: str, key: str, pairs: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
@@ -194,39 +267,61 @@ def _pairs(name: str, key: str, pairs: Sequence[Sequence[Any]]) -> Sequence[Sequ
 
 def _sides_by_name(joints: Sequence[str]) -> list[tuple[int, int]]:
     """(left, right) pairs whose names differ in the side only."""
-    places = {joint.lower(): place for place, joint in enumerate(joints)}
+    indices = {joint.lower(): index for index, joint in enumerate(joints)}
     sides = []
-    for joint, place in places.items():
+    for joint, index in indices.items():
         for left, right in (("left", "right"), (r"(?<![a-z])l", "r")):  # "left knee"; "l_knee", "lknee"
             twin = re.sub(left, right, joint)
-            if twin != joint and twin in places:
-                sides.append((place, places[twin]))
+            if twin != joint and twin in indices:
+                sides.append((index, indices[twin]))
                 break
     return sides
 
 
-def _hops(parents: Sequence[int], center: int) -> list[int]:
-    """Edges between each joint and the centre, along the tree."""
-    count = len(parents)
-    hops = [count] * count
-    hops[center] = 0
-    for _ in range(count):
-        for joint, parent in enumerate(parents):
-            hops[joint] = min(hops[joint], hops[parent] + 1)
-            hops[parent] = min(hops[parent], hops[joint] + 1)
-    return hops
+def _pair_by_name(joints: Sequence[str], sides: Sequence[Pair], words: Sequence[str]) -> Pair | None:
+    """The one (left, right) pair whose left name contains the first of the words that any name contains."""
+    names = [joint.lower() for joint in joints]
+    sides = [(b, a) if _named_left({names[b]}, {names[a]}) else (a, b) for a, b in sides]
+    for word in words:
+        found = [pair for pair in sides if word in names[pair[0]]]
+        if found:
+            exact = [pair for pair in found if re.fullmatch(rf"(left|l)?\W*_*{word}", names[pair[0]])]
+            return found[0] if len(found) == 1 else exact[0] if len(exact) == 1 else None
+    return None
+
+
+def _named_left(words: set[str], twins: set[str]) -> bool:
+    """Whether "left" or "l" in a word, taken as "right" or "r", gives a word of the twin."""
+    swapped = {
+        re.sub(left, right, word)
+        for word in words
+        for left, right in (("left", "right"), (r"(?<![a-z])l", "r"))
+        if re.search(left, word)
+    }
+    return not swapped.isdisjoint(twins)
+
+
+def _distances(start: int, neighbours: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Steps from one joint to each other, breadth first."""
+    hops = {start: 0}
+    queue = [start]
+    for joint in queue:
+        for other in neighbours[joint]:
+            if other not in hops:
+                hops[other] = hops[joint] + 1
+                queue.append(other)
+    return tuple(hops[joint] for joint in range(len(neighbours)))
 
 
 @cache
 def layout_names() -> tuple[str, ...]:
     """Names of the preset layouts."""
-    folder = files("skel_data") / "layouts"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir()))
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
 
 
 @cache
 def _preset(name: str) -> SkeletonLayout:
-    text = (files("skel_data") / "layouts" / f"{name}.toml").read_text(encoding="utf-8")
+    text = (_PRESETS / f"{name}.toml").read_text(encoding="utf-8")
     return SkeletonLayout.from_dict(tomllib.loads(text))
 
 

@@ -50,11 +50,11 @@ class ClipLoader:
         return not isinstance(self.array, np.ndarray)
 
     def take(self, index: Ints) -> "torch.Tensor":
-        """The clips (N, C, T, V, M) at these places, counted among those that are loaded."""
+        """The clips (N, C, T, V, M) at these indices, counted among those that are loaded."""
         return self._to_device(self._read(index))
 
     def batches(self, order: Iterable[Ints]) -> Iterator["torch.Tensor"]:
-        """One tensor (N, C, T, V, M) for each array of places, in their order.
+        """One tensor (N, C, T, V, M) for each array of indices, in their order.
 
         Where clips are streamed, the next batches are read by a thread meanwhile.
         """
@@ -146,7 +146,7 @@ def epoch_order(clips: int, batch: int, *, seed: int, rank: int = 0, ranks: int 
 
 
 def _free(device: "torch.device") -> int:
-    """Free memory in bytes; where that cannot be told, more than anything needs."""
+    """Free memory in bytes; where that is not known, more than anything needs."""
     import torch
 
     if device.type == "cuda":

@@ -7,9 +7,11 @@ from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
 from importlib.machinery import PathFinder
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -46,11 +48,14 @@ class Registry(Mapping[str, T], Generic[T]):
         self.kind = kind
         self.group = f"skel.{kind}s"
         self._parts = dict(parts)
+        self._loaded: dict[str, T] = {name: part for name, part in parts.items() if not isinstance(part, str)}
         self._fits, self._expected = fits, expected
 
     @cached_property
-    def _installed(self) -> dict[str, EntryPoint]:
+    def _installed(self) -> "dict[str, EntryPoint]":
         """Entry points by name; a name that comes with the packages stays theirs."""
+        from importlib.metadata import entry_points  # takes longer than all else here
+
         found = {point.name: point for point in entry_points(group=self.group)}
         return {name: point for name, point in sorted(found.items()) if name not in self._parts}
 
@@ -99,14 +104,17 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def name_of(self, part: Any) -> str:
         """The name under which `lookup` finds a part."""
-        place = _place(part)
-        for name, known in self._parts.items():
-            if known is part or known == place:
+        lazy = {key: str(value) for key, value in self._parts.items() if key not in self._loaded}
+        lazy |= {key: point.value.replace(" ", "") for key, point in self._installed.items()}
+        for name, known in self._loaded.items():
+            if known is part:
                 return name
-        for name, point in self._installed.items():
-            if point.value.replace(" ", "") == place:
+        for name, value in lazy.items():
+            module, _, attribute = value.partition(":")
+            if module in sys.modules and getattr(sys.modules[module], attribute, None) is part:
                 return name
-        return place
+        home, qualname = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
+        return f"{home}:{qualname}" if home and qualname else repr(part)
 
     def summary(self, name: str) -> str:
         """The first sentence of a part's documentation, read without importing the part."""
@@ -118,11 +126,10 @@ class Registry(Mapping[str, T], Generic[T]):
         return " ".join(doc.strip().partition("\n\n")[0].split())
 
     def _built_in(self, name: str) -> T:
-        part = self._parts[name]
-        if isinstance(part, str):
-            module, _, attribute = part.partition(":")
-            part = self._parts[name] = getattr(import_module(module), attribute)
-        return part
+        if name not in self._loaded:
+            module, _, attribute = str(self._parts[name]).partition(":")
+            self._loaded[name] = getattr(import_module(module), attribute)
+        return self._loaded[name]
 
     def _imported(self, name: str) -> Any:
         module, _, attribute = name.partition(":")
@@ -142,11 +149,6 @@ class Registry(Mapping[str, T], Generic[T]):
         return f"{known} {', '.join(self)}, or give module:Name"
 
 
-def _place(part: Any) -> str:
-    module, name = getattr(part, "__module__", None), getattr(part, "__qualname__", None)
-    return f"{module}:{name}" if module and name else repr(part)
-
-
 def _static_doc(value: str) -> str:
     """Documentation of ``module:Name`` from the module's source; empty where it cannot be read."""
     module, _, attribute = value.replace(" ", "").partition("[")[0].partition(":")
@@ -154,12 +156,12 @@ def _static_doc(value: str) -> str:
         tree = ast.parse(_source(module).read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError):
         return ""
-    for place, node in enumerate(tree.body):
+    for index, node in enumerate(tree.body):
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
             return ast.get_docstring(node) or ""
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         if any(isinstance(target, ast.Name) and target.id == attribute for target in targets):
-            match tree.body[place + 1 : place + 2]:
+            match tree.body[index + 1 : index + 2]:
                 case [ast.Expr(ast.Constant(str() as doc))]:
                     return doc
     return ast.get_docstring(tree) or ""
@@ -167,10 +169,10 @@ def _static_doc(value: str) -> str:
 
 def _source(module: str) -> Path:
     """File of a module; packages above it are not imported, as `importlib.util.find_spec` would."""
-    path = None
+    path, origin = None, None
     for step in module.split("."):
         spec = PathFinder.find_spec(step, path)
         if spec is None or spec.origin is None:
             raise OSError(f"no module {module}")
-        path = spec.submodule_search_locations
-    return Path(spec.origin)
+        path, origin = spec.submodule_search_locations, spec.origin
+    return Path(str(origin))

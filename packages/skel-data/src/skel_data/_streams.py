@@ -1,4 +1,4 @@
-"""Streams: the joint, motion and bone views of a clip, for numpy arrays and torch tensors alike."""
+"""Streams: the joint, motion and bone modality of a clip, for numpy arrays and torch tensors alike."""
 
 from typing import Any, TypeVar
 

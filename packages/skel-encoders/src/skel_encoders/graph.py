@@ -1,4 +1,4 @@
-"""Adjacency stacks of graph convolutions, from any layout.
+"""Adjacency matrices of graph convolutions, from any layout.
 
 The partitions of ST-GCN (Yan et al., AAAI 2018, section 3.3) and of CTR-GCN (Chen et al., ICCV 2021).
 """
@@ -16,7 +16,7 @@ Strategy = Literal["uniform", "distance", "spatial", "directed"]
 def adjacency(
     layout: SkeletonLayout, strategy: Strategy = "spatial", *, max_hop: int = 1
 ) -> NDArray[np.float32]:
-    """The normalised adjacency of a skeleton, split into subsets of neighbours.
+    """Normalised adjacency matrices of a skeleton, one for each subset of neighbours.
 
     Args:
         layout: The skeleton; its centre tells the spatial subsets apart.
@@ -41,15 +41,8 @@ def adjacency(
         if max_hop != 1:
             raise ValueError(f"the directed strategy has bones only, so max_hop must be 1, got {max_hop}")
         return _directed(layout)
-    count = layout.num_joints
-    linked = np.eye(count, dtype=bool)
-    for child, parent in layout.bones:
-        linked[child, parent] = linked[parent, child] = True
-    hops = np.full((count, count), np.inf)
-    reached = np.eye(count, dtype=bool)
-    for hop in range(max_hop + 1):
-        hops[reached & np.isinf(hops)] = hop
-        reached = reached @ linked
+    hops = np.array(layout.hops, dtype=np.float64)
+    hops[hops > max_hop] = np.inf
     near = hops <= max_hop
     weights = near / near.sum(axis=0)
 

@@ -16,7 +16,7 @@ Direction = Literal["forward-twice", "bidirectional"]
 
 
 class GRU(nn.Module):
-    """Layers of two gated recurrent units each, on all joints and bodies of a frame as one vector.
+    """Recurrent encoder: layers of two GRUs each, on all joints and bodies of a frame as one vector.
 
     The published programs build a bidirectional GRU but feed it one frame at a time with the state carried
     on, so that both units of a layer run forward in time: ``forward-twice``. The feature is what the last
@@ -24,7 +24,7 @@ class GRU(nn.Module):
     (``bidirectional``), that one at the first frame.
 
     The vector of a frame has the joints outermost, then the channels, then the bodies, as published: the
-    place of a body in the clip matters, and the number of bodies is fixed.
+    index of a body in the clip matters, and the number of bodies is fixed.
 
     Args:
         layout: The skeleton; gives joints and channels.

@@ -34,7 +34,7 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
 
     Raises:
         ValueError: If `create_encoder` does not know the class of the encoder under any name, or the encoder
-            does not keep an argument of its constructor.
+            does not keep an argument of its constructor, or keeps one that JSON does not have.
     """
     kind, folder = type(encoder), Path(folder)
     name = ENCODERS.name_of(kind)
@@ -50,7 +50,13 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
             f"cannot save a {kind.__name__}: it does not keep {', '.join(lost)} as attributes of these names"
         )
     arguments: dict[str, Any] = {key: getattr(encoder, key) for key in parameters}
-    arguments["layout"] = arguments["layout"].to_dict()
+    try:
+        arguments["layout"] = arguments["layout"].to_dict()
+        json.dumps(arguments, default=int)  # numpy's whole numbers are no int
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"cannot save a {kind.__name__}: its arguments do not fit into JSON: {error}"
+        ) from error
     state = encoder.state_dict()
     weights = save({name: value.detach().cpu().contiguous() for name, value in state.items()})
     facts = {
@@ -61,7 +67,7 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
         "arguments": arguments,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    text = json.dumps(facts, indent=1, default=int).encode()  # numpy's whole numbers are no int
+    text = json.dumps(facts, indent=1, default=int).encode()
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("encoder.safetensors", weights), ("encoder.json", text)):
         with replaced(folder / name) as partial:

@@ -69,8 +69,8 @@ def encoder_settings(name: str, **settings: Any) -> dict[str, Any]:
         settings: Settings with other values. A list is taken where a tuple is wanted, as TOML has no tuples.
 
     Raises:
-        ValueError: If there is no such encoder or setting, or a setting is missing or of another type than the
-            constructor's.
+        ValueError: If there is no such encoder or setting, or a setting is missing or of another type than
+            the constructor's.
 
     >>> encoder_settings("ctrgcn", base_channels=32)
     {'in_channels': None, 'base_channels': 32}
@@ -92,6 +92,7 @@ def encoder_settings(name: str, **settings: Any) -> dict[str, Any]:
 
 def create_encoder(
     name: str,
+    /,
     layout: SkeletonLayout | str | Path,
     *,
     frames: int | None = None,
@@ -136,15 +137,14 @@ def _check_names(name: str, kind: type, settings: Mapping[str, Any]) -> None:
     """Refuse settings that the constructor does not have, and require those without a default."""
     parameters = _parameters(kind)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(kind).parameters.values())
-    for key in () if open_ended else settings:
-        if key not in parameters:
-            near = get_close_matches(key, parameters, 1)
-            hint = f"did you mean {near[0]!r}? It has" if near else "it has"
-            raise ValueError(f"encoder {name!r} has no setting {key!r}; {hint} {', '.join(parameters)}")
+    known = [key for key in parameters if key not in _OF_CLIPS]
+    unknown = [] if open_ended else [key for key in settings if key not in parameters]
+    if unknown:
+        near = get_close_matches(unknown[0], known, 1)
+        hint = f"did you mean {near[0]!r}? It has" if near else "it has"
+        raise ValueError(f"encoder {name!r} has no setting {unknown[0]!r}; {hint} {', '.join(known)}")
     missing = [
-        key
-        for key, p in parameters.items()
-        if p.default is p.empty and key not in settings and key not in _OF_CLIPS
+        key for key in known if parameters[key].default is inspect.Parameter.empty and key not in settings
     ]
     if missing:
         raise ValueError(f"encoder {name!r} needs {', '.join(missing)}")
@@ -165,6 +165,8 @@ def _converted(value: Any, wanted: Any) -> Any:
             with suppress(TypeError):
                 return _converted(value, option)
         raise TypeError
+    if wanted is Any:
+        return value
     if tuple in (wanted, origin) and isinstance(value, list | tuple):
         if options[1:] == (...,):
             options = options[:1] * len(value)

@@ -16,7 +16,7 @@ from skel_encoders.published import rename_weights
 
 
 class SCDEncoder(nn.Module):
-    """Two graph convolutional networks of one clip, then attention over its frames and over its joints.
+    """Dual-path encoder of SCD-Net: two graph convolutional networks, then attention over frames and joints.
 
     The feature is the temporal half (what the frames say), then the spatial one (what the joints of
     all bodies say): ``encoder(clips).chunk(2, 1)`` gives both. The linear layers that make tokens see a

@@ -11,7 +11,7 @@ from skel_encoders.layers import check_clips
 
 
 class TCN(nn.Module):
-    """One-dimensional convolutions over time on joints, bones, motion and the path of a body.
+    """Temporal convolutional network on joints, bones, motion and the path of a body.
 
     All joints of a frame are one vector, so there is no graph: what the encoder knows of the skeleton is
     the bones and the centre joint. Bodies are encoded one by one and averaged; a body that is zero
@@ -91,7 +91,7 @@ class TCN(nn.Module):
         return features
 
     def _input(self, clips: Tensor) -> Tensor:
-        """What the first layer sees of each body, (N M, channels, T)."""
+        """Input of the first layer for each body, (N M, channels, T)."""
         layout = self.layout
         joints = clips[:, : layout.dims]
         path = joints[:, :, :, layout.center, None]

@@ -15,7 +15,7 @@ from skel_encoders.published import rename_weights
 
 
 class Transformer(nn.Module):
-    """Attention among tokens of one joint over a few frames, each body for itself.
+    """Transformer of joint-frame tokens, each body for itself.
 
     A token is ``tubelet`` frames of one joint plus a learned position of the joint and of the time.
     Where the frames of a clip are no multiple of ``tubelet``, its last frame is repeated to fill the last
@@ -140,9 +140,9 @@ class Transformer(nn.Module):
 
     def _bodies(self, clips: Tensor) -> Tensor:
         """Clips (N, C, T, V, M) to bodies (N M, C, T, V), if they fit."""
-        check_clips(clips, self.layout, self.in_channels)
-        if clips.shape[2] > self.frames:
+        if clips.ndim == 5 and not 0 < clips.shape[2] <= self.frames:
             raise ValueError(f"expected clips of 1 to {self.frames} frames, got {clips.shape[2]}")
+        check_clips(clips, self.layout, self.in_channels)
         bodies: Tensor = rearrange(clips, "n c t v m -> (n m) c t v")
         return bodies
 

@@ -86,6 +86,7 @@ from .protocols.retrieval import (
     retrieval as retrieval,
 )
 from .protocols.ridge import ridge as ridge
+from .protocols.training import build_optimizer as build_optimizer, learning_rate_at as learning_rate_at
 from .protocols.task import ProbeResult as ProbeResult
 from .draw.image import write_gif as write_gif, write_png as write_png
 from .draw.points import clip_points as clip_points, present_joints as present_joints

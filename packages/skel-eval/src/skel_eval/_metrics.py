@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skel_eval._arrays import Array, as_labels, as_tensor, refuse_nan
+from skel_eval._arrays import Array, as_labels
 
 
 def accuracy(predictions: Array, labels: Array) -> float:
@@ -21,29 +21,6 @@ def accuracy(predictions: Array, labels: Array) -> float:
     guess = as_labels(predictions, len(truth), "predictions")
     known = truth >= 0
     return float((guess == truth)[known].double().mean())
-
-
-def top_k_accuracy(logits: Array, labels: Array, k: int = 5) -> float:
-    """Share of the labelled rows whose class is among the `k` highest logits.
-
-    Args:
-        logits: (N, classes).
-        labels: Classes, (N,); negative means unlabelled.
-        k: How many guesses are allowed.
-
-    Raises:
-        ValueError: If there are fewer than `k` classes, or a logit is NaN.
-    """
-    scores = as_tensor(logits, "logits")
-    if scores.ndim != 2 or not 1 <= k <= scores.shape[1]:
-        raise ValueError(
-            f"logits must have shape (N, classes) with classes >= k = {k}, got {tuple(scores.shape)}"
-        )
-    refuse_nan(scores, "logits")
-    truth = as_labels(labels, len(scores), "labels")
-    known = truth >= 0
-    hits = (scores.topk(k).indices.cpu() == truth[:, None]).any(1)
-    return float(hits[known].double().mean())
 
 
 def confusion_matrix(labels: Array, predictions: Array, classes: int | None = None) -> np.ndarray:

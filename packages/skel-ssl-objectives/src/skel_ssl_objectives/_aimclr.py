@@ -1,4 +1,4 @@
-"""What AimCLR (Guo et al., AAAI 2022, arXiv 2112.03590) adds to a queue contrast."""
+"""Losses of AimCLR (Guo et al., AAAI 2022, arXiv 2112.03590) beside InfoNCE."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from torch.nn import functional
 
 
 def d3m(logits: Tensor, target_logits: Tensor) -> Tensor:
-    """Dual distributional divergence minimisation, one of its terms (section 3.3).
+    """Dual distributional divergence minimisation (D3M), one of its terms (section 3.3).
 
     Cross-entropy of the similarity distribution of an extreme view against that of the normal view,
     which is a constant. Taken from log softmax: the released program takes the logarithm of a softmax,
@@ -20,6 +20,9 @@ def d3m(logits: Tensor, target_logits: Tensor) -> Tensor:
 
     Returns:
         The loss, a scalar.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
     if logits.shape != target_logits.shape:
         raise ValueError(f"expected equal shapes, got {tuple(logits.shape)} and {tuple(target_logits.shape)}")
@@ -28,7 +31,7 @@ def d3m(logits: Tensor, target_logits: Tensor) -> Tensor:
 
 
 def nearest_neighbors(views: Iterable[Tensor], *, k: int = 1) -> Tensor:
-    """Nearest-neighbour mining (section 3.4): which queue entries count as positives too.
+    """Nearest-neighbour mining of positives in the queue (section 3.4).
 
     Args:
         views: Logits (N, 1 + K) of each view of the same clips, column 0 the positive.
@@ -36,6 +39,9 @@ def nearest_neighbors(views: Iterable[Tensor], *, k: int = 1) -> Tensor:
 
     Returns:
         (N, 1 + K) of zeros and ones: column 0 and the union of the views' k nearest.
+
+    Raises:
+        ValueError: If there is no view, or k is not from 1 to K.
     """
     views = list(views)
     if not views or not 1 <= k < views[0].shape[1]:

@@ -8,23 +8,26 @@ from skel_ssl_objectives._precision import at_least_float32
 
 
 def attention_drop(
-    features: Tensor, *, keep: float = 0.7, energy: float = 1e-4, gather: Gather | None = None
+    features: Tensor, *, threshold: float = 0.7, energy: float = 1e-4, gather: Gather | None = None
 ) -> Tensor:
-    """Drop what the encoder attends to most, so that the rest must tell the action.
+    """Attention-guided dropout: drop what the encoder attends to most, so that the rest must tell the action.
 
     The attention is SimAM's (Yang et al., ICML 2021): how far a value lies from its channel's mean. Whole
-    joints whose mean attention reaches `keep` are dropped, then single values whose own attention
+    joints whose mean attention reaches the threshold are dropped, then single values whose own attention
     does, as in the released program. What stays is scaled up by the share that stayed in the batch.
 
     Args:
         features: (..., T, V, D) features before pooling.
-        keep: Attention, a sigmoid between 0.62 and 1, from which on a joint or value is dropped.
+        threshold: Attention, a sigmoid between 0.62 and 1, from which on a joint or value is dropped.
         energy: SimAM's regulariser lambda.
         gather: Joins the rows of all processes, see `Gather`; then the share that stayed is that of the
             whole batch. None for one process.
 
     Returns:
         Features of the same shape. The masks are constants for the gradient.
+
+    Raises:
+        ValueError: If the features have fewer than three axes.
     """
     if features.ndim < 3:
         raise ValueError(f"expected features (..., T, V, D), got {tuple(features.shape)}")
@@ -34,8 +37,8 @@ def attention_drop(
         others = x.shape[-3] * x.shape[-2] - 1
         variance = squares.sum((-3, -2), keepdim=True) / max(others, 1)
         attention = torch.sigmoid(squares / (4 * (variance + energy)) + 0.5)
-        joints = (attention.mean((-3, -1), keepdim=True) < keep).to(x.dtype)
-        values = (attention < keep).to(x.dtype)
+        joints = (attention.mean((-3, -1), keepdim=True) < threshold).to(x.dtype)
+        values = (attention < threshold).to(x.dtype)
         kept = torch.stack([joints.sum() / joints.numel(), values.sum() / values.numel()])
         if gather is not None:
             kept = gather(kept[None]).mean(0)

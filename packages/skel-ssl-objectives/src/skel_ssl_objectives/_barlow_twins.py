@@ -12,7 +12,7 @@ _EPSILON = 1e-5
 def barlow_twins(
     first: Tensor, second: Tensor, *, off_diagonal: float = 2e-4, gather: Gather | None = None
 ) -> Tensor:
-    """Correlation of two views' features over the batch: one on the diagonal, zero beside it.
+    """Barlow Twins loss: two views' features shall correlate by 1 on the diagonal and 0 beside it.
 
     sum_i (1 - C_ii)^2 + off_diagonal * sum_{i != j} C_ij^2 (equation 1), with the D x D correlation matrix
     C. It is never built: the sum of its squares is that of the entries of a product of two N x N

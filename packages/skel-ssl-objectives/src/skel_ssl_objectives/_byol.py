@@ -1,4 +1,4 @@
-"""BYOL (Grill et al., NeurIPS 2020): predict the other view as the teacher sees it."""
+"""BYOL (Grill et al., NeurIPS 2020): predict the teacher's projection of the other view."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from skel_ssl_objectives._precision import at_least_float32
 
 
 def cosine_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Mean over rows of 2 - 2 cos(first, second), the squared distance of unit vectors (equation 2).
+    """Cosine distance, the mean over rows of 2 - 2 cos: the squared distance of unit vectors (equation 2).
 
     Computed in float32 also under autocast.
 
@@ -30,7 +30,7 @@ def cosine_distance(first: Tensor, second: Tensor) -> Tensor:
 
 
 def byol(prediction1: Tensor, prediction2: Tensor, target1: Tensor, target2: Tensor) -> Tensor:
-    """The symmetric loss: each view's prediction meets the other view's target.
+    """Symmetric BYOL loss: each view's prediction against the other view's target.
 
     Args:
         prediction1: (N, D) of the student's predictor for view 1.
@@ -40,6 +40,9 @@ def byol(prediction1: Tensor, prediction2: Tensor, target1: Tensor, target2: Ten
 
     Returns:
         The loss, a scalar from 0 to 8.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
     first = cosine_distance(prediction1, target2.detach())
     return first + cosine_distance(prediction2, target1.detach())

@@ -6,7 +6,7 @@ from skel_ssl_objectives._byol import cosine_distance
 
 
 def cmal(prediction1: Tensor, prediction2: Tensor, target1: Tensor, target2: Tensor) -> Tensor:
-    """The predictions of two views attract each other; each is repelled by its own view's target.
+    """Cross-model adversarial loss: predictions attract, each is repelled by its own view's target.
 
     The adversary is the teacher: the student has to leave what the slower model already makes of the
     same view, and can agree only on what the views share. There is no discriminator.
@@ -19,6 +19,9 @@ def cmal(prediction1: Tensor, prediction2: Tensor, target1: Tensor, target2: Ten
 
     Returns:
         The loss, a scalar from -4 to 4.
+
+    Raises:
+        ValueError: If the shapes differ.
     """
     apart = cosine_distance(prediction1, target1.detach()) + cosine_distance(prediction2, target2.detach())
     return cosine_distance(prediction1, prediction2) - apart / 2

@@ -1,4 +1,4 @@
-"""Contrast with a queue of negatives: InfoNCE (van den Oord et al., 2018; MoCo, He et al., CVPR 2020)."""
+"""InfoNCE with a queue of negatives (van den Oord et al., 2018; MoCo, He et al., CVPR 2020)."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from skel_ssl_objectives._precision import at_least_float32
 
 
 def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: float = 0.07) -> Tensor:
-    """Similarities of queries to their key and to shared negatives, the logits of all queue losses.
+    """Logits of a queue loss: similarities of queries to their key and to shared negatives.
 
     Computed in float32 also under autocast: at a temperature of 0.07 the rounding of a bfloat16
     similarity would move a logit by 0.1.
@@ -40,7 +40,7 @@ def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
 
 
 def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
-    """InfoNCE, with more than one positive a row if wanted.
+    """InfoNCE loss, with one or several positives a row.
 
     The loss of a row is minus the mean of log softmax(logits) over its positives: a mean of logarithms,
     as in the programs of CrosSCLR and AimCLR. The loss is the mean over rows.
@@ -51,6 +51,9 @@ def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
 
     Returns:
         The loss, a scalar.
+
+    Raises:
+        ValueError: If the positives are not of the shape of the logits.
     """
     log_p = functional.log_softmax(logits, dim=1)
     if positives is None:

@@ -11,7 +11,7 @@ from skel_ssl_objectives._contrast import info_nce
 def cross_view(
     logits: Tensor, guide: Tensor, *, temperature: float = 0.07, k: int = 1, context: bool = True
 ) -> Tensor:
-    """One directed term: a view learns which clips of the queue another view takes for its own.
+    """Cross-view loss, one directed term: a view learns the positives that another view mines in the queue.
 
     Positives are the key and the k queue entries that are nearest by the guide. The context appends, for
     each queue entry, the product of its similarities in both views, with the same positives. Gradients
@@ -47,7 +47,7 @@ def cross_view(
 def crossclr(
     logits: Sequence[Tensor], *, temperature: float = 0.07, k: int = 1, context: bool = True
 ) -> list[Tensor]:
-    """The cross-view loss of every view: the mean of `cross_view` over the other views as guides.
+    """Cross-view losses of all views: the means of `cross_view` over the other views as guides.
 
     Args:
         logits: (N, 1 + K) of each view, two or more.

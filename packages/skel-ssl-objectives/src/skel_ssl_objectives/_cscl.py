@@ -12,7 +12,7 @@ from skel_ssl_objectives._precision import at_least_float32
 
 
 class TwoViews(NamedTuple):
-    """What one stream makes of two views of the same clips, each (N, D)."""
+    """Predictions and targets of one stream for two views of the same clips, each (N, D)."""
 
     prediction1: Tensor
     prediction2: Tensor
@@ -23,7 +23,7 @@ class TwoViews(NamedTuple):
 def cscl(
     streams: Sequence[TwoViews], *, k: int = 2, agree: int = 2, gather: Gather | None = None, rank: int = 0
 ) -> list[Tensor]:
-    """Pseudo labels that streams agree on, learned by each of them.
+    """Cross-stream collaborative loss: each stream learns the pseudo labels that streams agree on.
 
     In each stream and each of the two directions (a view's predictions against the other view's
     targets), a clip's k nearest clips of the batch and the clip itself are positives. What is positive in
@@ -35,7 +35,7 @@ def cscl(
         k: Nearest clips that count.
         agree: Streams that must agree.
         gather: Joins the rows of all processes, see `Gather`; None for one process.
-        rank: This process's place in what `gather` returns.
+        rank: Rank of this process in what `gather` returns.
 
     Returns:
         One scalar per stream: the sum over both directions of the mean over clips.

@@ -1,4 +1,4 @@
-"""How losses reach the rows of other processes."""
+"""All-gather of rows over processes, for losses of the whole batch."""
 
 from collections.abc import Callable
 

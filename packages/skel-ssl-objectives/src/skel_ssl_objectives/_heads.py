@@ -12,7 +12,7 @@ def mlp_head(
     batch_norm: bool = False,
     output_norm: bool = False,
 ) -> nn.Sequential:
-    """A multi-layer perceptron, the projector or predictor of all methods here.
+    """MLP head: the projector or predictor of all methods here, (N, in_dim) to (N, out_dim).
 
     MoCo v2's head is two layers without BatchNorm; SimCLR's and BYOL's have BatchNorm before each ReLU.
 
@@ -24,6 +24,9 @@ def mlp_head(
         batch_norm: Whether BatchNorm precedes each ReLU.
         output_norm: Whether BatchNorm without weights follows the last layer, as in SimSiam (Chen & He, CVPR
             2021): then what all outputs have in common does not count in their cosine similarity.
+
+    Raises:
+        ValueError: If there are fewer layers than one.
     """
     if layers < 1:
         raise ValueError(f"a head has one layer or more, got {layers}")

@@ -11,7 +11,7 @@ from skel_ssl_objectives._precision import at_least_float32
 def nt_xent(
     first: Tensor, second: Tensor, *, temperature: float = 0.1, gather: Gather | None = None, rank: int = 0
 ) -> Tensor:
-    """Normalised temperature-scaled cross-entropy between two views of a batch.
+    """NT-Xent loss, the normalised temperature-scaled cross-entropy between two views of a batch.
 
     Computed in float32 also under autocast.
 
@@ -21,7 +21,7 @@ def nt_xent(
         temperature: Divisor of the cosine similarities.
         gather: Joins the rows of all processes, see `Gather`; then negatives come from all of them. None
             for one process.
-        rank: This process's place in what `gather` returns.
+        rank: Rank of this process in what `gather` returns.
 
     Returns:
         The loss, a scalar: mean over the 2 N anchors of this process.

@@ -1,4 +1,4 @@
-"""The queue of past keys that MoCo-like methods contrast with (He et al., CVPR 2020)."""
+"""Memory queue of negative keys (MoCo, He et al., CVPR 2020)."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from skel_ssl_objectives._gather import Gather
 
 
 class Queue(nn.Module):
-    """First-in first-out memory of unit vectors.
+    """Memory queue of negatives, first in first out, of unit length.
 
     It fits any batch size, not only divisors of its own. Contents and write position are buffers, so
     they travel with the state dict.
@@ -22,6 +22,9 @@ class Queue(nn.Module):
 
     Attributes:
         keys: (K, D), rows of unit length.
+
+    Raises:
+        ValueError: If size or dimension is not positive.
     """
 
     keys: Tensor
@@ -39,10 +42,13 @@ class Queue(nn.Module):
 
     @torch.no_grad()
     def push(self, keys: Tensor) -> None:
-        """Replace the oldest keys by these.
+        """Enqueue keys in place of the oldest.
 
         Args:
             keys: (N, D); normalised here. Of more than K only the last K stay.
+
+        Raises:
+            ValueError: If the keys are not (N, D).
         """
         size, dim = self.keys.shape
         if keys.ndim != 2 or keys.shape[1] != dim:
@@ -51,6 +57,6 @@ class Queue(nn.Module):
             keys = self.gather(keys)
         count = len(keys)
         keys = functional.normalize(keys[-size:].to(self.keys.dtype), dim=1)
-        places = torch.arange(count - len(keys), count, device=keys.device) + self.position
-        self.keys[places % size] = keys
+        rows = torch.arange(count - len(keys), count, device=keys.device) + self.position
+        self.keys[rows % size] = keys
         self.position.add_(count).remainder_(size)

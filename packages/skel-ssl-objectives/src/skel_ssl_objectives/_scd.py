@@ -8,7 +8,7 @@ from skel_ssl_objectives._contrast import contrast, info_nce
 
 
 class Clues(NamedTuple):
-    """One tensor for each of SCD-Net's three domains: embeddings (N, D), or keys of a queue (K, D)."""
+    """Tensors of SCD-Net's three domains: embeddings (N, D), or keys of a queue (K, D)."""
 
     temporal: Tensor
     spatial: Tensor
@@ -16,7 +16,7 @@ class Clues(NamedTuple):
 
 
 def scd(queries: Clues, keys: Clues, negatives: Clues, *, temperature: float = 0.2) -> dict[str, Tensor]:
-    """The global feature of a clip as the anchor of its temporal and its spatial clues.
+    """Interactive contrast of SCD-Net: the global feature of a clip anchors its temporal and its spatial one.
 
     Four InfoNCE terms across domains: temporal and spatial queries among instance keys, instance queries
     among temporal and among spatial keys.

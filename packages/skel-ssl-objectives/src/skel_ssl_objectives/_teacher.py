@@ -1,4 +1,4 @@
-"""The teacher: an exponential moving average of the student (MoCo's key encoder, BYOL's target)."""
+"""EMA momentum teacher: MoCo's key encoder, BYOL's target network."""
 
 import copy
 from typing import Any
@@ -9,7 +9,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class Teacher(nn.Module):
-    """A copy of a module that follows it: teacher = m teacher + (1 - m) student.
+    """EMA momentum teacher, a moving average of a student module: teacher = m teacher + (1 - m) student.
 
     Parameters follow the average; buffers such as BatchNorm statistics are the teacher's own, from the
     clips it sees, as in MoCo. No gradient reaches it.
@@ -24,17 +24,20 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """What the teacher's module returns, without gradients."""
+        """Forward pass of the teacher without gradients."""
         result: Tensor = self.module(*args, **kwargs)
         return result
 
     @torch.no_grad()
     def follow(self, student: nn.Module, momentum: float) -> None:
-        """Move every parameter towards the student's.
+        """Update every parameter by the moving average.
 
         Args:
             student: A module of the same structure.
-            momentum: m in [0, 1]; 1 leaves the teacher as it is.
+            momentum: EMA momentum m in [0, 1]; 1 leaves the teacher as it is.
+
+        Raises:
+            ValueError: If the momentum is out of range, or the parameters have other shapes.
         """
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum must lie in [0, 1], got {momentum}")

@@ -1,15 +1,15 @@
 """The 300-frame clips of 2s-AGCN."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from skel_data import _steps as steps
 from skel_data._layout import SkeletonLayout
-from skel_data._steps import Mask, any_of
+from skel_data.pipelines import _steps as steps
 from skel_data.pipelines._pipeline import Floats, Ints, at_least
+from skel_data.pipelines._steps import Mask, any_of
 
 
 @define(frozen=True)
@@ -23,11 +23,11 @@ class AGCN300:
     spine along z, left shoulder to right shoulder along x.
 
     These joints come from the layout: the one between the hips, the next on the way to the shoulders, and the
-    shoulders (`SkeletonLayout.across`). In a layout without such joints the centre joint takes the place
-    of the spine, and nothing is turned. In two dimensions nothing is turned either.
+    shoulders; a layout must name its shoulders and hips. Where the hips do not hang on one joint in the
+    middle of the body, the centre joint takes the place of the spine, and nothing is turned. In two
+    dimensions nothing is turned either.
 
-    Methods crop these clips at load time, from `valid_frames`: the frames of the recording, empty ones
-    included, as published. A body with empty frames repeats a little earlier.
+    A body with empty frames repeats a little before the recording ends.
 
     The published program takes a joint whose coordinates happen to add up to zero for absent; this does not.
 
@@ -59,12 +59,12 @@ class AGCN300:
             at = np.arange(len(x))[:, None, None], np.arange(x.shape[1])[:, None], order
             x, mask = x[at], mask[at]
         x, mask = _repeat(x, mask, self.frames)
-        spine = steps.spine(layout)
+        spine = steps.spine(layout, self.name)
         centre = layout.center if spine is None else spine[1]
         x[..., :dims] -= x[:, :, :1, centre, None, :dims]
         x *= mask[..., None]
-        if spine is not None and dims == 3:
-            left, right = layout.across[0]
+        if spine is not None and layout.shoulders is not None and dims == 3:
+            left, right = layout.shoulders
             first = x[:, 0, 0, :, :3].astype(np.float64)
             upright = _turn_to(first[:, spine[1]] - first[:, spine[0]], 2)
             shoulders = upright @ (first[:, right] - first[:, left])[..., None]
@@ -74,11 +74,6 @@ class AGCN300:
         if not self.repeat:
             x *= (np.arange(self.frames) < lengths[:, None])[..., None, None, None]
         return x.transpose(0, 4, 1, 3, 2)
-
-    def valid_frames(self, clips: NDArray[Any], lengths: Ints) -> Ints:
-        """Frames of the recordings (N,), at most `frames`."""
-        del clips
-        return np.minimum(lengths, self.frames)
 
 
 def _spread(x: Floats, mask: Mask, dims: int) -> NDArray[np.float64]:

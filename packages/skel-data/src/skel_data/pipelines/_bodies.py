@@ -1,6 +1,6 @@
 """Which bodies of a recording a pipeline keeps, and in which slots. No function loops over clips or frames.
 
-The shapes and the meaning of `x` and `mask` are those of `skel_data._steps`.
+The shapes and the meaning of `x` and `mask` are those of `skel_data.pipelines._steps`.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skel_data._steps import Mask, any_of
 from skel_data.pipelines._pipeline import Floats, Ints
+from skel_data.pipelines._steps import Mask, any_of
 
 BODIES_BY = ("motion", "file", "track", "confidence")
 """Ways to choose bodies; `Default` describes them."""

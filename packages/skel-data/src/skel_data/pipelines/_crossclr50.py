@@ -1,12 +1,12 @@
 """The 50-frame clips of CrosSCLR."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from attrs import define, field
-from numpy.typing import NDArray
 
 from skel_data._layout import SkeletonLayout
+from skel_data.pipelines import _steps as steps
 from skel_data.pipelines._pipeline import Floats, Ints, at_least
 
 
@@ -16,7 +16,8 @@ class CrosSCLR50:
 
     First two bodies in the order of the file, at most 300 frames; as many of the first frames as there are
     frames with joint 0 of body 0; the centre joint subtracted per frame and body; stretched to 50
-    frames; and every frame of every body turned about y by the angle of its shoulder line.
+    frames; and every frame of every body turned about y by the angle of its shoulder line: not in two
+    dimensions, nor in a layout that names neither shoulders nor hips, as of a hand.
 
     Attributes:
         frames: Frames of the clips that come out.
@@ -44,8 +45,8 @@ class CrosSCLR50:
         # From here on by coordinate (C, N, frames, M, V): numpy is slow along an axis of 3
         out = np.moveaxis(x, -1, 0).copy()
         out[: layout.dims] -= out[: layout.dims, ..., layout.center, None]
-        if layout.dims == 3 and layout.across:
-            left, right = layout.across[0]
+        if layout.dims == 3 and layout.facing:
+            ((left, right),) = steps.require(layout, self.name, "shoulders")
             across, away = (
                 out[axis, ..., right].astype(np.float64) - out[axis, ..., left] for axis in (0, 2)
             )
@@ -69,8 +70,3 @@ class CrosSCLR50:
         step *= (at - low).astype(np.float32).reshape(-1, 1)
         out += step
         return out.reshape(len(x), self.frames, *x.shape[2:])
-
-    def valid_frames(self, clips: NDArray[Any], lengths: Ints) -> Ints:
-        """All frames (N,): clips are resampled already."""
-        del lengths
-        return np.full(len(clips), self.frames)

@@ -6,10 +6,10 @@ import numpy as np
 from attrs import define, field, validators
 from numpy.typing import NDArray
 
-from skel_data import _steps as steps
 from skel_data._layout import SkeletonLayout
-from skel_data._steps import Mask, any_of
+from skel_data.pipelines import _steps as steps
 from skel_data.pipelines._pipeline import Floats, Ints, at_least
+from skel_data.pipelines._steps import Mask, any_of
 
 
 @define(frozen=True)
@@ -23,10 +23,10 @@ class CTRGCN:
     one the first slot that is free at its time, or none. Frames in which no slot holds a body are
     dropped. The spine of body 1 in its first frame is subtracted; nothing is turned or resampled.
 
-    Methods crop these clips at load time, from `valid_frames`; after those they are zero.
+    After the last frame with a body clips are zero.
 
-    The spine is that of `AGCN300`. Where all bodies are in few frames, which stops the published program,
-    all are kept.
+    The spine is that of `AGCN300`: where clips are centred, a layout must name its shoulders and hips. Where
+    all bodies are in few frames, which stops the published program, all are kept.
 
     Attributes:
         frames: Frames of the clips that come out; further ones are dropped.
@@ -57,10 +57,10 @@ class CTRGCN:
             tracks = np.broadcast_to(np.arange(1, x.shape[2] + 1), there.shape)
         found = _Bodies.find(x, mask, tracks, there & (tracks != 0))
         motion, kept = self._denoised(found, dims)
-        x, mask = self._placed(found, motion, kept, x.shape)
+        x, mask = self._in_slots(found, motion, kept, x.shape)
         x, mask = _close_gaps(x, mask)
         if self.centred:
-            spine = steps.spine(layout)
+            spine = steps.spine(layout, self.name)
             x = steps.centre(x, mask, layout.center if spine is None else spine[1], dims)
         out = np.zeros((len(x), x.shape[4], self.frames, x.shape[3], self.bodies), np.float32)
         out[:, :, : x.shape[1]] = x[:, : self.frames].transpose(0, 4, 1, 3, 2)
@@ -85,7 +85,7 @@ class CTRGCN:
         motion = found.variance(np.ones(len(good), bool), dims)
         return np.where(share > 0, np.minimum(motion, found.variance(good, dims)), motion), kept
 
-    def _placed(
+    def _in_slots(
         self, found: "_Bodies", motion: NDArray[np.float64], kept: Mask, shape: tuple[int, ...]
     ) -> tuple[Floats, Mask]:
         """The kept bodies in their slots (N, T, bodies, V, C), and mask."""
@@ -100,8 +100,8 @@ class CTRGCN:
         body = np.flatnonzero(kept)
         body = body[np.lexsort((body, -motion[body], found.clip[body]))]
         rank = np.arange(len(body)) - np.searchsorted(found.clip[body], found.clip[body])
-        for place in range(int(rank.max(initial=-1)) + 1):
-            now = body[rank == place]
+        for position in range(int(rank.max(initial=-1)) + 1):
+            now = body[rank == position]
             clip, first = found.clip[now], found.start[now]
             last = first + found.length[now] - 1
             overlap = np.minimum(end[clip], last[:, None]) - np.maximum(start[clip], first[:, None])
@@ -116,15 +116,6 @@ class CTRGCN:
             at = found.clip[found.body[rows]], found.frame[rows], into[found.body[rows]]
             out[at], out_mask[at] = found.x[rows], found.mask[rows]
         return out, out_mask
-
-    def valid_frames(self, clips: NDArray[Any], lengths: Ints) -> Ints:
-        """Frames with a body (N,), at least 1; they come first."""
-        del lengths
-        step = 64  # clips at a time, as they may lie on a disk
-        parts = [
-            (clips[start : start + step] != 0).any((1, 3, 4)).sum(1) for start in range(0, len(clips), step)
-        ]
-        return np.concatenate([*parts, np.zeros(0, int)]).clip(1)
 
 
 @define(frozen=True, eq=False)
@@ -171,8 +162,8 @@ class _Bodies:
         heads = np.flatnonzero(np.r_[True, body[1:] != body[:-1]][: len(body)])
         length = np.diff(np.r_[heads, len(body)])
         start = number[clip[heads], frame[heads]]
-        place = start[body] + np.arange(len(body)) - heads[body]
-        return cls(clip[heads], start, length, body, place, x[clip, frame, slot], mask[clip, frame, slot])
+        frames = start[body] + np.arange(len(body)) - heads[body]
+        return cls(clip[heads], start, length, body, frames, x[clip, frame, slot], mask[clip, frame, slot])
 
     def siblings(self, which: Mask) -> Ints:
         """For each body how many of the bodies of its clip are among those (P,)."""
@@ -180,10 +171,10 @@ class _Bodies:
 
     def last(self, which: Mask) -> Mask:
         """Which (P,) are the last of those in their clips."""
-        place = np.where(which, np.arange(len(which)), -1)
+        index = np.where(which, np.arange(len(which)), -1)
         highest = np.full(int(self.clip.max(initial=-1)) + 1, -1)
-        np.maximum.at(highest, self.clip, place)
-        latest: Mask = which & (highest[self.clip] == place)
+        np.maximum.at(highest, self.clip, index)
+        latest: Mask = which & (highest[self.clip] == index)
         return latest
 
     def total(self, rows: NDArray[Any]) -> NDArray[np.float64]:

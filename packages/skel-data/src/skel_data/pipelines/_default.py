@@ -1,13 +1,11 @@
-"""The pipeline for any layout."""
+"""Default pipeline, for any layout."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
 from attrs import define, field, validators
-from numpy.typing import NDArray
 
-from skel_data import _steps as steps
 from skel_data._layout import SkeletonLayout
+from skel_data.pipelines import _steps as steps
 from skel_data.pipelines._bodies import BODIES_BY, pick_bodies
 from skel_data.pipelines._pipeline import Floats, Ints, at_least
 
@@ -22,7 +20,8 @@ class Default:
 
     Keeps the most active bodies, trims frames without a body, fills gaps, puts the first body's
     centre joint of the first frame at the origin (so the way it walks stays), turns it about the
-    vertical to face one way (three dimensions only; y is up), scales the mean bone to 0.25 and
+    vertical to face one way (by the shoulders and hips that the layout names, not at all where it
+    names neither, as of a hand; three dimensions only; y is up), scales the mean bone to 0.25 and
     resamples in time.
 
     Which bodies are kept, and in which order, is `bodies_by`:
@@ -67,14 +66,9 @@ class Default:
         x, mask, lengths = steps.trim(x, mask)
         x, mask = steps.fill(x, mask, dims)
         x = steps.centre(x, mask, layout.center, dims)
-        if self.face and dims == 3 and layout.across:
-            x = steps.face(x, mask, layout.across)
+        if self.face and dims == 3 and layout.facing:
+            x = steps.face(x, mask, layout.facing)
         if self.scale and layout.bones:
             x[..., :dims] *= steps.scale_to(METRE, x, mask, layout.bones, dims)[:, None, None, None, None]
         x, mask = steps.resample(x, mask, lengths, self.frames)
         return x.transpose(0, 4, 1, 3, 2)
-
-    def valid_frames(self, clips: NDArray[Any], lengths: Ints) -> Ints:
-        """All frames (N,): clips are resampled already."""
-        del lengths
-        return np.full(len(clips), self.frames)

@@ -1,4 +1,4 @@
-"""What a pipeline is."""
+"""Protocol of pipelines."""
 
 from typing import Any, ClassVar, Protocol
 
@@ -13,7 +13,10 @@ Ints = NDArray[np.int64]
 
 
 class Pipeline(Protocol):
-    """Settings of a pipeline: a frozen attrs class."""
+    """A pipeline and its settings: a frozen attrs class, whose fields name the cached clips.
+
+    Any class with these members is one; a user's own needs no base class.
+    """
 
     name: ClassVar[str]
     version: ClassVar[int]
@@ -28,17 +31,6 @@ class Pipeline(Protocol):
 
     def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
         """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, M), M at most `bodies`."""
-
-    def valid_frames(self, clips: NDArray[Any], lengths: Ints) -> Ints:
-        """How many of its first frames each clip is to be cropped from, where a method crops at load time.
-
-        Args:
-            clips: Processed clips (N, C, frames, V, M), which may be memory-mapped.
-            lengths: Frames of their recordings (N,).
-
-        Returns:
-            Counts (N,), 1 to `frames`.
-        """
 
 
 def at_least(least: int) -> Any:

@@ -1,9 +1,9 @@
 """The generic interchange: one ``.npz`` file with all clips of a set, without pickled objects.
 
 Arrays: ``positions`` (sum of T, V, C) or (sum of T, M, V, C) and ``lengths`` (N). Optional: ``labels``
-(N, -1 unknown), ``subjects``, ``views`` (N, numbers or names), ``setups``, ``replications``, ``names`` (N),
+(N, -1 unknown), ``subjects``, ``cameras`` (N, numbers or names), ``setups``, ``replications``, ``names`` (N),
 ``tracks`` (sum of T, M), ``split`` (N) or (N, K) (0 unknown, 1 train, 2 test), ``class_names``, and for the
-layout ``joint_names`` (V) and ``parents`` (V; the root's is -1 or itself).
+layout ``joint_names`` (V) and ``parents`` (V; the root's is -1 or itself). ``views`` is read as ``cameras``.
 """
 
 import io
@@ -17,10 +17,11 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
-from skel_data._source import Source
-from skel_data.readers._reader import Facts, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._source import Source
+from skel_data.store._info import DatasetInfo
 
-_OPTIONAL = ("labels", "subjects", "views", "setups", "replications", "names", "split", "tracks")
+_OPTIONAL = ("labels", "subjects", "cameras", "setups", "replications", "names", "split", "tracks")
 _MAX_BYTES = 4 * 2**30  # of a file in an archive or a folder: all clips of a set are in it
 _MOST_CLASSES = 10_000
 _LAYOUT = ("class_names", "joint_names", "parents")
@@ -46,6 +47,8 @@ def _load(source: Source) -> dict[str, np.ndarray]:
     try:
         with content, np.load(content, allow_pickle=False) as file:
             arrays = {key: file[key] for key in ("positions", "lengths", *_OPTIONAL, *_LAYOUT) if key in file}
+            if "views" in file:  # an earlier name
+                arrays.setdefault("cameras", file["views"])
     except Exception as error:  # numpy and zipfile raise whatever the bytes lead them to
         raise ValueError(f"{name}: not a readable .npz file without pickled objects: {error}") from error
     _check(name, arrays)
@@ -74,7 +77,7 @@ def _check(name: str, arrays: dict[str, np.ndarray]) -> None:
     for key in _OPTIONAL:
         if key not in arrays:
             continue
-        kinds = {"names": "U", "subjects": "iuU", "views": "iuU"}.get(key, "iu")
+        kinds = {"names": "U", "subjects": "iuU", "cameras": "iuU"}.get(key, "iu")
         wanted = {"U": "text", "iu": "whole numbers"}.get(kinds, "whole numbers or text")
         shapes = {"split": (1, 2), "tracks": (2,)}.get(key, (1,))
         count = len(positions) if key == "tracks" else len(lengths)
@@ -131,19 +134,19 @@ def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | No
     )
 
 
-def _describe(source: Source, layout: SkeletonLayout | None) -> Facts:
+def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
     arrays = _load(source)
     labels = arrays.get("labels", np.array([-1]))
     highest = int(labels.max(initial=-1))
     classes = arrays.get("class_names", np.arange(highest + 1)).astype(str).reshape(-1)
-    return Facts(
+    info = DatasetInfo(
         _layout(arrays, source.name, layout),
         tuple(classes.tolist()),
         "unknown",
-        _codes(arrays.get("subjects"), 0)[1],
-        _codes(arrays.get("views"), 0)[1],
-        find=lambda _: _find(arrays),
+        subject_names=_codes(arrays.get("subjects"), 0)[1],
+        camera_names=_codes(arrays.get("cameras"), 0)[1],
     )
+    return info, lambda _: _find(arrays)
 
 
 def _find(arrays: dict[str, np.ndarray]) -> Iterator[Work]:
@@ -151,12 +154,12 @@ def _find(arrays: dict[str, np.ndarray]) -> Iterator[Work]:
     if positions.ndim == 3:
         positions = positions[:, None]
     count = len(lengths)
-    facts: dict[str, Any] = {
+    codes: dict[str, Any] = {
         key: arrays.get(plural, np.full(count, -1)).tolist()
         for key, plural in (("label", "labels"), ("setup", "setups"), ("replication", "replications"))
     }
-    facts["subject"] = _codes(arrays.get("subjects"), count)[0].tolist()
-    facts["view"] = _codes(arrays.get("views"), count)[0].tolist()
+    codes["subject"] = _codes(arrays.get("subjects"), count)[0].tolist()
+    codes["camera"] = _codes(arrays.get("cameras"), count)[0].tolist()
     split = arrays.get("split", np.zeros(count, int)).reshape(count, -1).tolist()
     digits = len(str(max(count - 1, 0)))
     names = arrays["names"].tolist() if "names" in arrays else [f"{i:0{digits}}" for i in range(count)]
@@ -164,12 +167,12 @@ def _find(arrays: dict[str, np.ndarray]) -> Iterator[Work]:
     stops = np.cumsum(lengths)
     for i in range(count):
         rows = slice(stops[i] - lengths[i], stops[i])
-        facts_here = {
+        about = {
             "split": tuple(split[i]),
             "tracks": None if tracks is None else tracks[rows],
-            **{key: values[i] for key, values in facts.items()},
+            **{key: values[i] for key, values in codes.items()},
         }
-        yield Work(names[i], partial(Clip, **facts_here), (positions[rows], names[i]))
+        yield Work(names[i], partial(Clip, **about), (positions[rows], names[i]))
 
 
 NPZ = Reader("npz", None, None, (), None, ".npz", units="unknown", describe=_describe)

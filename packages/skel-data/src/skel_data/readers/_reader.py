@@ -1,4 +1,4 @@
-"""What a reader is, and the loop that most readers share."""
+"""Readers of one format each, and the loop over files that most of them share."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data._source import Source
+from skel_data.readers._source import Source
+from skel_data.store._info import DatasetInfo
 
 
 @define(frozen=True)
@@ -47,43 +48,21 @@ Find = Callable[[Source], Iterator[Work | BadFile]]
 
 
 @define(frozen=True)
-class Facts:
-    """What holds for all clips of a data set.
-
-    Attributes:
-        layout: The joints.
-        classes: Name of each class.
-        units: Unit of the coordinates.
-        subject_names: Names behind the subject codes, if they are names.
-        view_names: Names behind the view codes, if they are names.
-        listed_names: Names of the splits that the set lists, if they have names.
-        find: Finds the work, where that goes by what was found out here.
-    """
-
-    layout: SkeletonLayout
-    classes: tuple[str, ...]
-    units: str
-    subject_names: tuple[str, ...] = ()
-    view_names: tuple[str, ...] = ()
-    listed_names: tuple[str, ...] = ()
-    find: Find | None = None
-
-
-@define(frozen=True)
 class Reader:
-    """How one format is read.
+    """Reader of one file format.
 
     Attributes:
         name: Name of the format.
         dataset: Name of the data set; None: the name of the file.
-        layout: Name of its layout; None: told by the source or the user.
-        classes: Name of each class; empty: told by the source.
+        layout: Name of its layout; None: from the source or the user.
+        classes: Name of each class; empty: from the source.
         find: Finds the work in a source, one share after another, and what could not be read. None: that
-            of the facts is taken.
+            of `describe` is taken.
         suffix: Suffix of its files.
         units: Unit of the coordinates.
         default_split: The usual protocol.
-        describe: Reads the facts from the source where `layout` is None, given the user's layout.
+        describe: Reads the metadata from the source where `layout` is None, given the user's layout. It may
+            give a function in place of `find` as well.
     """
 
     name: str
@@ -94,32 +73,35 @@ class Reader:
     suffix: str
     units: str = "metres"
     default_split: str | None = None
-    describe: Callable[[Source, SkeletonLayout | None], Facts] | None = None
+    describe: Callable[[Source, SkeletonLayout | None], DatasetInfo | tuple[DatasetInfo, Find]] | None = None
 
     def open(
         self, source: Source, layout: SkeletonLayout | None = None
-    ) -> tuple[Facts, Iterator[Work | BadFile]]:
-        """What holds for all clips of a source, and the work in it.
+    ) -> tuple[DatasetInfo, Iterator[Work | BadFile]]:
+        """Metadata of all clips of a source, and the work in it.
 
         Args:
             source: The files.
             layout: The joints, where the format does not fix them.
 
         Raises:
-            ValueError: If the layout does not fit the format, or the source tells no facts.
+            ValueError: If the layout does not fit the format, or the source lacks the metadata.
         """
-        facts = self.describe(source, layout) if self.describe is not None else self._usual(layout)
-        find = facts.find or self.find
-        return facts, iter(()) if find is None else find(source)
+        if self.describe is not None:
+            described = self.describe(source, layout)
+            info, find = described if isinstance(described, tuple) else (described, self.find)
+        else:
+            info, find = self._usual(layout), self.find
+        return info, iter(()) if find is None else find(source)
 
-    def _usual(self, layout: SkeletonLayout | None) -> Facts:
+    def _usual(self, layout: SkeletonLayout | None) -> DatasetInfo:
         usual = get_layout(str(self.layout))
         if layout is not None and (layout.num_joints, layout.channels) != (usual.num_joints, usual.channels):
             raise ValueError(
                 f"layout {layout.name} has {layout.num_joints} joints x {layout.channels} channels, "
                 f"format {self.name} has {usual.num_joints} x {usual.channels}"
             )
-        return Facts(layout or usual, self.classes, self.units)
+        return DatasetInfo(layout or usual, self.classes, self.units)
 
     def read(self, source: Source, layout: SkeletonLayout | None = None) -> Iterator[Clip | BadFile]:
         """The clips of a source, and what could not be read, one after another in this process."""

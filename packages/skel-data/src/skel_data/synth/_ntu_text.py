@@ -1,6 +1,5 @@
 """Writers for the text format of NTU RGB+D, so that its reader can be tried without its recordings."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._clip import Clip
-from skel_data._partial import partial_folder
+from skel_data._files import partial_folder, write_file
 
 _FIRST_ID = 2**56 + 1  # ids of a Kinect v2 have 17 digits
 _BODY = "0 1 0 1 1 0 0 0 2"
@@ -56,7 +55,8 @@ def write_ntu_skeleton(
             ]
     data = ("\r\n".join(lines) + "\r\n").encode()
     if isinstance(file, (str, Path)):
-        _write(Path(file), data)
+        with write_file(Path(file)) as target:
+            target.write(data)
     else:
         file.write(data)
 
@@ -64,7 +64,7 @@ def write_ntu_skeleton(
 def write_ntu_folder(path: str | Path, clips: Iterable[Clip]) -> int:
     """Write clips as a folder of ``SsssCcccPpppRrrrAaaa.skeleton`` files, all or nothing.
 
-    The names come from setup (1 where it is unknown), view, subject, replication and label + 1. Nothing
+    The names come from setup (1 where it is unknown), camera, subject, replication and label + 1. Nothing
     says what the classes are called: the reader of NTU RGB+D gives them its own names.
 
     Args:
@@ -76,7 +76,7 @@ def write_ntu_folder(path: str | Path, clips: Iterable[Clip]) -> int:
 
     Raises:
         FileExistsError: If there is something at `path`.
-        ValueError: If there is no clip, a fact does not fit the name, two clips have one name, or a clip
+        ValueError: If there is no clip, a code does not fit the name, two clips have one name, or a clip
             cannot be written; the message names the clip.
     """
     path = Path(path)
@@ -99,26 +99,16 @@ def write_ntu_folder(path: str | Path, clips: Iterable[Clip]) -> int:
 
 
 def _name(clip: Clip) -> str:
-    facts = {
+    codes = {
         "S": 1 if clip.setup < 0 else clip.setup,
-        "C": clip.view,
+        "C": clip.camera,
         "P": clip.subject,
         "R": clip.replication,
         "A": clip.label + 1 if clip.label >= 0 else -1,
     }
-    if not all(0 <= number <= 999 for number in facts.values()):
+    if not all(0 <= number <= 999 for number in codes.values()):
         raise ValueError(
-            f"clip {clip.name!r}: setup, view, subject, replication and label + 1 must be known and at most "
-            f"999, got {tuple(facts.values())}"
+            f"clip {clip.name!r}: setup, camera, subject, replication and label + 1 must be known and at "
+            f"most 999, got {tuple(codes.values())}"
         )
-    return "".join(f"{letter}{number:03}" for letter, number in facts.items())
-
-
-def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    return "".join(f"{letter}{number:03}" for letter, number in codes.items())

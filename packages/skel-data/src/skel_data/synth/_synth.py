@@ -5,104 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import define, evolve, field, fields, validators
+from attrs import define, evolve, fields
 from numpy.typing import NDArray
 
 from skel_data._clip import Clip
-from skel_data._convert import conversion, convert
+from skel_data._convert import convert
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data._store import Store
-from skel_data._write import write_store
+from skel_data.store._info import DatasetInfo
+from skel_data.store._store import Store
+from skel_data.store._write import write_store
 from skel_data.synth._actions import ACTIONS, Angles, Performance
 from skel_data.synth._body import JOINTS, about, pose
 from skel_data.synth._pairs import PAIRS
+from skel_data.synth._settings import LIMITS, SynthSettings
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _FOCAL, _MIDDLE = 1060.0, (960.0, 540.0)
 """Pixels of the camera that a layout of two dimensions is seen by: as the colour camera of a Kinect v2."""
-
-_LIMITS = {"noise": np.inf, "hidden": 1.0, "spread": 180.0, "variety": 2.0, "tempo": 2.0}
-"""What `difficulty` multiplies, and how far each goes."""
-
-
-def _between(low: float, high: float) -> Any:
-    return [validators.ge(low), validators.le(high)]
-
-
-def _knob(name: str, default: float) -> Any:
-    return field(default=default, validator=_between(0, _LIMITS[name]))
-
-
-@define(frozen=True)
-class SynthSettings:
-    """What is recorded.
-
-    Every subject performs every action `repetitions` times, each time before all cameras at once.
-    Subjects differ in proportions, size of movements, tempo, bearing and the hand they use;
-    performances in start, speed profile and way of standing; cameras in direction, height and
-    distance, and in what is hidden from them. In actions of two the subject acts and a partner, who is
-    always the same for a subject and never a subject, answers.
-
-    Attributes:
-        classes: How many of the actions of one person, from the first.
-        subjects: How many subjects.
-        views: How many cameras.
-        repetitions: Performances of each action by each subject.
-        shortest: Fewest frames of a clip.
-        longest: Most frames of a clip, without idle time.
-        noise: Standard deviation of the error of each coordinate, in metres.
-        hidden: Share of clips, for each body, in which a limb is missing for some time.
-        seed: Same seed, same recordings.
-        pairs: How many of the actions of two persons follow, from the first.
-        difficulty: Factor on noise, hidden, spread, variety and tempo, none of which goes beyond its limit.
-        spread: Degrees between the outermost cameras, at most 180.
-        variety: How much subjects differ: 0 not at all, 1 as people do, at most 2.
-        tempo: How much performances differ in start, end, tempo and speed profile; from 0 to 2.
-        idle: Most idle time before the action, and most after, as a share of its own length.
-        late: Share of clips of two in which one body comes late or leaves early.
-        swapped: Share of clips of two in which the bodies change places in the order for some time.
-        ghosts: Share of clips, of any action, in which a thing is taken for a further body for some time.
-        layout: A joint layout that can be had from ntu-25 by the names of its joints. One of two
-            dimensions is in pixels of a colour image, y down.
-    """
-
-    classes: int = field(default=len(ACTIONS), validator=_between(0, len(ACTIONS)))
-    subjects: int = field(default=10, validator=_between(2, 1000))
-    views: int = field(default=3, validator=_between(1, 100))
-    repetitions: int = field(default=2, validator=_between(1, 1000))
-    shortest: int = field(default=30, validator=validators.ge(1))
-    longest: int = field(default=120, validator=validators.ge(1))
-    noise: float = _knob("noise", 0.012)
-    hidden: float = _knob("hidden", 0.4)
-    seed: int = 0
-    pairs: int = field(default=0, validator=_between(0, len(PAIRS)))
-    difficulty: float = field(default=1.0, validator=_between(0, 10))
-    spread: float = _knob("spread", 80.0)
-    variety: float = _knob("variety", 1.0)
-    tempo: float = _knob("tempo", 1.0)
-    idle: float = field(default=0.0, validator=_between(0, 10))
-    late: float = field(default=0.2, validator=_between(0, 1))
-    swapped: float = field(default=0.2, validator=_between(0, 1))
-    ghosts: float = field(default=0.0, validator=_between(0, 1))
-    layout: str = "ntu-25"
-
-    def __attrs_post_init__(self) -> None:
-        if self.longest < self.shortest:
-            raise ValueError(f"longest must be at least shortest = {self.shortest}, got {self.longest}")
-        if self.classes + self.pairs < 2:
-            raise ValueError(
-                f"classes and pairs must be at least 2 together, got {self.classes} and {self.pairs}"
-            )
-        if self.layout != "ntu-25":
-            conversion(get_layout("ntu-25"), get_layout(self.layout))
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Name of each class, in the order of the labels."""
-        return (*list(ACTIONS)[: self.classes], *list(PAIRS)[: self.pairs])
-
 
 _USUAL = SynthSettings()
 
@@ -117,7 +38,7 @@ def synth_clips(settings: SynthSettings = _USUAL) -> Iterator[Clip]:
 
     Actions of two draw from generators of their own: the recordings of one person are the same without them.
     """
-    raised = {name: min(getattr(settings, name) * settings.difficulty, top) for name, top in _LIMITS.items()}
+    raised = {name: min(getattr(settings, name) * settings.difficulty, top) for name, top in LIMITS.items()}
     settings = evolve(settings, difficulty=1.0, **raised)
     rng = np.random.default_rng(settings.seed)
     idle, paired, faults = (np.random.default_rng([settings.seed, stream]) for stream in (1, 2, 3))
@@ -125,8 +46,8 @@ def synth_clips(settings: SynthSettings = _USUAL) -> Iterator[Clip]:
     partners = _Subjects(settings.subjects, settings.variety, paired)
     layout = get_layout(settings.layout)
     for label, name in enumerate(settings.class_names):
-        stage = _Stage(settings, subjects, partners, rng if name in ACTIONS else paired, idle)
-        yield from _record(label, stage.perform(name), stage, layout, faults)
+        simulator = _Simulator(settings, subjects, partners, rng if name in ACTIONS else paired, idle)
+        yield from _record(label, simulator.perform(name), simulator, layout, faults)
 
 
 def synth_store(
@@ -149,12 +70,14 @@ def synth_store(
     return write_store(
         path,
         synth_clips(settings),
-        layout=layout,
-        classes=settings.class_names,
-        dataset="synthetic",
-        units="metres" if layout.dims == 3 else "pixels",
+        DatasetInfo(
+            layout,
+            settings.class_names,
+            "metres" if layout.dims == 3 else "pixels",
+            dataset="synthetic",
+            default_split="listed",
+        ),
         source=f"synthetic, {', '.join(changed)}",
-        default_split="listed",
         overwrite=overwrite,
     )
 
@@ -196,8 +119,8 @@ class _Scene:
 
 
 @define(frozen=True, eq=False)
-class _Stage:
-    """Where actions are performed and filmed."""
+class _Simulator:
+    """Performs actions and films them."""
 
     settings: SynthSettings
     subjects: _Subjects
@@ -255,14 +178,14 @@ class _Stage:
             bodies.append(np.einsum("nij,ntvj->ntvi", about(1, facing[:, place]), body))
         return np.stack(bodies, 2), facing
 
-    def film(self, scene: _Scene, view: int) -> Floats:
+    def film(self, scene: _Scene, camera: int) -> Floats:
         """What one camera records: the joints in its space, with noise, and gaps where a limb is hidden."""
         settings, rng = self.settings, self.rng
         count, frames, bodies = scene.positions.shape[:3]
         half = settings.spread / 2
-        directions = np.linspace(-half, half, settings.views) if settings.views > 1 else np.zeros(1)
+        directions = np.linspace(-half, half, settings.cameras) if settings.cameras > 1 else np.zeros(1)
         unsure = 0.15 * settings.spread
-        yaw = np.deg2rad(directions[view] + rng.uniform(-unsure, unsure, count))
+        yaw = np.deg2rad(directions[camera] + rng.uniform(-unsure, unsure, count))
         tilt = np.deg2rad(rng.uniform(0, 12, count))
         turn = about(0, tilt) @ about(1, yaw)
         place = np.stack(
@@ -287,25 +210,25 @@ class _Stage:
 
 
 def _record(
-    label: int, scene: _Scene, stage: _Stage, layout: SkeletonLayout, faults: np.random.Generator
+    label: int, scene: _Scene, simulator: _Simulator, layout: SkeletonLayout, faults: np.random.Generator
 ) -> Iterator[Clip]:
     """All clips of one action."""
-    settings = stage.settings
-    filmed = [stage.film(scene, view) for view in range(settings.views)]
+    settings = simulator.settings
+    filmed = [simulator.film(scene, camera) for camera in range(settings.cameras)]
     for i, (who, again, frames) in enumerate(zip(scene.who, scene.again, scene.frames, strict=True)):
-        for view in range(settings.views):
-            subject, last = int(who) + 1, view == settings.views - 1
-            train = subject % 2 == 1 and (not last or settings.views == 1)
+        for camera in range(settings.cameras):
+            subject, last = int(who) + 1, camera == settings.cameras - 1
+            train = subject % 2 == 1 and (not last or settings.cameras == 1)
             test = subject % 2 == 0 and last
-            positions, tracks = filmed[view][i, :frames], None
+            positions, tracks = filmed[camera][i, :frames], None
             if positions.shape[1] > 1 or settings.ghosts > 0:
                 positions, tracks = _track(positions, settings, faults)
             yield Clip(
                 _seen_as(positions, layout),
-                f"A{label + 1:02}S{subject:03}V{view + 1:02}R{again + 1:02}",
+                f"A{label + 1:02}S{subject:03}V{camera + 1:02}R{again + 1:02}",
                 label=label,
                 subject=subject,
-                view=view + 1,
+                camera=camera + 1,
                 replication=int(again) + 1,
                 split=1 if train else 2 if test else 0,
                 tracks=tracks,
@@ -346,7 +269,7 @@ def _track(bodies: Floats, settings: SynthSettings, rng: np.random.Generator) ->
 
 
 def _body(act: Angles, frames: int, who: Ints, subjects: _Subjects, rng: np.random.Generator) -> Floats:
-    """Joints (N, T, V, 3) of subjects that move as told; the pelvis stands near the origin."""
+    """Joints (N, T, V, 3) of subjects that move so; the pelvis stands near the origin."""
     count = len(who)
     left = subjects.left_handed[who, None]
     angles = dict.fromkeys(["bend", "twist", "lean"], np.zeros((count, frames)))

@@ -65,7 +65,7 @@ class Row:
         seeds: Seeds of the runs.
         counts: Numbers of clips, as in `Result`.
         seconds: How long the evaluation took with its baselines, mean.
-        variant: The protocol with its settings, without tag.
+        variant: Protocol without tag and settings, such as "1-NN": what published numbers are looked up by.
         streams: The streams, without the weights of their fusion.
         published: What others report, each in percent with its source.
         command: What would fill the cell.

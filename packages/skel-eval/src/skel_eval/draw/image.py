@@ -14,6 +14,7 @@ PAPER, INK, FAINT = "#ffffff", "#28282e", "#787880"
 _FINE = 3  # drawn so many times larger and then reduced, which smooths the edges
 _MARGIN, _HEADER, _LINE = 14, 34, 20
 _MOVIE, _STRIP = 240, 150  # heights of the panels
+_LEVELS = 12  # steps between a colour and paper in the palette
 _SHORTEST = 2  # hundredths of a second that a GIF's frame stays: viewers do not heed less
 
 
@@ -47,7 +48,7 @@ def write_png(
         for middle, time in zip(middles, each.times, strict=True):
             spot = (float(middle), top + _LINE + _STRIP + 14)
             write.text(spot, str(time), FAINT, _font(11), anchor="ma")
-    image.quantize(dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    image.quantize(palette=_palette(clips), dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
 
 
 def write_gif(
@@ -91,7 +92,7 @@ def _pictures(
     for (left, top), name in zip(corners, clips, strict=True):
         _text(write, (left + _MARGIN, top), name, width + _MARGIN)
     placed = [fit(points, cell, height, _MARGIN) for points in clips.values()]
-    palette = None  # all pictures have that of the first: colours do not flicker
+    palette = _palette(clips)
     for picture_index in range(count):
         picture = sheet.copy()
         write = ImageDraw.Draw(picture)
@@ -101,7 +102,6 @@ def _pictures(
             picture.paste(figures, (left, top + _LINE))
             spot = (left + _MARGIN, top + _LINE + height)
             write.text(spot, f"frame {frame}", FAINT, _font(11), anchor="la")
-        palette = palette or picture.quantize()
         yield picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
@@ -120,9 +120,8 @@ def _figures(figures: Points, size: tuple[int, int], skeleton: Skeleton, height:
                     ends = spots[child], spots[parent]
                     if ends[0] is not None and ends[1] is not None:
                         draw.line([ends[0], ends[1]], pale, bone)
-                for spot in (spots[place] for place in joints):
-                    if spot is not None:
-                        draw.circle(spot, joint, pale)
+                for x, y in (spot for place in joints if (spot := spots[place]) is not None):
+                    draw.ellipse((x - joint, y - joint, x + joint, y + joint), pale)
     return image.reduce(_FINE)
 
 
@@ -130,6 +129,17 @@ def shade(colour: str, body: int) -> tuple[int, ...]:
     """The colour of a body: further ones are nearer to paper."""
     strength = SHADES[body % len(SHADES)]
     return tuple(round(255 + (part - 255) * strength) for part in ImageColor.getrgb(colour))
+
+
+def _palette(clips: Mapping[str, Points]) -> Image.Image:
+    """All colours that are drawn with, in steps to paper: one palette, so that no colour flickers."""
+    bodies = range(max(points.shape[1] for points in clips.values()))
+    drawn = {shade(colour, body) for colour in COLOURS for body in bodies} | {shade(INK, 0), shade(FAINT, 0)}
+    steps = np.linspace(0, 1, _LEVELS)[:, None]
+    table = np.concatenate([255 + (np.array(colour) - 255) * steps for colour in sorted(drawn)])
+    image = Image.new("P", (1, 1))
+    image.putpalette(table.round().astype(np.uint8).tobytes())
+    return image
 
 
 def _sheet(size: tuple[int, int], title: str, skeleton: Skeleton) -> Image.Image:

@@ -29,7 +29,7 @@ def strip_svg(
         height: Height of the drawing in pixels.
 
     Returns:
-        One ``<svg>`` element, which may be a file of its own.
+        One ``<svg>`` element.
 
     Raises:
         ValueError: If `frames` is below 1, or the skeleton does not fit the points.
@@ -46,7 +46,7 @@ def strip_svg(
         "strip",
         (panel * max(len(middles), 1), height),
         _bodies(figures, skeleton, height / 70)
-        + f'<g font-size="9" text-anchor="middle" fill="currentColor" fill-opacity=".6">{labels}</g>',
+        + f'<g font-size="10" text-anchor="middle" fill="currentColor" fill-opacity=".6">{labels}</g>',
         title or "stick figures",
     )
 
@@ -117,7 +117,7 @@ def _canvas(ratio: float) -> tuple[float, float]:
 def _svg(kind: str, size: tuple[float, float], body: str, title: str, data: str = "") -> str:
     width, height = size
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="{kind}" role="img" width="{width:.0f}" '
+        f'<svg class="{kind}" role="img" width="{width:.0f}" '
         f'height="{height:.0f}" viewBox="0 0 {width:.1f} {height:.1f}" {data}>'
         f"<title>{escape(title)}</title>{body}</svg>"
     )

@@ -131,7 +131,7 @@ def learning_rate_at(
         return peak * gamma ** sum(int(epoch) >= milestone for milestone in milestones)
     if schedule == "cosine":
         length = max(epochs - warmup_epochs, 1)
-        wave = (1 + math.cos(math.pi * min(epoch - warmup_epochs, length) / length)) / 2
+        wave = (1 + math.cos(math.pi * min((epoch - warmup_epochs) / length, 1.0))) / 2
         return minimum + (peak - minimum) * wave
     return peak
 

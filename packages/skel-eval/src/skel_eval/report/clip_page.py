@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from html import escape
 
 from skel_eval.draw.points import Points, aspect
-from skel_eval.draw.skeleton import SIDES, Skeleton
+from skel_eval.draw.skeleton import Skeleton
 from skel_eval.draw.svg import moving_svg, strip_svg
-from skel_eval.report.page import controls, document
+from skel_eval.report.page import document, film
 
 
 def clip_page(
@@ -29,8 +29,6 @@ def clip_page(
     """
     length = len(next(iter(clips.values())))
     ratio = max(aspect(points) for points in clips.values())
-    names = (SIDES[side] for side in sorted(set(skeleton.sides) - {0}))
-    sides = "".join(f'<b style="color:var(--side-{name})">{name}</b>' for name in names)
     parts = []
     for name, points in clips.items():
         figure = moving_svg(points, skeleton, f"{name}, moving", ratio)
@@ -39,5 +37,4 @@ def clip_page(
             f'<section><h2>{escape(name)}</h2><div class="clip">{figure}'
             f'<div class="wide" tabindex="0">{figures}</div></div></section>'
         )
-    bar = f'<div class="bar">{controls(length, length / fps, fps)}<span class="sides">{sides}</span></div>'
-    return document(title, "", "", f'<div class="film">{bar}{"".join(parts)}</div>')
+    return document(title, "", "", film("".join(parts), skeleton, length, length / fps, fps))

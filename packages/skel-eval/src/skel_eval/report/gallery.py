@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 
 from skel_eval._feature_set import FeatureSet
-from skel_eval.protocols.retrieval import retrieval
 from skel_eval.draw.points import Points
 from skel_eval.draw.skeleton import Skeleton
 from skel_eval.draw.svg import strip_svg
+from skel_eval.protocols.retrieval import retrieval
 from skel_eval.report.page import card
 
 _QUERIES, _NEIGHBOURS, _FIGURES = 6, 3, 7

@@ -9,7 +9,7 @@ from attrs import define
 from skel_eval.draw.points import Points
 from skel_eval.draw.skeleton import Skeleton
 from skel_eval.draw.svg import motion_svg
-from skel_eval.report.page import card, controls
+from skel_eval.report.page import card, film
 
 _FRAMES, _SECONDS = 32, 2.5
 
@@ -105,7 +105,7 @@ def mistakes_html(
         truth, guess = name_of(pair.truth), name_of(pair.guess)
         cards = [
             figure("same", truth, "typical", pair.typical_truth),
-            figure("query", truth, f"taken for {guess}", pair.row),
+            figure("query", truth, "mistaken", pair.row),
             figure("other", guess, "typical", pair.typical_guess),
         ]
         parts.append(
@@ -115,6 +115,6 @@ def mistakes_html(
     return (
         '<p class="note">The pairs with most mistakes. In the middle a clip that was mistaken; beside it '
         "typical clips of its class and of the class that it was taken for, those nearest to the mean of the "
-        f'features. All are drawn over the same time.</p><div class="film">{controls(_FRAMES, _SECONDS)}'
-        f'<div class="confused">{"".join(parts)}</div></div>'
+        "features. All are drawn over the same time.</p>"
+        + film(f'<div class="confused">{"".join(parts)}</div>', skeleton, _FRAMES, _SECONDS)
     )

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from skel_eval._files import write_atomically
+from skel_eval.draw.skeleton import SIDES, Skeleton
 
 
 def page(title: str, subtitle: str, head: str, sections: Iterable[tuple[str, str]]) -> str:
@@ -71,19 +72,23 @@ def bar(value: float, colour: str = "") -> str:
     )
 
 
-def controls(frames: int, seconds: float, fps: float | None = None) -> str:
-    """A button and a slider that move all figures of the element of class ``film`` around them.
+def film(body: str, skeleton: Skeleton, frames: int, seconds: float, fps: float | None = None) -> str:
+    """Moving figures below one button and one slider that move all of them, and the colours of the sides.
 
     Args:
+        body: HTML with figures of `motion_svg`.
+        skeleton: Whose sides are named.
         frames: Steps of the slider.
         seconds: Duration of the motion.
         fps: Frames per second, to tell the time; None tells none.
     """
-    rate = "" if fps is None else f' data-fps="{fps:g}"'
+    pace = f'data-seconds="{seconds:g}"' + ("" if fps is None else f' data-fps="{fps:g}"')
+    names = (SIDES[side] for side in sorted(set(skeleton.sides) - {0}))
+    sides = "".join(f'<b style="color:var(--side-{name})">{name}</b> ' for name in names)
     return (
-        f'<div class="controls" data-seconds="{seconds:g}"{rate} hidden><button type="button">Pause</button>'
-        f'<input type="range" min="0" max="{max(frames - 1, 0)}" value="0" aria-label="Time">'
-        "<output></output></div>"
+        f'<div class="film"><div class="player"><div class="controls" {pace} hidden>'
+        f'<button type="button">Pause</button><input type="range" min="0" max="{max(frames - 1, 0)}" '
+        f'value="0" aria-label="Time"><output></output></div><div>{sides}</div></div>{body}</div>'
     )
 
 

@@ -48,7 +48,7 @@ def _heading(result: Result) -> str:
     test, copies = result.counts.get("test"), result.counts.get("copies")
     facts = [f"{result.split}, {result.stream_title}"]
     if result.main != "accuracy":
-        facts.insert(0, result.main.replace("_", " "))
+        facts.insert(0, result.main)
     if test is not None:
         facts.append(
             f"{test} test clips" + (f", {copies} of them copies of training clips" if copies else "")

@@ -1,0 +1,1 @@
+"""Augmentations of joints: flips and distortion."""

@@ -1,0 +1,1 @@
+"""Masks: joints, body parts and frames that are hidden."""

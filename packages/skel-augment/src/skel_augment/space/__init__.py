@@ -1,0 +1,1 @@
+"""Augmentations of coordinates: matrices, rotations and noise."""

@@ -1,0 +1,111 @@
+"""Gaussian noise on the coordinates: in each frame anew, or the same for the whole clip."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from attrs import define, field
+from attrs.validators import ge, in_
+from torch import Tensor
+
+from skel_augment.augmentation import Augmentation
+from skel_augment.params import Params, with_rest
+from skel_augment.uniforms import normals
+from skel_data import ClipShape
+
+KEEP_ZERO = ("frames", "bodies", "joints", "nothing")
+"""What noise may leave at exactly zero."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Noise(Params):
+    """Additive noise on the coordinates.
+
+    Attributes:
+        values: (N, dims, T, V, M), or (N, dims, 1, V, M) for the same numbers in all frames.
+        scale: (N,) factor of the values.
+        keep_zero: What stays exactly zero: "bodies" that are zero in the whole clip, in "frames" where all
+            their joints are zero (and so absent bodies too), "joints" that are zero in a frame (and so all of
+            the former), or "nothing".
+    """
+
+    values: Tensor
+    scale: Tensor
+    keep_zero: str = "frames"
+
+    def apply(self, clips: Tensor) -> Tensor:
+        count, channels, frames, joints, bodies = clips.shape
+        points = clips[:, : self.values.shape[1]].flatten(3)
+        scale = self.scale.to(clips.dtype)[:, None, None, None]
+        # A sum of magnitudes is zero only where all of them are, and quicker than to ask each.
+        if self.keep_zero == "bodies":
+            size = clips.abs().reshape(count, channels * frames, joints * bodies).sum(1)
+            size = size.view(count, joints, bodies).sum(1)
+            scale = scale * (size != 0).repeat(1, joints)[:, None, None]
+        elif self.keep_zero == "frames":
+            size = clips.abs().sum(1).sum(2, keepdim=True)
+            scale = scale * (size != 0).expand(-1, -1, joints, -1).flatten(2)[:, None]
+        elif self.keep_zero == "joints":
+            scale = scale * (clips.abs().sum(1, keepdim=True) != 0).flatten(3)
+        moved = torch.addcmul(points, self.values.to(clips.dtype).flatten(3), scale)
+        return with_rest(moved.view(*moved.shape[:3], joints, bodies), clips)
+
+    def where(self, gate: Tensor) -> "Noise":
+        return replace(self, scale=torch.where(gate, self.scale, 0.0))
+
+
+@define(frozen=True)
+class GaussianNoise(Augmentation):
+    """Gaussian noise, independent on every coordinate (AimCLR, 2112.03590).
+
+    Attributes:
+        std: Standard deviation, in the unit of the clips.
+        keep_zero: What stays exactly zero: "frames" in which all joints of a body are zero, as where a clip
+            is padded; "bodies" that are zero in the whole clip alone; "joints" that are zero in a frame; or
+            "nothing", as in AimCLR's program, where absent bodies become noise.
+    """
+
+    std: float = field(default=0.01, converter=float, validator=ge(0))
+    keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
+
+    def _param_uniforms(self, shape: ClipShape) -> int:
+        return _uniforms(shape)
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
+        return _noise(uniforms, shape, self.std, self.keep_zero)
+
+
+@define(frozen=True)
+class JointJitter(Augmentation):
+    """Joint jitter: each joint off its place by a Gaussian step that stays for the whole clip.
+
+    So does a body look that is measured badly.
+
+    Attributes:
+        std: Standard deviation of each coordinate, in the unit of the clips.
+        keep_zero: What stays exactly zero, as in `GaussianNoise`.
+    """
+
+    std: float = field(default=0.02, converter=float, validator=ge(0))
+    keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
+
+    def _param_uniforms(self, shape: ClipShape) -> int:
+        return _uniforms(replace(shape, frames=1))
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
+        return _noise(uniforms, replace(shape, frames=1), self.std, self.keep_zero)
+
+
+def _coordinates(shape: ClipShape) -> int:
+    return shape.dims * shape.frames * shape.joints * shape.bodies
+
+
+def _uniforms(shape: ClipShape) -> int:
+    """Uniform numbers that `normals` needs for one in each coordinate: as many, made even."""
+    return 2 * math.ceil(_coordinates(shape) / 2)
+
+
+def _noise(uniforms: Tensor, shape: ClipShape, std: float, keep_zero: str) -> Noise:
+    values = normals(uniforms)[:, : _coordinates(shape)]
+    values = values.view(len(uniforms), shape.dims, shape.frames, shape.joints, shape.bodies)
+    return Noise(values, torch.full_like(uniforms[:, 0], std), keep_zero)

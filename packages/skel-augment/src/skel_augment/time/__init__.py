@@ -1,0 +1,1 @@
+"""Augmentations of time: crops, order, speed and blur."""

@@ -1,0 +1,204 @@
+"""Views: lists of augmentations that are sampled together and applied in as few steps as possible."""
+
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+import torch
+from attrs import define, field
+from torch import Tensor
+
+from skel_augment.augmentation import Augmentation
+from skel_augment.params import Chain, Params, fold
+from skel_data import ClipShape, SkeletonLayout
+
+
+def _augmentations(steps: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
+    if isinstance(steps, Augmentation):
+        raise TypeError(f"steps must be a list of augmentations, got {steps!r}")
+    steps = tuple(steps)
+    for step in steps:
+        if not isinstance(step, Augmentation):
+            raise TypeError(f"steps must be augmentations, got {step!r}")
+    return steps
+
+
+@define(frozen=True)
+class View:
+    """View: augmentations applied one after the other. It keeps no state.
+
+    Attributes:
+        steps: The augmentations, first to last.
+
+    Raises:
+        TypeError: If a step is no augmentation.
+    """
+
+    steps: tuple[Augmentation, ...] = field(converter=_augmentations)
+
+    @property
+    def before_hiding(self) -> int:
+        """Number of leading steps that hide no joint or frame.
+
+        Bone and motion streams are to be taken there: a hidden joint has neither.
+        """
+        for number, step in enumerate(self.steps):
+            if any(each.hides for each in step.alternatives):
+                return number
+        return len(self.steps)
+
+    def output_shape(self, shape: ClipShape) -> ClipShape:
+        """Shape of the clips after all steps; only the number of frames may differ.
+
+        Raises:
+            ValueError: If a step does not fit the clips that it gets.
+        """
+        return self._shapes(shape)[-1]
+
+    def num_uniforms(self, shape: ClipShape) -> int:
+        """Uniform numbers needed per clip."""
+        return sum(self._counts(self._shapes(shape)))
+
+    def params(self, uniforms: Tensor, shape: ClipShape) -> tuple[Params, ...]:
+        """Parameters of each step from uniforms (N, `num_uniforms`) in [0, 1)."""
+        shapes = self._shapes(shape)
+        blocks = _columns(uniforms, self._counts(shapes))
+        steps = zip(self.steps, blocks, shapes[:-1], strict=True)
+        return tuple(step.params(block, seen) for step, block, seen in steps)
+
+    def _shapes(self, shape: ClipShape) -> list[ClipShape]:
+        """Shape of the clips before each step, and after the last."""
+        shapes = [shape]
+        for step in self.steps:
+            shapes.append(step.output_shape(shapes[-1]))
+        return shapes
+
+    def _counts(self, shapes: list[ClipShape]) -> list[int]:
+        return [step.num_uniforms(seen) for step, seen in zip(self.steps, shapes[:-1], strict=True)]
+
+    def sample(
+        self,
+        shape: ClipShape,
+        n: int,
+        *,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> tuple[Params, ...]:
+        """Draw the parameters of ``n`` clips, to be looked at, applied, or applied again to other clips.
+
+        On the CPU the numbers are drawn clip by clip: the same generator gives the same views however the
+        clips are split into consecutive batches.
+
+        Args:
+            shape: Shape of the clips.
+            n: Number of clips.
+            generator: Source of the numbers; PyTorch's own for the device if None.
+            device: Where the parameters are wanted; by default where the generator is.
+            dtype: Of the parameters, float32 or float64; the same views are drawn for both.
+
+        Returns:
+            One entry per step, each with ``n`` rows.
+        """
+        return sample_views([self], shape, n, generator=generator, device=device, dtype=dtype)[0]
+
+    def apply(
+        self, clips: Tensor, params: Sequence[Params], *, start: int = 0, stop: int | None = None
+    ) -> Tensor:
+        """Apply parameters that were drawn for these clips, or for others of the same shape.
+
+        Steps on the same axis are merged before any clip is touched: all matrices of a view cost one.
+
+        Args:
+            clips: (N, C, T, V, M).
+            params: Parameters of all steps, with N rows.
+            start: First step to apply.
+            stop: The step to stop before; None: go on to the last. At `before_hiding` bone and motion streams
+                can be taken in between.
+
+        Returns:
+            New clips of the same dtype; only the number of frames may differ, see `output_shape`.
+
+        Raises:
+            ValueError: If there are not as many parameters as steps.
+        """
+        if len(params) != len(self.steps):
+            raise ValueError(f"the view has {len(self.steps)} steps, got parameters for {len(params)}")
+        for step in fold(params[start:stop]):
+            clips = step.apply(clips)
+        return clips
+
+    def resolve(self, clips: Tensor, params: Sequence[Params]) -> tuple[Params, ...]:
+        """Parameters that do to any clips what ``params`` do to these clips (N, C, T, V, M).
+
+        Two steps look at the clips: `TemporalCropResize` of padded clips for where a clip ends, and
+        `MotionAttentionMask` for where it moves. Resolved they are the frames that were found, so that a
+        second stream, or a mask, stays in step with the clips.
+        """
+        return Chain(tuple(params)).resolve(clips).parts
+
+    def __call__(
+        self, clips: Tensor, layout: SkeletonLayout, *, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Draw parameters for the clips (N, C, T, V, M) and apply them.
+
+        Raises:
+            ValueError: If the clips do not fit the layout.
+            TypeError: If the clips are no floating point tensor.
+        """
+        shape = ClipShape.of(clips, layout)
+        dtype = torch.promote_types(clips.dtype, torch.float32)
+        params = self.sample(shape, len(clips), generator=generator, device=clips.device, dtype=dtype)
+        return self.apply(clips, params)
+
+
+def sample_views(
+    views: Sequence[View],
+    shape: ClipShape,
+    n: int,
+    *,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+    shard: tuple[int, int] = (0, 1),
+    same: bool = False,
+) -> list[tuple[Params, ...]]:
+    """Draw the parameters of several views of the same ``n`` clips, with what `View.sample` promises.
+
+    Args:
+        views: The views; the same view may occur twice and is drawn twice.
+        shape: Shape of the clips.
+        n: Number of clips.
+        generator: Source of the numbers; PyTorch's own for the device if None.
+        device: Where the parameters are wanted; by default where the generator is.
+        dtype: Of the parameters, float32 or float64; clips may be of any.
+        shard: (rank, size) of a process whose ``n`` clips are rows ``rank * n`` and on of a batch of
+            ``size * n``. All processes draw for the whole batch from equal generators, so that each clip
+            gets what it would get in a single process.
+        same: One draw for all clips, so that they share their parameters.
+
+    Returns:
+        The parameters of each view, as `View.sample` returns them.
+
+    Raises:
+        ValueError: If the rank is not one of 0 to size - 1, or the dtype is another.
+    """
+    if dtype not in (torch.float32, torch.float64):  # others round uniform numbers up to one
+        raise ValueError(f"dtype must be float32 or float64, got {dtype}")
+    rank, size = shard
+    if not 0 <= rank < size:
+        raise ValueError(f"shard must be (rank, size) with 0 <= rank < size, got {shard}")
+    source = generator.device if generator is not None else torch.device("cpu" if device is None else device)
+    counts = [view.num_uniforms(shape) for view in views]
+    # Always float32, so that a run in double precision sees the same views.
+    rows = 1 if same else size * n
+    uniforms = torch.rand(rows, sum(counts), generator=generator, device=source, dtype=torch.float32)
+    uniforms = uniforms.expand(n, -1) if same else uniforms[rank * n : (rank + 1) * n]
+    uniforms = uniforms.to(source if device is None else device, dtype)
+    blocks = _columns(uniforms, counts)
+    return [view.params(block, shape) for view, block in zip(views, blocks, strict=True)]
+
+
+def _columns(uniforms: Tensor, counts: Sequence[int]) -> list[Tensor]:
+    """The uniforms cut into blocks of so many columns."""
+    stops = accumulate(counts)
+    return [uniforms[:, stop - count : stop] for count, stop in zip(counts, stops, strict=True)]

@@ -1,0 +1,204 @@
+"""Steps of the pipelines: pure functions over a padded batch of clips.
+
+A batch is `x` (N, T, M, V, C) with `mask` (N, T, M, V), which says where `x` holds a joint;
+elsewhere `x` is zero. Frames from a clip's `lengths` (N,) on are padding, without any joint. No
+step loops over clips or frames.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skel_data._layout import SkeletonLayout
+
+Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+def any_of(mask: Mask, axis: int | tuple[int, ...]) -> Mask:
+    """`mask.any`, typed."""
+    result: Mask = np.any(mask, axis=axis)
+    return result
+
+
+def require(layout: SkeletonLayout, pipeline: str, *pairs: str) -> list[tuple[int, int]]:
+    """The shoulders or hips of a layout that a pipeline needs.
+
+    Raises:
+        ValueError: If the layout lacks one.
+    """
+    found: dict[str, tuple[int, int] | None] = {name: getattr(layout, name) for name in pairs}
+    missing = [name for name, pair in found.items() if pair is None]
+    if missing:
+        lines = " and ".join(f'{name} = ["LEFT", "RIGHT"]' for name in missing)
+        raise ValueError(
+            f"pipeline {pipeline} needs {' and '.join(missing)}, which layout {layout.name} does not name; "
+            f"write {lines}, with the names of those joints, in the layout's TOML file and import with it"
+        )
+    return [pair for pair in found.values() if pair is not None]
+
+
+def spine(layout: SkeletonLayout, pipeline: str) -> tuple[int, int] | None:
+    """The joint between the hips, and the next one up the spine; None where a layout has no such joints.
+
+    The lower joint is the parent of both hips, the upper one the next on the way to the shoulders; both must
+    lie in the middle of the body.
+
+    Raises:
+        ValueError: If the layout names no shoulders or hips.
+    """
+    shoulders, hips = require(layout, pipeline, "shoulders", "hips")
+    parents = layout.parents
+    if len({parents[hip] for hip in hips}) > 1:
+        return None
+    below = parents[hips[0]]
+    above = shoulders[0]  # from a shoulder up the tree; where that leads past `below`, it is the last step
+    while above != parents[above] and parents[above] != below:
+        above = parents[above]
+    if parents[above] != below:
+        above = parents[below]
+    middle = above != below and layout.mirror[below] == below and layout.mirror[above] == above
+    return (below, above) if middle else None
+
+
+def known_joints(x: Floats, dims: int) -> tuple[Floats, Mask]:
+    """Tell joints from gaps: a gap is NaN, or zero in all coordinates, or has confidence 0.
+
+    Args:
+        x: Coordinates and, where C > `dims`, confidence (N, T, M, V, C).
+        dims: How many of the channels are coordinates.
+
+    Returns:
+        `x` with zeros in the gaps, and the mask.
+    """
+    with np.errstate(over="ignore"):
+        total = np.abs(x[..., :dims]) @ np.ones(
+            dims, x.dtype
+        )  # one quick pass instead of two over an axis of 3
+    mask: Mask = (total > 0) & (total < np.inf)
+    if x.shape[-1] > dims:
+        mask &= (x[..., dims] > 0) & (x[..., dims] < np.inf)
+    return np.where(mask[..., None], x, np.float32(0)), mask
+
+
+def trim(x: Floats, mask: Mask) -> tuple[Floats, Mask, Ints]:
+    """Cut frames without a body off both ends.
+
+    Returns:
+        The batch, shifted so that each clip starts with a body, its mask, and its lengths.
+    """
+    there = any_of(mask, (2, 3))
+    start = there.argmax(1)
+    lengths = np.where(any_of(there, 1), there.shape[1] - there[:, ::-1].argmax(1) - start, 1)
+    frames = np.arange(lengths.max())
+    at = np.minimum(start[:, None] + frames, x.shape[1] - 1)
+    rows = np.arange(len(x))[:, None]
+    inside = (frames < lengths[:, None])[..., None, None]
+    return x[rows, at] * inside[..., None], mask[rows, at] & inside, lengths
+
+
+def fill(x: Floats, mask: Mask, dims: int) -> tuple[Floats, Mask]:
+    """Fill gaps by linear interpolation in time, joint by joint.
+
+    Between the first and the last frame of a body every joint that is ever seen gets coordinates: from the
+    frames before and after, or from the nearest one where there is only one. Outside, and for
+    joints never seen, the gap stays. Confidence stays 0 where coordinates were filled in.
+    """
+    frames = np.arange(x.shape[1])[:, None, None]
+    before = np.maximum.accumulate(np.where(mask, frames, -1), axis=1)
+    after = np.flip(np.minimum.accumulate(np.flip(np.where(mask, frames, x.shape[1]), 1), axis=1), 1)
+    body = any_of(mask, 3)
+    span = np.logical_or.accumulate(body, 1) & np.flip(np.logical_or.accumulate(np.flip(body, 1), 1), 1)
+    filled = span[..., None] & any_of(mask, 1)[:, None]
+    if (filled == mask).all():
+        return x, mask
+    clip, frame, slot, joint = np.nonzero(filled & ~mask)
+    low, high = before[clip, frame, slot, joint], after[clip, frame, slot, joint]
+    low, high = np.where(low < 0, high, low), np.where(high == x.shape[1], low, high)
+    weight = ((frame - low) / np.maximum(high - low, 1))[:, None].astype(x.dtype)
+    x = x.copy()
+    values = x[clip, low, slot, joint, :dims], x[clip, high, slot, joint, :dims]
+    x[clip, frame, slot, joint, :dims] = values[0] * (1 - weight) + values[1] * weight
+    return x, filled
+
+
+def centre(x: Floats, mask: Mask, joint: int, dims: int) -> Floats:
+    """Move each clip so that the joint of the first body is at the origin in the first frame it is seen.
+
+    Where that joint is never seen, the mean of the body's joints in its first frame takes its place.
+    """
+    body_seen, joint_seen = any_of(mask[:, :, 0], 2), mask[:, :, 0, joint]
+    seen = np.where(any_of(joint_seen, 1)[:, None], joint_seen, body_seen)
+    rows, first = np.arange(len(x)), seen.argmax(1)
+    body, body_mask = x[rows, first, 0, :, :dims], mask[rows, first, 0]
+    mean = body.sum(1) / body_mask.sum(1).clip(1)[:, None]
+    origin = np.where(body_mask[:, joint, None], body[:, joint], mean).astype(x.dtype)
+    x = x.copy()
+    x[..., :dims] -= origin[:, None, None, None]
+    return x * mask[..., None]
+
+
+def face(x: Floats, mask: Mask, pairs: tuple[tuple[int, int], ...]) -> Floats:
+    """Turn each clip about the vertical axis y, once, so that the first body's right side lies towards +x.
+
+    The direction is the mean over the clip of the left-to-right vectors of the pairs, as those of
+    `SkeletonLayout.facing`.
+    """
+    left, right = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    both = (mask[:, :, 0, left] & mask[:, :, 0, right])[..., None]
+    vector = ((x[:, :, 0, right] - x[:, :, 0, left]) * both).sum((1, 2), dtype=np.float64)
+    length = np.hypot(vector[:, 0], vector[:, 2])
+    known = length > 1e-6 * np.abs(x).max((1, 2, 3, 4), initial=0)
+    cos = np.where(known, vector[:, 0] / np.where(known, length, 1), 1)
+    sin = np.where(known, vector[:, 2] / np.where(known, length, 1), 0)
+    return turn(x, cos[:, None, None, None], sin[:, None, None, None])
+
+
+def turn(x: Floats, cos: NDArray[np.float64], sin: NDArray[np.float64]) -> Floats:
+    """Rotate about y so that the direction (cos, sin) in the plane of x and z comes to lie along +x."""
+    out = x.copy()
+    out[..., 0] = cos * x[..., 0] + sin * x[..., 2]
+    out[..., 2] = cos * x[..., 2] - sin * x[..., 0]
+    return out
+
+
+def scale_to(length: float, x: Floats, mask: Mask, bones: tuple[tuple[int, int], ...], dims: int) -> Floats:
+    """Factor per clip (N,) that gives its first body bones of this mean length; 1 where that is unknown."""
+    size = bone_length(x, mask, bones, dims)
+    known = size > 1e-6 * np.abs(x[..., :dims]).max((1, 2, 3, 4), initial=0)
+    return np.where(known, length / np.where(known, size, 1), 1).astype(np.float32)
+
+
+def bone_length(x: Floats, mask: Mask, bones: tuple[tuple[int, int], ...], dims: int) -> Floats:
+    """Typical size of each clip's first body (N,): median over frames of its mean bone, 0 if unknown."""
+    child, parent = [bone[0] for bone in bones], [bone[1] for bone in bones]
+    body, body_mask = x[:, :, 0, :, :dims], mask[:, :, 0]
+    both = body_mask[..., child] & body_mask[..., parent]
+    lengths = np.linalg.norm(body[..., child, :] - body[..., parent, :], axis=-1) * both
+    count = both.sum(2)
+    mean = np.sort(np.where(count > 0, lengths.sum(2) / count.clip(1), np.inf), axis=1)
+    frames = (count > 0).sum(1)
+    rows = np.arange(len(x))
+    middle = (mean[rows, (frames - 1).clip(0) // 2] + mean[rows, frames // 2 * (frames > 0)]) / 2
+    return np.where(frames > 0, middle, 0).astype(np.float32)
+
+
+def resample(x: Floats, mask: Mask, lengths: Ints, frames: int) -> tuple[Floats, Mask]:
+    """Stretch each clip to `frames` frames by linear interpolation.
+
+    Frame i lies at (i + 1/2) * length / frames - 1/2, held at both ends, as pixels do when an image
+    is resized (half-pixel centres). A gap takes no part: beside one, the joint keeps its nearer
+    value.
+    """
+    at = (np.arange(frames) + 0.5) * lengths[:, None] / frames - 0.5
+    at = at.clip(0, lengths[:, None] - 1)
+    low = at.astype(np.int64)
+    high = np.minimum(low + 1, lengths[:, None] - 1)
+    rows = np.arange(len(x))[:, None]
+    weight: Floats = (at - low).astype(np.float32)[..., None, None]
+    out_mask: Mask = (mask[rows, low] & (weight <= 0.5)) | (mask[rows, high] & (weight >= 0.5))
+    part_low: Floats = np.where(mask[rows, low], 1 - weight, np.float32(0))
+    part_high: Floats = np.where(mask[rows, high], weight, np.float32(0))
+    total: Floats = np.where(out_mask, part_low + part_high, np.float32(1))[..., None]
+    out = (x[rows, low] * part_low[..., None] + x[rows, high] * part_high[..., None]) / total
+    return np.where(out_mask[..., None], out, 0).astype(np.float32), out_mask

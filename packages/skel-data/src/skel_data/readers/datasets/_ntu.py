@@ -1,0 +1,233 @@
+"""NTU RGB+D (Shahroudy et al., CVPR 2016) and NTU RGB+D 120 (Liu et al., TPAMI 2020).
+
+A text file a clip, ``S001C001P001R001A001.skeleton``: setup, camera, subject, replication, action.
+
+A file holds the number of frames; per frame the number of bodies; per body a line of ten fields
+that starts with its id, the number of joints, and a line of twelve fields per joint that starts
+with x y z in metres.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from skel_data._clip import BadFile, Clip
+from skel_data.readers._reader import Reader, Work, find_each
+from skel_data.readers._source import Source
+from skel_data.splits._clip_table import ClipTable
+from skel_data.splits._official import ntu_missing
+
+_NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})")
+_JOINTS = 25
+_FIELDS = 12
+_FAR = 1e6  # metres
+_MOST_BODIES = 16  # the sensor follows six; more than this is no recording
+_MOST_FRAMES = 20_000  # eleven minutes; the sets have clips of seconds
+
+_CLASSES = (
+    "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw",
+    "sitting down", "standing up (from sitting position)", "clapping", "reading", "writing",
+    "tear up paper", "wear jacket", "take off jacket", "wear a shoe", "take off a shoe",
+    "wear on glasses", "take off glasses", "put on a hat/cap", "take off a hat/cap", "cheer up",
+    "hand waving", "kicking something", "reach into pocket", "hopping (one foot jumping)",
+    "jump up", "make a phone call/answer phone", "playing with phone/tablet",
+    "typing on a keyboard", "pointing to something with finger", "taking a selfie",
+    "check time (from watch)", "rub two hands together", "nod head/bow", "shake head", "wipe face",
+    "salute", "put the palms together", "cross hands in front (say stop)", "sneeze/cough",
+    "staggering", "falling", "touch head (headache)", "touch chest (stomachache/heart pain)",
+    "touch back (backache)", "touch neck (neckache)", "nausea or vomiting condition",
+    "use a fan (with hand or paper)/feeling warm", "punching/slapping other person",
+    "kicking other person", "pushing other person", "pat on back of other person",
+    "point finger at the other person", "hugging other person", "giving something to other person",
+    "touch other person's pocket", "handshaking", "walking towards each other",
+    "walking apart from each other",
+    # From here on NTU RGB+D 120 alone
+    "put on headphone", "take off headphone", "shoot at the basket", "bounce ball", "tennis bat swing",
+    "juggling table tennis balls", "hush (quite)", "flick hair", "thumb up", "thumb down",
+    "make ok sign", "make victory sign", "staple book", "counting money", "cutting nails",
+    "cutting paper (using scissors)", "snapping fingers", "open bottle", "sniff (smell)",
+    "squat down", "toss a coin", "fold paper", "ball up paper", "play magic cube",
+    "apply cream on face", "apply cream on hand back", "put on bag", "take off bag",
+    "put something into a bag", "take something out of a bag", "open a box", "move heavy objects",
+    "shake fist", "throw up cap/hat", "hands up (both hands)", "cross arms", "arm circles",
+    "arm swings", "running on the spot", "butt kicks (kick backward)", "cross toe touch",
+    "side kick", "yawn", "stretch oneself", "blow nose", "hit other person with something",
+    "wield knife towards other person", "knock over other person (hit with body)",
+    "grab other person's stuff", "shoot at other person with a gun", "step on foot", "high-five",
+    "cheers and drink", "carry something with other person", "take a photo of other person",
+    "follow other person", "whisper in other person's ear", "exchange things with other person",
+    "support somebody with hand", "finger-guessing game (playing rock-paper-scissors)",
+)  # fmt: skip
+_CLASSES_OF = {"ntu60": 60, "ntu120": 120}
+
+
+def read_ntu_skeleton(file: str | Path) -> Clip:
+    """Read one ``.skeleton`` file of either set, also one that the set lists as missing or incomplete.
+
+    Importing a set leaves the listed ones out, as the published programs do. A store that is to have
+    them is written of these clips by `write_store`.
+
+    Args:
+        file: The file.
+
+    Raises:
+        ValueError: With the reason, if it is not a recording of these sets.
+        FileNotFoundError: If there is no such file.
+    """
+    file = Path(file)
+    return parse(file.stem, file.read_bytes())
+
+
+def ntu_clip_table(names: Iterable[str], dataset: str = "ntu60") -> ClipTable:
+    """Table of clips by their names, such as ``S001C001P001R001A001``, so that a list of names can be split.
+
+    Args:
+        names: Names without suffix.
+        dataset: ntu60 or ntu120.
+
+    Raises:
+        ValueError: If there is no such set, or a name is not of it.
+    """
+    if dataset not in _CLASSES_OF:
+        raise ValueError(f"dataset must be {' or '.join(_CLASSES_OF)}, got {dataset!r}")
+    rows = np.array([_parse_name(name) for name in names], np.int64)
+    setups, cameras, subjects, replications, actions = rows.reshape(-1, 5).T
+    for action in np.unique(actions).tolist():
+        _check_action(action, _CLASSES_OF[dataset])
+    return ClipTable(dataset, actions - 1, subjects, cameras, setups, replications, default_split="xsub")
+
+
+def parse(name: str, data: bytes, classes: int = len(_CLASSES)) -> Clip:
+    """Make a clip of one file: slots are the bodies of a frame in the order of the file, tracks their ids.
+
+    Any coordinate that is not finite makes the file bad; so does a file without any body.
+
+    Args:
+        name: Name of the file without suffix.
+        data: Its content.
+        classes: Classes of the set.
+
+    Raises:
+        ValueError: With the reason, if it is not a recording of this set.
+    """
+    setup, camera, subject, replication, action = _parse_name(name)
+    positions, tracks = parse_text(data)
+    _check_action(action, classes)
+    return Clip(positions, name, action - 1, subject, camera, setup, replication, tracks=tracks)
+
+
+def _unless_listed(name: str, data: bytes, classes: int) -> list[Clip | BadFile]:
+    """The clip of a file, or that the set lists it as missing or incomplete."""
+    if name in ntu_missing():
+        reason = "listed by the data set as having a missing or incomplete skeleton"
+        return [BadFile(f"{name}.skeleton", reason, listed=True)]
+    return [parse(name, data, classes)]
+
+
+def _parse_name(name: str) -> tuple[int, ...]:
+    """Setup, camera, subject, replication and action in a name."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"unexpected name {name[:40]!r}, expected SsssCcccPpppRrrrAaaa")
+    return tuple(map(int, match.groups()))
+
+
+def _check_action(action: int, classes: int) -> None:
+    if not 1 <= action <= classes:
+        raise ValueError(f"action A{action:03}, the set has A001 to A{classes:03}")
+
+
+def parse_text(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (T, M, 25, 3), zero for absent bodies, and body ids (T, M) of one file.
+
+    Raises:
+        ValueError: With the reason and the line, if the text is malformed.
+    """
+    lines = data.split(b"\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    frames = _count(lines, 0, "number of frames")
+    if not 1 <= frames <= len(lines):
+        raise ValueError(
+            f"cut off: {frames} frames announced, {len(lines)} lines in the file" if frames else "no frame"
+        )
+    if frames > _MOST_FRAMES:
+        raise ValueError(f"{frames} frames, at most {_MOST_FRAMES} are credible")
+    at, bodies, joint_lines = 1, [], []
+    where: list[tuple[int, int, int]] = []
+    for frame in range(frames):
+        count = _count(lines, at, f"number of bodies of frame {frame + 1} of {frames}")
+        if count > _MOST_BODIES:
+            raise ValueError(f"line {at + 1}: {count} bodies, at most {_MOST_BODIES} are credible")
+        at += 1
+        for slot in range(count):
+            header = lines[at].split() if at < len(lines) else []
+            joints = _count(lines, at + 1, f"number of joints in frame {frame + 1} of {frames}")
+            if joints != _JOINTS:
+                raise ValueError(f"line {at + 2}: {joints} joints, expected {_JOINTS}")
+            if len(header) != 10 or not header[0].isdigit() or len(header[0]) > 18:
+                raise ValueError(f"line {at + 1}: not a body: expected 10 fields that start with its id")
+            where.append((frame, slot, int(header[0])))
+            at += 2
+            joint_lines += lines[at : at + _JOINTS]
+            at += _JOINTS
+        bodies.append(count)
+    if at != len(lines):
+        raise ValueError(
+            f"cut off in the last frame: {at} lines expected, {len(lines)} found"
+            if at > len(lines)
+            else f"{len(lines) - at} lines after the last of {frames} frames"
+        )
+    if not where:
+        raise ValueError("no body in any frame")
+    frame_index, slot_index, ids = np.array(where, dtype=np.int64).T
+    positions = np.zeros((frames, max(bodies), _JOINTS, 3), np.float32)
+    positions[frame_index, slot_index] = _coordinates(joint_lines).reshape(-1, _JOINTS, 3)
+    tracks = np.zeros(positions.shape[:2], np.int64)
+    tracks[frame_index, slot_index] = ids
+    return positions, tracks
+
+
+def _count(lines: list[bytes], at: int, what: str) -> int:
+    if at >= len(lines):
+        raise ValueError(f"cut off: the file ends before the {what}")
+    text = lines[at].strip()
+    if not text.isdigit() or len(text) > 9:
+        raise ValueError(f"line {at + 1}: expected the {what}, found {text[:40]!r}")
+    return int(text)
+
+
+def _coordinates(lines: list[bytes]) -> np.ndarray:
+    """X y z of the joint lines (n, 3)."""
+    text = b" ".join(lines)
+    if text.count(b" ") != _FIELDS * len(lines) - 1:  # not one space between any two fields: look closer
+        for line in lines:
+            if len(line.split()) != _FIELDS:
+                raise ValueError(f"not a joint: expected {_FIELDS} fields, found {line.strip()[:120]!r}")
+    fields: list[bytes] = []
+    for line in lines:
+        fields += line.split(None, 3)[:3]
+    if len(fields) != 3 * len(lines) or b"_" in text:
+        raise ValueError("a joint has fewer than 3 numbers")
+    try:
+        values = np.array(list(map(float, fields))).reshape(-1, 3)
+    except ValueError as error:
+        raise ValueError(f"a coordinate is not a number: {error}") from error
+    if not (np.abs(values) < _FAR).all():
+        raise ValueError(f"a coordinate is not finite or far off: {values[~(np.abs(values) < _FAR)][0]}")
+    return values
+
+
+def _find(source: Source, classes: int) -> Iterator[Work | BadFile]:
+    return find_each(source, ".skeleton", _unless_listed, classes, later=True)
+
+
+def _reader(name: str, classes: int) -> Reader:
+    find = partial(_find, classes=classes)
+    return Reader(name, name, "ntu-25", _CLASSES[:classes], find, ".skeleton", default_split="xsub")
+
+
+NTU60, NTU120 = (_reader(name, classes) for name, classes in _CLASSES_OF.items())

@@ -1,0 +1,184 @@
+"""PKU-MMD (Liu, Hu, Li, Song, Liu, 2017), phases I and II: untrimmed recordings and a label file for each.
+
+A recording, ``0002-L.txt`` in phase I and ``A01N01-L.txt`` in phase II, has a row a frame of 150 numbers: x y
+z in metres of 25 joints of two bodies, the second all zero when absent. Its labels have the same name in
+another folder: a row ``label,first frame,last frame,confidence`` for each action, frames counted from 1,
+the last one included. The two are told apart by the commas in the first line. Every row of labels is a clip,
+``0002-L_01`` for the first.
+
+A range that does not lie within the recording is reported as bad, not cut short. (Public loaders do not look,
+and numpy's slices cut short in silence; they also differ on whether the first frame is counted from 0.)
+
+Lists ``cross-subject.txt`` and ``cross-view.txt``, or ``cross_subject_v2.txt`` and so on, give the splits
+``listed-1`` (subjects) and ``listed-2`` (cameras). Both phases number the classes alike, 1 to 51; phase II
+does not use all of them. L, M, R are cameras 1, 2, 3. The N of phase II is taken for the subject: it goes to
+13, as many as took part. Phase I does not name subjects.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from pathlib import PurePosixPath
+
+from skel_data._clip import BadFile, Clip
+from skel_data.readers._reader import Reader, Work, find_each
+from skel_data.readers._source import Source
+from skel_data.readers.datasets._table import read_table
+
+_NAMES = {1: re.compile(r"[0-9]{4}-([LMR])"), 2: re.compile(r"A[0-9]{2}N([0-9]{2})-([LMR])")}
+_EXPECTED = {1: "0002-L", 2: "A01N01-L"}
+_LIST = re.compile(r"cross[-_](subject|view)([-_]v[0-9]+)?\.txt", re.IGNORECASE)
+_ROW = re.compile(r"([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*(,[^,]*)?")
+_JOINTS = 25
+
+_CLASSES = (
+    "bow", "brushing hair", "brushing teeth", "check time (from watch)", "cheer up", "clapping",
+    "cross hands in front (say stop)", "drink water", "drop", "eat meal/snack", "falling",
+    "giving something to other person", "hand waving", "handshaking", "hopping (one foot jumping)",
+    "hugging other person", "jump up", "kicking other person", "kicking something",
+    "make a phone call/answer phone", "pat on back of other person", "pickup", "playing with phone/tablet",
+    "point finger at the other person", "pointing to something with finger",
+    "punching/slapping other person", "pushing other person", "put on a hat/cap",
+    "put something inside pocket", "reading", "rub two hands together", "salute", "sitting down",
+    "standing up", "take off a hat/cap", "take off glasses", "take off jacket",
+    "take out something from pocket", "taking a selfie", "tear up paper", "throw", "touch back (backache)",
+    "touch chest (stomachache/heart pain)", "touch head (headache)", "touch neck (neckache)",
+    "typing on a keyboard", "use a fan (with hand or paper)/feeling warm", "wear jacket",
+    "wear on glasses", "wipe face", "writing",
+)  # fmt: skip
+
+
+def parse(
+    name: str, data: bytes, labels: bytes, phase: int = 1, split: tuple[int, ...] = (0, 0)
+) -> list[Clip | BadFile]:
+    """Cut a recording into a clip for each row of its labels; a row that cannot be cut out is a `BadFile`.
+
+    Args:
+        name: Name of the recording without suffix.
+        data: Its content.
+        labels: Content of its label file.
+        phase: Phase of the set, 1 or 2.
+        split: Part of the recording in each listed split: 0 unknown, 1 train, 2 test.
+
+    Raises:
+        ValueError: With the reason, if the file is not a recording of this set.
+    """
+    match = _NAMES[phase].fullmatch(name)
+    if match is None:
+        raise ValueError(f"unexpected name, expected one such as {_EXPECTED[phase]}.txt")
+    subject = int(match[1]) if phase == 2 else -1
+    camera = 1 + "LMR".index(name[-1])
+    positions = read_table(data, 2 * 3 * _JOINTS).reshape(-1, 2, _JOINTS, 3)
+    found: list[Clip | BadFile] = []
+    for number, row in enumerate(labels.decode("latin-1").rstrip().split("\n"), 1):
+        clip_name = f"{name}_{number:02}"
+        try:
+            label, first, last = _row(row)
+            if last > len(positions):
+                raise ValueError(f"labelled from frame {first} to {last} of {len(positions)}")
+            found.append(Clip(positions[first - 1 : last], clip_name, label, subject, camera, split=split))
+        except ValueError as error:
+            found.append(BadFile(clip_name, f"row {number} of the labels: {error}"))
+    return found
+
+
+def _row(text: str) -> tuple[int, int, int]:
+    """Label from 0, first and last frame from 1 of a row of labels."""
+    match = _ROW.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text.strip()[:80]!r}, expected label,first frame,last frame,confidence")
+    label, first, last = map(int, match.groups()[:3])
+    if not 1 <= label <= len(_CLASSES):
+        raise ValueError(f"label {label}, the set has 1 to {len(_CLASSES)}")
+    if not 1 <= first <= last:
+        raise ValueError(f"labelled from frame {first} to {last}, expected 1 or more, in this order")
+    return label - 1, first, last
+
+
+def parse_list(data: bytes, phase: int = 1) -> dict[str, int]:
+    """Part of each recording in a list of train and test recordings: 1 train, 2 test.
+
+    A list is a heading, then names with commas between, in one line or several, for each of the two parts.
+
+    Args:
+        data: Content of the list.
+        phase: Phase of the set, 1 or 2.
+
+    Raises:
+        ValueError: With the reason, if it is not such a list.
+    """
+    parts: dict[str, int] = {}
+    part, heading = 0, False
+    for number, line in enumerate(data.decode("latin-1").split("\n"), 1):
+        names = [name for field in line.split(",") if (name := field.strip())]
+        if names and not any(_NAMES[phase].fullmatch(name) for name in names):
+            part, heading = part if heading else part + 1, True
+            continue
+        for name in names:
+            if not _NAMES[phase].fullmatch(name) or part not in (1, 2):
+                raise ValueError(f"line {number}: {name[:40]!r}, expected names such as {_EXPECTED[phase]}")
+            if parts.setdefault(name, part) != part:
+                raise ValueError(f"line {number}: {name} is for training and for testing")
+            heading = False
+    if set(parts.values()) != {1, 2}:
+        raise ValueError("expected recordings for training, then recordings for testing")
+    return parts
+
+
+def _find(source: Source, phase: int) -> Iterator[Work | BadFile]:
+    labels: dict[str, tuple[str, bytes]] = {}
+    lists: dict[str, dict[str, int]] = {}
+    for entry in source:  # labels and lists first: they may come after the recordings
+        if isinstance(entry, BadFile):
+            continue  # reported when the recordings are read
+        path, read = entry
+        match = _LIST.fullmatch(PurePosixPath(path).name)
+        name = _name(path)
+        if match is None and _NAMES[phase].fullmatch(name) is None:
+            continue
+        try:
+            data = read()
+            if match is not None:
+                lists.setdefault(match[1].lower(), parse_list(data, phase))
+            elif _is_labels(data):
+                labels.setdefault(name, (path, data))
+        except ValueError as error:
+            if match is not None:
+                yield BadFile(path, str(error))
+    seen = set()
+    for share in find_each(source, ".txt", parse):
+        name = _name(share.name)
+        if _LIST.fullmatch(PurePosixPath(share.name).name):
+            continue
+        if not isinstance(share, Work):
+            seen.add(name)
+            yield share
+        elif _NAMES[phase].fullmatch(name) is None:
+            yield BadFile(share.name, f"unexpected name, expected one such as {_EXPECTED[phase]}.txt")
+        elif not _is_labels(share.args[1]):
+            seen.add(name)
+            if name not in labels:
+                yield BadFile(share.name, "no label file of this name, with commas in its first line")
+                continue
+            split = tuple(lists.get(kind, {}).get(name, 0) for kind in ("subject", "view"))
+            yield Work(share.name, parse, (name, share.args[1], labels[name][1], phase, split))
+    for name, (path, _) in labels.items():
+        if name not in seen:
+            yield BadFile(path, "labels, but there is no recording of this name")
+
+
+def _name(path: str) -> str:
+    name = PurePosixPath(path).name
+    return name[:-4] if name.lower().endswith(".txt") else ""
+
+
+def _is_labels(data: bytes) -> bool:
+    return b"," in data.partition(b"\n")[0]
+
+
+PKU_MMD_1 = Reader(
+    "pku-mmd-1", "pku-mmd-1", "ntu-25", _CLASSES, partial(_find, phase=1), ".txt", default_split="listed-1"
+)
+PKU_MMD_2 = Reader(
+    "pku-mmd-2", "pku-mmd-2", "ntu-25", _CLASSES, partial(_find, phase=2), ".txt", default_split="listed-1"
+)

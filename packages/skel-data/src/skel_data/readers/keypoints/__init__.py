@@ -1,0 +1,1 @@
+"""Readers of keypoint files of pose estimators."""

@@ -1,0 +1,158 @@
+"""OpenPose (Cao et al., TPAMI 2021): one JSON file a frame, ``NAME_000000000012_keypoints.json``.
+
+A clip is all frames of one NAME in one folder. A file holds ``{"people": [...]}``, a person
+``"pose_keypoints_2d": [x, y, score, x, y, score, ...]`` and perhaps ``"person_id": [id]``. Where each
+folder holds one clip only, the class is the name of the folder around it
+(``CLASS/clip/clip_000000000012_keypoints.json``).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from attrs import evolve
+
+from skel_data._clip import BadFile, Clip
+from skel_data._layout import SkeletonLayout, get_layout
+from skel_data.readers._reader import Reader, Work
+from skel_data.readers._source import Source
+from skel_data.readers.keypoints._keypoints import (
+    Person,
+    folder_labels,
+    joints_and_scores,
+    make_clip,
+    read_json,
+    track_of,
+)
+from skel_data.store._info import DatasetInfo
+
+_SUFFIX = "_keypoints.json"
+_NAME = re.compile(r"(.*?)_?(\d{1,18})_keypoints\.json", re.IGNORECASE)
+_LAYOUTS = {25: "openpose-25", 18: "openpose-18"}
+
+
+def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterator[Clip | BadFile]:
+    """Make a clip of its files. A bad one is reported, and a frame without a body in the clip.
+
+    Args:
+        name: Name of the clip.
+        label: Its class.
+        files: Path, number and content of each frame.
+
+    Raises:
+        ValueError: With the reason, if there is no clip in them.
+    """
+    frames: dict[int, list[Person]] = {}
+    joints: int | None = None
+    for path, number, data in files:
+        try:
+            if number in frames:
+                raise ValueError(f"frame {number} a second time")
+            people = _people(data)
+            for person in people:
+                joints = joints or len(person.joints)
+                if len(person.joints) != joints:
+                    raise ValueError(f"{len(person.joints)} joints, the frames before have {joints}")
+            frames[number] = people
+        except ValueError as error:
+            yield BadFile(path, str(error))
+            frames.setdefault(number, [])
+    yield make_clip(name, label, frames)
+
+
+def _people(data: bytes) -> list[Person]:
+    content = read_json(data)
+    people = content.get("people") if isinstance(content, dict) else None
+    if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+        raise ValueError("no list of people under the key 'people'")
+    found = []
+    for person in people:
+        track = person.get("person_id")
+        track = track[0] if isinstance(track, list) and len(track) == 1 else track
+        keypoints = person.get("pose_keypoints_2d")
+        if keypoints != []:  # a person of whom only hands or face were found
+            found.append(Person(joints_and_scores(keypoints, "pose_keypoints_2d"), track_of(track)))
+    return found
+
+
+def _clips(source: Source) -> dict[str, int]:
+    """Path without number of each clip, and how many files it has."""
+    return Counter(
+        found[0]
+        for entry in source
+        if not isinstance(entry, BadFile) and (found := _clip_and_frame(entry[0]))
+    )
+
+
+def _clip_and_frame(path: str) -> tuple[str, int] | None:
+    """Path without number, and number, of a frame's file."""
+    file = PurePosixPath(path)
+    match = _NAME.fullmatch(file.name)
+    return None if match is None else (str(file.parent / (match[1] or "_")), int(match[2]))
+
+
+def _labels(clips: dict[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
+    folders = {clip: str(PurePosixPath(clip).parent) for clip in clips}
+    if len(set(folders.values())) < len(clips):
+        return folder_labels(list(clips))
+    labels, classes = folder_labels(list(folders.values()))
+    return {clip: labels[folder] for clip, folder in folders.items() if labels}, classes
+
+
+def _find(source: Source) -> Iterator[Work | BadFile]:
+    left = _clips(source)
+    labels, _ = _labels(left)
+    # A clip is given when its last file has been read: files of several clips may come in turns
+    files: dict[str, list[tuple[str, int, bytes]]] = {}
+    for entry in source:
+        if isinstance(entry, BadFile):
+            yield entry
+            continue
+        path, read = entry
+        if not path.lower().endswith(_SUFFIX):
+            continue
+        parsed = _clip_and_frame(path)
+        if parsed is None:
+            yield BadFile(path, f"unexpected name, expected NAME_000000000012{_SUFFIX}")
+            continue
+        clip, number = parsed
+        left[clip] -= 1
+        try:
+            files.setdefault(clip, []).append((path, number, read()))
+        except ValueError as error:
+            yield BadFile(path, str(error))
+        if left[clip] == 0 and clip in files:
+            yield Work(clip, parse, (_name(clip, source), labels.get(clip, -1), files.pop(clip)))
+
+
+def _name(clip: str, source: Source) -> str:
+    """A name for the clip: that of its files, else of its folder, else of the source."""
+    path = PurePosixPath(clip)
+    return path.name if path.name != "_" else path.parent.name or source.name
+
+
+def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
+    if layout is None:
+        joints = _joints(source)
+        if joints not in _LAYOUTS:
+            raise ValueError(f"{source.name}: {joints} joints, so a layout must be given")
+        layout = get_layout(_LAYOUTS[joints])
+    return DatasetInfo(evolve(layout, confidence=True), _labels(_clips(source))[1], "pixels")
+
+
+def _joints(source: Source) -> int:
+    """Joints of the first person in a source."""
+    for entry in source:
+        if isinstance(entry, BadFile) or _clip_and_frame(entry[0]) is None:
+            continue
+        try:
+            people = _people(entry[1]())
+        except ValueError:
+            continue
+        if people:
+            return len(people[0].joints)
+    raise ValueError(f"{source.name}: no person in any file NAME_000000000012{_SUFFIX}")
+
+
+OPENPOSE = Reader("openpose", None, None, (), _find, _SUFFIX, units="pixels", describe=_describe)

@@ -1,0 +1,211 @@
+"""Annotation pickles of pyskl and MMAction2, one file a data set.
+
+A file holds ``{"split": {name: [frame_dir, ...]}, "annotations": [...]}`` or the list alone. An annotation
+is a dict with ``frame_dir`` (name of the clip), ``label``, ``total_frames`` (T) and ``keypoint``
+(M, T, V, C); 2-D ones have ``keypoint_score`` (M, T, V). Nothing in the file is run: see `load_plain`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from attrs import evolve
+from numpy.typing import NDArray
+
+from skel_data._clip import BadFile, Clip
+from skel_data._layout import SkeletonLayout, get_layout
+from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._source import Source
+from skel_data.readers.datasets._ntu import NTU60
+from skel_data.readers.keypoints._unpickle import load_plain
+from skel_data.store._info import DatasetInfo
+
+_MAX_BYTES = 4 * 2**30  # the largest published file has some 2 GB
+_MOST_CLASSES = 10_000
+_NTU_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
+_PART = re.compile(r"(.*?)_?(train|val|test)_?(.*)")
+_LAYOUTS = {(25, 3, False): "ntu-25", (17, 2, True): "coco-17"}
+
+
+def parse(
+    name: str,
+    label: int,
+    split: tuple[int, ...] | int,
+    frames: int,
+    keypoint: NDArray[Any],
+    score: NDArray[Any] | None,
+) -> Clip:
+    """Make a clip of one annotation.
+
+    Args:
+        name: Its ``frame_dir``. A name in the form of NTU RGB+D tells setup, camera, subject and replication.
+        label: Class, -1 if unknown.
+        split: See `Clip`.
+        frames: Its ``total_frames``, T.
+        keypoint: Positions (M, T, V, C), zero for a body that is absent.
+        score: Confidence (M, T, V), if there is one.
+
+    Raises:
+        ValueError: With the reason, if they do not fit together.
+    """
+    shape = keypoint.shape
+    if shape[1] != frames:
+        raise ValueError(f"keypoint has {shape[1]} frames, but total_frames is {frames}")
+    positions = keypoint
+    if score is not None:
+        if score.shape != shape[:3] or score.dtype.kind not in "fiu":
+            raise ValueError(f"keypoint_score is {score.dtype} {score.shape}, expected numbers {shape[:3]}")
+        positions = np.concatenate([keypoint, score[..., None]], 3, dtype=np.float32, casting="unsafe")
+    match = _NTU_NAME.fullmatch(name)
+    setup, camera, subject, replication = map(int, match.groups()[:4]) if match else (-1, -1, -1, -1)
+    return Clip(
+        positions.transpose(1, 0, 2, 3), name, label, subject, camera, setup, replication, split=split
+    )
+
+
+def _load(source: Source) -> tuple[list[Any], dict[str, Any]]:
+    """Annotations and splits of the one file of a source.
+
+    Raises:
+        ValueError: If there is not exactly one file, or it is not of this form.
+    """
+    found: dict[str, Any] = {}
+    for entry in Source(source.path, _MAX_BYTES):
+        if isinstance(entry, BadFile) or not entry[0].lower().endswith((".pkl", ".pickle")):
+            continue
+        name, read = entry
+        if found:
+            raise ValueError(f"{source.name}: expected one .pkl file, found {min(found)} and {name}")
+        try:
+            found[name] = load_plain(read())
+        except ValueError as error:
+            raise ValueError(f"{name}: not a pickle of annotations: {error}") from error
+    if not found:
+        raise ValueError(f"{source.name}: expected one .pkl file, found none")
+    ((name, content),) = found.items()
+    annotations = content.get("annotations") if isinstance(content, dict) else content
+    splits = content.get("split", {}) if isinstance(content, dict) else {}
+    if not isinstance(annotations, list) or not annotations or not isinstance(splits, dict):
+        raise ValueError(
+            f"{name}: no list of annotations, alone or under the key 'annotations' beside 'split'"
+        )
+    return annotations, splits
+
+
+def _fields(annotation: Any) -> dict[str, Any]:
+    """The fields of an annotation that `parse` takes, as what they must be.
+
+    Raises:
+        ValueError: If one is missing or something else.
+    """
+    if not isinstance(annotation, dict):
+        raise ValueError(f"an annotation is a dict, not a {type(annotation).__name__}")
+    if "keypoint" not in annotation and "raw_file" in annotation:
+        raise ValueError("no keypoint: this annotation keeps its arrays in another file (raw_file)")
+    wanted: dict[str, type] = {"frame_dir": str, "label": int, "total_frames": int, "keypoint": np.ndarray}
+    for key, kind in wanted.items():
+        if not isinstance(annotation.get(key), kind):
+            found = type(annotation[key]).__name__ if key in annotation else "missing"
+            raise ValueError(f"{key} must be a {kind.__name__}, it is {found}")
+    keypoint = annotation["keypoint"]
+    if keypoint.ndim != 4 or keypoint.dtype.kind not in "fiu" or keypoint.size == 0:
+        raise ValueError(f"keypoint is {keypoint.dtype} {keypoint.shape}, expected numbers (M, T, V, C)")
+    score = annotation.get("keypoint_score")
+    if score is not None and not isinstance(score, np.ndarray):
+        raise ValueError(f"keypoint_score must be an array, it is a {type(score).__name__}")
+    if annotation["label"] >= _MOST_CLASSES:
+        raise ValueError(f"label {annotation['label']}, more than {_MOST_CLASSES} classes are no data set")
+    return {
+        "name": annotation["frame_dir"],
+        "label": annotation["label"],
+        "frames": annotation["total_frames"],
+        "keypoint": np.asarray(keypoint),
+        "score": None if score is None else np.asarray(score),
+    }
+
+
+def _listed(splits: dict[str, Any]) -> dict[str, dict[str, set[int]]]:
+    """For each split, the parts that each clip is listed in: 1 train, 2 test.
+
+    ``xsub_train`` and ``xsub_val`` are the parts of ``xsub``, ``train1`` and ``test1`` of ``1``. A list
+    whose name tells no part is passed over.
+
+    Raises:
+        ValueError: If a list holds something else than names.
+    """
+    listed: dict[str, dict[str, set[int]]] = {}
+    for key, names in splits.items():
+        match = _PART.fullmatch(key) if isinstance(key, str) else None
+        if match is None:
+            continue
+        if not isinstance(names, list | tuple | set) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"split {key!r} is not a list of names")
+        part = 1 if match[2] == "train" else 2
+        parts = listed.setdefault(f"{match[1]}{match[3]}" or "listed", {})
+        for name in names:
+            parts.setdefault(name, set()).add(part)
+    return listed
+
+
+def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
+    annotations, splits = _load(source)
+    listed = _listed(splits)
+    fields = []
+    for annotation in annotations:
+        try:
+            fields.append(_fields(annotation))
+        except ValueError as error:
+            reason = error
+    if not fields:
+        raise ValueError(f"{source.name}: no usable annotation; {reason}") from reason
+    joints, dims = fields[0]["keypoint"].shape[-2:]
+    scored = fields[0]["score"] is not None
+    if layout is None:
+        if (joints, dims, scored) not in _LAYOUTS:
+            score = "with" if scored else "without"
+            raise ValueError(
+                f"{source.name}: {joints} joints x {dims} coordinates {score} keypoint_score, "
+                "so a layout must be given"
+            )
+        layout = get_layout(_LAYOUTS[joints, dims, scored])
+    elif dims == layout.dims:
+        # The same joints with or without confidence are one layout to a user
+        layout = evolve(layout, confidence=scored)
+    info = DatasetInfo(layout, _classes(fields), _units(layout), listed_names=tuple(listed))
+    return info, lambda _: _find(annotations, listed)
+
+
+def _classes(fields: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Names of the classes: those of NTU RGB+D where the clips have its names, else their numbers."""
+    matches = [_NTU_NAME.fullmatch(field["name"]) for field in fields]
+    actions = [int(match[5]) - 1 if match else None for match in matches]
+    count = max(field["label"] for field in fields) + 1
+    if count <= len(NTU60.classes) and actions == [field["label"] for field in fields]:
+        return NTU60.classes
+    return tuple(map(str, range(count)))
+
+
+def _units(layout: SkeletonLayout) -> str:
+    return "pixels" if layout.dims == 2 else "metres" if layout.name == "ntu-25" else "unknown"
+
+
+def _find(annotations: list[Any], listed: dict[str, dict[str, set[int]]]) -> Iterator[Work | BadFile]:
+    for index, annotation in enumerate(annotations):
+        given = annotation.get("frame_dir") if isinstance(annotation, dict) else None
+        name = given if isinstance(given, str) else f"annotation {index}"
+        try:
+            fields = _fields(annotation)
+            parts = [parts.get(name, {0}) for parts in listed.values()]
+            if any(len(part) > 1 for part in parts):
+                raise ValueError("listed both for training and for testing")
+        except ValueError as error:
+            yield BadFile(name, str(error))
+            continue
+        split = tuple(part for (part,) in parts) or 0
+        yield Work(
+            name, parse, (name, fields["label"], split, fields["frames"], fields["keypoint"], fields["score"])
+        )
+
+
+PYSKL = Reader("pyskl", None, None, (), None, ".pkl", units="unknown", describe=_describe)

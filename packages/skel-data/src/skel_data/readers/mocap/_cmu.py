@@ -1,0 +1,48 @@
+"""CMU Graphics Lab motion capture database: Acclaim files, ``01_02.amc`` of subject 1 and ``01.asf``.
+
+Lengths are in 1/0.45 inch, as the database's own answers to questions say. The files tell no classes, and
+were recorded at 120 or 60 frames a second without telling which.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from skel_data._clip import BadFile, Clip
+from skel_data._layout import get_layout
+from skel_data.readers._reader import Reader, Work
+from skel_data.readers._source import Source
+from skel_data.readers.mocap._acclaim import find_motions, positions_in_metres
+
+_NAME = re.compile(r"(\d{1,4})_(\d{1,4})")
+
+
+def parse(path: str, data: bytes, skeleton: bytes) -> Clip:
+    """Make a clip of one file.
+
+    Args:
+        path: The file within its source.
+        data: Its content.
+        skeleton: Content of its subject's skeleton.
+
+    Raises:
+        ValueError: With the reason, if it is not a recording of this set.
+    """
+    name = PurePosixPath(path).stem
+    match = _match(name)
+    positions = positions_in_metres(data, skeleton, get_layout("hdm05-31"))
+    return Clip(positions[:, None], name, subject=int(match[1]), replication=int(match[2]))
+
+
+def _match(name: str) -> re.Match[str]:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise ValueError("unexpected name, expected {subject}_{trial}.amc")
+    return match
+
+
+def _find(source: Source) -> Iterator[Work | BadFile]:
+    return find_motions(source, parse, lambda name: _match(name)[1])
+
+
+CMU_MOCAP = Reader("cmu-mocap", "cmu-mocap", "hdm05-31", (), _find, ".amc")

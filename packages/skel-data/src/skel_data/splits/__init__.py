@@ -1,0 +1,1 @@
+"""Train and test splits, and subsets of them."""

@@ -1,0 +1,1 @@
+"""The store: writing, reading, importing and deriving data sets on disk."""

@@ -1,0 +1,141 @@
+"""A store made of others: several as one, or one in another layout."""
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+from attrs import evolve
+
+from skel_data._clip import Clip
+from skel_data._convert import convert
+from skel_data._layout import SkeletonLayout
+from skel_data.splits._official import PARTS_OF
+from skel_data.store._store import CODES, Store
+from skel_data.store._write import write_store
+
+
+def merge_stores(
+    stores: Sequence[Store], path: str | Path, *, dataset: str | None = None, overwrite: bool = False
+) -> Store:
+    """Write the clips of several stores to a new one, in their order.
+
+    Classes, and subjects and cameras that have names, are told apart by name; numbered subjects and cameras
+    keep their numbers, so the same number is the same subject.
+
+    Args:
+        stores: At least two, of one layout and one unit.
+        path: Folder to make.
+        dataset: Name of the data set, by which official splits go; None: that of the stores if they agree or
+            one contains the others, as NTU RGB+D 120 does NTU RGB+D, else their names joined by "+".
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If the stores do not go together; the message names the difference.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+    if len(stores) < 2:
+        raise ValueError(f"at least two stores are needed, got {len(stores)}")
+    first = stores[0]
+    for other in stores[1:]:
+        for what, a, b in (
+            ("layouts", first.layout.to_dict(), other.layout.to_dict()),
+            ("units", first.units, other.units),
+            ("listed splits", _splits(first), _splits(other)),
+            ("named subjects", bool(first.subject_names), bool(other.subject_names)),
+            ("named cameras", bool(first.camera_names), bool(other.camera_names)),
+        ):
+            if a != b:
+                shown = f": {a!r} and {b!r}" if what != "layouts" else ""
+                raise ValueError(f"{first.path} and {other.path} differ in {what}{shown}")
+    classes, subjects, cameras = (
+        list(dict.fromkeys(name for store in stores for name in getattr(store, names)))
+        for names in ("classes", "subject_names", "camera_names")
+    )
+    names = list(dict.fromkeys(store.dataset for store in stores))
+    names = [name for name in names if PARTS_OF.get(name) not in names]
+    defaults = {store.default_split for store in stores}
+
+    def clips() -> Iterator[Clip]:
+        for store in stores:
+            for clip in _clips(store):
+                yield evolve(
+                    clip,
+                    label=_renumber(clip.label, store.classes, classes),
+                    subject=_renumber(clip.subject, store.subject_names, subjects),
+                    camera=_renumber(clip.camera, store.camera_names, cameras),
+                )
+
+    return write_store(
+        path,
+        chain((bad for store in stores for bad in store.bad_files), clips()),
+        evolve(
+            first.info,
+            dataset=dataset or "+".join(names),
+            classes=classes,
+            default_split=defaults.pop() if len(defaults) == 1 else None,
+            subject_names=subjects,
+            camera_names=cameras,
+        ),
+        source=", ".join(str(store.header["source"]) for store in stores),
+        overwrite=overwrite,
+    )
+
+
+def convert_store(
+    store: Store,
+    path: str | Path,
+    layout: SkeletonLayout,
+    *,
+    drop_depth: bool = False,
+    strict: bool = False,
+    overwrite: bool = False,
+) -> Store:
+    """Write the clips of a store to a new one in another layout, by the rules of `conversion`.
+
+    So one encoder can be trained on several sets, and evaluated on sets of other joints.
+
+    Args:
+        store: The clips.
+        path: Folder to make.
+        layout: The layout that is wanted.
+        drop_depth: Leave the third coordinate out, for a layout of two dimensions.
+        strict: Make it an error if a joint has no namesake, synonym or midpoint in the store's layout.
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If a joint cannot be had, or the layout has other dimensions.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+
+    def clips() -> Iterator[Clip]:
+        for clip in _clips(store):
+            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, strict=strict)
+            yield evolve(clip, positions=positions)
+
+    return write_store(
+        path,
+        chain(store.bad_files, clips()),
+        evolve(store.info, layout=layout),
+        source=str(store.header["source"]),
+        overwrite=overwrite,
+    )
+
+
+def _clips(store: Store) -> Iterator[Clip]:
+    for index in range(len(store)):
+        yield Clip(
+            store.clip(index),
+            str(store.names[index]),
+            split=tuple(store.columns["split"][index].tolist()),
+            tracks=store.tracks(index),
+            **{code: int(store.columns[code][index]) for code in CODES},
+        )
+
+
+def _splits(store: Store) -> tuple[int, tuple[str, ...]]:
+    """How many splits the set lists, and their names."""
+    return store.columns["split"].shape[1], store.listed_names
+
+
+def _renumber(code: int, names: Sequence[str], merged: Sequence[str]) -> int:
+    return merged.index(names[code]) if 0 <= code < len(names) else code

@@ -1,0 +1,72 @@
+"""Metadata of a data set: what the header of a store says of all its clips."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import define, field
+
+from skel_data._layout import SkeletonLayout
+
+
+def _texts(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(values)
+
+
+@define(frozen=True)
+class DatasetInfo:
+    """Metadata that hold for all clips of a data set.
+
+    Attributes:
+        layout: The joints of every clip.
+        classes: Name of each class.
+        units: Unit of the coordinates.
+        dataset: Name of the data set; official splits go by it.
+        default_split: Split that `get_split` takes when none is named.
+        subject_names: Names behind the subject codes, if they are names.
+        camera_names: Names behind the camera codes, if they are names.
+        listed_names: Names of the listed splits, as many as `Clip.split` has entries, if they have names.
+    """
+
+    layout: SkeletonLayout
+    classes: tuple[str, ...] = field(converter=_texts)
+    units: str
+    dataset: str = "unnamed"
+    default_split: str | None = None
+    subject_names: tuple[str, ...] = field(default=(), converter=_texts)
+    camera_names: tuple[str, ...] = field(default=(), converter=_texts)
+    listed_names: tuple[str, ...] = field(default=(), converter=_texts)
+
+    def to_header(self) -> dict[str, Any]:
+        """The metadata as a header holds them."""
+        return {
+            "dataset": self.dataset,
+            "layout": self.layout.to_dict(),
+            "dims": self.layout.dims,
+            "units": self.units,
+            "classes": list(self.classes),
+            "subject_names": list(self.subject_names),
+            "camera_names": list(self.camera_names),
+            "listed_names": list(self.listed_names),
+            "default_split": self.default_split,
+        }
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any]) -> "DatasetInfo":
+        """The metadata of a header.
+
+        Raises:
+            ValueError: If its layout is none.
+            KeyError: If something is missing.
+        """
+        split = header["default_split"]
+        return cls(
+            SkeletonLayout.from_dict(header["layout"]),
+            header["classes"],
+            str(header["units"]),
+            str(header["dataset"]),
+            None if split is None else str(split),
+            header["subject_names"],
+            # In stores of version 1 a camera was called view, and splits without names had no key
+            header["view_names"] if header["version"] == 1 else header["camera_names"],
+            header.get("listed_names", ()),
+        )

@@ -1,0 +1,222 @@
+"""Store: all clips of a data set in one folder, memory-mapped, written once.
+
+A store holds ``header.json`` (what it is), ``frames.npy`` (every frame of every body of every clip,
+back to back, so nothing is padded), ``tracks.npy`` (the body id of each of these rows) and
+``clips.npz`` (a row of metadata per clip). Clip `i` is the rows `offset[i] : offset[i] + length[i] *
+bodies[i]`.
+"""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import define
+from numpy.typing import NDArray
+
+from skel_data._clip import BadFile
+from skel_data._layout import SkeletonLayout
+from skel_data.store._info import DatasetInfo
+
+FORMAT = "skel-store"
+VERSION = 2
+CODES = ("label", "subject", "camera", "setup", "replication")
+COLUMNS = ("name", "offset", "length", "bodies", *CODES, "split", "digest")
+"""Columns of ``clips.npz``; `CODES` are those that a `Clip` has as whole numbers."""
+EARLIER = {"camera": "view"}
+"""Columns that had another name in version 1."""
+
+Ints = NDArray[np.int64]
+
+
+@define(frozen=True, eq=False, slots=False)
+class Store:
+    """An opened store; `Store.open` makes one.
+
+    Attributes:
+        path: Its folder.
+        header: The content of ``header.json``.
+        info: Metadata of the data set.
+        frames: Coordinates (rows, V, C), float32, memory-mapped.
+        columns: Metadata of the clips, one array of N per name.
+        all_tracks: Body ids (rows), 0 where there is none, memory-mapped.
+    """
+
+    path: Path
+    header: dict[str, Any]
+    info: DatasetInfo
+    frames: NDArray[np.float32]
+    columns: dict[str, NDArray[Any]]
+    all_tracks: Ints
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Store":
+        """Open the store in a folder.
+
+        Raises:
+            FileNotFoundError: If there is no such folder.
+            ValueError: If the folder is not a store, was written by a newer version, or is damaged.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no store at {path}")
+        try:
+            header = json.loads((path / "header.json").read_text(encoding="utf-8"))
+            is_store = header.get("format") == FORMAT
+        except (OSError, ValueError, AttributeError):
+            is_store = False
+        if not is_store:
+            raise ValueError(f"{path} is not a store: it has no header.json with format {FORMAT!r}")
+        if not isinstance(header.get("version"), int) or not 1 <= header["version"] <= VERSION:
+            raise ValueError(
+                f"{path}: store of version {header.get('version')}; this skel-data reads up to {VERSION}"
+            )
+        try:
+            info = DatasetInfo.from_header(header)
+            earlier = EARLIER if header["version"] == 1 else {}
+            frames = np.load(path / "frames.npy", mmap_mode="r", allow_pickle=False)
+            tracks = np.load(path / "tracks.npy", mmap_mode="r", allow_pickle=False)
+            with (path / "clips.npz").open("rb") as file, np.load(file, allow_pickle=False) as table:
+                columns = {name: table[earlier.get(name, name)] for name in COLUMNS}
+            store = cls(path, header, info, frames, columns, tracks)
+            store._check()
+            _ = store.hash, store.bad_files, store.header["source"]
+        except Exception as error:  # whatever a damaged file leads to
+            raise ValueError(f"{path}: damaged store: {type(error).__name__}: {error}") from error
+        return store
+
+    def _check(self) -> None:
+        rows = len(self.frames)
+        sizes = self.lengths * self.bodies
+        expected_sizes = {
+            "frames": (self.frames.shape, (rows, self.layout.num_joints, self.layout.channels)),
+            "frames and tracks": (self.all_tracks.shape, (rows,)),
+            "clips and header": (len(self), self.header["counts"]["clips"]),
+            "rows and header": (rows, self.header["counts"]["rows"]),
+            "clips and rows": (int(sizes.sum()), rows),
+            "columns": ({len(column) for column in self.columns.values()}, {len(self)}),
+        }
+        for what, (found, expected) in expected_sizes.items():
+            if found != expected:
+                raise ValueError(f"sizes do not agree ({what}): found {found}, expected {expected}")
+        if not np.array_equal(self.columns["offset"], np.cumsum(sizes) - sizes):
+            raise ValueError("clips do not lie one after another")
+
+    def __len__(self) -> int:
+        return len(self.columns["length"])
+
+    def clip(self, index: int) -> NDArray[np.float32]:
+        """Coordinates (T, M, V, C) of one clip, a read-only view of the file."""
+        rows, shape = self._row_slice(index)
+        return self.frames[rows].reshape(*shape, *self.frames.shape[1:])
+
+    def tracks(self, index: int) -> Ints:
+        """Body ids (T, M) of one clip, 0 where there is no body."""
+        rows, shape = self._row_slice(index)
+        return self.all_tracks[rows].reshape(shape)
+
+    def _row_slice(self, index: int) -> tuple[slice, tuple[int, int]]:
+        offset, length, bodies = (int(self.columns[name][index]) for name in ("offset", "length", "bodies"))
+        return slice(offset, offset + length * bodies), (length, bodies)
+
+    @property
+    def layout(self) -> SkeletonLayout:
+        """The joints."""
+        return self.info.layout
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return self.info.dataset
+
+    @property
+    def hash(self) -> str:
+        """Hash of all that the store holds."""
+        return str(self.header["hash"])
+
+    @property
+    def units(self) -> str:
+        """Unit of the coordinates."""
+        return self.info.units
+
+    @property
+    def default_split(self) -> str | None:
+        """Split that `get_split` takes when none is named."""
+        return self.info.default_split
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Name of each class."""
+        return self.info.classes
+
+    @property
+    def subject_names(self) -> tuple[str, ...]:
+        """Names behind the subject codes; empty where the set numbers its subjects."""
+        return self.info.subject_names
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Names behind the camera codes; empty where the set numbers its cameras."""
+        return self.info.camera_names
+
+    @property
+    def listed_names(self) -> tuple[str, ...]:
+        """Names of the listed splits, one for each column of `listed_split`; empty where they have none."""
+        return self.info.listed_names
+
+    @cached_property
+    def bad_files(self) -> tuple[BadFile, ...]:
+        """What could not be used when the store was written."""
+        return tuple(BadFile(**bad) for bad in self.header["bad_files"])
+
+    @property
+    def lengths(self) -> Ints:
+        """Frames of each clip (N,)."""
+        return self.columns["length"]
+
+    @property
+    def bodies(self) -> Ints:
+        """Body slots of each clip (N,)."""
+        return self.columns["bodies"]
+
+    @property
+    def labels(self) -> Ints:
+        """Class of each clip (N,), -1 where unknown."""
+        return self.columns["label"]
+
+    @property
+    def subjects(self) -> Ints:
+        """Subject of each clip (N,), -1 where unknown."""
+        return self.columns["subject"]
+
+    @property
+    def cameras(self) -> Ints:
+        """Camera of each clip (N,), -1 where unknown."""
+        return self.columns["camera"]
+
+    @property
+    def setups(self) -> Ints:
+        """Setup of each clip (N,), -1 where unknown."""
+        return self.columns["setup"]
+
+    @property
+    def replications(self) -> Ints:
+        """Replication of each clip (N,), -1 where unknown."""
+        return self.columns["replication"]
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """Name of each clip (N,)."""
+        return self.columns["name"]
+
+    @property
+    def digests(self) -> NDArray[np.str_]:
+        """Hash of each clip's coordinates (N,): equal for exact copies."""
+        return self.columns["digest"]
+
+    @property
+    def listed_split(self) -> Ints | None:
+        """Splits listed by the set itself (N, K): 0 unknown, 1 train, 2 test. None where there are none."""
+        listed = self.columns["split"]
+        return listed if listed.any() else None

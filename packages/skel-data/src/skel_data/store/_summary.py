@@ -1,0 +1,67 @@
+"""What a store holds, in numbers."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skel_data.pipelines import _steps as steps
+from skel_data.splits._split import split_names
+from skel_data.store._store import Ints, Store
+
+_ROWS = 1 << 16
+
+
+def summarise(store: Store) -> dict[str, Any]:
+    """Counts by class, subject and camera, lengths, gaps and what could not be read, for JSON or a terminal.
+
+    ``frames`` gives the quartiles of the clips' lengths. ``bodies`` counts clips by the most bodies that are
+    there at once. ``missing_joints`` gives, for joints that have gaps, the share of the frames of
+    present bodies in which the joint is missing.
+    """
+    lengths, labels = store.lengths, store.labels
+    quartiles = np.quantile(lengths, [0, 0.25, 0.5, 0.75, 1]).tolist()
+    gaps = zip(store.layout.joints, missing_joints(store).tolist(), strict=True)
+    return {
+        "dataset": store.dataset,
+        "layout": store.layout.name,
+        "joints": store.layout.num_joints,
+        "units": store.units,
+        "clips": len(store),
+        "frames": {
+            **dict(zip(("min", "lower quartile", "median", "upper quartile", "max"), quartiles, strict=True)),
+            "sum": int(lengths.sum()),
+        },
+        "bodies": _counts(np.array([(store.tracks(i) != 0).sum(1).max() for i in range(len(store))])),
+        "subjects": _counts(store.subjects, store.subject_names),
+        "cameras": _counts(store.cameras, store.camera_names),
+        "setups": _counts(store.setups),
+        "classes": {name: int((labels == label).sum()) for label, name in enumerate(store.classes)},
+        "unlabelled": int((labels < 0).sum()),
+        "splits": list(split_names(store)),
+        "copies": len(store) - len(set(store.digests.tolist())),
+        "missing_joints": {name: round(share, 6) for name, share in gaps if share},
+        "bad_files": {bad.name: bad.reason for bad in store.bad_files},
+        "hash": store.hash,
+    }
+
+
+def missing_joints(store: Store) -> NDArray[np.float64]:
+    """Share of the frames of present bodies in which each joint is missing (V,)."""
+    missing, present = np.zeros(store.layout.num_joints), 0
+    for start in range(0, len(store.frames), _ROWS):
+        rows = slice(start, start + _ROWS)
+        _, known = steps.known_joints(store.frames[rows][None, :, None], store.layout.dims)
+        there = store.all_tracks[rows] != 0
+        missing += (~known[0, there, 0]).sum(0)
+        present += int(there.sum())
+    return missing / max(present, 1)
+
+
+def _counts(codes: Ints, names: tuple[str, ...] = ()) -> dict[str, int]:
+    """Clips by code; unknown ones (-1) are not counted."""
+    found, counts = np.unique(codes[codes >= 0], return_counts=True)
+    return {
+        names[code] if code < len(names) else str(code): int(count)
+        for code, count in zip(found.tolist(), counts.tolist(), strict=True)
+    }
