@@ -161,7 +161,8 @@ def build(root, name, new, scratch):
     folders, uv = packages(root), os.environ.get("UV", "uv")
     ours, others, environment = scratch / "dist", scratch / "siblings", scratch / "environment"
     run(uv, "build", "--out-dir", ours, folders[name], cwd=scratch)
-    run(sys.executable, "-m", "twine", "check", "--strict", *sorted(ours.iterdir()), cwd=scratch)
+    files = sorted(path for path in ours.iterdir() if path.suffix in {".whl", ".gz"})
+    run(sys.executable, "-m", "twine", "check", "--strict", *files, cwd=scratch)
     for sibling in sorted(needed(name, folders) - {name}):
         run(uv, "build", "--wheel", "--out-dir", others, folders[sibling], cwd=scratch)
     wheels = [*ours.glob("*.whl"), *others.glob("*.whl")]
@@ -171,7 +172,7 @@ def build(root, name, new, scratch):
     said = run(python, "-I", "-c", f"import {name.replace('-', '_')} as m; print(m.__version__)", cwd=scratch)
     if said.strip() != new:
         raise ReleaseError(f"the installed package says that it is {said.strip()}, not {new}")
-    return sorted(ours.glob("*.whl")) + sorted(ours.glob("*.tar.gz"))
+    return files
 
 
 def main(arguments=None):
