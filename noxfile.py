@@ -159,7 +159,7 @@ def lint(session):
 def typing(session):
     """Types, strictly."""
     session.install(*editables(FOLDERS), *GROUPS["typing"])
-    session.run("mypy", *(str(folder / "src") for folder in FOLDERS.values()))
+    session.run("mypy", *(str(folder / "src") for folder in FOLDERS.values()), "integration/benchmarks")
 
 
 @nox.session(python=FIRST)
@@ -191,6 +191,6 @@ def demo(session):
 
 @nox.session(python=FIRST, default=False)
 def bench(session):
-    """Speed on this machine: `skel bench`."""
+    """Speed on this machine: `nox -s bench -- [data|augment|train|eval ...] [--json]`."""
     session.install(*editables(FOLDERS))
-    session.run("skel", "bench", *session.posargs)
+    session.run("python", "integration/benchmarks/bench.py", *session.posargs)

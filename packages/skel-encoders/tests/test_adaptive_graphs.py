@@ -177,6 +177,7 @@ def test_gradient_reaches_every_parameter(kind):
 
 
 @both
+@pytest.mark.slow
 def test_compiles_without_graph_breaks(kind):
     encoder = small(kind)
     clips = torch.randn(2, 3, 12, 4, 2)

@@ -20,6 +20,7 @@ def exported(encoder):
     return encoder.eval()
 
 
+@pytest.mark.slow
 def test_every_encoder_can_be_exported(exported, clips):
     program = torch.export.export(exported, (clips,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     for batch in batches(clips):
@@ -28,6 +29,7 @@ def test_every_encoder_can_be_exported(exported, clips):
 
 @pytest.mark.skipif(not ONNX, reason="needs skel-encoders[onnx]")
 @pytest.mark.filterwarnings("ignore")  # PyTorch 2.15 warns of its own way to take a GRU apart
+@pytest.mark.slow
 def test_onnx(exported, clips, tmp_path):
     import onnxruntime
 

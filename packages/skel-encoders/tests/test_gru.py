@@ -182,6 +182,7 @@ def test_half_precision_by_autocast():
 
 
 @pytest.mark.parametrize("direction", ["forward-twice", "bidirectional"])
+@pytest.mark.slow
 def test_compiles_without_graph_breaks(direction):
     encoder = small(direction=direction).eval()
     clips = torch.randn(2, 3, 5, 4, 2)

@@ -144,6 +144,7 @@ def test_gradient_reaches_every_parameter(settings):
 
 
 @pytest.mark.parametrize("settings", [{}, CUBISM])
+@pytest.mark.slow
 def test_compiles_without_graph_breaks(settings):
     encoder = small(dropout=0.0, **settings)
     clips = torch.randn(2, 3, 16, 4, 2)

@@ -205,6 +205,7 @@ def test_gradient_reaches_every_parameter():
 
 
 @pytest.mark.parametrize("training", [False, True])
+@pytest.mark.slow
 def test_compiles_without_graph_breaks(training):
     encoder = small(dropout=0.0).train(training)
     clips = torch.randn(2, 3, 6, 4, 2)

@@ -265,6 +265,7 @@ def test_gradient_reaches_every_parameter(joints):
 
 
 @pytest.mark.parametrize("joints", [None, torch.arange(24).view(2, 12) % 20])
+@pytest.mark.slow
 def test_compiles_without_graph_breaks(joints):
     encoder = small(get_layout("utd-20")).eval()
     clips = torch.randn(2, 3, 12, 20, 2)

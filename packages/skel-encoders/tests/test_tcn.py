@@ -71,6 +71,7 @@ def test_gradient_reaches_every_parameter():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in encoder.parameters())
 
 
+@pytest.mark.slow
 def test_compiles_without_graph_breaks():
     encoder = small(get_layout("utd-20")).eval()
     clips = torch.randn(2, 3, 12, 20, 1)

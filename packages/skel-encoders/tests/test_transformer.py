@@ -251,6 +251,7 @@ def test_gradient_reaches_every_parameter():
 
 
 @pytest.mark.parametrize("skip_absent", [True, False])
+@pytest.mark.slow
 def test_compiles_without_graph_breaks(skip_absent):
     encoder = small(skip_absent=skip_absent).eval()
     clips = two_places([[1, 1], [1, 0], [0, 0]], frames=11)

@@ -13,7 +13,6 @@ from pathlib import Path
 from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
 from tyro.extras import SubcommandApp
 
-from skel_recipes.cli.bench import bench
 from skel_recipes.cli.compare import compare
 from skel_recipes.cli.data import (
     data_convert,
@@ -65,7 +64,6 @@ def _app(words: Sequence[str]) -> SubcommandApp:
     app.command(name="convert-checkpoint")(convert_checkpoint)
     app.command(show)
     app.command(name="list")(list_parts)
-    app.command(bench)
     return app
 
 

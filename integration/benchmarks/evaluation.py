@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from rate import rate
 from skel_data import get_layout
 from skel_encoders import STGCN
 from skel_eval import SGD, few_shot, knn, linear_probe, retrieval
-from skel_recipes._bench._rate import rate
 from skel_recipes.run.embedding import embed
 
 _CLIPS, _CLASSES, _EPOCHS = 512, 60, 100
@@ -57,7 +57,7 @@ def _probe(device: torch.device) -> dict[str, float]:
     kept = time.perf_counter() - started
 
     head = torch.zeros(_CLASSES, encoder.feature_dim, device=device, requires_grad=True)
-    optimizer = torch.optim.SGD([head], settings.learning_rate, momentum=settings.momentum)
+    optimizer = torch.optim.SGD([head], settings.learning_rate, momentum=0.9)
     wanted = labels.to(device)
     started = time.perf_counter()  # one epoch, which is what each of them costs
     order = torch.from_numpy(np.random.default_rng(0).permutation(_CLIPS))

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
+from rate import rate
 from skel_augment import preset
 from skel_data import get_layout
-from skel_recipes._bench._rate import rate
 
 
 def measure(seconds: float, device: torch.device, _: Path) -> dict[str, float]:

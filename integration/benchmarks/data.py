@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rate import rate
 from skel_data import (
     READERS,
     CrosSCLR50,
@@ -24,7 +25,6 @@ from skel_data import (
     synth_store,
     write_ntu_skeleton,
 )
-from skel_recipes._bench._rate import rate
 
 _FILES = 3000
 _STATUS = Path("/proc/self/status")

@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 
+from rate import rate
 from skel_data import ClipShape, get_layout
-from skel_recipes._bench._rate import rate
+from skel_eval import build_optimizer
 from skel_recipes.config.recipe import load_recipe
-from skel_recipes.methods import Sight
-from skel_recipes.train.trainer import build_method, build_optimizer, precision_of
+from skel_recipes.methods.context import MethodContext
+from skel_recipes.train.trainer import autocast_of, build_method
 
 # The recipe "aimclr" has a narrower encoder; published speeds are of this one.
 PAPER_SIZE = {"encoder.base_channels": 16, "encoder.feature_dim": 256, "data.pipeline.frames": 50}
@@ -34,11 +35,14 @@ def _step(
 ) -> float:
     recipe, layout = load_recipe(name, changes), get_layout(layout_name)
     size, frames = recipe.train.batch_size, recipe.data.pipeline.frames
-    method = build_method(recipe, Sight(ClipShape(layout, frames, bodies), "joint", 1000)).to(device)
-    optimizer = build_optimizer(recipe.optim, method)
+    method = build_method(recipe, MethodContext(ClipShape(layout, frames, bodies), "joint", 1000)).to(device)
+    optim = recipe.optim
+    optimizer = build_optimizer(
+        method.parameters(), optim.optimizer, optim.lr, weight_decay=optim.weight_decay
+    )
     clips = torch.randn(size, layout.channels, frames, layout.num_joints, bodies, device=device)
     draws = torch.Generator(device).manual_seed(0)
-    precision = precision_of(recipe.train, device)
+    precision = autocast_of(recipe.train, device)
 
     def step() -> None:
         with precision:
