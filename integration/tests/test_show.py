@@ -153,7 +153,10 @@ def test_clip_by_name_and_seed(capsys, store, tmp_path):
         (["--name", "A01S001V01R0"], "no clip named 'A01S001V01R0'; the nearest are A01S001V01R0"),
         (["--name", "A01S001V01R01", "--clip", "0"], "--clip or --name, not both"),
         (["--pipeline", "defaults"], "no pipeline 'defaults'"),
-        (["--view", "aimclr.extrem"], "no view 'aimclr.extrem'; presets are aimclr.extreme"),
+        (
+            ["--view", "aimclr.extrem"],
+            "no view 'aimclr.extrem'; did you mean 'aimclr.extreme'? Presets are aimclr.extreme",
+        ),
         (["--recipe", "compacts"], "no recipe 'compacts'"),
         (["--frames", "0"], "--frames must be at least 1"),
         (["--fps", "0"], "--fps must be from 1 to 1000"),

@@ -166,7 +166,7 @@ def test_constructors_of_other_kinds(own):
             self.given = {"depth": depth, "name": name, "rest": rest, **more}
 
     own.Open = Open
-    assert encoder_settings("own_encoders:Open") == {"depth": inspect.Parameter.empty, "name": "x"}
+    assert encoder_settings("own_encoders:Open", depth=1) == {"depth": 1, "name": "x"}
     with pytest.raises(ValueError, match="encoder 'own_encoders:Open' needs depth"):
         create_encoder("own_encoders:Open", "utd-20", more=[3])
     given = create_encoder("own_encoders:Open", "utd-20", depth=2, name="y", more=[3]).given

@@ -5,7 +5,8 @@ This module stays light: torch is imported by the commands that need it, when th
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -35,36 +36,68 @@ from skel_recipes.cli.report import report
 from skel_recipes.cli.show import show
 from skel_recipes.cli.table import table
 
+Commands = dict[str, "Callable[..., None] | Commands"]
 
-def _app(words: Sequence[str]) -> SubcommandApp:
-    data = SubcommandApp()
-    data.command(name="import")(data_import)
-    data.command(name="formats")(data_formats)
-    data.command(name="info")(data_info)
-    data.command(name="validate")(data_validate)
-    data.command(name="leaks")(data_leaks)
-    data.command(name="merge")(data_merge)
-    data.command(name="convert")(data_convert)
-    data.command(name="synth")(data_synth)
-    evaluation = SubcommandApp()
-    for name, command in protocol_commands(words).items():
-        evaluation.command(name=name)(command)
-    evaluation.command(name="fuse")(eval_fuse)
+
+def _commands(words: Sequence[str]) -> Commands:
+    return {
+        "demo": demo,
+        "data": {
+            "import": data_import,
+            "formats": data_formats,
+            "info": data_info,
+            "validate": data_validate,
+            "leaks": data_leaks,
+            "merge": data_merge,
+            "convert": data_convert,
+            "synth": data_synth,
+        },
+        "pretrain": pretrain,
+        "recipe": recipe,
+        "eval": {**protocol_commands(words), "fuse": eval_fuse},
+        "report": report,
+        "compare": compare,
+        "table": table,
+        "embed": embed,
+        "export": export,
+        "convert-checkpoint": convert_checkpoint,
+        "show": show,
+        "list": list_parts,
+    }
+
+
+_HELP = {"data": "Make and look at stores of recordings.", "eval": "Evaluate the encoder of a run."}
+
+
+def _app(commands: Commands) -> SubcommandApp:
     app = SubcommandApp()
-    app.command(demo)
-    app.command(data, name="data", help="Make and look at stores of recordings.")
-    app.command(pretrain)
-    app.command(recipe)
-    app.command(evaluation, name="eval", help="Evaluate the encoder of a run.")
-    app.command(report)
-    app.command(compare)
-    app.command(table)
-    app.command(embed)
-    app.command(export)
-    app.command(name="convert-checkpoint")(convert_checkpoint)
-    app.command(show)
-    app.command(name="list")(list_parts)
+    for name, command in commands.items():
+        if isinstance(command, dict):
+            app.command(_app(command), name=name, help=_HELP[name])
+        else:
+            app.command(name=name)(command)
     return app
+
+
+def _check_command(words: Sequence[str], commands: Commands) -> None:
+    """Answer a wrong command with the nearest right one.
+
+    Raises:
+        SystemExit: If there is no such command.
+    """
+    path = "skel"
+    for word in words:
+        if word.startswith("-"):
+            return
+        if word not in commands:
+            near = get_close_matches(word, commands, 1)
+            meant = f"did you mean {near[0]}? There are" if near else "there are"
+            sys.stderr.write(f"{path}: no command {word!r}; {meant} {', '.join(commands)}\n")
+            raise SystemExit(2)
+        inner = commands[word]
+        if not isinstance(inner, dict):
+            return
+        path, commands = f"{path} {word}", inner
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -77,7 +110,9 @@ def main(args: Sequence[str] | None = None) -> int:
         words = recipe_keys_as_settings(import_modules(words))
         if words[:1] == ["pretrain"] and not {"-h", "--help"}.isdisjoint(words):
             settings_help(words[1:])
-        _app(words).cli(
+        commands = _commands(words)
+        _check_command(words, commands)
+        _app(commands).cli(
             prog="skel",
             description="Self-supervised skeleton-based action recognition. "
             "--import MODULE, with any command, makes the parts of your own module known; "

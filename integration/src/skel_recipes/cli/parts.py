@@ -1,34 +1,32 @@
 """``skel list``: the parts that a recipe or a command can name."""
 
-from typing import Annotated, Literal
+from difflib import get_close_matches
+from typing import Annotated
 
 import tyro
 
 from skel_recipes.cli.output import say, table
 
-Kind = Literal[
-    "methods",
-    "encoders",
-    "augmentations",
-    "views",
-    "pipelines",
-    "layouts",
-    "readers",
-    "protocols",
-    "recipes",
-]
+KINDS = (
+    *("methods", "encoders", "augmentations", "views", "pipelines"),
+    *("layouts", "readers", "protocols", "recipes"),
+)
 
 
-def list_parts(kind: Annotated[Kind, tyro.conf.Positional], /) -> None:
+def list_parts(kind: Annotated[str, tyro.conf.Positional], /) -> None:
     """List the parts of a kind, each with what it is: built in, or registered by an installed package.
 
     Args:
-        kind: Which parts.
+        kind: methods, encoders, augmentations, views, pipelines, layouts, readers, protocols or recipes.
     """
+    if kind not in KINDS:
+        near = get_close_matches(kind, KINDS, 1)
+        meant = f"did you mean {near[0]}? There are" if near else "there are"
+        raise ValueError(f"no kind of parts {kind!r}; {meant} {', '.join(KINDS)}")
     say(table(summaries(kind), right=()))
 
 
-def summaries(kind: Kind) -> list[tuple[str, str]]:
+def summaries(kind: str) -> list[tuple[str, str]]:
     """Name and first sentence of every part of a kind."""
     if kind == "recipes":
         from skel_recipes.config.library import recipe_names, recipe_summary

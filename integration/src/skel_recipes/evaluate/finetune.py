@@ -5,10 +5,10 @@ from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import tyro
 from attrs import asdict, define, evolve, field, validators
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
+from tyro.constructors import PrimitiveConstructorSpec
 
 from skel_augment import View, describe_view, preset
 from skel_data import labelled_subset
@@ -19,12 +19,18 @@ from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
 from skel_recipes.methods.context import MethodContext
 
 
-def _preset(name: str) -> View:
-    return preset(name)
-
-
 def _view(value: Any) -> Any:
     return preset(value) if isinstance(value, str) else value
+
+
+ByName = PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="VIEW",
+    instance_from_str=lambda words: preset(words[0]),
+    is_instance=lambda value: value is None or isinstance(value, View),
+    str_from_instance=lambda _: ["none"],
+)
+"""How the command line reads a view: by the name of a preset."""
 
 
 @define(frozen=True)
@@ -47,7 +53,7 @@ class FineTune:
     settings: Finetune = Finetune()
     repeats: int = field(default=1, validator=validators.ge(1))
     layer_decay: float = 1.0
-    view: Annotated[View | None, tyro.conf.arg(constructor=_preset)] = field(default=None, converter=_view)
+    view: Annotated[View | None, ByName] = field(default=None, converter=_view)
 
     @property
     def title(self) -> str:

@@ -43,5 +43,6 @@ METHODS: Registry[type[MethodSettings]] = Registry(
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),
     expected="an attrs class with a method build",
+    by_module=True,
 )
 """Settings of the methods by name."""

@@ -44,7 +44,7 @@ class Mix(Params):
 class PartMix(Augmentation):
     """Part mix: body parts of one clip, for some time, put into another one (SkeleMix, 2207.03065).
 
-    Each clip has a partner in its batch, the one so many places further on; nobody is left alone or
+    Each clip has a partner in its batch, the one so many rows further on; nobody is left alone or
     taken twice. `Mix.share` says how much of a clip is its partner's, `Mix.region` which part. The draw
     of the region is that of any other augmentation; who is whose partner depends on the batch.
 
@@ -71,9 +71,9 @@ class PartMix(Augmentation):
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Mix:
         shifts, counts, lengths, starts = uniforms[:, :4].unbind(1)
-        places = torch.arange(len(uniforms), device=uniforms.device)
+        rows = torch.arange(len(uniforms), device=uniforms.device)
         # One shift for all, so that nobody is taken twice; a clip that is alone is its own partner.
-        partner = (places + 1 + choice(shifts[:1], len(uniforms) - 1).long()) % max(len(uniforms), 1)
+        partner = (rows + 1 + choice(shifts[:1], len(uniforms) - 1).long()) % max(len(uniforms), 1)
 
         low, high = self.parts
         count = low + choice(counts, high - low + 1)

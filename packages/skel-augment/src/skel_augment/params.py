@@ -32,7 +32,7 @@ class Params(ABC):
         """The same parameters where ``gate`` (N,) is true, those of the identity elsewhere."""
 
     def resolve(self, clips: Tensor) -> "Params":  # noqa: ARG002
-        """Parameters that do to any clips what these do to ``clips``, where that depends on their numbers."""
+        """Parameters that do to any clips what these do to ``clips``, even if that depends on the clips."""
         return self
 
     def then(self, later: "Params") -> "Params | None":  # noqa: ARG002
@@ -91,7 +91,7 @@ def fold(params: Iterable[Params]) -> list[Params]:
 
 
 def _flat(params: Iterable[Params]) -> list[Params]:
-    """The steps with those of chains, and of chains in chains, in their place."""
+    """The steps, chains replaced by their parts."""
     flat: list[Params] = []
     for step in params:
         flat += _flat(step.parts) if isinstance(step, Chain) else [step]

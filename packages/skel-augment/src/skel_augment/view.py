@@ -63,7 +63,7 @@ class View:
         shapes = self._shapes(shape)
         blocks = _columns(uniforms, self._counts(shapes))
         steps = zip(self.steps, blocks, shapes[:-1], strict=True)
-        return tuple(step.params(block, seen) for step, block, seen in steps)
+        return tuple(step.params(block, before) for step, block, before in steps)
 
     def _shapes(self, shape: ClipShape) -> list[ClipShape]:
         """Shape of the clips before each step, and after the last."""
@@ -73,7 +73,7 @@ class View:
         return shapes
 
     def _counts(self, shapes: list[ClipShape]) -> list[int]:
-        return [step.num_uniforms(seen) for step, seen in zip(self.steps, shapes[:-1], strict=True)]
+        return [step.num_uniforms(before) for step, before in zip(self.steps, shapes[:-1], strict=True)]
 
     def sample(
         self,
@@ -93,8 +93,8 @@ class View:
             shape: Shape of the clips.
             n: Number of clips.
             generator: Source of the numbers; PyTorch's own for the device if None.
-            device: Where the parameters are wanted; by default where the generator is.
-            dtype: Of the parameters, float32 or float64; the same views are drawn for both.
+            device: Device of the parameters; by default that of the generator.
+            dtype: Type of the parameters, float32 or float64; the same views are drawn for both.
 
         Returns:
             One entry per step, each with ``n`` rows.
@@ -169,8 +169,8 @@ def sample_views(
         shape: Shape of the clips.
         n: Number of clips.
         generator: Source of the numbers; PyTorch's own for the device if None.
-        device: Where the parameters are wanted; by default where the generator is.
-        dtype: Of the parameters, float32 or float64; clips may be of any.
+        device: Device of the parameters; by default that of the generator.
+        dtype: Type of the parameters, float32 or float64; clips may be of any.
         shard: (rank, size) of a process whose ``n`` clips are rows ``rank * n`` and on of a batch of
             ``size * n``. All processes draw for the whole batch from equal generators, so that each clip
             gets what it would get in a single process.

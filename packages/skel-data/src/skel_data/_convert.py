@@ -87,7 +87,7 @@ Found = tuple[str, dict[int, float]]
 def conversion(
     source: SkeletonLayout, target: SkeletonLayout, *, strict: bool = False
 ) -> NDArray[np.float32]:
-    """The matrix that takes joints of one layout to another: how much of each source joint a target joint is.
+    """Conversion matrix between layouts: how much of each source joint a target joint is.
 
     A target joint is, by the first of these that the source allows:
 
@@ -143,7 +143,7 @@ def convert(
     drop_depth: bool = False,
     strict: bool = False,
 ) -> Array:
-    """Take positions from one layout to another by the rules of `conversion`.
+    """Convert positions from one layout to another by the rules of `conversion`.
 
     A source joint is missing where it has a coordinate that is not finite, zero in all coordinates, or
     confidence 0. A target joint is missing, all zero, where any joint it is made of is. Units and the

@@ -1,4 +1,4 @@
-"""Clips on their way to a device: all of them held there, or streamed to it batch by batch.
+"""Data loader: clips held on a device, or streamed to it batch by batch.
 
 Needs torch, which is imported by the functions that use it.
 """
@@ -27,7 +27,7 @@ _AHEAD = 2
 
 @define(frozen=True, eq=False)
 class ClipLoader:
-    """Clips that a device trains on; `clip_loader` makes one.
+    """Data loader of clips, resident on a device or streamed to it; `clip_loader` makes one.
 
     Attributes:
         array: All clips (N, C, T, V, M): a tensor on the device, or an array that may be memory-mapped.
@@ -92,7 +92,7 @@ def clip_loader(
     dtype: "torch.dtype | None" = None,
     keep: str = "auto",
 ) -> ClipLoader:
-    """Clips for training on a device.
+    """Make a data loader of clips for a device.
 
     The batches are the same wherever the clips are kept. With float16 arrays a device holds twice as
     many clips; batches are converted.
@@ -122,7 +122,7 @@ def clip_loader(
 
 
 def epoch_order(clips: int, batch: int, *, seed: int, rank: int = 0, ranks: int = 1) -> list[Ints]:
-    """Places of the clips in each batch of an epoch, in random order, without those that fill no batch.
+    """Shuffled batches of an epoch: indices of the clips in each, without an incomplete last batch.
 
     The order depends on the seed alone. Together the ranks see the batches that one rank would.
 

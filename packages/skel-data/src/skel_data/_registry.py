@@ -35,6 +35,7 @@ class Registry(Mapping[str, T], Generic[T]):
         parts: Built-in parts by name: the part, or ``module:Name`` for one that is imported when it is used.
         fits: Whether a part from elsewhere is one of this kind; ``expected`` says so in words.
         expected: What a part has to be, for the message.
+        by_module: Whether a part is documented by its module, as a method is whose settings are the part.
     """
 
     def __init__(
@@ -44,12 +45,14 @@ class Registry(Mapping[str, T], Generic[T]):
         *,
         fits: Callable[[Any], bool] = lambda _: True,
         expected: str = "",
+        by_module: bool = False,
     ) -> None:
         self.kind = kind
         self.group = f"skel.{kind}s"
         self._parts = dict(parts)
         self._loaded: dict[str, T] = {name: part for name, part in parts.items() if not isinstance(part, str)}
         self._fits, self._expected = fits, expected
+        self._by_module = by_module
 
     @cached_property
     def _installed(self) -> "dict[str, EntryPoint]":
@@ -122,7 +125,8 @@ class Registry(Mapping[str, T], Generic[T]):
         if value is not None and not isinstance(value, str):
             doc = getattr(value, "summary", None) or getattr(value, "__doc__", None) or ""
         else:
-            doc = _static_doc(value or self._installed[name].value)
+            found = value or self._installed[name].value
+            doc = _static_doc(found.partition(":")[0] + ":" if self._by_module else found)
         return " ".join(doc.strip().partition("\n\n")[0].split())
 
     def _built_in(self, name: str) -> T:

@@ -59,7 +59,7 @@ def list_encoders(pattern: str = "*") -> list[str]:
     return [name for name in ENCODERS if fnmatchcase(name, pattern)]
 
 
-def encoder_settings(name: str, **settings: Any) -> dict[str, Any]:
+def encoder_settings(name: str, /, **settings: Any) -> dict[str, Any]:
     """Settings of an encoder, those that are not given with their defaults.
 
     They are the arguments of its constructor, without what the clips decide: layout, frames and bodies.
@@ -77,17 +77,8 @@ def encoder_settings(name: str, **settings: Any) -> dict[str, Any]:
     """
     kind = ENCODERS.lookup(name)
     _check_names(name, kind, settings)
-    types = _types(kind)
     found = {key: parameter.default for key, parameter in _parameters(kind).items() if key not in _OF_CLIPS}
-    for key, value in settings.items():
-        wanted = types.get(key, Any)
-        try:
-            found[key] = _converted(value, wanted)
-        except TypeError:
-            raise ValueError(
-                f"{key} of encoder {name!r} must be {_described(wanted)}, got {value!r}"
-            ) from None
-    return found
+    return found | _converted_all(name, kind, settings)
 
 
 def create_encoder(
@@ -117,10 +108,13 @@ def create_encoder(
     >>> create_encoder("stgcn", layout="ntu-25", frames=50, bodies=2, base_channels=64).base_channels
     64
     """
-    kind, parameters = ENCODERS.lookup(name), _parameters(ENCODERS.lookup(name))
-    of_clips = {"frames": frames, "bodies": bodies}
-    settings |= {key: size for key, size in of_clips.items() if size is not None and key in parameters}
     settings = encoder_settings(name, **settings)
+    kind, of_clips = ENCODERS.lookup(name), {"frames": frames, "bodies": bodies}
+    for key, parameter in _parameters(kind).items():
+        if key in _OF_CLIPS and of_clips[key] is not None:
+            settings |= _converted_all(name, kind, {key: of_clips[key]})
+        elif key in _OF_CLIPS and parameter.default is parameter.empty:
+            raise ValueError(f"encoder {name!r} needs {key}")
     if not isinstance(layout, SkeletonLayout):
         layout = get_layout(layout)
     return kind(layout=layout, **settings)
@@ -138,7 +132,7 @@ def _check_names(name: str, kind: type, settings: Mapping[str, Any]) -> None:
     parameters = _parameters(kind)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(kind).parameters.values())
     known = [key for key in parameters if key not in _OF_CLIPS]
-    unknown = [] if open_ended else [key for key in settings if key not in parameters]
+    unknown = [] if open_ended else [key for key in settings if key not in known]
     if unknown:
         near = get_close_matches(unknown[0], known, 1)
         hint = f"did you mean {near[0]!r}? It has" if near else "it has"
@@ -148,6 +142,20 @@ def _check_names(name: str, kind: type, settings: Mapping[str, Any]) -> None:
     ]
     if missing:
         raise ValueError(f"encoder {name!r} needs {', '.join(missing)}")
+
+
+def _converted_all(name: str, kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as the constructor's annotations want them."""
+    types, found = _types(kind), {}
+    for key, value in settings.items():
+        wanted = types.get(key, Any)
+        try:
+            found[key] = _converted(value, wanted)
+        except TypeError:
+            raise ValueError(
+                f"{key} of encoder {name!r} must be {_described(wanted)}, got {value!r}"
+            ) from None
+    return found
 
 
 def _types(kind: type) -> Mapping[str, Any]:

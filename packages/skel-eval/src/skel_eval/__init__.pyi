@@ -47,6 +47,7 @@ from .comparison.table import (
     spread as spread,
     table_text as table_text,
 )
+from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols.clustering import (
     Clustering as Clustering,
     ClusteringResult as ClusteringResult,
@@ -70,7 +71,6 @@ from .protocols.linear import (
 )
 from .protocols.mlp import MlpProbe as MlpProbe, MlpResult as MlpResult, mlp_probe as mlp_probe
 from .protocols.protocol import (
-    PROTOCOLS as PROTOCOLS,
     FrozenProtocol as FrozenProtocol,
     Outcome as Outcome,
     evaluate_features as evaluate_features,

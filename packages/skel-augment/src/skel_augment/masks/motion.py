@@ -39,7 +39,7 @@ class DropMotionFrames(Params):
         return torch.nn.functional.pad(points.diff(dim=2).square().mean((1, 3, 4)), (0, 1))
 
     def resolve(self, clips: Tensor) -> TimeIndex:
-        """The frames of these clips (N, C, T, V, M) that stay."""
+        """Index of the frames of these clips (N, C, T, V, M) that stay."""
         slowest_first = self.motion(clips).argsort(stable=True, dim=1)
         moving = slowest_first[:, clips.shape[2] - self.dropped :]
         stay = self.scores.scatter(1, moving, 1.0).argsort(stable=True, dim=1)[:, : self.frames]

@@ -79,7 +79,7 @@ class GaussianNoise(Augmentation):
 class JointJitter(Augmentation):
     """Joint jitter: each joint off its place by a Gaussian step that stays for the whole clip.
 
-    So does a body look that is measured badly.
+    A badly measured body looks like that.
 
     Attributes:
         std: Standard deviation of each coordinate, in the unit of the clips.

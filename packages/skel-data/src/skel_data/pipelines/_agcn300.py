@@ -1,4 +1,4 @@
-"""The 300-frame clips of 2s-AGCN."""
+"""Preprocessing of 2s-AGCN: clips of 300 frames."""
 
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from skel_data.pipelines._steps import Mask, any_of
 
 @define(frozen=True)
 class AGCN300:
-    """The clips that ISC, CMD, HiCo, SCD-Net and others train on (Shi et al., CVPR 2019), number by number.
+    """Preprocessing of 2s-AGCN (Shi et al., CVPR 2019), as ISC, CMD, HiCo and SCD-Net use it, exactly.
 
     The first 300 frames; of the first four bodies in the order of the file the two with the largest spread
     of coordinates. A body that is absent in the first frame loses all its empty frames, and so comes early;

@@ -1,4 +1,4 @@
-"""Applying a pipeline: to clips in memory, and to a store, whose cache it fills."""
+"""Application of a pipeline to clips in memory, or to a store, with a cache on disk."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Which bodies of a recording a pipeline keeps, and in which slots. No function loops over clips or frames.
+"""Choice of the bodies that a pipeline keeps, and of their slots. No function loops over clips or frames.
 
 The shapes and the meaning of `x` and `mask` are those of `skel_data.pipelines._steps`.
 """

@@ -1,4 +1,4 @@
-"""The 50-frame clips of CrosSCLR."""
+"""Preprocessing of CrosSCLR: clips of 50 frames."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from skel_data.pipelines._pipeline import Floats, Ints, at_least
 
 @define(frozen=True)
 class CrosSCLR50:
-    """The clips that CrosSCLR, AimCLR, CMCS and others train on (Li et al., CVPR 2021), number by number.
+    """Preprocessing of CrosSCLR (Li et al., CVPR 2021), as AimCLR and CMCS use it, exactly.
 
     First two bodies in the order of the file, at most 300 frames; as many of the first frames as there are
     frames with joint 0 of body 0; the centre joint subtracted per frame and body; stretched to 50

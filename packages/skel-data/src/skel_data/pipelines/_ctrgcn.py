@@ -1,4 +1,4 @@
-"""The denoised clips of CTR-GCN."""
+"""Preprocessing of CTR-GCN: denoised clips of 300 frames."""
 
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ from skel_data.pipelines._steps import Mask, any_of
 
 @define(frozen=True)
 class CTRGCN:
-    """The clips that CTR-GCN, MS-G3D, MAMP and others train on (Chen et al., ICCV 2021), number by number.
+    """Preprocessing of CTR-GCN (Chen et al., ICCV 2021) with denoising, as MS-G3D and MAMP use it, exactly.
 
     Bodies go by their tracked ids. Frames without any body are dropped, and a body's own frames follow its
     first one without a gap. In a recording of several bodies those in few frames are dropped; then, while

@@ -16,7 +16,7 @@ metres, such as an amount of noise, keep their sense."""
 
 @define(frozen=True)
 class Default:
-    """A sensible pipeline for any layout, in two dimensions or three.
+    """Default preprocessing for any layout, in two dimensions or three.
 
     Keeps the most active bodies, trims frames without a body, fills gaps, puts the first body's
     centre joint of the first frame at the origin (so the way it walks stays), turns it about the

@@ -1,4 +1,4 @@
-"""The generic interchange: one ``.npz`` file with all clips of a set, without pickled objects.
+"""Generic interchange format: one ``.npz`` file with all clips of a set, without pickled objects.
 
 Arrays: ``positions`` (sum of T, V, C) or (sum of T, M, V, C) and ``lengths`` (N). Optional: ``labels``
 (N, -1 unknown), ``subjects``, ``cameras`` (N, numbers or names), ``setups``, ``replications``, ``names`` (N),

@@ -1,4 +1,4 @@
-"""Shares of an import done on several cores, in their order."""
+"""Multiprocessing of an import, in the order of its files."""
 
 import os
 from collections import deque
@@ -22,7 +22,7 @@ _AHEAD = 2
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,4 +1,4 @@
-"""Where files come from: a folder, an archive or one file, read in place and never unpacked to disk."""
+"""Sources of files: a folder, an archive or one file, read in place and never unpacked to disk."""
 
 import gzip
 import lzma
@@ -29,7 +29,7 @@ def is_archive(path: Path) -> bool:
 
 
 class Source:
-    """The files of a folder, of a ``.zip``, ``.tar``, ``.tar.xz`` or ``.tar.gz`` archive, or one file.
+    """Source of files: a folder, a ``.zip``, ``.tar``, ``.tar.xz`` or ``.tar.gz`` archive, or one file.
 
     Iterating gives `(name, read)` for each file, with `name` relative to the source and `read()` its
     bytes; `read` must be called before the next step, unless `in_any_order`, and raises ValueError with the

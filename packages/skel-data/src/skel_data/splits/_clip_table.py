@@ -23,7 +23,7 @@ _UNKNOWN: Any = Factory(lambda self: np.full(len(self.labels), -1), takes_self=T
 
 @define(frozen=True, eq=False)
 class ClipTable:
-    """Table of N clips without their recordings, so that a split can be made of a list of names.
+    """Table of the metadata of N clips, without recordings: enough to make splits of a list of names.
 
     The attributes are those of a `Store`, which can take its place.
 

@@ -16,7 +16,7 @@ _MOST = 50
 
 @define(frozen=True, eq=False)
 class Split:
-    """Which clips are for training and which for testing.
+    """Train and test indices of a split.
 
     Attributes:
         name: Name of the split.

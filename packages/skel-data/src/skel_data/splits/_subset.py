@@ -13,7 +13,7 @@ Ints = NDArray[np.int64]
 
 
 def labelled_subset(labels: ArrayLike, fraction: float, *, seed: int, balanced: bool = True) -> Ints:
-    """Which clips keep their label in a semi-supervised run, for a fraction of any size.
+    """Random labelled subset for semi-supervised learning: the clips that keep their label.
 
     Two ways are published, and scores of 1 % differ between them. Balanced, as in CrosSCLR and AimCLR: the
     fraction of each class, rounded, but at least one clip. Not balanced, as in ISC, CMD and MAMP: the
@@ -64,7 +64,7 @@ def without_seen(
     *,
     by: Literal["performance", "recording"] = "performance",
 ) -> Ints:
-    """Test clips that an encoder has not seen in its pretraining, on this set or on one that contains it.
+    """Test clips without those that leaked into pretraining, on this set or on one that contains it.
 
     NTU RGB+D 120 contains NTU RGB+D. Of the 18,932 test clips of NTU-60's xview an encoder has seen 13,415 if
     it was pretrained on the training subjects of NTU-120, 8,869 if on its even setups, and 5,392 if on

@@ -1,4 +1,4 @@
-"""A store made of others: several as one, or one in another layout."""
+"""Merging of stores, and conversion to another layout."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain

@@ -1,4 +1,4 @@
-"""From a source of a known format to a store."""
+"""Import of a data set into a store."""
 
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -30,7 +30,7 @@ def import_dataset(
     resume: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Store:
-    """Read a data set and write it to a store.
+    """Import a data set into a store.
 
     A bad file never stops the import and never costs a good one: it is kept in `Store.bad_files` with
     the reason.

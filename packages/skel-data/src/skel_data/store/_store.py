@@ -32,7 +32,7 @@ Ints = NDArray[np.int64]
 
 @define(frozen=True, eq=False, slots=False)
 class Store:
-    """An opened store; `Store.open` makes one.
+    """Data set on disk, memory-mapped; `Store.open` opens one.
 
     Attributes:
         path: Its folder.

@@ -1,4 +1,4 @@
-"""What a store holds, in numbers."""
+"""Summary statistics of a store."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _ROWS = 1 << 16
 
 
 def summarise(store: Store) -> dict[str, Any]:
-    """Counts by class, subject and camera, lengths, gaps and what could not be read, for JSON or a terminal.
+    """Summary statistics of a store: clips by class, subject and camera, lengths, gaps, bad files.
 
     ``frames`` gives the quartiles of the clips' lengths. ``bodies`` counts clips by the most bodies that are
     there at once. ``missing_joints`` gives, for joints that have gaps, the share of the frames of

@@ -1,4 +1,4 @@
-"""Whether a store still holds what was written."""
+"""Integrity check of a store."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ _NOT_HASHED = ("counts", "hash", "source", "bad_files")
 
 
 def validate_store(store: Store) -> list[str]:
-    """Read all of a store and compare it with the hashes that were written with it.
+    """Check the integrity of a store: read all of it and compare it with its hashes.
 
     Args:
         store: An opened store; `Store.open` has compared the sizes.

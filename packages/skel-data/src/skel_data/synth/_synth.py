@@ -29,7 +29,7 @@ _USUAL = SynthSettings()
 
 
 def synth_clips(settings: SynthSettings = _USUAL) -> Iterator[Clip]:
-    """The recordings, in metres in the space of the camera, or in pixels.
+    """Generate synthetic recordings, in metres in the space of the camera, or in pixels.
 
     Clips have `tracks` where more than one body may be seen. The bodies of a frame are in its first slots.
 
@@ -56,7 +56,7 @@ def synth_store(
     *,
     overwrite: bool = False,
 ) -> Store:
-    """Write the recordings of `synth_clips` to a store.
+    """Write synthetic recordings, those of `synth_clips`, to a store.
 
     Raises:
         FileExistsError: If `path` exists and may not be replaced.

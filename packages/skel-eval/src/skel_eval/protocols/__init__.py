@@ -1,1 +1,13 @@
-"""Evaluation protocols on frozen features, fine-tuning, and the ridge baseline."""
+"""Evaluation protocols on frozen features, and fine-tuning."""
+
+from collections.abc import Mapping
+
+PROTOCOLS: Mapping[str, str] = {
+    "linear": "skel_eval.protocols.linear:LinearProbe",
+    "mlp": "skel_eval.protocols.mlp:MlpProbe",
+    "knn": "skel_eval.protocols.knn:KNN",
+    "retrieval": "skel_eval.protocols.retrieval:Retrieval",
+    "few-shot": "skel_eval.protocols.few_shot:FewShot",
+    "clustering": "skel_eval.protocols.clustering:Clustering",
+}
+"""Evaluation protocols on frozen features: "module:Class" by name."""

@@ -13,16 +13,7 @@ from skel_eval._feature_set import FeatureSet
 from skel_eval._fuse import fuse, fusion_weights, side_by_side
 from skel_eval._metrics import accuracy, confusion_matrix, per_class_accuracy
 from skel_eval._result import Metric
-
-PROTOCOLS: Mapping[str, str] = {
-    "linear": "skel_eval.protocols.linear:LinearProbe",
-    "mlp": "skel_eval.protocols.mlp:MlpProbe",
-    "knn": "skel_eval.protocols.knn:KNN",
-    "retrieval": "skel_eval.protocols.retrieval:Retrieval",
-    "few-shot": "skel_eval.protocols.few_shot:FewShot",
-    "clustering": "skel_eval.protocols.clustering:Clustering",
-}
-"""Evaluation protocols on frozen features: "module:Class" by name."""
+from skel_eval.protocols import PROTOCOLS
 
 
 @define(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What the readers of pose estimators' JSON files share: numbers, clips of people, classes of folders.
+"""Shared parts of the readers of pose estimators' JSON files: numbers, clips of people, classes of folders.
 
 Labels: a clip's class is the name of the folder its file lies in (``CLASS/clip.json``, the folder anywhere
 within the source), if all files lie in folders and these have at least two names. Else labels are unknown.
