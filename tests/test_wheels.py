@@ -39,6 +39,7 @@ def test_package_data():
     assert {"compact", "paper/aimclr-ntu60-xsub-joint"} <= set(skel_recipes.recipe_names())
 
 
+@pytest.mark.slow
 def test_line(tmp_path):
     settings = skel_data.SynthSettings(classes=2, subjects=4, repetitions=1)
     store = skel_data.synth_store(tmp_path / "s.store", settings)

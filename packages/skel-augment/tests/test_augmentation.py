@@ -144,6 +144,7 @@ def test_probability_must_be_one(kind, p):
 
 
 @KINDS
+@pytest.mark.slow
 def test_compiles_whole(kind, ntu, make_clips, sample):
     torch.compiler.reset()
     clips, shape = make_clips(ntu)

@@ -95,6 +95,7 @@ def test_half_precision_clips(name, ntu, make_clips):
 
 
 @PRESETS
+@pytest.mark.slow
 def test_compiles_whole(name, ntu, make_clips):
     torch.compiler.reset()
     clips, shape = make_clips(ntu)
@@ -105,6 +106,7 @@ def test_compiles_whole(name, ntu, make_clips):
 
 
 @pytest.mark.parametrize("name", ["aimclr.extreme", "compact.temporal", "pcm3.mixed", "pstl.temporal"])
+@pytest.mark.slow
 def test_sampling_compiles_whole(name, ntu, make_clips):
     torch.compiler.reset()
     clips, _ = make_clips(ntu)

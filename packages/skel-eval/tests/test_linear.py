@@ -18,6 +18,7 @@ SOLVERS = {
 
 @pytest.mark.parametrize("width", [10, 200])  # fewer and more columns than rows
 @pytest.mark.parametrize("strength", [0.1, 0.001])
+@pytest.mark.slow
 def test_lbfgs_numbers_scikit_learn(task_of_seed, width, strength):
     train, labels, test, truth, _ = task_of_seed(1, width=width, classes=5, spread=2.0)
     train, test = train.astype(np.float64), test.astype(np.float64)

@@ -138,6 +138,7 @@ def test_encoders_are_fused():
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 99), protocol=st.sampled_from(["linear", "knn"]))
+@pytest.mark.slow
 def test_labels_of_test_rows_do_not_reach_the_predictions(seed, protocol):
     one = make(seed)
     labels = one.labels.copy()

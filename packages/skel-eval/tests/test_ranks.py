@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from skel_eval import same_on_all_ranks
 
@@ -26,6 +27,7 @@ distributed.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_labels_drawn_by_rank_are_caught_and_those_by_seed_are_not():
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
     words = [*torchrun, "--no-python", sys.executable, "-c", DRAW]
