@@ -176,6 +176,13 @@ def docs(session):
 
 
 @nox.session(python=FIRST, default=False)
+def release(session):
+    """A release, tried in a copy; with --execute made: `nox -s release -- PACKAGE VERSION [--execute]`."""
+    session.install(*GROUPS["release"])
+    session.run("python", "tools/release.py", *session.posargs)
+
+
+@nox.session(python=FIRST, default=False)
 def demo(session):
     """Synthetic data, pretraining, evaluation, report: `skel demo`."""
     session.install(*editables(FOLDERS))
