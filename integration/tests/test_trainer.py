@@ -219,3 +219,11 @@ def test_labels_are_not_read(store, tmp_path, tiny, run):
     blind.columns["label"][get_split(store).train] = -1
     again = pretrain(tiny("compact"), blind, tmp_path / "blind")
     assert_same(weights(run), weights(again))
+
+
+def test_gradient_checkpointing_gives_the_same_weights(store, tmp_path, tiny):
+    runs = [
+        pretrain(tiny("skeletonclr", train__checkpoint_blocks=flag), store, tmp_path / str(flag))
+        for flag in (False, True)
+    ]
+    assert_same(*(weights(run) for run in runs))
