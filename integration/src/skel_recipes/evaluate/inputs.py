@@ -204,7 +204,7 @@ class EvaluationInputs:
         """Features of all clips with labels and split; those of several encoders side by side.
 
         Args:
-            source: The encoders after pretraining, or "untrained" ones, or "coordinates", the clips as they are.
+            source: The encoders after pretraining, or "untrained" ones, or "coordinates", the clips.
         """
         if source == "coordinates":
             return self.feature_set(self.clips.reshape(len(self.store), -1))
