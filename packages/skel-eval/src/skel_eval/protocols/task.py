@@ -19,29 +19,29 @@ from skel_eval._arrays import (
 from skel_eval._metrics import accuracy
 
 
-@define(frozen=True, eq=False)
+@define(frozen=True, eq=False, kw_only=True)
 class ProbeResult:
-    """What `linear_probe` or `ridge` found.
+    """A classifier that was trained on train rows, and its predictions of test rows.
 
     Attributes:
         predictions: Class of each test row, (N_test,).
         logits: (N_test, classes); -inf for a class without train rows.
         accuracy: Share of the labelled test rows that are predicted right.
         train_accuracy: The same on the train rows.
-        strength: Regularisation that was used; None for `SGD` and `Adam`.
-        held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
         weight: (classes, D): the classifier is ``features @ weight.T + bias``.
         bias: (classes,).
+        strength: Regularisation that was used; None for a training by steps.
+        held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
     """
 
     predictions: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     accuracy: float
     train_accuracy: float
-    strength: float | None
-    held_out: tuple[tuple[float, float], ...]
     weight: np.ndarray = field(repr=False)
     bias: np.ndarray = field(repr=False)
+    strength: float | None = None
+    held_out: tuple[tuple[float, float], ...] = ()
 
 
 @define(frozen=True, eq=False)
