@@ -92,21 +92,5 @@ def film(body: str, skeleton: Skeleton, frames: int, seconds: float, fps: float 
     )
 
 
-def card(kind: str, title: str, remark: str, drawing: str, name: str) -> str:
-    """A drawing of a clip in a frame.
-
-    Args:
-        kind: ``query``, ``same`` or ``other``, for the colour of the frame.
-        title: Its class.
-        remark: What it is here.
-        drawing: HTML.
-        name: Name of the clip.
-    """
-    return (
-        f'<figure class="card {kind}"><figcaption><b>{escape(title)}</b> <span>{escape(remark)}</span>'
-        f"</figcaption>{drawing}<small>{escape(name)}</small></figure>"
-    )
-
-
 def _anchor(name: str) -> str:
     return name.lower().replace(" ", "-")
