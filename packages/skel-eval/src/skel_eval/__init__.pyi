@@ -10,8 +10,9 @@ from .checks.leaks import Leaks, find_leaks
 from .checks.ranks import same_on_all_ranks
 from .comparison.bootstrap import BootstrapInterval, bootstrap, paired_bootstrap
 from .comparison.compare import Comparison, Difference, compare, comparison_notes, comparison_rows
-from .comparison.methods import Cell, Method, Row, cells, over_seeds, summarise_methods
-from .comparison.summary import Summary, summarise
+from .comparison.methods import (
+    Cell, Method, Row, Summary, cells, over_seeds, summarise, summarise_methods
+)
 from .comparison.table import Code, TableFormat, results_table, spread, table_text
 from .protocols import PROTOCOLS
 from .protocols.clustering import Clustering, ClusteringResult, clustering

@@ -101,10 +101,6 @@ def compare(
 def shared_hits(a: Runs, b: Runs) -> Shared | str:
     """Which of the clips that all runs of two methods tested were recognised.
 
-    Args:
-        a: Results of a method by seed.
-        b: Those of another.
-
     Returns:
         For each method and each of its runs whether each clip was recognised, (repeats, N), the classes of
         the clips (N,) and their groups (N,) or None; or a sentence that says why not.

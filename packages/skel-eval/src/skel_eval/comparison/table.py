@@ -10,8 +10,7 @@ from typing import Literal, get_args
 from attrs import define
 
 from skel_eval._result import UNTRAINED
-from skel_eval.comparison.methods import Row
-from skel_eval.comparison.summary import Summary
+from skel_eval.comparison.methods import Row, Summary
 
 TableFormat = Literal["markdown", "latex", "csv", "text"]
 

@@ -10,28 +10,13 @@ from skel_eval.draw.svg import motion, motion_data, preview_svg
 from skel_eval.report.clips import Clips, unit
 
 # nine hues of middle lightness that stay apart on light and dark ground and for colour-blind eyes
-PALETTE = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#8c6bb1",
-    "#a6761d",
-    "#7f8c8d",
-)
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#a6761d", "#7f8c8d")
 _SIZE = 620.0
 MOST_MOVING, _FRAMES = 600, 16
 
 
 def plane(features: np.ndarray, seed: int) -> np.ndarray:
-    """t-SNE of the L2-normalised features, started from their PCA, (N, 2).
-
-    Args:
-        features: (N, D), at least 4 rows and 2 columns.
-        seed: Seed of t-SNE.
-    """
+    """t-SNE of the L2-normalised features, started from their PCA, (N, 2); for 4 rows, 2 columns or more."""
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(features) - 1) / 3)

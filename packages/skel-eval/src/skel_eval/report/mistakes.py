@@ -76,10 +76,7 @@ def confused_pairs(
 def mistakes_html(pairs: Sequence[ConfusedPair], rows: np.ndarray, clips: Clips) -> str:
     """The mistaken clip between a typical one of its class and one of the class it was taken for.
 
-    Args:
-        pairs: What to draw.
-        rows: Row of each of the test clips that the pairs number.
-        clips: Clips that can be drawn.
+    Pairs number the test clips; `rows` are those of their features.
     """
     points = clips.points
     if not pairs or points is None:

@@ -14,10 +14,9 @@ from skel_eval._metrics import confusion_matrix
 from skel_eval._result import Predictions, Result
 from skel_eval.draw.points import Points
 from skel_eval.draw.skeleton import Skeleton
-from skel_eval.report.calibration import calibration_html
 from skel_eval.report.clips import Clips, class_name
-from skel_eval.report.confusion import classes_html, confusion_html
 from skel_eval.report.curves import curves_html
+from skel_eval.report.diagrams import calibration_html, classes_html, confusion_html
 from skel_eval.report.embedding import embedding_html
 from skel_eval.report.gallery import gallery_html, retrieval_html
 from skel_eval.report.mistakes import confused_pairs, mistakes_html
