@@ -167,5 +167,4 @@ def _percent(value: float) -> str:
 
 def _digits(value: float) -> str:
     """A published percentage with the digits it was published with, at least one."""
-    text = f"{value:.2f}"
-    return text.removesuffix("0")
+    return f"{value:.2f}".removesuffix("0")

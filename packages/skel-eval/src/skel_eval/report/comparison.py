@@ -18,7 +18,7 @@ from skel_eval.comparison.compare import (
 )
 from skel_eval.comparison.methods import Method, over_seeds
 from skel_eval.report.clips import class_name
-from skel_eval.report.curves import overlaid_html
+from skel_eval.report.curves import curves_html
 from skel_eval.report.embedding import PALETTE
 from skel_eval.report.page import bar, page, percent, write_page
 
@@ -46,7 +46,7 @@ def write_comparison(
     """
     methods = comparison.methods
     legend = "".join(f"<li>{_swatch(place)}{escape(one.name)}</li>" for place, one in enumerate(methods))
-    curves = overlaid_html(
+    curves = curves_html(
         [(_hue(place), records) for place, one in enumerate(methods) for records in one.curves.values()]
     )
     runs = sum(len(method.results) for method in methods)

@@ -69,7 +69,7 @@ def write_report(
         headline_html(results),
         [
             ("Results", results_html(results)),
-            ("Training", curves_html(training)),
+            ("Training", curves_html([("", training)])),
             *_predicted(found, clips, () if features is None else features.class_names),
             *([] if clips is None else _embedded(found, clips)),
             ("Settings", f"<pre>{escape(settings)}</pre>" if settings else ""),
