@@ -1,8 +1,7 @@
 # fmt: off
-from ._calibration import Calibration, calibration
 from ._feature_set import FeatureSet
 from ._fuse import fuse, side_by_side
-from ._metrics import accuracy, confusion_matrix, per_class_accuracy
+from ._metrics import Calibration, accuracy, calibration, confusion_matrix, per_class_accuracy
 from ._result import UNTRAINED, Metric, Predictions, Result
 from .checks.diagnostics import alignment, feature_health, instance_retrieval, uniformity
 from .checks.frozen import state_digest, unchanged

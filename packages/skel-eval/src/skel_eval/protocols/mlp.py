@@ -84,22 +84,15 @@ def mlp_probe(
             nn.ReLU(),
             nn.Dropout(settings.dropout),
         )
+    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
+    shared = {name: getattr(settings, name) for name in names}
     return finetune(
         hidden,
         (task.train - mean) / scale,
         task.train_y,
         (task.test - mean) / scale,
         task.test_y,
-        settings=Finetune(
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            optimizer="adamw",
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            schedule="cosine",
-            per_step=True,
-            seed=settings.seed,
-        ),
+        settings=Finetune(optimizer="adamw", schedule="cosine", per_step=True, **shared),
         parameter_groups=_matrices_and_vectors,
         device=task.train.device,
     )

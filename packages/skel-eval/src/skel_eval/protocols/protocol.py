@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 from attrs import define, evolve, field, fields
 
-from skel_eval._calibration import calibration
 from skel_eval._feature_set import FeatureSet
 from skel_eval._fuse import fuse, fusion_weights, side_by_side
-from skel_eval._metrics import accuracy, confusion_matrix, per_class_accuracy
+from skel_eval._metrics import accuracy, calibration, confusion_matrix, per_class_accuracy
 from skel_eval._result import Metric
 from skel_eval.protocols import PROTOCOLS
 

@@ -5,8 +5,7 @@ from html import escape
 
 import numpy as np
 
-from skel_eval._calibration import Calibration
-from skel_eval._metrics import per_class_accuracy
+from skel_eval._metrics import Calibration, per_class_accuracy
 
 _MOST_NUMBERS = 40  # classes up to which cells carry their count
 _SIDE, _LEFT, _TOP, _BOTTOM = 260.0, 48.0, 10.0, 64.0  # of the reliability diagram

@@ -43,11 +43,7 @@ def document(title: str, subtitle: str, head: str, main: str) -> str:
 
 
 def write_page(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a page, whole or not at all; an existing one is replaced.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist.
-    """
+    """Write a page, whole or not at all; an existing one is replaced, its folder must exist."""
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"the folder of the page does not exist: {target.parent}")

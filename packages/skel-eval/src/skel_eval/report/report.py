@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from skel_eval._calibration import calibration
 from skel_eval._feature_set import FeatureSet
-from skel_eval._metrics import confusion_matrix
+from skel_eval._metrics import calibration, confusion_matrix
 from skel_eval._result import Predictions, Result
 from skel_eval.draw.points import Points
 from skel_eval.draw.skeleton import Skeleton
