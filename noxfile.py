@@ -99,7 +99,7 @@ def tests(session):
     """Each package with nothing but its own dependencies: `nox -s tests-3.12 -- skel-data -k store`.
 
     The first interpreter runs every test, the others all but those marked slow. One environment serves
-    the packages in turn: what the next one does not need is uninstalled.
+    the packages in turn: what the next one does not need is uninstalled (so never with nox -R).
     """
     chosen = [name for name in FOLDERS if name in session.posargs] or FOLDERS
     arguments = [word for word in session.posargs if word not in FOLDERS]
@@ -135,9 +135,11 @@ def wheels(session):
         session.run("uv", "build", "--quiet", "--out-dir", str(dist), str(folder), external=True)
     ours = (f"--reinstall-package={name}" for name in FOLDERS)
     session.install(*ours, *(str(wheel) for wheel in sorted(dist.glob("*.whl"))), "pytest")
+    session.install("--no-deps", "--reinstall-package=skel-extension", str(ROOT / "examples/skel-extension"))
     session.chdir(session.create_tmp())
     session.run("skel", "--help", silent=True)
-    pytest(session, str(ROOT / "tests" / "test_wheels.py"), "-c", str(ROOT / "pyproject.toml"))
+    files = [str(ROOT / "tests" / name) for name in ("test_wheels.py", "test_extension.py")]
+    pytest(session, *files, "-c", str(ROOT / "pyproject.toml"))
 
 
 @nox.session(python=FIRST)
@@ -173,6 +175,13 @@ def docs(session):
     pytest(session, "docs", "README.md", *readmes, *session.posargs)
     sources = [str(folder / "src") for folder in FOLDERS.values()]
     pytest(session, "--doctest-modules", *sources)
+
+
+@nox.session(python=FIRST, default=False)
+def release(session):
+    """A release, tried in a copy; with --execute made: `nox -s release -- PACKAGE VERSION [--execute]`."""
+    session.install(*GROUPS["release"])
+    session.run("python", "tools/release.py", *session.posargs)
 
 
 @nox.session(python=FIRST, default=False)

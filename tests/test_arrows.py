@@ -112,3 +112,27 @@ def test_version_is_stated_once(name):
     assert metadata(name)["dynamic"] == ["version"]
     assert import_module(name.replace("-", "_")).__version__ == version(name)
     assert installed_version(name) == version(name)
+
+
+# Folders of a package from the ground up; those of one floor do not know each other.
+FLOORS = {
+    "skel-recipes": [{"common"}, {"methods"}, {"config"}, {"run"}, {"train", "evaluate"}, {"cli"}],
+    "skel-eval": [{""}, {"protocols", "draw"}, {"checks", "comparison"}, {"report"}],
+}
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_folders_stand_on_floors(name):
+    package = name.replace("-", "_")
+    floor = {part: level for level, parts in enumerate(FLOORS[name]) for part in parts}
+    root = folder(name) / "src" / package
+    for path in root.glob("**/*.py"):
+        home = path.relative_to(root).parts[0] if path.parent != root else ""
+        if path.name == "__init__.py" or path.name == "__main__.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == package:
+                steps = node.module.split(".")[1:]
+                other = steps[0] if steps and (root / steps[0]).is_dir() else ""
+                if other != home and home in floor:
+                    assert floor[other] < floor[home], f"{path.relative_to(root)} imports {node.module}"

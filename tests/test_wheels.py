@@ -49,8 +49,8 @@ def test_line(tmp_path):
         store,
         tmp_path / "run",
     )
-    evaluation = skel_recipes.evaluate(run, store, "knn")
-    assert skel_recipes.report(run, evaluation).stat().st_size > 10_000
+    result = skel_recipes.evaluate(run, store, "knn")
+    assert skel_recipes.report(run, store, result).stat().st_size > 10_000
 
 
 def test_command():

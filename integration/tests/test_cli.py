@@ -202,6 +202,40 @@ def test_formats_are_listed(capsys):
     assert [line.split()[0] for line in output.out.splitlines()[1:]] == list(READERS)
 
 
+def test_help_of_a_recipe_lists_its_settings(capsys):
+    with pytest.raises(SystemExit):
+        main(["pretrain", "compact", "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["--train.epochs", "150"] for line in lines)
+    assert any(line.split() == ["--method.hidden_dim", "512"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["pretrian"], "no command 'pretrian'; did you mean pretrain?"),
+        (["eval", "lineer", "run", "store"], "skel eval: no command 'lineer'; did you mean linear?"),
+        (["data", "imprt"], "skel data: no command 'imprt'; did you mean import?"),
+    ],
+)
+def test_wrong_commands_are_answered_with_the_nearest(capsys, words, message):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--version"], ["list", "encoders"], ["recipe", "compact"], ["evl"]])
+def test_answers_that_need_no_torch(words):
+    code = (
+        "import sys\nfrom skel_recipes.cli import main\n"
+        f"try:\n    main({words})\nexcept SystemExit:\n    pass\n"
+        "assert not {'torch', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_demo(capsys, tmp_path):
     status, output = skel(capsys, "demo", "--out", tmp_path / "demo", "--epochs", "1")
     assert status == 0

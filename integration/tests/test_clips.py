@@ -81,3 +81,21 @@ def test_views_of_another_length_are_refused(store, tmp_path):
     ):
         pretrain(recipe, store, tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("method", "name"), [("aimclr", "extreme"), ("pstl", "temporal"), ("pstl", "view")])
+def test_every_view_of_a_method_must_fit(method, name, store, tmp_path, tiny):
+    """The other views crop 24 frames to 8, this one does not."""
+    crop = [{"name": "temporal_crop_resize", "frames": 8}]
+    names = {"aimclr": ("view", "extreme"), "pstl": ("view", "temporal")}[method]
+    views = {f"method__{other}": crop if other != name else [{"name": "shear"}] for other in names}
+    recipe = tiny(method, data__frames=8, data__pipeline__frames=24, **views)
+    with pytest.raises(ValueError, match=rf"method\.{name} makes 24 frames of the 24 .* sees 8"):
+        pretrain(recipe, store, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_view_of_another_length_than_the_pipeline_is_refused(store, tmp_path, tiny):
+    recipe = tiny("compact", method__view=[{"name": "temporal_crop_resize", "frames": 8}])
+    with pytest.raises(ValueError, match=r"method\.view makes 8 frames of the 16 .* sees 16"):
+        pretrain(recipe, store, tmp_path / "run")

@@ -1,6 +1,7 @@
 import pytest
 
 from skel_augment import Shear
+from skel_data import ClipShape, get_layout
 from skel_recipes import dump_recipe, load_recipe, recipe_names
 
 
@@ -78,3 +79,18 @@ def test_overrides_reach_into_views_and_change_kinds():
     narrow = load_recipe("compact", {"encoder.base_channels": 8, "encoder.name": "stgcn"})
     assert narrow.encoder.settings["base_channels"] == 8
     assert load_recipe("aimclr", {"method.extreme": "aimclr.extreme-released"}) != load_recipe("aimclr")
+
+
+def test_epochs_that_are_typed_win_over_the_steps_of_the_recipe():
+    assert load_recipe("compact").train.length(8) == 900
+    assert load_recipe("compact", {"train.epochs": 50}).train.length(8) == 50
+    both = {"train.epochs": 50, "train.min_steps": 60}
+    assert load_recipe("compact", both).train.length(8) == 60
+
+
+def test_every_argument_of_an_encoder_can_be_set():
+    recipe = load_recipe("aimclr", {"encoder.strategy": "uniform", "encoder.skip_absent": False})
+    encoder = recipe.encoder.build(ClipShape(get_layout("utd-20"), 16))
+    assert (encoder.strategy, encoder.skip_absent) == ("uniform", False)
+    with pytest.raises(ValueError, match="no setting 'stategy'; did you mean 'strategy'"):
+        load_recipe("aimclr", {"encoder.stategy": "uniform"})

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from skel_data import get_split
 from skel_encoders import list_encoders
 from skel_recipes import Run, load_recipe, pretrain, resume
+from skel_recipes.cli import main
 from skel_recipes.train import trainer
 
 NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
@@ -128,6 +129,7 @@ def test_resume_after_an_interruption_is_exact(name, store, tmp_path, tiny, monk
     assert [line["loss"] for line in whole.metrics()] == [line["loss"] for line in cut.metrics()]
 
 
+@pytest.mark.slow
 def test_resume_after_kill_is_exact(store, tmp_path, tiny):
     """SIGKILL in the middle of training, by the command line."""
     flags = [
@@ -137,11 +139,11 @@ def test_resume_after_kill_is_exact(store, tmp_path, tiny):
         "--data.pipeline.frames=16",
         "--train.batch_size=8",
     ]
-    skel = [sys.executable, "-m", "skel_recipes"]
-    begin = [*skel, "pretrain", "compact", str(store.path), *flags]
+    begin = ["pretrain", "compact", str(store.path), *flags]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([*begin, "--out", str(tmp_path / "whole")], check=True, env=env, capture_output=True)
-    process = subprocess.Popen([*begin, "--out", str(tmp_path / "cut")], env=env, stderr=subprocess.DEVNULL)
+    assert main([*begin, "--out", str(tmp_path / "whole")]) == 0
+    words = [sys.executable, "-m", "skel_recipes", *begin, "--out", str(tmp_path / "cut")]
+    process = subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL)
     metrics = tmp_path / "cut" / "metrics.jsonl"
     deadline = time.monotonic() + 120
     while not (metrics.exists() and metrics.read_text().count("\n") >= 3):
@@ -151,8 +153,7 @@ def test_resume_after_kill_is_exact(store, tmp_path, tiny):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "cut" / "encoder.safetensors").exists()
-    go_on = [*skel, "pretrain", "--resume", str(tmp_path / "cut")]
-    subprocess.run(go_on, check=True, env=env, capture_output=True)
+    assert main(["pretrain", "--resume", str(tmp_path / "cut")]) == 0
     assert_same(weights(Run.open(tmp_path / "whole")), weights(Run.open(tmp_path / "cut")))
 
 
@@ -218,3 +219,11 @@ def test_labels_are_not_read(store, tmp_path, tiny, run):
     blind.columns["label"][get_split(store).train] = -1
     again = pretrain(tiny("compact"), blind, tmp_path / "blind")
     assert_same(weights(run), weights(again))
+
+
+def test_gradient_checkpointing_gives_the_same_weights(store, tmp_path, tiny):
+    runs = [
+        pretrain(tiny("skeletonclr", train__checkpoint_blocks=flag), store, tmp_path / str(flag))
+        for flag in (False, True)
+    ]
+    assert_same(*(weights(run) for run in runs))

@@ -51,6 +51,7 @@ def checkpoint(run):
     return torch.load(run / "checkpoint.pt", weights_only=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_agree(trained, name):
     one, two = (
@@ -64,6 +65,7 @@ def test_losses_agree(trained, name):
             assert ours[key] == pytest.approx(theirs[key], rel=1e-7, abs=1e-9), key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_queues_and_teachers_agree(trained, name):
     one, two = (checkpoint(trained / number / name)["method"] for number in ("one", "two"))
@@ -76,6 +78,7 @@ def test_weights_queues_and_teachers_agree(trained, name):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_agree(trained, name):
     one, two = (checkpoint(trained / number / name)["optimizer"]["state"] for number in ("one", "two"))
@@ -87,6 +90,7 @@ def test_gradients_agree(trained, name):
         )
 
 
+@pytest.mark.slow
 def test_command_under_torchrun(store, tmp_path, tiny):
     """As a user types it; an error is raised in all processes instead of leaving some waiting."""
     (tmp_path / "tiny.toml").write_text(dump_recipe(tiny("aimclr")))

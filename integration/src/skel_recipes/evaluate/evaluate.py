@@ -149,6 +149,11 @@ def _frozen(inputs: EvaluationInputs, name: str, protocol: Any) -> tuple[Outcome
     return outcome, tuple(baselines)
 
 
+def _question(result: Result) -> tuple[object, ...]:
+    """What a result answers; the folder of the first run may have moved since."""
+    return result.cell, result.protocol, len(result.runs), [Path(path).name for path in result.runs[1:]]
+
+
 def _file(run: Run, result: Result) -> Path:
     """Where a result is written: a name for people, and for this result alone."""
     folder = run.path / "eval"
@@ -161,8 +166,7 @@ def _file(run: Run, result: Result) -> Path:
     for number in range(1, 1000):
         file = folder / (f"{name}.json" if number == 1 else f"{name}-{number}.json")
         with suppress(OSError, ValueError):
-            other = Result.load(file)
-            if (other.cell, other.protocol, other.runs) != (result.cell, result.protocol, result.runs):
+            if _question(Result.load(file)) != _question(result):
                 continue
         return file
     raise ValueError(f"{folder} holds too many results named {name}")

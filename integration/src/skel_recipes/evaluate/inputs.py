@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,14 @@ class EvaluationInputs:
             for encoder in self.encoders:
                 digest = state_digest(encoder.run.encoder(encoder.stream, trained=False).state_dict())
                 runs.append([digest, encoder.stream, encoder.weight, *_pipeline_key(encoder.run)])
-        depends = [self.store.hash, self.split.name, runs or _pipeline_key(self.run), what]
+        # another release may compute other numbers
+        depends = [
+            version("skel-eval"),
+            self.store.hash,
+            self.split.name,
+            runs or _pipeline_key(self.run),
+            what,
+        ]
         folder = self.run.path / "baselines" if of_run else self.store.path / "cache" / "baselines"
         file = folder / f"{_digest(depends, size=8)}.json"
         try:

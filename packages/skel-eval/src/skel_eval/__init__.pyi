@@ -6,7 +6,7 @@ from ._result import UNTRAINED, Metric, Predictions, Result
 from .checks.diagnostics import alignment, feature_health, instance_retrieval, uniformity
 from .checks.frozen import state_digest, unchanged
 from .checks.leaks import Leaks, find_leaks
-from .checks.ranks import same_on_all_ranks
+from ._ranks import same_on_all_ranks
 from .comparison.bootstrap import BootstrapInterval, bootstrap, paired_bootstrap
 from .comparison.compare import Comparison, Difference, compare, comparison_notes, comparison_rows
 from .comparison.methods import (

@@ -246,7 +246,8 @@ _COUNTS_1 = {
 
 
 def _from_version_1(data: Mapping[str, Any]) -> Result:
-    """A result of version 1: metrics at the top level, baselines by name."""
+    """A result of version 1: metrics at the top level, baselines by name, corruptions called faults."""
+    data = json.loads(json.dumps(data).replace("accuracy_with_faults", "accuracy_with_corruptions"))
     settings = dict(data["settings"])
     shared = {name: data[name] for name in ("dataset", "split", "stream", "seed", "tag") if name in data}
     shared |= {"protocol": data["protocol"], "variant": _variant_1(data["protocol"], settings)}

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from skel_eval._arrays import Array, as_labels, as_tensor, labelled_rows, refuse_nan
 from skel_eval._metrics import accuracy
-from skel_eval.checks.ranks import same_on_all_ranks
+from skel_eval._ranks import same_on_all_ranks
 from skel_eval.protocols.task import ProbeResult, with_absent_classes
 from skel_eval.protocols.training import (
     ABOVE_0,
