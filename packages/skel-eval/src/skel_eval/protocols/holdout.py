@@ -14,13 +14,7 @@ Fit = Callable[[Tensor, Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
 def choose_strength(
     fit: Fit, task: Task, strengths: Sequence[float], folds: int = 5
 ) -> tuple[float, tuple[tuple[float, float], ...]]:
-    """The strength whose classifiers predict the held-out rows best; the stronger one of equals.
-
-    Args:
-        fit: Fits linear classifiers of several strengths.
-        task: The train rows are used, the test rows are not.
-        strengths: What to choose from.
-        folds: Largest number of held-out parts.
+    """The strength whose classifiers predict held-out train rows best; the stronger one of equals.
 
     Returns:
         The strength, and (strength, held-out accuracy) of all, strongest first; the latter is empty
@@ -44,16 +38,11 @@ def choose_strength(
 
 
 def fold_of_rows(labels: Tensor, groups: Tensor | None, folds: int) -> Tensor:
-    """Fold of each row, (N,), a function of its arguments alone.
+    """Fold of each row, (N,), by its label (N,) and group (N,), which are numbered from 0.
 
     With at least two groups no group is ever split: up to `folds` groups are one fold each
     (leave one group out); more are dealt, largest first, to the fold with the fewest rows.
     Otherwise rows are dealt class by class, so that each fold has its share of each class.
-
-    Args:
-        labels: Classes, (N,).
-        groups: Group of each row, numbered from 0, (N,); for actions, the subject.
-        folds: Largest number of folds.
     """
     if groups is not None and len(torch.unique(groups)) > 1:
         sizes = torch.bincount(groups)

@@ -188,9 +188,6 @@ def _train(x: Tensor, y: Tensor, solver: SGD | Adam) -> tuple[Tensor, Tensor]:
 
     Returns:
         Weight (classes, D) and bias (classes,); a class without rows has bias -inf.
-
-    Raises:
-        ValueError: If there is one row and batch_norm is set, or the training diverges.
     """
     if solver.batch_norm and len(x) == 1:
         raise ValueError("batch_norm needs at least 2 labelled train rows, got 1")

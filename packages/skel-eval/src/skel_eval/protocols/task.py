@@ -19,48 +19,40 @@ from skel_eval._arrays import (
 from skel_eval._metrics import accuracy
 
 
-@define(frozen=True, eq=False)
+@define(frozen=True, eq=False, kw_only=True)
 class ProbeResult:
-    """What `linear_probe` or `ridge` found.
+    """A classifier that was trained on train rows, and its predictions of test rows.
 
     Attributes:
         predictions: Class of each test row, (N_test,).
         logits: (N_test, classes); -inf for a class without train rows.
         accuracy: Share of the labelled test rows that are predicted right.
         train_accuracy: The same on the train rows.
-        strength: Regularisation that was used; None for `SGD` and `Adam`.
-        held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
         weight: (classes, D): the classifier is ``features @ weight.T + bias``.
         bias: (classes,).
+        strength: Regularisation that was used; None for a training by steps.
+        held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
     """
 
     predictions: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     accuracy: float
     train_accuracy: float
-    strength: float | None
-    held_out: tuple[tuple[float, float], ...]
     weight: np.ndarray = field(repr=False)
     bias: np.ndarray = field(repr=False)
+    strength: float | None = None
+    held_out: tuple[tuple[float, float], ...] = ()
 
 
 @define(frozen=True, eq=False)
 class Task:
-    """Checked arrays: features on the device, labels and groups on the CPU, unlabelled train rows gone.
+    """Checked arrays: features on the device, labels and groups on the CPU, unlabelled train rows gone."""
 
-    Attributes:
-        train: (N_train, D).
-        train_y: (N_train,).
-        test: (N_test, D).
-        test_y: (N_test,); negative means unlabelled.
-        groups: (N_train,), numbered from 0, or None.
-    """
-
-    train: Tensor
-    train_y: Tensor
-    test: Tensor
-    test_y: Tensor
-    groups: Tensor | None
+    train: Tensor  # (N_train, D)
+    train_y: Tensor  # (N_train,)
+    test: Tensor  # (N_test, D)
+    test_y: Tensor  # (N_test,); negative means unlabelled
+    groups: Tensor | None  # (N_train,), numbered from 0
 
     def result(
         self,
@@ -144,11 +136,7 @@ def with_absent_classes(weight: Tensor, bias: Tensor, present: Tensor) -> tuple[
 
 
 def column_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and scale of each column, both (D,); the scale of a constant column is 1.
-
-    Args:
-        x: Train rows in float64, (N, D).
-    """
+    """Mean and scale of each column of x (N, D) in float64, both (D,); the scale of a constant one is 1."""
     std, mean = torch.std_mean(x, dim=0, correction=0)
     # what rounding in single precision leaves of a constant is noise, not to be blown up to variance 1
     constant = std <= 1e-6 * mean.abs()
@@ -156,13 +144,6 @@ def column_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def in_raw_units(weight: Tensor, bias: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """The linear classifier for raw columns that equals ``((x - mean) / scale) @ weight.T + bias``.
-
-    Args:
-        weight: (classes, D).
-        bias: (classes,).
-        mean: Of the raw columns, (D,).
-        scale: Likewise, (D,).
-    """
+    """The linear classifier for raw columns that equals ``((x - mean) / scale) @ weight.T + bias``."""
     weight = weight / scale
     return weight, bias - weight @ mean
