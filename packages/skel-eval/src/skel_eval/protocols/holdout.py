@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from skel_eval.protocols.task import Task
+from skel_eval.protocols.task import Task, scores
 
-# (x, y, strengths) -> one (weight, bias) per strength
-Fit = Callable[[Tensor, Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
+# (train rows as a mask on the CPU (N,), strengths) -> one (weight, bias) per strength
+Fit = Callable[[Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
 
 
 def choose_strength(
@@ -17,7 +17,7 @@ def choose_strength(
     """The strength whose classifiers predict the held-out rows best; the stronger one of equals.
 
     Args:
-        fit: Fits linear classifiers of several strengths.
+        fit: Fits linear classifiers of several strengths to some of the train rows.
         task: The train rows are used, the test rows are not.
         strengths: What to choose from.
         folds: Largest number of held-out parts.
@@ -33,11 +33,11 @@ def choose_strength(
     fold = fold_of_rows(y, task.groups, folds)
     correct = [0] * len(candidates)
     for part in torch.unique(fold):
-        kept, held = (fold != part).to(x.device), (fold == part).to(x.device)
-        classifiers = fit(x[kept], y[fold != part], candidates)
+        held = fold == part
+        classifiers, held_x = fit(~held, candidates), x[held.to(x.device)]
         for index, (weight, bias) in enumerate(classifiers):
-            predictions = (x[held] @ weight.T + bias).argmax(1).cpu()
-            correct[index] += int((predictions == y[fold == part]).sum())
+            predictions = scores(held_x, weight, bias).argmax(1).cpu()
+            correct[index] += int((predictions == y[held]).sum())
     best = correct.index(max(correct))
     rates = tuple((s, c / len(y)) for s, c in zip(candidates, correct, strict=True))
     return candidates[best], rates
