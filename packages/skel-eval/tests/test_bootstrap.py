@@ -36,7 +36,7 @@ def test_paired_bootstrap_numbers_naive_loop(grouped, seeds):
     result = skel_eval.paired_bootstrap(a, b, groups=groups, resamples=20_000)
     expected = naive(a, b, groups if grouped else np.arange(200), 4000, 2)
     low, high = np.quantile(expected, (0.025, 0.975))
-    assert result.difference == a.mean() - b.mean()
+    assert result.value == a.mean() - b.mean()
     # the ends of 4000 resamples have a standard error of 0.04 of the standard deviation
     assert result.low == pytest.approx(low, abs=0.15 * expected.std())
     assert result.high == pytest.approx(high, abs=0.15 * expected.std())
@@ -48,7 +48,7 @@ def test_bootstrap_numbers_normal_approximation():
     correct = (np.arange(1000) % 10 < 8).astype(int)
     result = skel_eval.bootstrap(correct, resamples=50_000)
     width = 1.96 * np.sqrt(0.8 * 0.2 / 1000)
-    assert result.accuracy == 0.8
+    assert result.value == 0.8
     assert (result.low, result.high) == pytest.approx((0.8 - width, 0.8 + width), abs=1.5e-3)
     narrow = skel_eval.bootstrap(correct, resamples=50_000, level=0.5)
     width = 0.6745 * np.sqrt(0.8 * 0.2 / 1000)
@@ -69,12 +69,12 @@ def test_paired_bootstrap_covers_the_truth_as_often_as_it_says():
 def test_paired_bootstrap_same_method():
     a, _ = two_methods(0)
     result = skel_eval.paired_bootstrap(a, a)
-    assert (result.difference, result.low, result.high, result.p_value) == (0, 0, 0, 1)
+    assert (result.value, result.low, result.high, result.p_value) == (0, 0, 0, 1)
 
 
 def test_paired_bootstrap_better_on_every_clip():
     result = skel_eval.paired_bootstrap(np.ones(50, bool), np.zeros(50, bool), resamples=999)
-    assert (result.difference, result.low, result.high) == (1, 1, 1)
+    assert (result.value, result.low, result.high) == (1, 1, 1)
     assert result.p_value == pytest.approx(2 / 1000)
 
 
@@ -95,8 +95,8 @@ def test_paired_bootstrap_law_symmetric_and_blind_to_order(monkeypatch):
     assert mixed == result
     turned = skel_eval.paired_bootstrap(b, a, resamples=20_000)
     result = skel_eval.paired_bootstrap(a, b, resamples=20_000)
-    assert (turned.difference, turned.low, turned.high) == pytest.approx(
-        (-result.difference, -result.high, -result.low), abs=0.005
+    assert (turned.value, turned.low, turned.high) == pytest.approx(
+        (-result.value, -result.high, -result.low), abs=0.005
     )
     monkeypatch.setattr(module, "BLOCK_SIZE", 8 * 100)  # a few resamples at a time
     parts = skel_eval.paired_bootstrap(a, b, resamples=20_000)
@@ -108,7 +108,7 @@ def test_paired_bootstrap_memory_does_not_grow_with_kinds(monkeypatch):
     a, b = two_methods(0, rows=3000, seeds=20)
     monkeypatch.setattr(module, "BLOCK_SIZE", 8 * 3000 * 10)
     result = skel_eval.paired_bootstrap(a, b, resamples=95)
-    assert result.low < result.difference < result.high
+    assert result.low < result.value < result.high
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_repeats_are_drawn_within_seeds_that_weigh_the_same():
     b = rng.random(300) < 0.6
     found = skel_eval.paired_bootstrap(a, b, resamples=4000)
     expected = (a[0].mean() + a[1].mean()) / 2 - b.mean()
-    assert found.difference == pytest.approx(expected)
+    assert found.value == pytest.approx(expected)
     # naive: clips, then seeds, then repeats of each drawn seed
     drawn = []
     for _ in range(4000):

@@ -172,7 +172,7 @@ def test_seeds_weigh_the_same_however_often_each_was_evaluated():
     half = np.where(np.arange(80) < 40, LABELS, (LABELS + 1) % 4)
     base = {0: result(0.5, Predictions(CLIPS, LABELS, half))}
     found = compare([method("a", base), method("b", runs)], resamples=100).differences[KEY]
-    assert found.mean == found.interval.difference == 0
+    assert found.mean == found.interval.value == 0
 
 
 def test_the_difference_is_on_the_clips_that_both_have():
@@ -180,7 +180,7 @@ def test_the_difference_is_on_the_clips_that_both_have():
     part = Predictions(CLIPS[:40], LABELS[:40], (LABELS[:40] + (np.arange(40) < 10)) % 4)
     both = [method("a", {0: right}), method("b", {0: result(0.9, part)})]
     difference = compare(both, resamples=100).differences[KEY]
-    assert difference.mean == difference.interval.difference == -0.25
+    assert difference.mean == difference.interval.value == -0.25
 
 
 def test_clips_without_a_label_do_not_count():

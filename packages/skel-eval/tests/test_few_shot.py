@@ -102,9 +102,9 @@ def test_one_shot_numbers_naive_loop():
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     rows = [row for row in range(len(x)) if y[row] in (1, 3, 6) and row not in exemplars]
     expected = [y[exemplars[(unit[exemplars] @ unit[row]).argmax()]] for row in rows]
-    np.testing.assert_array_equal(result.rows, rows)
-    np.testing.assert_array_equal(result.predictions, expected)
-    assert result.accuracy == np.mean(result.predictions == y[rows])
+    np.testing.assert_array_equal(result.clips, rows)
+    np.testing.assert_array_equal(result.classes, expected)
+    np.testing.assert_array_equal(result.labels, y[rows])
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,17 @@ class Augmentation(ABC):
         """Parameters for clips that are all augmented, from uniforms (N, `_param_uniforms`)."""
 
 
+def as_augmentations(steps: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
+    """Converter of a setting of several augmentations."""
+    if isinstance(steps, Augmentation):
+        raise TypeError(f"steps must be a list of augmentations, got {steps!r}")
+    steps = tuple(steps)
+    for step in steps:
+        if not isinstance(step, Augmentation):
+            raise TypeError(f"steps must be augmentations, got {step!r}")
+    return steps
+
+
 def as_floats(values: Iterable[float]) -> tuple[float, ...]:
     """Converter of a setting of several numbers."""
     return tuple(float(value) for value in values)

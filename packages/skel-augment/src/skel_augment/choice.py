@@ -6,7 +6,7 @@ from attrs import define, field
 from attrs.validators import deep_iterable, gt, min_len
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation, as_floats
+from skel_augment.augmentation import Augmentation, as_augmentations, as_floats
 from skel_augment.params import Chain, Params
 from skel_data import ClipShape
 
@@ -23,13 +23,10 @@ class OneOf(Augmentation):
         weights: How likely each of them is, up to a common factor; equally if empty.
     """
 
-    steps: tuple[Augmentation, ...] = field(converter=tuple, validator=min_len(1))
+    steps: tuple[Augmentation, ...] = field(converter=as_augmentations, validator=min_len(1))
     weights: tuple[float, ...] = field(default=(), converter=as_floats, validator=deep_iterable(gt(0)))
 
     def __attrs_post_init__(self) -> None:
-        for step in self.steps:
-            if not isinstance(step, Augmentation):
-                raise TypeError(f"steps must be augmentations, got {step!r}")
         if self.weights and len(self.weights) != len(self.steps):
             raise ValueError(f"weights must be as many as steps = {len(self.steps)}, got {self.weights}")
 

@@ -12,11 +12,7 @@ def segment_numbers(shape: ClipShape, segments: int, device: torch.device) -> Te
 
 
 def part_members(layout: SkeletonLayout, count: int) -> Tensor:
-    """(P, V) on the CPU: one where a joint belongs to a part of the body; it may be in none, or in several.
-
-    Raises:
-        ValueError: If the layout has fewer parts than ``count``.
-    """
+    """(P, V) on the CPU: one where a joint belongs to a part of the body; it may be in none or several."""
     parts = layout.parts
     if len(parts) < count:
         raise ValueError(f"layout {layout.name!r} has {len(parts)} body parts, but {count} are asked for")

@@ -1,25 +1,15 @@
 """Views: lists of augmentations that are sampled together and applied in as few steps as possible."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 import torch
 from attrs import define, field
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation
+from skel_augment.augmentation import Augmentation, as_augmentations
 from skel_augment.params import Chain, Params, fold
 from skel_data import ClipShape, SkeletonLayout
-
-
-def _augmentations(steps: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
-    if isinstance(steps, Augmentation):
-        raise TypeError(f"steps must be a list of augmentations, got {steps!r}")
-    steps = tuple(steps)
-    for step in steps:
-        if not isinstance(step, Augmentation):
-            raise TypeError(f"steps must be augmentations, got {step!r}")
-    return steps
 
 
 @define(frozen=True)
@@ -33,7 +23,7 @@ class View:
         TypeError: If a step is no augmentation.
     """
 
-    steps: tuple[Augmentation, ...] = field(converter=_augmentations)
+    steps: tuple[Augmentation, ...] = field(converter=as_augmentations)
 
     @property
     def before_hiding(self) -> int:
@@ -87,14 +77,7 @@ class View:
         """Draw the parameters of ``n`` clips, to be looked at, applied, or applied again to other clips.
 
         On the CPU the numbers are drawn clip by clip: the same generator gives the same views however the
-        clips are split into consecutive batches.
-
-        Args:
-            shape: Shape of the clips.
-            n: Number of clips.
-            generator: Source of the numbers; PyTorch's own for the device if None.
-            device: Device of the parameters; by default that of the generator.
-            dtype: Type of the parameters, float32 or float64; the same views are drawn for both.
+        clips are split into consecutive batches. The arguments are those of `sample_views`.
 
         Returns:
             One entry per step, each with ``n`` rows.
@@ -170,7 +153,8 @@ def sample_views(
         n: Number of clips.
         generator: Source of the numbers; PyTorch's own for the device if None.
         device: Device of the parameters; by default that of the generator.
-        dtype: Type of the parameters, float32 or float64; clips may be of any.
+        dtype: Type of the parameters, float32 or float64; the same views are drawn for both, and clips may
+            be of any.
         shard: (rank, size) of a process whose ``n`` clips are rows ``rank * n`` and on of a batch of
             ``size * n``. All processes draw for the whole batch from equal generators, so that each clip
             gets what it would get in a single process.

@@ -1,25 +1,25 @@
 # fmt: off
-from ._calibration import Calibration, calibration
 from ._feature_set import FeatureSet
 from ._fuse import fuse, side_by_side
-from ._metrics import accuracy, confusion_matrix, per_class_accuracy
+from ._metrics import Calibration, accuracy, calibration, confusion_matrix, per_class_accuracy
 from ._result import UNTRAINED, Metric, Predictions, Result
 from .checks.diagnostics import alignment, feature_health, instance_retrieval, uniformity
 from .checks.frozen import state_digest, unchanged
 from .checks.leaks import Leaks, find_leaks
 from ._ranks import same_on_all_ranks
-from .comparison.bootstrap import BootstrapDifference, BootstrapInterval, bootstrap, paired_bootstrap
+from .comparison.bootstrap import BootstrapInterval, bootstrap, paired_bootstrap
 from .comparison.compare import Comparison, Difference, compare, comparison_notes, comparison_rows
-from .comparison.methods import Cell, Method, Row, cells, over_seeds, summarise_methods
-from .comparison.summary import Summary, summarise
+from .comparison.methods import (
+    Cell, Method, Row, Summary, cells, over_seeds, summarise, summarise_methods
+)
 from .comparison.table import Code, TableFormat, results_table, spread, table_text
 from .protocols import PROTOCOLS
 from .protocols.clustering import Clustering, ClusteringResult, clustering
-from .protocols.few_shot import FewShot, FewShotResult, OneShotResult, few_shot, one_shot
+from .protocols.few_shot import FewShot, FewShotResult, few_shot, one_shot
 from .protocols.finetune import Finetune, FinetuneResult, finetune
 from .protocols.knn import KNN, KnnResult, knn
 from .protocols.linear import LBFGS, SGD, Adam, LinearProbe, linear_probe
-from .protocols.mlp import MlpProbe, MlpResult, mlp_probe
+from .protocols.mlp import MlpProbe, mlp_probe
 from .protocols.protocol import FrozenProtocol, Outcome, evaluate_features
 from .protocols.published import PUBLISHED_PROTOCOLS, PublishedProtocol, published_protocol
 from .protocols.retrieval import Retrieval, RetrievalResult, retrieval
@@ -35,19 +35,18 @@ from .report.comparison import write_comparison
 from .report.report import write_report
 
 __all__ = [
-    "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNTRAINED", "Adam", "BootstrapDifference",
-    "BootstrapInterval", "Calibration", "Cell", "Clustering", "ClusteringResult", "Code", "Comparison",
-    "Difference", "FeatureSet", "FewShot", "FewShotResult", "Finetune", "FinetuneResult",
-    "FrozenProtocol", "KnnResult", "Leaks", "LinearProbe", "Method", "Metric", "MlpProbe", "MlpResult",
-    "OneShotResult", "Outcome", "Predictions", "ProbeResult", "PublishedProtocol", "Result", "Retrieval",
-    "RetrievalResult", "Row", "Skeleton", "Summary", "TableFormat", "accuracy", "alignment", "bootstrap",
-    "build_optimizer", "calibration", "cells", "clip_page", "clip_points", "clustering", "compare",
-    "comparison_notes", "comparison_rows", "confusion_matrix", "evaluate_features", "feature_health",
-    "few_shot", "find_leaks", "finetune", "fuse", "instance_retrieval", "knn", "learning_rate_at",
-    "linear_probe", "mlp_probe", "motion_svg", "one_shot", "over_seeds", "paired_bootstrap",
-    "per_class_accuracy", "present_joints", "published_protocol", "results_table", "retrieval", "ridge",
-    "same_on_all_ranks", "side_by_side", "spread", "state_digest", "strip_svg", "summarise",
-    "summarise_methods", "table_text", "unchanged", "uniformity", "write_comparison", "write_gif",
-    "write_png", "write_report",
+    "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNTRAINED", "Adam", "BootstrapInterval",
+    "Calibration", "Cell", "Clustering", "ClusteringResult", "Code", "Comparison", "Difference",
+    "FeatureSet", "FewShot", "FewShotResult", "Finetune", "FinetuneResult", "FrozenProtocol", "KnnResult",
+    "Leaks", "LinearProbe", "Method", "Metric", "MlpProbe", "Outcome", "Predictions", "ProbeResult",
+    "PublishedProtocol", "Result", "Retrieval", "RetrievalResult", "Row", "Skeleton", "Summary",
+    "TableFormat", "accuracy", "alignment", "bootstrap", "build_optimizer", "calibration", "cells",
+    "clip_page", "clip_points", "clustering", "compare", "comparison_notes", "comparison_rows",
+    "confusion_matrix", "evaluate_features", "feature_health", "few_shot", "find_leaks", "finetune",
+    "fuse", "instance_retrieval", "knn", "learning_rate_at", "linear_probe", "mlp_probe", "motion_svg",
+    "one_shot", "over_seeds", "paired_bootstrap", "per_class_accuracy", "present_joints",
+    "published_protocol", "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side",
+    "spread", "state_digest", "strip_svg", "summarise", "summarise_methods", "table_text", "unchanged",
+    "uniformity", "write_comparison", "write_gif", "write_png", "write_report",
 ]
 __version__: str

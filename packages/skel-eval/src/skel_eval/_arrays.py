@@ -84,12 +84,7 @@ def as_labels(values: Array, count: int | None, name: str) -> Tensor:
 
 
 def as_count(value: SupportsIndex, name: str, least: int = 1) -> int:
-    """A whole number.
-
-    Raises:
-        TypeError: If it is no integer.
-        ValueError: If it is below `least`.
-    """
+    """A whole number of at least `least`."""
     if isinstance(value, bool) or not hasattr(value, "__index__"):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     number = operator.index(value)
@@ -99,12 +94,7 @@ def as_count(value: SupportsIndex, name: str, least: int = 1) -> int:
 
 
 def as_groups(groups: Groups | None, count: int) -> Tensor | None:
-    """Groups numbered from 0, (N,); None stays None.
-
-    Raises:
-        TypeError: If groups cannot be sorted, such as text and None.
-        ValueError: If there is not one group per row.
-    """
+    """One group per row, numbered from 0, (N,); None stays None."""
     if groups is None:
         return None
     values = groups.cpu().numpy() if isinstance(groups, Tensor) else np.asarray(groups)
@@ -128,32 +118,20 @@ def unit_rows(x: Tensor) -> Tensor:
 
 
 def refuse_nan(logits: Tensor, name: str) -> None:
-    """Check that a prediction can be read from each row.
-
-    Raises:
-        ValueError: If a number is NaN.
-    """
+    """Check that a prediction can be read from each row."""
     rows = int(logits.isnan().any(1).sum())
     if rows:
         raise ValueError(f"{name} of {rows} of {len(logits)} rows are NaN")
 
 
 def same_width(a: Tensor, b: Tensor, names: str) -> None:
-    """Check that two feature arrays have the same number of columns.
-
-    Raises:
-        ValueError: If they have not.
-    """
+    """Check that two feature arrays have the same number of columns."""
     if a.shape[1] != b.shape[1]:
         raise ValueError(f"{names} must have the same width, got {a.shape[1]} and {b.shape[1]}")
 
 
 def labelled_rows(labels: Tensor) -> Tensor:
-    """Indices of the rows that have a label, (L,).
-
-    Raises:
-        ValueError: If no row has one.
-    """
+    """Indices of the rows that have a label, at least one, (L,)."""
     rows = torch.nonzero(labels >= 0).squeeze(1)
     if len(rows) == 0:
         raise ValueError("train_y has no labelled row: every label is negative")
@@ -165,12 +143,5 @@ BLOCK_SIZE = 2**26
 
 
 def rows_per_block(width: int, chunk: int | None) -> int:
-    """Rows of `width` numbers that are worked on together: `chunk`, or as many as memory is meant to hold.
-
-    Raises:
-        TypeError: If `chunk` is no integer.
-        ValueError: If it is below 1.
-    """
-    if chunk is None:
-        return max(1, BLOCK_SIZE // width)
-    return as_count(chunk, "chunk")
+    """Rows of `width` numbers that are worked on together: `chunk`, or as many as memory is meant to hold."""
+    return max(1, BLOCK_SIZE // width) if chunk is None else as_count(chunk, "chunk")

@@ -59,11 +59,7 @@ def side_by_side(parts: Sequence[Array], weights: Sequence[float] | None = None)
 
 
 def fusion_weights(weights: Sequence[float] | None, count: int) -> list[float]:
-    """The weights of streams, 1 for each unless given.
-
-    Raises:
-        ValueError: If they do not match the streams, are negative, not finite, or all 0.
-    """
+    """The weights of streams, 1 for each unless given; refused where they do not fit."""
     factors = [1.0] * count if weights is None else [float(weight) for weight in weights]
     if len(factors) != count or not all(0 <= factor < math.inf for factor in factors) or not any(factors):
         raise ValueError(f"{count} streams need as many weights >= 0, not all 0, got {factors}")

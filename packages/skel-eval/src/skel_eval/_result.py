@@ -200,7 +200,8 @@ class Result:
         if self.predictions is None:
             arrays.unlink(missing_ok=True)
         else:
-            kept = {name: value for name, value in _arrays(self.predictions).items() if value is not None}
+            every = {one.name: getattr(self.predictions, one.name) for one in fields(Predictions)}
+            kept: dict[str, Any] = {name: value for name, value in every.items() if value is not None}
             write_atomically(arrays, lambda file: np.savez(file, allow_pickle=False, **kept))
         text = json.dumps(self.to_dict(), indent=1)
         write_atomically(path, lambda file: file.write(text.encode()))
@@ -222,24 +223,17 @@ class Result:
         return evolve(result, predictions=_load_predictions(path.with_suffix(".npz")))
 
 
-def _arrays(predictions: Predictions) -> dict[str, Any]:
-    return {attribute.name: getattr(predictions, attribute.name) for attribute in fields(Predictions)}
-
-
 def _load_predictions(path: Path) -> Predictions | None:
     if not path.exists():
         return None
+    known = {attribute.name for attribute in fields(Predictions)}
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} does not hold predictions: {error}; evaluate again") from error
-    if "predictions" in arrays:  # of version 1
-        arrays["classes"] = arrays.pop("predictions")
-    known = {attribute.name for attribute in fields(Predictions)}
-    try:
+        if "predictions" in arrays:  # of version 1
+            arrays["classes"] = arrays.pop("predictions")
         return Predictions(**{name: values for name, values in arrays.items() if name in known})
-    except TypeError as error:
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} does not hold predictions: {error}; evaluate again") from error
 
 
@@ -257,7 +251,7 @@ def _from_version_1(data: Mapping[str, Any]) -> Result:
     settings = dict(data["settings"])
     shared = {name: data[name] for name in ("dataset", "split", "stream", "seed", "tag") if name in data}
     shared |= {"protocol": data["protocol"], "variant": _variant_1(data["protocol"], settings)}
-    shared |= {"store": data.get("store", "")}
+    shared["store"] = data.get("store", "")
     weights = tuple(settings.pop("weights", ()))
     metrics = _metrics_1(data, data["headline"])
     known = {"headline", "recipe", "runs", "epochs", "seconds", "baselines", "settings", *shared, *_COUNTS_1}

@@ -69,14 +69,17 @@ class GaussianNoise(Augmentation):
     keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
 
     def _param_uniforms(self, shape: ClipShape) -> int:
-        return _uniforms(shape)
+        # as many as there are coordinates, made even, as `normals` needs them
+        return 2 * math.ceil(_coordinates(shape) / 2)
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
-        return _noise(uniforms, shape, self.std, self.keep_zero)
+        values = normals(uniforms)[:, : _coordinates(shape)]
+        values = values.view(len(uniforms), shape.dims, shape.frames, shape.joints, shape.bodies)
+        return Noise(values, torch.full_like(uniforms[:, 0], self.std), self.keep_zero)
 
 
 @define(frozen=True)
-class JointJitter(Augmentation):
+class JointJitter(GaussianNoise):
     """Joint jitter: each joint off its place by a Gaussian step that stays for the whole clip.
 
     A badly measured body looks like that.
@@ -90,22 +93,11 @@ class JointJitter(Augmentation):
     keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
 
     def _param_uniforms(self, shape: ClipShape) -> int:
-        return _uniforms(replace(shape, frames=1))
+        return super()._param_uniforms(replace(shape, frames=1))
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
-        return _noise(uniforms, replace(shape, frames=1), self.std, self.keep_zero)
+        return super()._params(uniforms, replace(shape, frames=1))
 
 
 def _coordinates(shape: ClipShape) -> int:
     return shape.dims * shape.frames * shape.joints * shape.bodies
-
-
-def _uniforms(shape: ClipShape) -> int:
-    """Uniform numbers that `normals` needs for one in each coordinate: as many, made even."""
-    return 2 * math.ceil(_coordinates(shape) / 2)
-
-
-def _noise(uniforms: Tensor, shape: ClipShape, std: float, keep_zero: str) -> Noise:
-    values = normals(uniforms)[:, : _coordinates(shape)]
-    values = values.view(len(uniforms), shape.dims, shape.frames, shape.joints, shape.bodies)
-    return Noise(values, torch.full_like(uniforms[:, 0], std), keep_zero)

@@ -16,35 +16,20 @@ Hits = Array | Sequence[Array]
 
 @define(frozen=True)
 class BootstrapInterval:
-    """What `bootstrap` found.
+    """Percentile interval of `bootstrap` or `paired_bootstrap`.
 
     Attributes:
-        accuracy: Mean over clips and seeds.
-        low: Lower end of its percentile interval.
+        value: The accuracy, mean over clips and seeds; paired: that of the first method minus the second.
+        low: Lower end of the interval.
         high: Upper end.
+        p_value: Paired: two-sided, twice the smaller share of resamples on one side of 0, 0 included, the
+            observed difference counted as one more resample, at most 1.
     """
 
-    accuracy: float
+    value: float
     low: float
     high: float
-
-
-@define(frozen=True)
-class BootstrapDifference:
-    """What `paired_bootstrap` found.
-
-    Attributes:
-        difference: Accuracy of the first method minus that of the second.
-        low: Lower end of its percentile interval.
-        high: Upper end.
-        p_value: Two-sided: twice the smaller share of resamples on one side of 0, 0 included, the observed
-            difference counted as one more resample, at most 1.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
+    p_value: float | None = None
 
 
 def bootstrap(
@@ -77,7 +62,7 @@ def paired_bootstrap(
     resamples: int = 10_000,
     seed: int = 0,
     level: float = 0.95,
-) -> BootstrapDifference:
+) -> BootstrapInterval:
     """Percentile interval and p-value of the difference of two accuracies on the same test clips.
 
     Each resample draws clips with replacement, the same for both methods. With several seeds of a method it
@@ -111,12 +96,8 @@ def paired_bootstrap(
     differences = rates_a - rates_b
     low, high = _interval(differences, level)
     side = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return BootstrapDifference(
-        difference=_mean(first) - _mean(second),
-        low=low,
-        high=high,
-        p_value=min(1.0, 2 * (side + 1) / (resamples + 1)),
-    )
+    p_value = min(1.0, 2 * (side + 1) / (resamples + 1))
+    return BootstrapInterval(_mean(first) - _mean(second), low, high, p_value)
 
 
 def _hits(correct: Hits, name: str) -> list[np.ndarray]:

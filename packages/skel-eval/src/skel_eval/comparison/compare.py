@@ -7,7 +7,7 @@ import numpy as np
 from attrs import define
 
 from skel_eval._result import UNTRAINED, Result
-from skel_eval.comparison.bootstrap import BootstrapDifference, paired_bootstrap
+from skel_eval.comparison.bootstrap import BootstrapInterval, paired_bootstrap
 from skel_eval.comparison.methods import Method, cells, over_seeds
 from skel_eval.comparison.table import spread
 
@@ -33,7 +33,7 @@ class Difference:
     """
 
     mean: float
-    interval: BootstrapDifference | None = None
+    interval: BootstrapInterval | None = None
     clips: int = 0
     drawn: str = ""
     reason: str = ""
@@ -100,10 +100,6 @@ def compare(
 
 def shared_hits(a: Runs, b: Runs) -> Shared | str:
     """Which of the clips that all runs of two methods tested were recognised.
-
-    Args:
-        a: Results of a method by seed.
-        b: Those of another.
 
     Returns:
         For each method and each of its runs whether each clip was recognised, (repeats, N), the classes of
@@ -204,7 +200,7 @@ def _difference(mean: float, shared: Shared | str, resamples: int, seed: int, le
     if groups is not None and len(np.unique(groups)) < FEW_GROUPS:
         groups = None
     interval = paired_bootstrap(a, b, groups=groups, resamples=resamples, seed=seed, level=level)
-    return Difference(interval.difference, interval, len(labels), "clips" if groups is None else "groups")
+    return Difference(interval.value, interval, len(labels), "clips" if groups is None else "groups")
 
 
 def _rows_of(clips: np.ndarray, wanted: np.ndarray) -> np.ndarray:

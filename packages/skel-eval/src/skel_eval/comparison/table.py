@@ -10,8 +10,7 @@ from typing import Literal, get_args
 from attrs import define
 
 from skel_eval._result import UNTRAINED
-from skel_eval.comparison.methods import Row
-from skel_eval.comparison.summary import Summary
+from skel_eval.comparison.methods import Row, Summary
 
 TableFormat = Literal["markdown", "latex", "csv", "text"]
 
@@ -168,5 +167,4 @@ def _percent(value: float) -> str:
 
 def _digits(value: float) -> str:
     """A published percentage with the digits it was published with, at least one."""
-    text = f"{value:.2f}"
-    return text.removesuffix("0")
+    return f"{value:.2f}".removesuffix("0")

@@ -126,11 +126,7 @@ def _svg(kind: str, size: tuple[float, float], body: str, title: str, data: str 
 def _bodies(figures: Points, skeleton: Skeleton, thick: float, *, moving: bool = False) -> str:
     """A group for each body, further ones under the first, with a path for bones and for joints of each side.
 
-    Args:
-        figures: Places of all figures, (F, M, V, 2).
-        skeleton: Bones and sides.
-        thick: Thickness of bones.
-        moving: Whether paths tell the script which joints they draw, and stay where there is nothing to draw.
+    Moving paths tell the script which joints they draw, and stay where there is nothing to draw.
     """
     _, bodies, joints, _ = figures.shape
     groups = []

@@ -33,7 +33,7 @@ class Clustering:
         found = clustering(x, y, **asdict(self))
         asked = len(np.unique(y[y >= 0])) if self.clusters is None else self.clusters
         metrics = {"nmi": found.nmi, "ari": found.ari, "accuracy": found.accuracy}
-        used = {"clusters": asked, "seed": self.seed, "restarts": self.restarts}
+        used = asdict(self) | {"clusters": asked}
         return Outcome({name: Metric(value) for name, value in metrics.items()}, used)
 
 

@@ -19,8 +19,7 @@ from skel_eval._arrays import (
     unit_rows,
 )
 from skel_eval._feature_set import FeatureSet
-from skel_eval._metrics import accuracy
-from skel_eval._result import Metric
+from skel_eval._result import Metric, Predictions
 from skel_eval.protocols.knn import knn
 from skel_eval.protocols.protocol import Outcome
 
@@ -77,21 +76,6 @@ class FewShotResult:
     accuracy: float
     margin: float
     accuracies: np.ndarray = field(repr=False)
-
-
-@define(frozen=True, eq=False)
-class OneShotResult:
-    """What `one_shot` found.
-
-    Attributes:
-        accuracy: Share of the queries that are predicted right.
-        rows: The queries: rows of `x`, (N_query,).
-        predictions: Their predicted classes, (N_query,).
-    """
-
-    accuracy: float
-    rows: np.ndarray = field(repr=False)
-    predictions: np.ndarray = field(repr=False)
 
 
 @torch.no_grad()
@@ -174,7 +158,7 @@ def few_shot(
 
 def one_shot(
     x: Array, y: Array, exemplars: Array, *, device: torch.device | str | None = None
-) -> OneShotResult:
+) -> Predictions:
     """Classify by one known clip per class, the protocol of NTU RGB+D 120 (Liu et al. 2020).
 
     All other clips of these classes are queries; each takes the class of the most similar exemplar, by
@@ -185,6 +169,9 @@ def one_shot(
         y: Classes, (N,).
         exemplars: Rows of `x`, one per novel class, (classes,).
         device: Where to compute; None means where `x` is.
+
+    Returns:
+        The predicted classes of the queries; their `clips` are rows of `x`.
 
     Raises:
         TypeError: If an argument is not an array, or labels or exemplars are not integers.
@@ -206,4 +193,4 @@ def one_shot(
     found = knn(
         features[known.to(features.device)], classes, features[rows.to(features.device)], device=device
     ).predictions
-    return OneShotResult(accuracy(found, labels[rows]), rows.numpy(), found)
+    return Predictions(rows.numpy(), labels[rows].numpy(), found)

@@ -6,7 +6,6 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from attrs import define, field, validators
 from torch import Generator, Tensor, nn
@@ -15,7 +14,7 @@ from torch.nn import functional
 from skel_eval._arrays import Array, as_labels, as_tensor, labelled_rows, refuse_nan
 from skel_eval._metrics import accuracy
 from skel_eval._ranks import same_on_all_ranks
-from skel_eval.protocols.task import with_absent_classes
+from skel_eval.protocols.task import ProbeResult, with_absent_classes
 from skel_eval.protocols.training import (
     ABOVE_0,
     AT_LEAST_0,
@@ -73,29 +72,17 @@ class Finetune(TrainingSettings):
             self._refuse("momentum", "nesterov", because=f"optimizer {self.optimizer!r}")
 
 
-@define(frozen=True, eq=False)
-class FinetuneResult:
-    """What `finetune` found: all of it after the last epoch.
+@define(frozen=True, eq=False, kw_only=True)
+class FinetuneResult(ProbeResult):
+    """A fine-tuned encoder and its linear head after the last epoch, and their predictions of test clips.
 
     Attributes:
-        predictions: Class of each test clip, (N_test,).
-        logits: (N_test, classes); -inf for a class without train clips.
-        accuracy: Share of the labelled test clips that are predicted right.
-        train_accuracy: The same on the train clips, as they are.
         losses: Mean loss of the train clips of each epoch, while it ran.
         encoder_state: State dict of the tuned encoder, on the CPU.
-        weight: (classes, D): the classifier is ``encoder(clips) @ weight.T + bias``.
-        bias: (classes,).
     """
 
-    predictions: np.ndarray = field(repr=False)
-    logits: np.ndarray = field(repr=False)
-    accuracy: float
-    train_accuracy: float
     losses: tuple[float, ...] = field(repr=False)
     encoder_state: dict[str, Tensor] = field(repr=False)
-    weight: np.ndarray = field(repr=False)
-    bias: np.ndarray = field(repr=False)
 
 
 def finetune(

@@ -5,19 +5,19 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from skel_eval.protocols.task import Task
+from skel_eval.protocols.task import Task, scores
 
-# (x, y, strengths) -> one (weight, bias) per strength
-Fit = Callable[[Tensor, Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
+# (train rows as a mask on the CPU (N,), strengths) -> one (weight, bias) per strength
+Fit = Callable[[Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
 
 
 def choose_strength(
     fit: Fit, task: Task, strengths: Sequence[float], folds: int = 5
 ) -> tuple[float, tuple[tuple[float, float], ...]]:
-    """The strength whose classifiers predict the held-out rows best; the stronger one of equals.
+    """The strength whose classifiers predict held-out train rows best; the stronger one of equals.
 
     Args:
-        fit: Fits linear classifiers of several strengths.
+        fit: Fits linear classifiers of several strengths to some of the train rows.
         task: The train rows are used, the test rows are not.
         strengths: What to choose from.
         folds: Largest number of held-out parts.
@@ -33,27 +33,22 @@ def choose_strength(
     fold = fold_of_rows(y, task.groups, folds)
     correct = [0] * len(candidates)
     for part in torch.unique(fold):
-        kept, held = (fold != part).to(x.device), (fold == part).to(x.device)
-        classifiers = fit(x[kept], y[fold != part], candidates)
+        held = fold == part
+        classifiers, held_x = fit(~held, candidates), x[held.to(x.device)]
         for index, (weight, bias) in enumerate(classifiers):
-            predictions = (x[held] @ weight.T + bias).argmax(1).cpu()
-            correct[index] += int((predictions == y[fold == part]).sum())
+            predictions = scores(held_x, weight, bias).argmax(1).cpu()
+            correct[index] += int((predictions == y[held]).sum())
     best = correct.index(max(correct))
     rates = tuple((s, c / len(y)) for s, c in zip(candidates, correct, strict=True))
     return candidates[best], rates
 
 
 def fold_of_rows(labels: Tensor, groups: Tensor | None, folds: int) -> Tensor:
-    """Fold of each row, (N,), a function of its arguments alone.
+    """Fold of each row, (N,), by its label (N,) and group (N,), which are numbered from 0.
 
     With at least two groups no group is ever split: up to `folds` groups are one fold each
     (leave one group out); more are dealt, largest first, to the fold with the fewest rows.
     Otherwise rows are dealt class by class, so that each fold has its share of each class.
-
-    Args:
-        labels: Classes, (N,).
-        groups: Group of each row, numbered from 0, (N,); for actions, the subject.
-        folds: Largest number of folds.
     """
     if groups is not None and len(torch.unique(groups)) > 1:
         sizes = torch.bincount(groups)

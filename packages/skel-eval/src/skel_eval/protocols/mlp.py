@@ -2,14 +2,13 @@
 
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from attrs import asdict, define, field
 from torch import nn
 
 from skel_eval._arrays import Array
 from skel_eval._feature_set import FeatureSet
-from skel_eval.protocols.finetune import Finetune, finetune
+from skel_eval.protocols.finetune import Finetune, FinetuneResult, finetune
 from skel_eval.protocols.protocol import Outcome, classified
 from skel_eval.protocols.task import column_statistics, task_of
 from skel_eval.protocols.training import ABOVE_0, AT_LEAST_0, SHARE, whole
@@ -47,25 +46,6 @@ class MlpProbe:
         return classified(features, probe.predictions, probe.logits, asdict(self))
 
 
-@define(frozen=True, eq=False)
-class MlpResult:
-    """What `mlp_probe` found.
-
-    Attributes:
-        predictions: Class of each test row, (N_test,).
-        logits: (N_test, classes); -inf for a class without train rows.
-        accuracy: Share of the labelled test rows that are predicted right.
-        train_accuracy: The same on the train rows.
-        losses: Mean cross-entropy of the train rows of each epoch, while it ran.
-    """
-
-    predictions: np.ndarray = field(repr=False)
-    logits: np.ndarray = field(repr=False)
-    accuracy: float
-    train_accuracy: float
-    losses: tuple[float, ...] = field(repr=False)
-
-
 def mlp_probe(
     train_x: Array,
     train_y: Array,
@@ -74,12 +54,12 @@ def mlp_probe(
     *,
     settings: MlpProbe | None = None,
     device: torch.device | str | None = None,
-) -> MlpResult:
+) -> FinetuneResult:
     """Train a classifier with one hidden layer on the train features and apply it to the test features.
 
     Features are standardised by the columns of the train rows. Nothing is fitted to or chosen on the test
     rows; `test_y` is used for the accuracy alone. One train row in all is trained on with BatchNorm as it
-    starts.
+    starts. The encoder of the result is the hidden layer, on standardised features.
 
     Args:
         train_x: Features, (N_train, D); rows of more than one axis are flattened.
@@ -104,31 +84,17 @@ def mlp_probe(
             nn.ReLU(),
             nn.Dropout(settings.dropout),
         )
-    result = finetune(
+    names = ("epochs", "batch_size", "learning_rate", "weight_decay", "seed")
+    shared = {name: getattr(settings, name) for name in names}
+    return finetune(
         hidden,
         (task.train - mean) / scale,
         task.train_y,
         (task.test - mean) / scale,
         task.test_y,
-        settings=Finetune(
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            optimizer="adamw",
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            schedule="cosine",
-            per_step=True,
-            seed=settings.seed,
-        ),
+        settings=Finetune(optimizer="adamw", schedule="cosine", per_step=True, **shared),
         parameter_groups=_matrices_and_vectors,
         device=task.train.device,
-    )
-    return MlpResult(
-        predictions=result.predictions,
-        logits=result.logits,
-        accuracy=result.accuracy,
-        train_accuracy=result.train_accuracy,
-        losses=result.losses,
     )
 
 

@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Literal, Protocol
 import numpy as np
 from attrs import define, evolve, field, fields
 
-from skel_eval._calibration import calibration
 from skel_eval._feature_set import FeatureSet
 from skel_eval._fuse import fuse, fusion_weights, side_by_side
-from skel_eval._metrics import accuracy, confusion_matrix, per_class_accuracy
+from skel_eval._metrics import accuracy, calibration, confusion_matrix, per_class_accuracy
 from skel_eval._result import Metric
 from skel_eval.protocols import PROTOCOLS
 
@@ -92,7 +91,11 @@ def evaluate_features(
     factors = fusion_weights(weights, len(sets))
     if len(sets) == 1:
         return run(sets[0], device=device)
-    first = _same_rows(sets)
+    first = sets[0]
+    for other in sets[1:]:
+        for name in ("labels", "train", "test"):
+            if not np.array_equal(getattr(first, name), getattr(other, name)):
+                raise ValueError(f"features that are fused must be of the same rows: {name} differ")
     if run.fuses == "features":
         joined = side_by_side([one.features for one in sets], weights)
         return run(evolve(first, features=joined), device=device)
@@ -106,14 +109,7 @@ def evaluate_features(
 def classified(
     features: FeatureSet, predictions: np.ndarray, logits: np.ndarray | None, settings: dict[str, Any]
 ) -> Outcome:
-    """Outcome of a protocol that classifies; the main metric is the accuracy.
-
-    Args:
-        features: The features.
-        predictions: Class of each test row, (N_test,).
-        logits: (N_test, classes), or None.
-        settings: What the protocol was run with, and what it chose.
-    """
+    """Outcome of a protocol that predicts the class of each test row; the main metric is the accuracy."""
     truth = features.labels[features.test]
     copies = np.isin(features.test, features.copies)
     kept = ~copies & (truth >= 0)
@@ -147,15 +143,6 @@ def _protocol(protocol: str | FrozenProtocol, options: Mapping[str, Any]) -> Fro
             )
     made: FrozenProtocol = kind(**options)
     return made
-
-
-def _same_rows(sets: Sequence[FeatureSet]) -> FeatureSet:
-    first = sets[0]
-    for other in sets[1:]:
-        for name in ("labels", "train", "test"):
-            if not np.array_equal(getattr(first, name), getattr(other, name)):
-                raise ValueError(f"features that are fused must be of the same rows: {name} differ")
-    return first
 
 
 def _logits(outcome: Outcome) -> np.ndarray:

@@ -8,15 +8,7 @@ import torch
 from attrs import define, field
 from torch import Tensor
 
-from skel_eval._arrays import (
-    Array,
-    as_count,
-    as_features,
-    as_labels,
-    rows_per_block,
-    same_width,
-    unit_rows,
-)
+from skel_eval._arrays import Array, as_count, as_features, as_labels, rows_per_block, same_width, unit_rows
 from skel_eval._feature_set import FeatureSet
 from skel_eval._result import Metric
 from skel_eval.protocols.protocol import Outcome

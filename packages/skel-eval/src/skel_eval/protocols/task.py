@@ -14,53 +14,46 @@ from skel_eval._arrays import (
     as_tensor,
     labelled_rows,
     refuse_nan,
+    rows_per_block,
     same_width,
 )
 from skel_eval._metrics import accuracy
 
 
-@define(frozen=True, eq=False)
+@define(frozen=True, eq=False, kw_only=True)
 class ProbeResult:
-    """What `linear_probe` or `ridge` found.
+    """A classifier that was trained on train rows, and its predictions of test rows.
 
     Attributes:
         predictions: Class of each test row, (N_test,).
         logits: (N_test, classes); -inf for a class without train rows.
         accuracy: Share of the labelled test rows that are predicted right.
         train_accuracy: The same on the train rows.
-        strength: Regularisation that was used; None for `SGD` and `Adam`.
-        held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
         weight: (classes, D): the classifier is ``features @ weight.T + bias``.
         bias: (classes,).
+        strength: Regularisation that was used; None for a training by steps.
+        held_out: (strength, accuracy on held-out train rows), strongest first; empty without a choice.
     """
 
     predictions: np.ndarray = field(repr=False)
     logits: np.ndarray = field(repr=False)
     accuracy: float
     train_accuracy: float
-    strength: float | None
-    held_out: tuple[tuple[float, float], ...]
     weight: np.ndarray = field(repr=False)
     bias: np.ndarray = field(repr=False)
+    strength: float | None = None
+    held_out: tuple[tuple[float, float], ...] = ()
 
 
 @define(frozen=True, eq=False)
 class Task:
-    """Checked arrays: features on the device, labels and groups on the CPU, unlabelled train rows gone.
+    """Checked arrays: features on the device, labels and groups on the CPU, unlabelled train rows gone."""
 
-    Attributes:
-        train: (N_train, D).
-        train_y: (N_train,).
-        test: (N_test, D).
-        test_y: (N_test,); negative means unlabelled.
-        groups: (N_train,), numbered from 0, or None.
-    """
-
-    train: Tensor
-    train_y: Tensor
-    test: Tensor
-    test_y: Tensor
-    groups: Tensor | None
+    train: Tensor  # (N_train, D)
+    train_y: Tensor  # (N_train,)
+    test: Tensor  # (N_test, D)
+    test_y: Tensor  # (N_test,); negative means unlabelled
+    groups: Tensor | None  # (N_train,), numbered from 0
 
     def result(
         self,
@@ -74,10 +67,10 @@ class Task:
         Raises:
             ValueError: If a logit is NaN, as after a training that diverged.
         """
-        logits = (self.test @ weight.T + bias).cpu()
+        logits = scores(self.test, weight, bias).cpu()
         refuse_nan(logits, "logits")
         predictions = logits.argmax(1)
-        train_predictions = (self.train @ weight.T + bias).argmax(1).cpu()
+        train_predictions = scores(self.train, weight, bias).argmax(1).cpu()
         return ProbeResult(
             predictions=predictions.numpy(),
             logits=logits.numpy(),
@@ -97,9 +90,11 @@ def task_of(
     test_y: Array,
     groups: Groups | None,
     device: torch.device | str | None,
-    dtype: torch.dtype,
+    dtype: torch.dtype | None,
 ) -> Task:
     """Check the arrays of a protocol and bring them to `device`; rows of more than one axis are flattened.
+
+    They keep their precision if `dtype` is None, and then share memory where they can.
 
     Raises:
         TypeError: If an argument is not an array, or labels are not integers.
@@ -113,7 +108,7 @@ def task_of(
     rows = labelled_rows(labels)
     device = train.device if device is None else device
     return Task(
-        train=train[rows.to(train.device)].to(device, dtype),
+        train=(train if len(rows) == len(train) else train[rows.to(train.device)]).to(device, dtype),
         train_y=labels[rows],
         test=test.to(device, dtype),
         test_y=truth,
@@ -123,6 +118,18 @@ def task_of(
 
 def _flat(x: Tensor) -> Tensor:
     return x.flatten(1) if x.ndim > 2 else x
+
+
+def scores(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Scores of a linear classifier (N, classes), in the precision of its weights.
+
+    Args:
+        x: Features, (N, D); they are brought to that precision block by block.
+        weight: (classes, D).
+        bias: (classes,).
+    """
+    blocks = torch.split(x, rows_per_block(x.shape[1], None))
+    return torch.cat([block.to(weight.dtype) @ weight.T + bias for block in blocks])
 
 
 def with_absent_classes(weight: Tensor, bias: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
@@ -144,11 +151,7 @@ def with_absent_classes(weight: Tensor, bias: Tensor, present: Tensor) -> tuple[
 
 
 def column_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and scale of each column, both (D,); the scale of a constant column is 1.
-
-    Args:
-        x: Train rows in float64, (N, D).
-    """
+    """Mean and scale of each column of x (N, D) in float64, both (D,); the scale of a constant one is 1."""
     std, mean = torch.std_mean(x, dim=0, correction=0)
     # what rounding in single precision leaves of a constant is noise, not to be blown up to variance 1
     constant = std <= 1e-6 * mean.abs()
@@ -156,13 +159,6 @@ def column_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def in_raw_units(weight: Tensor, bias: Tensor, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """The linear classifier for raw columns that equals ``((x - mean) / scale) @ weight.T + bias``.
-
-    Args:
-        weight: (classes, D).
-        bias: (classes,).
-        mean: Of the raw columns, (D,).
-        scale: Likewise, (D,).
-    """
+    """The linear classifier for raw columns that equals ``((x - mean) / scale) @ weight.T + bias``."""
     weight = weight / scale
     return weight, bias - weight @ mean

@@ -77,11 +77,7 @@ class TrainingSettings:
             )
 
     def _refuse(self, *names: str, because: str) -> None:
-        """Check that settings that are not used have their defaults.
-
-        Raises:
-            ValueError: If one has another value.
-        """
+        """Check that settings that are not used have their defaults."""
         for name in names:
             value = getattr(self, name)
             if value != getattr(fields(type(self)), name).default:

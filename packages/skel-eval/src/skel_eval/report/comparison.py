@@ -17,7 +17,8 @@ from skel_eval.comparison.compare import (
     shared_hits,
 )
 from skel_eval.comparison.methods import Method, over_seeds
-from skel_eval.report.curves import overlaid_html
+from skel_eval.report.clips import class_name
+from skel_eval.report.curves import curves_html
 from skel_eval.report.embedding import PALETTE
 from skel_eval.report.page import bar, page, percent, write_page
 
@@ -45,7 +46,7 @@ def write_comparison(
     """
     methods = comparison.methods
     legend = "".join(f"<li>{_swatch(place)}{escape(one.name)}</li>" for place, one in enumerate(methods))
-    curves = overlaid_html(
+    curves = curves_html(
         [(_hue(place), records) for place, one in enumerate(methods) for records in one.curves.values()]
     )
     runs = sum(len(method.results) for method in methods)
@@ -125,7 +126,7 @@ def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) 
         rows = []
         for index in np.argsort(-gaps, kind="stable").tolist():
             kind, gap = int(kinds[index]), float(gaps[index])
-            name = class_names[kind] if kind < len(class_names) else f"class {kind}"
+            name = class_name(class_names, kind)
             side = f"left:{50 + 50 * min(gap, 0):.1f}%;width:{50 * abs(gap):.1f}%"
             rows.append(
                 f'<div class="bar"><span class="name">{escape(name)}</span><span class="track around">'

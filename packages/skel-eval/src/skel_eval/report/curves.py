@@ -10,20 +10,12 @@ _MOST_POINTS = 800
 _TIME = ("epoch", "step")
 
 
-def curves_html(metrics: Sequence[Mapping[str, object]]) -> str:
+def curves_html(runs: Sequence[tuple[str, Sequence[Mapping[str, object]]]]) -> str:
     """One chart for each number in the records that varies in time; losses first, then rates.
 
     Args:
-        metrics: One record per epoch or step; ``epoch``, else ``step``, else the position is the time.
-    """
-    return overlaid_html([("", metrics)])
-
-
-def overlaid_html(runs: Sequence[tuple[str, Sequence[Mapping[str, object]]]]) -> str:
-    """The curves of several runs, those of one quantity in one chart.
-
-    Args:
-        runs: Colour and records of each run; an empty colour is that of the page.
+        runs: Colour of each run, empty for that of the page, and its records, one per epoch or step;
+            ``epoch``, else ``step``, else the position is the time.
     """
     records = [record for _, metrics in runs for record in metrics]
     time = next((key for key in _TIME if any(_number(record.get(key)) for record in records)), None)

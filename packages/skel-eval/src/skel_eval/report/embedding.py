@@ -1,70 +1,41 @@
 """Embedding plot: the features of test clips in the plane."""
 
 import math
-from collections.abc import Callable
 from html import escape
 
 import numpy as np
 
-from skel_eval._feature_set import FeatureSet
-from skel_eval.draw.points import Points, spaced
-from skel_eval.draw.skeleton import Skeleton
+from skel_eval.draw.points import spaced
 from skel_eval.draw.svg import motion, motion_data, preview_svg
+from skel_eval.report.clips import Clips, unit
 
 # nine hues of middle lightness that stay apart on light and dark ground and for colour-blind eyes
-PALETTE = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#8c6bb1",
-    "#a6761d",
-    "#7f8c8d",
-)
+PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#a6761d", "#7f8c8d")
 _SIZE = 620.0
 MOST_MOVING, _FRAMES = 600, 16
 
 
 def plane(features: np.ndarray, seed: int) -> np.ndarray:
-    """t-SNE of the L2-normalised features, started from their PCA, (N, 2).
-
-    Args:
-        features: (N, D), at least 4 rows and 2 columns.
-        seed: Seed of t-SNE.
-    """
+    """t-SNE of the L2-normalised features, started from their PCA, (N, 2); for 4 rows, 2 columns or more."""
     from sklearn.manifold import TSNE
 
-    rows = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    perplexity = min(30.0, (len(rows) - 1) / 3)
+    perplexity = min(30.0, (len(features) - 1) / 3)
     model = TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed)
-    return np.asarray(model.fit_transform(rows))
+    return np.asarray(model.fit_transform(unit(features)))
 
 
-def embedding_html(
-    features: FeatureSet,
-    guesses: np.ndarray,
-    name_of: Callable[[int], str],
-    points: Callable[[int], Points] | None,
-    skeleton: Skeleton,
-    *,
-    most: int = 3000,
-    seed: int = 0,
-) -> str:
+def embedding_html(clips: Clips, guesses: np.ndarray, *, most: int = 3000, seed: int = 0) -> str:
     """Scatter plot: colour is the class, a dot was predicted right, a cross wrong. Empty without variation.
 
     A point that is hovered over tells its name and classes, and shows its clip.
 
     Args:
-        features: Of whose test rows the plot is.
+        clips: Of whose test rows the plot is.
         guesses: Predicted class of each row, (N,); negative where there is none.
-        name_of: Name of a class.
-        points: Gives the clip of a row, or None.
-        skeleton: Bones and sides.
         most: More rows than this are thinned out at random.
         seed: Seed of the choice of rows and of t-SNE.
     """
+    features, points = clips.features, clips.points
     test = np.asarray(features.test)
     rows = test
     if len(test) > most:
@@ -81,11 +52,11 @@ def embedding_html(
     marks: dict[int, list[str]] = {}
     for index, ((x, y), row) in enumerate(zip(spots, rows.tolist(), strict=True)):
         label, guess = int(features.labels[row]), int(guesses[row])
-        hint = [str(features.names[row])] if len(features.names) else []
-        hint.append(name_of(label))
+        hint = [clips.name(row)] if len(features.names) else []
+        hint.append(clips.class_name(label))
         wrong = 0 <= guess != label >= 0
         if wrong:
-            hint.append(f"taken for {name_of(guess)}")
+            hint.append(f"taken for {clips.class_name(guess)}")
         moving = ""
         if points is not None and index % stride == 0:
             clip = points(row)
@@ -100,7 +71,7 @@ def embedding_html(
     groups, legend = [], []
     for label in sorted(marks):
         colour = PALETTE[label % len(PALETTE)] if label >= 0 else "#999999"
-        name = escape(name_of(label))
+        name = escape(clips.class_name(label))
         groups.append(f'<g data-class="{label}" style="--hue:{colour}">{"".join(marks[label])}</g>')
         legend.append(
             f'<button type="button" data-class="{label}" style="--hue:{colour}">{name} '
@@ -115,7 +86,7 @@ def embedding_html(
     preview = ""
     if points is not None:
         _, bodies, joints, _ = points(int(rows[0])).shape
-        preview = preview_svg(bodies, joints, skeleton)
+        preview = preview_svg(bodies, joints, clips.skeleton)
     return (
         '<p class="note">t-SNE of the test features (cosine); distances between far groups mean little. '
         f"{note}</p>"

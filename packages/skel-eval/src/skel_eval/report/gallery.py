@@ -1,15 +1,11 @@
 """Retrieval: test clips beside their nearest training clips."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from skel_eval._feature_set import FeatureSet
-from skel_eval.draw.points import Points
-from skel_eval.draw.skeleton import Skeleton
 from skel_eval.draw.svg import strip_svg
 from skel_eval.protocols.retrieval import retrieval
-from skel_eval.report.page import card
+from skel_eval.report.clips import Clips, unit
 
 _QUERIES, _NEIGHBOURS, _FIGURES = 6, 3, 7
 
@@ -18,7 +14,7 @@ def nearest(features: FeatureSet, seed: int = 0) -> list[tuple[int, list[tuple[i
     """Test rows drawn at random, each with its nearest training rows and their cosine similarities."""
     test, train = np.asarray(features.test), np.asarray(features.train)
     chosen = np.random.default_rng(seed).choice(len(test), min(_QUERIES, len(test)), replace=False)
-    queries, gallery = (_unit(features.features[rows]) for rows in (test[np.sort(chosen)], train))
+    queries, gallery = (unit(features.features[rows]) for rows in (test[np.sort(chosen)], train))
     found = []
     for row, similar in zip(test[np.sort(chosen)].tolist(), queries @ gallery.T, strict=True):
         order = np.argsort(-similar, kind="stable")[:_NEIGHBOURS]
@@ -26,30 +22,23 @@ def nearest(features: FeatureSet, seed: int = 0) -> list[tuple[int, list[tuple[i
     return found
 
 
-def gallery_html(
-    features: FeatureSet, points: Callable[[int], Points], skeleton: Skeleton, name_of: Callable[[int], str]
-) -> str:
-    """Strips of test clips and their neighbours; the frame tells whether the class is the same.
-
-    Args:
-        features: Features of train and test rows.
-        points: Gives the clip of a row.
-        skeleton: Bones and sides.
-        name_of: Name of a class.
-    """
+def gallery_html(clips: Clips) -> str:
+    """Strips of test clips and their neighbours; the frame tells whether the class is the same."""
+    points, labels = clips.points, clips.features.labels
+    if points is None:
+        return ""
 
     def strip(kind: str, remark: str, row: int) -> str:
-        label = name_of(int(features.labels[row]))
-        name = str(features.names[row]) if len(features.names) else ""
-        return card(
-            kind, label, remark, strip_svg(points(row), skeleton, _FIGURES, title=name or label), name
-        )
+        label = int(labels[row])
+        title = clips.name(row) or clips.class_name(label)
+        figures = strip_svg(points(row), clips.skeleton, _FIGURES, title=title)
+        return clips.card(kind, label, remark, row, figures)
 
     parts = []
-    for query, neighbours in nearest(features):
+    for query, neighbours in nearest(clips.features):
         cards = [strip("query", "query", query)]
         for row, similarity in neighbours:
-            same = features.labels[row] == features.labels[query] >= 0
+            same = labels[row] == labels[query] >= 0
             kind, word = ("same", "✓ same class") if same else ("other", "✗ other class")
             cards.append(strip(kind, f"{word} · cosine {similarity:.3f}", row))
         parts.append(f'<div class="match">{"".join(cards)}</div>')
@@ -75,9 +64,3 @@ def retrieval_html(features: FeatureSet) -> str:
         f"mean average precision {100 * found.mean_average_precision:.1f} %.</p>"
         f'<table class="numbers"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
     )
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    values = np.asarray(rows, np.float64)
-    unit: np.ndarray = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    return unit

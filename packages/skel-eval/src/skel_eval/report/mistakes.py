@@ -1,15 +1,14 @@
 """The pairs of classes that are taken for one another most, as moving figures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
 from attrs import define
 
-from skel_eval.draw.points import Points
-from skel_eval.draw.skeleton import Skeleton
 from skel_eval.draw.svg import motion_svg
-from skel_eval.report.page import card, film
+from skel_eval.report.clips import Clips, unit
+from skel_eval.report.page import film
 
 _FRAMES, _SECONDS = 32, 2.5
 
@@ -52,11 +51,10 @@ def confused_pairs(
         features: Their features, (N, D).
         pairs: Number of pairs, at most.
     """
-    vectors = np.asarray(features, np.float64)
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    vectors = unit(features)
 
     def middle(rows: np.ndarray) -> int:
-        return int(rows[(unit[rows] @ unit[rows].mean(0)).argmax()])
+        return int(rows[(vectors[rows] @ vectors[rows].mean(0)).argmax()])
 
     def typical(kind: int, but: np.ndarray) -> int | None:
         rows = np.flatnonzero((labels == kind) & (predictions == kind))
@@ -75,46 +73,37 @@ def confused_pairs(
     return tuple(chosen)
 
 
-def mistakes_html(
-    pairs: Sequence[ConfusedPair],
-    points: Callable[[int], Points],
-    skeleton: Skeleton,
-    name_of: Callable[[int], str],
-    names: Sequence[str],
-) -> str:
+def mistakes_html(pairs: Sequence[ConfusedPair], rows: np.ndarray, clips: Clips) -> str:
     """The mistaken clip between a typical one of its class and one of the class it was taken for.
 
-    Args:
-        pairs: What to draw.
-        points: Gives the clip of a row.
-        skeleton: Bones and sides.
-        name_of: Name of a class.
-        names: Name of each row, or empty.
+    Pairs number the test clips; `rows` are those of their features.
     """
-    if not pairs:
+    points = clips.points
+    if not pairs or points is None:
         return ""
 
-    def figure(kind: str, label: str, remark: str, row: int | None) -> str:
-        if row is None:
+    def figure(kind: str, label: int, remark: str, number: int | None) -> str:
+        if number is None:
             return ""
-        motion = motion_svg(points(row), skeleton, _FRAMES, title=f"{label}, {remark}", ratio=1)
-        return card(kind, label, remark, motion, str(names[row]) if len(names) else "")
+        row, title = int(rows[number]), f"{clips.class_name(label)}, {remark}"
+        motion = motion_svg(points(row), clips.skeleton, _FRAMES, title=title, ratio=1)
+        return clips.card(kind, label, remark, row, motion)
 
     parts = []
     for pair in pairs:
-        truth, guess = name_of(pair.truth), name_of(pair.guess)
         cards = [
-            figure("same", truth, "typical", pair.typical_truth),
-            figure("query", truth, "mistaken", pair.row),
-            figure("other", guess, "typical", pair.typical_guess),
+            figure("same", pair.truth, "typical", pair.typical_truth),
+            figure("query", pair.truth, "mistaken", pair.row),
+            figure("other", pair.guess, "typical", pair.typical_guess),
         ]
+        truth, guess = (escape(clips.class_name(label)) for label in (pair.truth, pair.guess))
         parts.append(
-            f'<div class="pair"><h3>{escape(truth)} <span>taken for</span> {escape(guess)} '
+            f'<div class="pair"><h3>{truth} <span>taken for</span> {guess} '
             f'<small>{pair.count} of {pair.total}</small></h3><div class="match">{"".join(cards)}</div></div>'
         )
     return (
         '<p class="note">The pairs with most mistakes. In the middle a clip that was mistaken; beside it '
         "typical clips of its class and of the class that it was taken for, those nearest to the mean of the "
         "features. All are drawn over the same time.</p>"
-        + film(f'<div class="confused">{"".join(parts)}</div>', skeleton, _FRAMES, _SECONDS)
+        + film(f'<div class="confused">{"".join(parts)}</div>', clips.skeleton, _FRAMES, _SECONDS)
     )

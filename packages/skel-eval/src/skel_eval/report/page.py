@@ -43,11 +43,7 @@ def document(title: str, subtitle: str, head: str, main: str) -> str:
 
 
 def write_page(path: str | os.PathLike[str], text: str) -> Path:
-    """Write a page, whole or not at all; an existing one is replaced.
-
-    Raises:
-        FileNotFoundError: If the folder does not exist.
-    """
+    """Write a page, whole or not at all; an existing one is replaced, its folder must exist."""
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"the folder of the page does not exist: {target.parent}")
@@ -89,22 +85,6 @@ def film(body: str, skeleton: Skeleton, frames: int, seconds: float, fps: float 
         f'<div class="film"><div class="player"><div class="controls" {pace} hidden>'
         f'<button type="button">Pause</button><input type="range" min="0" max="{max(frames - 1, 0)}" '
         f'value="0" aria-label="Time"><output></output></div><div>{sides}</div></div>{body}</div>'
-    )
-
-
-def card(kind: str, title: str, remark: str, drawing: str, name: str) -> str:
-    """A drawing of a clip in a frame.
-
-    Args:
-        kind: ``query``, ``same`` or ``other``, for the colour of the frame.
-        title: Its class.
-        remark: What it is here.
-        drawing: HTML.
-        name: Name of the clip.
-    """
-    return (
-        f'<figure class="card {kind}"><figcaption><b>{escape(title)}</b> <span>{escape(remark)}</span>'
-        f"</figcaption>{drawing}<small>{escape(name)}</small></figure>"
     )
 
 

@@ -2,20 +2,20 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import escape
 from pathlib import Path
 
 import numpy as np
 
-from skel_eval._calibration import calibration
 from skel_eval._feature_set import FeatureSet
-from skel_eval._metrics import confusion_matrix
+from skel_eval._metrics import calibration, confusion_matrix
 from skel_eval._result import Predictions, Result
 from skel_eval.draw.points import Points
 from skel_eval.draw.skeleton import Skeleton
-from skel_eval.report.calibration import calibration_html
-from skel_eval.report.confusion import classes_html, confusion_html
+from skel_eval.report.clips import Clips, class_name
 from skel_eval.report.curves import curves_html
+from skel_eval.report.diagrams import calibration_html, classes_html, confusion_html
 from skel_eval.report.embedding import embedding_html
 from skel_eval.report.gallery import gallery_html, retrieval_html
 from skel_eval.report.mistakes import confused_pairs, mistakes_html
@@ -60,15 +60,17 @@ def write_report(
         FileNotFoundError: If the folder does not exist.
         ValueError: If predictions name a row that the features lack.
     """
+    found = results[0].predictions if results else None
+    clips = None if features is None else Clips(features, points, skeleton or Skeleton())
     text = page(
         title,
         subtitle,
         headline_html(results),
         [
             ("Results", results_html(results)),
-            ("Training", curves_html(training)),
-            *_predicted(results[0].predictions if results else None, features, points, skeleton),
-            *_embedded(results[0].predictions if results else None, features, points, skeleton),
+            ("Training", curves_html([("", training)])),
+            *_predicted(found, clips, () if features is None else features.class_names),
+            *([] if clips is None else _embedded(found, clips)),
             ("Settings", f"<pre>{escape(settings)}</pre>" if settings else ""),
             ("Versions", _versions(versions or {})),
         ],
@@ -77,32 +79,23 @@ def write_report(
 
 
 def _predicted(
-    found: Predictions | None,
-    features: FeatureSet | None,
-    points: Callable[[int], Points] | None,
-    skeleton: Skeleton | None,
+    found: Predictions | None, clips: Clips | None, class_names: Sequence[str] | np.ndarray
 ) -> list[tuple[str, str]]:
     """What predictions of test clips show."""
-    if found is None or not (np.asarray(found.labels) >= 0).any():
+    if found is None or not (found.labels >= 0).any():
         return []
-    labels, rows = np.asarray(found.labels), np.asarray(found.clips)
-    classes = found.classes[0] if found.classes.ndim == 2 else found.classes
-    class_names = () if features is None else features.class_names
+    labels, rows, classes = found.labels, found.clips, _first(found)
     highest = int(max(labels.max(), classes.max()))
     matrix = confusion_matrix(labels, classes, max(len(class_names), highest + 1))
-    name_of, mistakes = _names(class_names), ""
-    if features is not None:
-        if not 0 <= rows.min() <= rows.max() < len(features.features):
+    name_of, mistakes = partial(class_name, class_names), ""
+    if clips is not None:
+        features = clips.features.features
+        if not 0 <= rows.min() <= rows.max() < len(features):
             raise ValueError(
                 f"predictions name clips {rows.min()} to {rows.max()}, "
-                f"but there are features of {len(features.features)}"
+                f"but there are features of {len(features)}"
             )
-        if points is not None:
-            names = np.asarray(features.names)[rows].tolist() if len(features.names) else ()
-            pairs = confused_pairs(labels, classes, features.features[rows])
-            mistakes = mistakes_html(
-                pairs, lambda row: points(int(rows[row])), skeleton or Skeleton(), name_of, names
-            )
+        mistakes = mistakes_html(confused_pairs(labels, classes, features[rows]), rows, clips)
     sure = "" if found.logits is None else calibration_html(calibration(found.logits, labels))
     return [
         ("Confusion", confusion_html(matrix, name_of)),
@@ -112,33 +105,20 @@ def _predicted(
     ]
 
 
-def _embedded(
-    found: Predictions | None,
-    features: FeatureSet | None,
-    points: Callable[[int], Points] | None,
-    skeleton: Skeleton | None,
-) -> list[tuple[str, str]]:
+def _embedded(found: Predictions | None, clips: Clips) -> list[tuple[str, str]]:
     """What the features show."""
-    if features is None:
-        return []
-    guesses = np.full(len(features.features), -1)
+    guesses = np.full(len(clips.features.features), -1)
     if found is not None:
-        guesses[found.clips] = found.classes[0] if found.classes.ndim == 2 else found.classes
-    name_of, bones = _names(features.class_names), skeleton or Skeleton()
-    gallery = "" if points is None else gallery_html(features, points, bones, name_of)
+        guesses[found.clips] = _first(found)
     return [
-        ("Embedding", embedding_html(features, guesses, name_of, points, bones)),
-        ("Retrieval", retrieval_html(features) + gallery),
+        ("Embedding", embedding_html(clips, guesses)),
+        ("Retrieval", retrieval_html(clips.features) + gallery_html(clips)),
     ]
 
 
-def _names(class_names: Sequence[str] | np.ndarray) -> Callable[[int], str]:
-    def name_of(label: int) -> str:
-        if label < 0:
-            return "unlabelled"
-        return str(class_names[label]) if label < len(class_names) else f"class {label}"
-
-    return name_of
+def _first(found: Predictions) -> np.ndarray:
+    """Predicted classes of the first repeat, (N,)."""
+    return found.classes[0] if found.classes.ndim == 2 else found.classes
 
 
 def _versions(versions: Mapping[str, str]) -> str:
