@@ -10,3 +10,11 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 napoleon_attr_annotations = True
+
+
+def setup(app):
+    """Leave out the fields of named tuples, which their classes describe."""
+    app.connect(
+        "autodoc-skip-member",
+        lambda _app, _what, _name, member, skip, _options: skip or type(member).__name__ == "_tuplegetter",
+    )

@@ -27,7 +27,7 @@ class Augmentation(ABC):
     param_uniforms: ClassVar[int] = 0
     """Uniform numbers that the parameters of a clip need."""
     hides: ClassVar[bool] = False
-    """Whether it hides joints or frames: bone and motion streams are taken before the first such step."""
+    """Whether it hides joints or frames; bone and motion streams are taken before the first such step."""
     p: float = field(default=1.0, kw_only=True, converter=float, validator=[ge(0), le(1)])
 
     @property
