@@ -68,7 +68,7 @@ def test_training_and_evaluation_go_together(cropped, store):
     tracks = [store.tracks(row) for row in range(len(store))]
     features = embed_recordings(cropped, recordings, tracks=tracks)
     np.testing.assert_allclose(
-        features, EvaluationInputs.of(encoder_refs([cropped]), store).joined_features(), rtol=1e-4, atol=1e-5
+        features, EvaluationInputs.of(encoder_refs([cropped]), store).embed().features, rtol=1e-4, atol=1e-5
     )
     corrupted = evaluate(cropped, store, "robustness")
     assert corrupted.metrics["accuracy"].value == evaluate(cropped, store, "linear").metric.value

@@ -18,6 +18,7 @@ from skel_recipes import (
     embed_windows,
     evaluate,
 )
+from skel_recipes import embed as embed_store
 from skel_recipes.cli import main
 from skel_recipes.evaluate.inputs import encoder_refs
 from skel_recipes.run.embedding import embed
@@ -35,7 +36,7 @@ def recordings(store):
 
 def test_features_of_recordings_are_those_of_the_store(run, store, recordings):
     features = embed_recordings(run, recordings, tracks=[store.tracks(row) for row in range(len(store))])
-    expected = EvaluationInputs.of(encoder_refs([run]), store).joined_features()
+    expected = EvaluationInputs.of(encoder_refs([run]), store).embed().features
     np.testing.assert_allclose(features, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -86,7 +87,7 @@ def test_windows_cover_every_recording(run, store):
     whole = embed_windows(run, store, length=1000, step=1)
     np.testing.assert_allclose(
         whole.features,
-        EvaluationInputs.of(encoder_refs([run]), store).joined_features(),
+        EvaluationInputs.of(encoder_refs([run]), store).embed().features,
         rtol=1e-5,
         atol=1e-6,
     )
@@ -125,7 +126,7 @@ def test_parquet(run, store, tmp_path, capsys):
     table = parquet.read_table(file)
     assert table.column("name").to_pylist() == store.names.tolist()
     features = np.array(table.column("features").to_pylist(), np.float32)
-    np.testing.assert_array_equal(features, EvaluationInputs.of(encoder_refs([run]), store).joined_features())
+    np.testing.assert_array_equal(features, EvaluationInputs.of(encoder_refs([run]), store).embed().features)
 
 
 def test_step_of_a_scikit_learn_pipeline(run, store, recordings):
@@ -157,3 +158,13 @@ def test_errors(run, store, tmp_path, capsys, monkeypatch, words, message):
     status, output = skel(capsys, "embed", run.path, store.path, *words)
     assert (status, message in output.err) == (1, True), output.err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("source", ["trained", "untrained", "coordinates"])
+def test_features_with_labels_and_split(run, store, source):
+    features = embed_store(run, store, source)
+    protocol = evaluate_features(features, "knn")
+    found = evaluate(run, store, "knn")
+    expected = {"trained": found, "untrained": found.baseline("untrained encoder")}.get(source)
+    assert features.features.shape[0] == len(store)
+    assert expected is None or protocol.metrics == expected.metrics

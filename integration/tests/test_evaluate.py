@@ -41,7 +41,7 @@ def test_accuracy_is_that_of_the_python_functions(run, store):
     result = evaluate(run, store, "linear")
     inputs = inputs_of(run, store)
     train, test = inputs.split.train, inputs.split.test
-    x, y = inputs.joined_features(), store.labels
+    x, y = inputs.embed().features, store.labels
     probe = linear_probe(x[train], y[train], x[test], y[test], groups=store.subjects[train])
     assert probe.accuracy == result.metric.value
 
@@ -235,7 +235,7 @@ def logits(run, store, stream):
     """Logits of a probe on a stream's features, by the functions on arrays."""
     inputs = EvaluationInputs.of(encoder_refs([run], stream=stream), store)
     train, test = inputs.split.train, inputs.split.test
-    x, y = inputs.joined_features(), store.labels
+    x, y = inputs.embed().features, store.labels
     return linear_probe(x[train], y[train], x[test], y[test], groups=store.subjects[train]).logits
 
 
@@ -281,7 +281,7 @@ def test_encoders_of_a_run_of_several_streams_are_those_of_single_runs(streams, 
 def test_knn_fusion_adds_similarities(streams, store):
     runs, weights = [streams["joint"], streams["bone"]], (0.8, 0.2)
     fused = evaluate(runs, store, "knn", weights=weights)
-    parts = [inputs_of(run, store).joined_features() for run in runs]
+    parts = [inputs_of(run, store).embed().features for run in runs]
     unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts]
     similarity = sum(weight * part @ part.T for weight, part in zip(weights, unit, strict=True))
     split = get_split(store, fused.split)

@@ -6,6 +6,7 @@ from .config.recipe import dump_recipe as dump_recipe
 from .config.recipe import load_recipe as load_recipe
 from .evaluate.embed import Windows as Windows
 from .evaluate.embed import classify_windows as classify_windows
+from .evaluate.embed import embed as embed
 from .evaluate.embed import embed_recordings as embed_recordings
 from .evaluate.embed import embed_windows as embed_windows
 from .evaluate.estimator import SkeletonFeatures as SkeletonFeatures

@@ -9,14 +9,45 @@ from attrs import define
 from numpy.typing import NDArray
 
 from skel_data import Store
-from skel_eval import linear_probe, side_by_side
+from skel_eval import FeatureSet, linear_probe, side_by_side
 from skel_recipes.common.device import pick_device
-from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, encoder_refs, in_joints_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source, encoder_refs, in_joints_of
 from skel_recipes.run.clips import Floats, clips_of_recordings
 from skel_recipes.run.embedding import embed_array
 from skel_recipes.run.run import Run
 
 _CHUNK = 1024
+
+
+def embed(
+    run: Run,
+    store: Store,
+    source: Source = "trained",
+    *,
+    stream: str | None = None,
+    split: str | None = None,
+    convert: bool = False,
+    device: str = "auto",
+) -> FeatureSet:
+    """Features of all clips of a store, with labels and split, for any protocol.
+
+    They are computed once and kept in the run's folder.
+
+    Args:
+        run: A finished run.
+        store: The recordings.
+        source: The encoder after pretraining, or the "untrained" one, or "coordinates": the clips themselves.
+        stream: One of the run's streams; None puts the features of all side by side.
+        split: The split; by default the one that was pretrained on, or the store's own default.
+        convert: Bring recordings with other joints to those of the run.
+        device: Where to compute.
+
+    Raises:
+        ValueError: If the joints differ, the split has no labelled clips, or pretraining has not ended.
+    """
+    encoders = encoder_refs([run], stream=stream)
+    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
+    return inputs.embed(source)
 
 
 def embed_recordings(
@@ -147,8 +178,7 @@ def classify_windows(
         ValueError: If the joints differ, or the split has no labelled clips.
     """
     inputs = EvaluationInputs.of(encoder_refs([run], stream=stream), labelled, split=split, device=device)
-    known = side_by_side([one.features for one in inputs.feature_sets()])
-    train, labels = inputs.split.train, labelled.labels
+    known, labels, train = inputs.embed().features, labelled.labels, inputs.split.train
     none = np.full(len(windows.features), -1)
     probe = linear_probe(
         known[train], labels[train], windows.features, none, groups=inputs.groups, device=inputs.device

@@ -136,8 +136,7 @@ def _frozen(inputs: EvaluationInputs, name: str, protocol: Any) -> tuple[Outcome
         return result_of(inputs, UNTRAINED, name, measured, variant=protocol.title)
 
     def coordinates() -> Result:
-        flat = inputs.feature_set(inputs.clips.reshape(len(inputs.store), -1))
-        measured = evaluate_features(flat, protocol, device=device)
+        measured = evaluate_features(inputs.embed("coordinates"), protocol, device=device)
         return result_of(inputs, "coordinates", name, measured, variant=protocol.title)
 
     what = {"protocol": name, "settings": repr(protocol)}

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from skel_data import Store
-from skel_eval import side_by_side
 from skel_recipes.common.files import check_folder, write_atomically
 from skel_recipes.evaluate.embed import classify_windows, embed_windows
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs, in_joints_of
@@ -35,16 +34,16 @@ def write_features(
     _check(out)
     encoders = encoder_refs([run], stream=stream)
     inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
-    features = side_by_side([inputs.features(encoder) for encoder in encoders])
+    found = inputs.embed()
     if out.suffix == ".npz":
-        inputs.feature_set(features).save(out)
+        found.save(out)
     else:
         part = np.full(len(store), "", object)
         part[inputs.split.train], part[inputs.split.test] = "train", "test"
         columns = {"name": store.names, "label": store.labels, "part": part}
         columns |= {"subject": store.subjects, "camera": store.cameras, "frames": store.lengths}
-        _write_table(out, columns, features)
-    return features.shape[0], features.shape[1]
+        _write_table(out, columns, found.features)
+    return found.features.shape[0], found.features.shape[1]
 
 
 def write_windows(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ from skel_recipes.run.embedding import embed_array
 from skel_recipes.run.run import Run
 
 Ints = NDArray[np.int64]
+Source = Literal["trained", "untrained", "coordinates"]
+"""What features are of: a trained encoder, the untrained one, or nothing but the coordinates."""
 
 
 @define(frozen=True)
@@ -198,9 +200,17 @@ class EvaluationInputs:
         """The features of each encoder."""
         return [self.feature_set(self.features(encoder, trained=trained)) for encoder in self.encoders]
 
-    def joined_features(self) -> Floats:
-        """Features of all encoders side by side, (N, D): what a report shows."""
-        return side_by_side([self.features(encoder) for encoder in self.encoders], self.weights)
+    def embed(self, source: Source = "trained") -> FeatureSet:
+        """Features of all clips with labels and split; those of several encoders side by side.
+
+        Args:
+            source: The encoders after pretraining, or "untrained" ones, or "coordinates", the clips.
+        """
+        if source == "coordinates":
+            return self.feature_set(self.clips.reshape(len(self.store), -1))
+        trained = source == "trained"
+        parts = [self.features(encoder, trained=trained) for encoder in self.encoders]
+        return self.feature_set(side_by_side(parts, self.weights))
 
     def predictions_of(self, outcome: Outcome) -> Predictions | None:
         """Predicted classes of the test clips, with what a paired comparison needs."""

@@ -46,7 +46,7 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
             f"{recipe.summary}. Pretrained on {run.info['train_clips']} clips without labels; "
             f"{len(run.metrics())} epochs, seed {recipe.train.seed}; last epoch."
         ),
-        features=inputs.feature_set(inputs.joined_features()),
+        features=inputs.embed(),
         points=lambda row: clip_points(inputs.clips[row], **drawn),
         skeleton=skeleton_of(inputs.store.layout),
         training=run.metrics(),

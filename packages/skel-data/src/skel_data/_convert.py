@@ -2,6 +2,8 @@
 
 import re
 import sys
+import tomllib
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,77 +13,29 @@ from skel_data._layout import SkeletonLayout
 
 Array = TypeVar("Array")
 
-_Alternative = str | tuple[str, str]
+Found = tuple[str, dict[int, float]]
 
-_PELVIS = ("pelvis", "spine base", "hip center", "mid hip", "hips", "hip", "root")
-_SPINE = ("spine middle", "spine", "spine 2", "upperback", "belly", "torso")
-_SHOULDERS = ("spine shoulder", "shoulder center", "thorax", "neck", "neck base")
-
-_MIDDLE: dict[str, tuple[_Alternative, ...]] = {
-    **dict.fromkeys(_PELVIS, (*_PELVIS, ("left hip", "right hip"))),
-    **dict.fromkeys(_SPINE, (*_SPINE, ("pelvis", "spine shoulder"))),
-    **dict.fromkeys(_SHOULDERS, (*_SHOULDERS, ("left shoulder", "right shoulder"))),
-    "neck": ("lowerneck", *_SHOULDERS, ("left shoulder", "right shoulder")),
-    "lowerneck": ("neck", *_SHOULDERS, ("left shoulder", "right shoulder")),
-    "upperneck": (("neck", "head"),),
-    "spine 1": ("lowerback", ("pelvis", "spine middle")),
-    "lowerback": ("spine 1", ("pelvis", "spine middle")),
-    "spine 3": (("spine middle", "spine shoulder"),),
-    "head": ("face", ("left ear", "right ear"), ("left eye", "right eye"), "nose"),
-    "face": ("nose", "head", ("left eye", "right eye"), ("left ear", "right ear")),
-    "nose": ("face", ("left eye", "right eye"), "head", ("left ear", "right ear")),
-}
-_SIDED: dict[str, tuple[_Alternative, ...]] = {
-    "collar": (("spine shoulder", "shoulder"),),
-    "shoulder": ("clavicle",),
-    "elbow": ("humerus",),
-    "wrist": ("radius", "hand"),
-    "hand": (("index", "pinky"), "hand tip", "wrist"),
-    "hand tip": ("fingers", "index", "hand", "wrist"),
-    "index": ("fingers", "hand tip", "hand"),
-    "pinky": ("hand",),
-    "thumb": ("hand",),
-    "hip": ("hipjoint",),
-    "knee": ("femur",),
-    "ankle": ("tibia", "heel", "foot"),
-    "heel": ("ankle", "tibia"),
-    "foot": (("big toe", "small toe"), "foot index", "toe", "ankle"),
-    "toe": ("toes", "foot index", ("big toe", "small toe"), "foot"),
-    "foot index": ("big toe", "toe", "toes", "foot"),
-    "big toe": ("foot index", "toe", "toes", "foot"),
-    "small toe": ("foot index", "toe", "toes", "foot"),
-    # Acclaim skeletons name a joint by the bone that ends there
-    "clavicle": ("shoulder",),
-    "humerus": ("elbow",),
-    "radius": ("wrist",),
-    "fingers": ("hand tip", "index", "hand"),
-    "hipjoint": ("hip",),
-    "femur": ("knee",),
-    "tibia": ("ankle",),
-    "toes": ("toe", "foot index", ("big toe", "small toe"), "foot"),
-    "eye": (),
-    "eye inner": ("eye",),
-    "eye outer": ("eye",),
-    "ear": (),
-    "mouth": (),
-}
+_Alternative = str | list[str]
+_TABLE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("synonyms.toml").read_text(encoding="utf-8"))
+_SIDED: dict[str, list[_Alternative]] = _TABLE["sided"]
 
 
-def _sided(alternative: _Alternative, side: str) -> _Alternative:
-    if isinstance(alternative, str):
-        return f"{side} {alternative}"
-    first, second = (f"{side} {name}" if name in _SIDED else name for name in alternative)
-    return first, second
+def _on(side: str, alternative: _Alternative) -> _Alternative:
+    if isinstance(alternative, list):
+        return [f"{side} {name}" if name in _SIDED else name for name in alternative]
+    return f"{side} {alternative}"
 
 
-_ALTERNATIVES: dict[str, tuple[_Alternative, ...]] = _MIDDLE | {
-    f"{side} {name}": tuple(_sided(alternative, side) for alternative in alternatives)
-    for name, alternatives in _SIDED.items()
-    for side in ("left", "right")
+_ALTERNATIVES: dict[str, list[_Alternative]] = {
+    **{name: place for place in _TABLE["places"] for name in place if isinstance(name, str)},
+    **_TABLE["middle"],
+    **{
+        f"{side} {name}": [_on(side, alternative) for alternative in alternatives]
+        for name, alternatives in _SIDED.items()
+        for side in ("left", "right")
+    },
 }
 """What may stand for a joint that a layout lacks, best first: another joint, or the middle of two."""
-
-Found = tuple[str, dict[int, float]]
 
 
 def conversion(

@@ -82,19 +82,12 @@ class SkeletonLayout:
         if len(roots) != 1:
             names = [self.joints[root] for root in roots]
             raise ValueError(f"layout {self.name!r}: exactly one joint is its own parent, got {names}")
-        # Joints that are known to lead to the root; each way up is gone once
-        rooted = {roots[0]}
-        for joint in range(count):
-            way: dict[int, None] = {}
-            node = joint
-            while node not in rooted and node not in way:
-                way[node] = None
-                node = self.parents[node]
-            if node not in rooted:
-                raise ValueError(
-                    f"layout {self.name!r}: joint {self.joints[joint]!r} does not lead to the root"
-                )
-            rooted.update(way)
+        top = list(self.parents)
+        for _ in range(count.bit_length()):  # each time twice as far up
+            top = [top[joint] for joint in top]
+        lost = [name for name, end in zip(self.joints, top, strict=True) if end != roots[0]]
+        if lost:
+            raise ValueError(f"layout {self.name!r}: joint {lost[0]!r} does not lead to the root")
 
     @property
     def num_joints(self) -> int:

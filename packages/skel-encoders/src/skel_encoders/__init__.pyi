@@ -1,37 +1,17 @@
-from .agcn import AGCN
-from .ctrgcn import CTRGCN
-from .export import export_encoder
-from .graph import adjacency
-from .gru import GRU
-from .hcn import HCN
-from .pretrained import from_pretrained, save_pretrained
-from .published import load_published
-from .registry import ENCODERS, create_encoder, encoder_settings, list_encoders
-from .scd import SCDEncoder
-from .stgcn import STGCN
-from .tcn import TCN
-from .training import checkpoint_blocks, layer_groups
-from .transformer import Transformer
+from .agcn import AGCN as AGCN
+from .ctrgcn import CTRGCN as CTRGCN
+from .export import export_encoder as export_encoder
+from .graph import adjacency as adjacency
+from .gru import GRU as GRU
+from .hcn import HCN as HCN
+from .pretrained import from_pretrained as from_pretrained, save_pretrained as save_pretrained
+from .published import load_published as load_published
+from .registry import ENCODERS as ENCODERS, create_encoder as create_encoder
+from .registry import encoder_settings as encoder_settings, list_encoders as list_encoders
+from .scd import SCDEncoder as SCDEncoder
+from .stgcn import STGCN as STGCN
+from .tcn import TCN as TCN
+from .training import checkpoint_blocks as checkpoint_blocks, layer_groups as layer_groups
+from .transformer import Transformer as Transformer
 
-__all__ = [
-    "AGCN",
-    "CTRGCN",
-    "ENCODERS",
-    "GRU",
-    "HCN",
-    "STGCN",
-    "TCN",
-    "SCDEncoder",
-    "Transformer",
-    "adjacency",
-    "checkpoint_blocks",
-    "create_encoder",
-    "encoder_settings",
-    "export_encoder",
-    "from_pretrained",
-    "layer_groups",
-    "list_encoders",
-    "load_published",
-    "save_pretrained",
-]
 __version__: str

@@ -92,10 +92,7 @@ class CTRGCN:
         out = np.zeros((*shape[:2], self.bodies, *shape[3:]), np.float32)
         out_mask = np.zeros(out.shape[:-1], bool)
         # The span of frames that each slot is taken for. Those after the first count as taken from frame 0 on
-        start, end = (
-            np.zeros(out.shape[:1] + out.shape[2:3], int),
-            np.zeros(out.shape[:1] + out.shape[2:3], int),
-        )
+        start, end = np.zeros((2, len(out), self.bodies), int)
         start[:, 0], end[:, 0] = shape[1], -1
         body = np.flatnonzero(kept)
         body = body[np.lexsort((body, -motion[body], found.clip[body]))]

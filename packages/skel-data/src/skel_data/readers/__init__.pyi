@@ -1,5 +1,3 @@
-from ._reader import Reader, Work, find_each
-from ._registry import READERS
-from ._source import Source
-
-__all__ = ["READERS", "Reader", "Source", "Work", "find_each"]
+from ._reader import Reader as Reader, Work as Work, find_each as find_each
+from ._registry import READERS as READERS
+from ._source import Source as Source

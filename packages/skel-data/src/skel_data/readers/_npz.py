@@ -122,16 +122,8 @@ def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | No
             f"for {arrays['positions'].shape[-2]} joints"
         )
     bones = [[child, parent] for child, parent in enumerate(parents) if parent not in (-1, child)]
-    dims = 2 if channels == 2 else 3
-    return SkeletonLayout.from_dict(
-        {
-            "name": PurePosixPath(name).stem,
-            "joints": joints,
-            "bones": bones,
-            "dims": dims,
-            "confidence": channels == 4,
-        }
-    )
+    about = {"name": PurePosixPath(name).stem, "dims": 2 if channels == 2 else 3, "confidence": channels == 4}
+    return SkeletonLayout.from_dict({**about, "joints": joints, "bones": bones})
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:

@@ -1,8 +1,10 @@
 """Readers of one format each, and the loop over files that most of them share."""
 
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from attrs import define
@@ -155,6 +157,32 @@ def _content(read: Callable[[], bytes]) -> bytes:
     if not data:
         raise ValueError("empty file")
     return data
+
+
+def match_name(pattern: re.Pattern[str], name: str, expected: str) -> re.Match[str]:
+    """The match of a file's whole name; ValueError if it has none, with the form that was expected."""
+    match = pattern.fullmatch(name)
+    if match is None:
+        raise ValueError(f"unexpected name, expected {expected}")
+    return match
+
+
+def read_json(data: bytes, *, nan: bool = False) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        ValueError: If it is not JSON or, unless `nan`, holds NaN or infinity, which JSON has no word for.
+    """
+    try:
+        return json.loads(data, parse_constant=None if nan else _refuse)
+    except RecursionError:
+        raise ValueError("not JSON: nested too deep") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"not JSON, or cut off: {error}") from error
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} in the file")
 
 
 def check_joints(positions: NDArray[Any], joints: int, dims: int) -> None:

@@ -7,24 +7,6 @@ from skel_data._registry import Registry
 if TYPE_CHECKING:
     from skel_data.readers._reader import Reader
 
-_READERS = {
-    "datasets._ntu": {"ntu60": "NTU60", "ntu120": "NTU120"},
-    "datasets._pku_mmd": {"pku-mmd-1": "PKU_MMD_1", "pku-mmd-2": "PKU_MMD_2"},
-    "datasets._nw_ucla": {"nw-ucla": "NW_UCLA"},
-    "datasets._utd_mhad": {"utd-mhad": "UTD_MHAD"},
-    "datasets._utkinect": {"utkinect": "UTKINECT"},
-    "datasets._sbu": {"sbu": "SBU", "sbu-processed": "SBU_PROCESSED"},
-    "mocap._hdm05": {"hdm05": "HDM05"},
-    "mocap._cmu": {"cmu-mocap": "CMU_MOCAP"},
-    "mocap._bvh": {"bvh": "BVH"},
-    "mocap._c3d": {"c3d": "C3D"},
-    "keypoints._pyskl": {"pyskl": "PYSKL"},
-    "keypoints._openpose": {"openpose": "OPENPOSE"},
-    "keypoints._coco_keypoints": {"coco-keypoints": "COCO_KEYPOINTS"},
-    "keypoints._mediapipe": {"mediapipe": "MEDIAPIPE"},
-    "_npz": {"npz": "NPZ"},
-}
-
 
 def _is_reader(part: Any) -> bool:
     from skel_data.readers._reader import Reader
@@ -35,9 +17,24 @@ def _is_reader(part: Any) -> bool:
 READERS: Registry["Reader"] = Registry(
     "reader",
     {
-        name: f"skel_data.readers.{module}:{reader}"
-        for module, readers in _READERS.items()
-        for name, reader in readers.items()
+        "ntu60": "skel_data.readers.datasets._ntu:NTU60",
+        "ntu120": "skel_data.readers.datasets._ntu:NTU120",
+        "pku-mmd-1": "skel_data.readers.datasets._pku_mmd:PKU_MMD_1",
+        "pku-mmd-2": "skel_data.readers.datasets._pku_mmd:PKU_MMD_2",
+        "nw-ucla": "skel_data.readers.datasets._nw_ucla:NW_UCLA",
+        "utd-mhad": "skel_data.readers.datasets._utd_mhad:UTD_MHAD",
+        "utkinect": "skel_data.readers.datasets._utkinect:UTKINECT",
+        "sbu": "skel_data.readers.datasets._sbu:SBU",
+        "sbu-processed": "skel_data.readers.datasets._sbu:SBU_PROCESSED",
+        "hdm05": "skel_data.readers.mocap._hdm05:HDM05",
+        "cmu-mocap": "skel_data.readers.mocap._cmu:CMU_MOCAP",
+        "bvh": "skel_data.readers.mocap._bvh:BVH",
+        "c3d": "skel_data.readers.mocap._c3d:C3D",
+        "pyskl": "skel_data.readers.keypoints._pyskl:PYSKL",
+        "openpose": "skel_data.readers.keypoints._openpose:OPENPOSE",
+        "coco-keypoints": "skel_data.readers.keypoints._coco_keypoints:COCO_KEYPOINTS",
+        "mediapipe": "skel_data.readers.keypoints._mediapipe:MEDIAPIPE",
+        "npz": "skel_data.readers._npz:NPZ",
     },
     fits=_is_reader,
     expected="an instance of skel_data.Reader",

@@ -1,5 +1,6 @@
 """Official lists as data: who and what is for training, and which samples the data sets list as bad."""
 
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -29,8 +30,17 @@ PARTS_OF = {"ntu60": "ntu120"}
 """Sets that are contained in another, with the same numbers for the same things."""
 
 
+_FOLDER = Path(__file__).parents[1] / "official"
+
+
+@cache
+def class_names(dataset: str) -> tuple[str, ...]:
+    """Names of the classes of a set, in the order of its labels."""
+    return tuple(tomllib.loads((_FOLDER / "classes.toml").read_text(encoding="utf-8"))[dataset])
+
+
 @cache
 def ntu_missing() -> frozenset[str]:
     """Names of the 535 samples of NTU RGB+D 120, 302 of them of NTU RGB+D, listed as missing or bad."""
-    text = Path(__file__).parents[1].joinpath("official/ntu-missing.txt").read_text(encoding="utf-8")
+    text = (_FOLDER / "ntu-missing.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if not line.startswith("#"))

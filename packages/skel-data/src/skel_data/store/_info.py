@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import define, field
+from attrs import asdict, define, field
 
 from skel_data._layout import SkeletonLayout
 
@@ -38,17 +38,8 @@ class DatasetInfo:
 
     def to_header(self) -> dict[str, Any]:
         """The metadata as a header holds them."""
-        return {
-            "dataset": self.dataset,
-            "layout": self.layout.to_dict(),
-            "dims": self.layout.dims,
-            "units": self.units,
-            "classes": list(self.classes),
-            "subject_names": list(self.subject_names),
-            "camera_names": list(self.camera_names),
-            "listed_names": list(self.listed_names),
-            "default_split": self.default_split,
-        }
+        fields = asdict(self, recurse=False)
+        return {**fields, "layout": self.layout.to_dict(), "dims": self.layout.dims}
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> "DatasetInfo":

@@ -5,6 +5,7 @@ or by whom something is done.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from skel_data.synth._actions import Angles, Floats, Performance, through
 
@@ -62,18 +63,15 @@ def _hand_over(p: Performance) -> tuple[Angles, Angles]:
     )
 
 
-def _push_or_pull(direction: int) -> Act:
-    def act(p: Performance) -> tuple[Angles, Angles]:
-        arms = through(p.progress, (0, 0.25, 0.8, 1), (0, 1, 1, 0))
-        # Bent and then stretched, or the other way round; the partner goes where the arms go
-        ends = (1.5, 0.2) if direction > 0 else (0.2, 1.5)
-        elbow = through(p.progress, (0, 0.25, 0.35, 0.55, 0.8, 1), (0, ends[0], ends[0], ends[1], ends[1], 0))
-        go = through(p.progress, (0, 0.4, 0.65, 1), (0, 0, 1, 1))
-        lean = through(p.progress, (0, 0.35, 0.5, 0.7, 1), (0, 0, 1, 0, 0))
-        partner = {"forward": -0.35 * direction * p.size * go, "bend": -0.25 * direction * p.size * lean}
-        return {**_arms(1.1 * arms, elbow), "bend": 0.15 * arms}, partner
-
-    return act
+def _push_or_pull(p: Performance, direction: int) -> tuple[Angles, Angles]:
+    arms = through(p.progress, (0, 0.25, 0.8, 1), (0, 1, 1, 0))
+    # Bent and then stretched, or the other way round; the partner goes where the arms go
+    ends = (1.5, 0.2) if direction > 0 else (0.2, 1.5)
+    elbow = through(p.progress, (0, 0.25, 0.35, 0.55, 0.8, 1), (0, ends[0], ends[0], ends[1], ends[1], 0))
+    go = through(p.progress, (0, 0.4, 0.65, 1), (0, 0, 1, 1))
+    lean = through(p.progress, (0, 0.35, 0.5, 0.7, 1), (0, 0, 1, 0, 0))
+    partner = {"forward": -0.35 * direction * p.size * go, "bend": -0.25 * direction * p.size * lean}
+    return {**_arms(1.1 * arms, elbow), "bend": 0.15 * arms}, partner
 
 
 def _hug(p: Performance) -> tuple[Angles, Angles]:
@@ -121,24 +119,21 @@ def _point(p: Performance) -> tuple[Angles, Angles]:
     }
 
 
-def _approach(leave: bool) -> Act:
-    def act(p: Performance) -> tuple[Angles, Angles]:
-        way = through(p.progress, (0, 1), (0.75, 0.0) if leave else (0.0, 0.75))
-        return _walk(p, way), _walk(p, way)
-
-    return act
+def _approach(p: Performance, leave: bool) -> tuple[Angles, Angles]:
+    way = through(p.progress, (0, 1), (0.75, 0.0) if leave else (0.0, 0.75))
+    return _walk(p, way), _walk(p, way)
 
 
 PAIRS: dict[str, tuple[float, Act]] = {
     "shake hands": (1.1, _shake_hands),
     "hand over": (1.1, _hand_over),
-    "push": (0.75, _push_or_pull(1)),
-    "pull": (0.95, _push_or_pull(-1)),
+    "push": (0.75, partial(_push_or_pull, direction=1)),
+    "pull": (0.95, partial(_push_or_pull, direction=-1)),
     "hug": (1.1, _hug),
     "pat on the shoulder": (1.0, _pat),
     "kick": (0.85, _kick),
     "point at": (1.0, _point),
-    "walk towards": (2.4, _approach(False)),
-    "back away": (2.4, _approach(True)),
+    "walk towards": (2.4, partial(_approach, leave=False)),
+    "back away": (2.4, partial(_approach, leave=True)),
 }
 """Actions of two by name: metres between the two where both have walked nowhere, and what they do."""

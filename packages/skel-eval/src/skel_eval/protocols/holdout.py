@@ -5,16 +5,22 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from skel_eval.protocols.task import Task
+from skel_eval.protocols.task import Task, scores
 
-# (x, y, strengths) -> one (weight, bias) per strength
-Fit = Callable[[Tensor, Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
+# (train rows as a mask on the CPU (N,), strengths) -> one (weight, bias) per strength
+Fit = Callable[[Tensor, Sequence[float]], list[tuple[Tensor, Tensor]]]
 
 
 def choose_strength(
     fit: Fit, task: Task, strengths: Sequence[float], folds: int = 5
 ) -> tuple[float, tuple[tuple[float, float], ...]]:
     """The strength whose classifiers predict held-out train rows best; the stronger one of equals.
+
+    Args:
+        fit: Fits linear classifiers of several strengths to some of the train rows.
+        task: The train rows are used, the test rows are not.
+        strengths: What to choose from.
+        folds: Largest number of held-out parts.
 
     Returns:
         The strength, and (strength, held-out accuracy) of all, strongest first; the latter is empty
@@ -27,11 +33,11 @@ def choose_strength(
     fold = fold_of_rows(y, task.groups, folds)
     correct = [0] * len(candidates)
     for part in torch.unique(fold):
-        kept, held = (fold != part).to(x.device), (fold == part).to(x.device)
-        classifiers = fit(x[kept], y[fold != part], candidates)
+        held = fold == part
+        classifiers, held_x = fit(~held, candidates), x[held.to(x.device)]
         for index, (weight, bias) in enumerate(classifiers):
-            predictions = (x[held] @ weight.T + bias).argmax(1).cpu()
-            correct[index] += int((predictions == y[fold == part]).sum())
+            predictions = scores(held_x, weight, bias).argmax(1).cpu()
+            correct[index] += int((predictions == y[held]).sum())
     best = correct.index(max(correct))
     rates = tuple((s, c / len(y)) for s, c in zip(candidates, correct, strict=True))
     return candidates[best], rates

@@ -170,7 +170,11 @@ def linear_probe(
     if not isinstance(solver, LBFGS):
         return task.result(*_train(task.train, task.train_y, solver))
     fit = partial(fit_logistic, tolerance=solver.tolerance, max_iter=solver.max_iter)
-    strength, held_out = choose_strength(fit, task, solver.strengths)
+    strength, held_out = choose_strength(
+        lambda rows, some: fit(task.train[rows.to(task.train.device)], task.train_y[rows], some),
+        task,
+        solver.strengths,
+    )
     weight, bias = fit(task.train, task.train_y, (strength,))[0]
     return task.result(weight, bias, strength, held_out)
 

@@ -14,6 +14,7 @@ from skel_eval._arrays import (
     as_tensor,
     labelled_rows,
     refuse_nan,
+    rows_per_block,
     same_width,
 )
 from skel_eval._metrics import accuracy
@@ -66,10 +67,10 @@ class Task:
         Raises:
             ValueError: If a logit is NaN, as after a training that diverged.
         """
-        logits = (self.test @ weight.T + bias).cpu()
+        logits = scores(self.test, weight, bias).cpu()
         refuse_nan(logits, "logits")
         predictions = logits.argmax(1)
-        train_predictions = (self.train @ weight.T + bias).argmax(1).cpu()
+        train_predictions = scores(self.train, weight, bias).argmax(1).cpu()
         return ProbeResult(
             predictions=predictions.numpy(),
             logits=logits.numpy(),
@@ -89,9 +90,11 @@ def task_of(
     test_y: Array,
     groups: Groups | None,
     device: torch.device | str | None,
-    dtype: torch.dtype,
+    dtype: torch.dtype | None,
 ) -> Task:
     """Check the arrays of a protocol and bring them to `device`; rows of more than one axis are flattened.
+
+    They keep their precision if `dtype` is None, and then share memory where they can.
 
     Raises:
         TypeError: If an argument is not an array, or labels are not integers.
@@ -105,7 +108,7 @@ def task_of(
     rows = labelled_rows(labels)
     device = train.device if device is None else device
     return Task(
-        train=train[rows.to(train.device)].to(device, dtype),
+        train=(train if len(rows) == len(train) else train[rows.to(train.device)]).to(device, dtype),
         train_y=labels[rows],
         test=test.to(device, dtype),
         test_y=truth,
@@ -115,6 +118,18 @@ def task_of(
 
 def _flat(x: Tensor) -> Tensor:
     return x.flatten(1) if x.ndim > 2 else x
+
+
+def scores(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Scores of a linear classifier (N, classes), in the precision of its weights.
+
+    Args:
+        x: Features, (N, D); they are brought to that precision block by block.
+        weight: (classes, D).
+        bias: (classes,).
+    """
+    blocks = torch.split(x, rows_per_block(x.shape[1], None))
+    return torch.cat([block.to(weight.dtype) @ weight.T + bias for block in blocks])
 
 
 def with_absent_classes(weight: Tensor, bias: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,17 +8,16 @@ with x y z in metres.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from skel_data._clip import BadFile, Clip
-from skel_data.readers._reader import Reader, Work, find_each
-from skel_data.readers._source import Source
+from skel_data.readers._reader import Reader, find_each
 from skel_data.splits._clip_table import ClipTable
-from skel_data.splits._official import ntu_missing
+from skel_data.splits._official import class_names, ntu_missing
 
 _NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})")
 _JOINTS = 25
@@ -27,40 +26,7 @@ _FAR = 1e6  # metres
 _MOST_BODIES = 16  # the sensor follows six; more than this is no recording
 _MOST_FRAMES = 20_000  # eleven minutes; the sets have clips of seconds
 
-_CLASSES = (
-    "drink water", "eat meal/snack", "brushing teeth", "brushing hair", "drop", "pickup", "throw",
-    "sitting down", "standing up (from sitting position)", "clapping", "reading", "writing",
-    "tear up paper", "wear jacket", "take off jacket", "wear a shoe", "take off a shoe",
-    "wear on glasses", "take off glasses", "put on a hat/cap", "take off a hat/cap", "cheer up",
-    "hand waving", "kicking something", "reach into pocket", "hopping (one foot jumping)",
-    "jump up", "make a phone call/answer phone", "playing with phone/tablet",
-    "typing on a keyboard", "pointing to something with finger", "taking a selfie",
-    "check time (from watch)", "rub two hands together", "nod head/bow", "shake head", "wipe face",
-    "salute", "put the palms together", "cross hands in front (say stop)", "sneeze/cough",
-    "staggering", "falling", "touch head (headache)", "touch chest (stomachache/heart pain)",
-    "touch back (backache)", "touch neck (neckache)", "nausea or vomiting condition",
-    "use a fan (with hand or paper)/feeling warm", "punching/slapping other person",
-    "kicking other person", "pushing other person", "pat on back of other person",
-    "point finger at the other person", "hugging other person", "giving something to other person",
-    "touch other person's pocket", "handshaking", "walking towards each other",
-    "walking apart from each other",
-    # From here on NTU RGB+D 120 alone
-    "put on headphone", "take off headphone", "shoot at the basket", "bounce ball", "tennis bat swing",
-    "juggling table tennis balls", "hush (quite)", "flick hair", "thumb up", "thumb down",
-    "make ok sign", "make victory sign", "staple book", "counting money", "cutting nails",
-    "cutting paper (using scissors)", "snapping fingers", "open bottle", "sniff (smell)",
-    "squat down", "toss a coin", "fold paper", "ball up paper", "play magic cube",
-    "apply cream on face", "apply cream on hand back", "put on bag", "take off bag",
-    "put something into a bag", "take something out of a bag", "open a box", "move heavy objects",
-    "shake fist", "throw up cap/hat", "hands up (both hands)", "cross arms", "arm circles",
-    "arm swings", "running on the spot", "butt kicks (kick backward)", "cross toe touch",
-    "side kick", "yawn", "stretch oneself", "blow nose", "hit other person with something",
-    "wield knife towards other person", "knock over other person (hit with body)",
-    "grab other person's stuff", "shoot at other person with a gun", "step on foot", "high-five",
-    "cheers and drink", "carry something with other person", "take a photo of other person",
-    "follow other person", "whisper in other person's ear", "exchange things with other person",
-    "support somebody with hand", "finger-guessing game (playing rock-paper-scissors)",
-)  # fmt: skip
+_CLASSES = class_names("ntu120")
 _CLASSES_OF = {"ntu60": 60, "ntu120": 120}
 
 
@@ -104,14 +70,6 @@ def parse(name: str, data: bytes, classes: int = len(_CLASSES)) -> Clip:
     """Make a clip of one file: slots are the bodies of a frame in the order of the file, tracks their ids.
 
     Any coordinate that is not finite makes the file bad; so does a file without any body.
-
-    Args:
-        name: Name of the file without suffix.
-        data: Its content.
-        classes: Classes of the set.
-
-    Raises:
-        ValueError: With the reason, if it is not a recording of this set.
     """
     setup, camera, subject, replication, action = _parse_name(name)
     positions, tracks = parse_text(data)
@@ -221,12 +179,9 @@ def _coordinates(lines: list[bytes]) -> np.ndarray:
     return values
 
 
-def _find(source: Source, classes: int) -> Iterator[Work | BadFile]:
-    return find_each(source, ".skeleton", _unless_listed, classes, later=True)
-
-
 def _reader(name: str, classes: int) -> Reader:
-    find = partial(_find, classes=classes)
+    parse_one = partial(_unless_listed, classes=classes)
+    find = partial(find_each, suffix=".skeleton", parse=parse_one, later=True)
     return Reader(name, name, "ntu-25", _CLASSES[:classes], find, ".skeleton", default_split="xsub")
 
 

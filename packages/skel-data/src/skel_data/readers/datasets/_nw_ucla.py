@@ -1,14 +1,12 @@
 """Northwestern-UCLA (Wang et al., CVPR 2014) as JSON files, ``a01_s01_e00_v01.json``."""
 
-import json
 import re
-from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from skel_data._clip import BadFile, Clip
-from skel_data.readers._reader import Reader, Work, check_joints, find_each
-from skel_data.readers._source import Source
+from skel_data._clip import Clip
+from skel_data.readers._reader import Reader, check_joints, find_each, match_name, read_json
 
 _NAME = re.compile(r"a(\d\d)_s(\d\d)_e(\d\d)_v(\d\d)")
 
@@ -23,34 +21,19 @@ def parse(name: str, data: bytes) -> Clip:
     """Make a clip of one file.
 
     Joints at exactly zero, and frames of NaN, are kept as missing.
-
-    Args:
-        name: Name of the file without suffix.
-        data: Its content.
-
-    Raises:
-        ValueError: With the reason, if it is not a recording of this set.
     """
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise ValueError("unexpected name, expected a{AA}_s{SS}_e{EE}_v{VV}.json")
+    match = match_name(_NAME, name, "a{AA}_s{SS}_e{EE}_v{VV}.json")
     action, subject, episode, camera = map(int, match.groups())
     if action not in _LABELS:
         raise ValueError(f"action a{action:02}, the set has {', '.join(f'a{a:02}' for a in _ACTIONS)}")
+    content = read_json(data, nan=True)
     try:
-        content = json.loads(data)
         skeletons = content["skeletons"]
         if not skeletons:
             raise ValueError("no frame")
         positions = np.array(skeletons, dtype=np.float64)
     except (KeyError, TypeError, IndexError, OverflowError):
         raise ValueError("no list of numbers under the key 'skeletons'") from None
-    except RecursionError:
-        raise ValueError("not JSON: nested too deep") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON, or cut off: {error}") from error
     if positions.ndim != 3:
         raise ValueError(f"skeletons of shape {positions.shape}, expected (frames, 20, 3)")
     check_joints(positions[:, None], 20, 3)
@@ -60,10 +43,7 @@ def parse(name: str, data: bytes) -> Clip:
     return Clip(positions[:, None], name, label=label, subject=subject, camera=camera, replication=episode)
 
 
-def _find(source: Source) -> Iterator[Work | BadFile]:
-    return find_each(source, ".json", parse, later=True)
-
-
+_find = partial(find_each, suffix=".json", parse=parse, later=True)
 NW_UCLA = Reader(
     "nw-ucla", "nw-ucla", "kinect-20", tuple(_ACTIONS.values()), _find, ".json", default_split="xview"
 )

@@ -21,31 +21,17 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from skel_data._clip import BadFile, Clip
-from skel_data.readers._reader import Reader, Work, find_each
+from skel_data.readers._reader import Reader, Work, find_each, match_name
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._table import read_table
+from skel_data.splits._official import class_names
 
 _NAMES = {1: re.compile(r"[0-9]{4}-([LMR])"), 2: re.compile(r"A[0-9]{2}N([0-9]{2})-([LMR])")}
 _EXPECTED = {1: "0002-L", 2: "A01N01-L"}
 _LIST = re.compile(r"cross[-_](subject|view)([-_]v[0-9]+)?\.txt", re.IGNORECASE)
 _ROW = re.compile(r"([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*,\s*([0-9]{1,9})\s*(,[^,]*)?")
 _JOINTS = 25
-
-_CLASSES = (
-    "bow", "brushing hair", "brushing teeth", "check time (from watch)", "cheer up", "clapping",
-    "cross hands in front (say stop)", "drink water", "drop", "eat meal/snack", "falling",
-    "giving something to other person", "hand waving", "handshaking", "hopping (one foot jumping)",
-    "hugging other person", "jump up", "kicking other person", "kicking something",
-    "make a phone call/answer phone", "pat on back of other person", "pickup", "playing with phone/tablet",
-    "point finger at the other person", "pointing to something with finger",
-    "punching/slapping other person", "pushing other person", "put on a hat/cap",
-    "put something inside pocket", "reading", "rub two hands together", "salute", "sitting down",
-    "standing up", "take off a hat/cap", "take off glasses", "take off jacket",
-    "take out something from pocket", "taking a selfie", "tear up paper", "throw", "touch back (backache)",
-    "touch chest (stomachache/heart pain)", "touch head (headache)", "touch neck (neckache)",
-    "typing on a keyboard", "use a fan (with hand or paper)/feeling warm", "wear jacket",
-    "wear on glasses", "wipe face", "writing",
-)  # fmt: skip
+_CLASSES = class_names("pku-mmd")
 
 
 def parse(
@@ -59,13 +45,8 @@ def parse(
         labels: Content of its label file.
         phase: Phase of the set, 1 or 2.
         split: Part of the recording in each listed split: 0 unknown, 1 train, 2 test.
-
-    Raises:
-        ValueError: With the reason, if the file is not a recording of this set.
     """
-    match = _NAMES[phase].fullmatch(name)
-    if match is None:
-        raise ValueError(f"unexpected name, expected one such as {_EXPECTED[phase]}.txt")
+    match = match_name(_NAMES[phase], name, f"one such as {_EXPECTED[phase]}.txt")
     subject = int(match[1]) if phase == 2 else -1
     camera = 1 + "LMR".index(name[-1])
     positions = read_table(data, 2 * 3 * _JOINTS).reshape(-1, 2, _JOINTS, 3)
@@ -99,13 +80,6 @@ def parse_list(data: bytes, phase: int = 1) -> dict[str, int]:
     """Part of each recording in a list of train and test recordings: 1 train, 2 test.
 
     A list is a heading, then names with commas between, in one line or several, for each of the two parts.
-
-    Args:
-        data: Content of the list.
-        phase: Phase of the set, 1 or 2.
-
-    Raises:
-        ValueError: With the reason, if it is not such a list.
     """
     parts: dict[str, int] = {}
     part, heading = 0, False
@@ -176,9 +150,9 @@ def _is_labels(data: bytes) -> bool:
     return b"," in data.partition(b"\n")[0]
 
 
-PKU_MMD_1 = Reader(
-    "pku-mmd-1", "pku-mmd-1", "ntu-25", _CLASSES, partial(_find, phase=1), ".txt", default_split="listed-1"
-)
-PKU_MMD_2 = Reader(
-    "pku-mmd-2", "pku-mmd-2", "ntu-25", _CLASSES, partial(_find, phase=2), ".txt", default_split="listed-1"
-)
+def _reader(phase: int) -> Reader:
+    name, find = f"pku-mmd-{phase}", partial(_find, phase=phase)
+    return Reader(name, name, "ntu-25", _CLASSES, find, ".txt", default_split="listed-1")
+
+
+PKU_MMD_1, PKU_MMD_2 = _reader(1), _reader(2)

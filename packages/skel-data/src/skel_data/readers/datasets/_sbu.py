@@ -7,9 +7,9 @@ a frame: its number, then x y z of 15 joints of the first person, then of the se
 with ``x`` (N, 2 persons, 25 frames, 15 joints, x y) and ``label``.
 """
 
-import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,21 +17,16 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Reader, Work, check_joints, find_each
+from skel_data.readers._reader import Reader, Work, check_joints, find_each, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._table import frame_numbers, read_table
+from skel_data.splits._official import class_names
 from skel_data.store._info import DatasetInfo
 
 _PATH = re.compile(r"(?:.*/)?(s(\d\d)s(\d\d))/(\d\d)/(\d{3})/[^/]*", re.DOTALL)
 _JOINTS = 15
 
-# In the order of the folders 01 to 08. Loaders disagree on the names; how the persons move in 84 clips that
-# carry the folder's number settles it: 04 drives the other away, in 05 and 07 hands meet at a distance, in
-# 06 the trunks meet.
-_CLASSES = (
-    "approaching", "departing", "kicking", "pushing", "shaking hands", "hugging", "exchanging object",
-    "punching",
-)  # fmt: skip
+_CLASSES = class_names("sbu")
 
 # Each pair of the set tests in one of five folds
 _FOLDS = (
@@ -57,13 +52,6 @@ def parse(path: str, data: bytes) -> list[Clip]:
     times who acts, plus who reacts), and the run as `replication`. It also tells the part in each of the
     set's five folds, as five listed splits: in ``listed-1`` the first fold tests. All are unknown for another
     path.
-
-    Args:
-        path: Path of the file within its source.
-        data: Its content.
-
-    Raises:
-        ValueError: With the reason, if it is not a recording of this set.
     """
     codes: dict[str, Any] = {"split": (0,) * len(_FOLDS)}
     name = path.rpartition("/")[2].rpartition(".")[0]
@@ -101,23 +89,12 @@ def parse_processed(name: str, data: bytes) -> Iterator[Clip]:
     """Make a clip of each entry of a processed file, ``NAME_00``, ``NAME_01``, ...
 
     Coordinates stay as they are: y is up, x and y have scales of their own.
-
-    Args:
-        name: Name of the file without suffix.
-        data: Its content.
-
-    Raises:
-        ValueError: With the reason, if the file is not of this form.
     """
+    content = read_json(data, nan=True)
+    if isinstance(content, str):
+        content = read_json(content.encode(), nan=True)
     try:
-        content = json.loads(data)
-        if isinstance(content, str):
-            content = json.loads(content)
         x, labels = np.array(content["x"], np.float64), np.array(content["label"])
-    except RecursionError:
-        raise ValueError("not JSON: nested too deep") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"not JSON, or cut off: {error}") from error
     except (KeyError, TypeError, IndexError, OverflowError):
         raise ValueError("no lists of numbers under the keys 'x' and 'label'") from None
     if x.ndim != 5 or x.shape[1] != 2 or x.shape[3:] != (_JOINTS, 2) or 0 in x.shape:
@@ -129,14 +106,11 @@ def parse_processed(name: str, data: bytes) -> Iterator[Clip]:
         yield Clip(clip.transpose(1, 0, 2, 3), f"{name}_{index:0{digits}}", label)
 
 
-def _find_processed(source: Source) -> Iterator[Work | BadFile]:
-    return find_each(source, ".json", parse_processed)
-
-
 def _describe_processed(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:  # noqa: ARG001
     return DatasetInfo(layout or evolve(get_layout("sbu-15"), name="sbu-15-2d", dims=2), _CLASSES, "unknown")
 
 
+_find_processed = partial(find_each, suffix=".json", parse=parse_processed)
 SBU_PROCESSED = Reader(
     "sbu-processed", "sbu", None, _CLASSES, _find_processed, ".json", "unknown", describe=_describe_processed
 )

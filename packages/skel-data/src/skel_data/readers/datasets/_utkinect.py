@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from skel_data._clip import BadFile, Clip
-from skel_data.readers._reader import Reader, Work, find_each
+from skel_data.readers._reader import Reader, Work, find_each, match_name
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._table import frame_numbers, read_table
 
@@ -44,9 +44,6 @@ def parse_labels(data: bytes) -> tuple[dict[str, list[Segment]], list[str]]:
 
     Segments after a line that is not understood are not taken, up to the next stream: it may have been the
     name of theirs.
-
-    Args:
-        data: Content of the label file.
     """
     segments: dict[str, list[Segment]] = {}
     problems = []
@@ -74,14 +71,8 @@ def parse(name: str, data: bytes, segments: list[Segment]) -> list[Clip | BadFil
         name: Name of the stream, ``s01_e01``.
         data: Content of its file.
         segments: Its labels.
-
-    Raises:
-        ValueError: With the reason, if the file is not a stream of this set.
     """
-    match = _STREAM.fullmatch(name)
-    if match is None:
-        raise ValueError("unexpected name, expected s{SS}_e{EE}")
-    subject, episode = map(int, match.groups())
+    subject, episode = map(int, match_name(_STREAM, name, "s{SS}_e{EE}").groups())
     rows = read_table(data, 1 + 3 * _JOINTS)
     frames = frame_numbers(rows[:, 0])
     positions = rows[:, 1:].reshape(-1, 1, _JOINTS, 3)

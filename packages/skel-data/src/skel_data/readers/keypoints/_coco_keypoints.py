@@ -9,22 +9,19 @@ MMPose: ``{"instance_info": frames}``, or the list of frames alone, where a fram
 """
 
 import re
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from skel_data._clip import Clip
-from skel_data.readers._reader import Reader
+from skel_data.readers._reader import read_json
 from skel_data.readers.keypoints._keypoints import (
     Person,
     brief,
-    describe_clips,
-    find_clips,
     joints_and_scores,
+    json_reader,
     make_clip,
     numbers,
-    read_json,
     track_of,
 )
 
@@ -32,16 +29,7 @@ _DIGITS = re.compile(r"\d+")
 
 
 def parse(name: str, data: bytes, label: int = -1) -> Clip:
-    """Make a clip of one file.
-
-    Args:
-        name: Name of the file without suffix.
-        data: Its content.
-        label: Its class.
-
-    Raises:
-        ValueError: With the reason, if it is of neither form, or nobody is in it.
-    """
+    """Make a clip of one file; nobody in it is an error."""
     content = read_json(data)
     items = content.get("instance_info") if isinstance(content, dict) else content
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -96,13 +84,4 @@ def _number(image: Any) -> int:
     raise ValueError(f"image_id must be a number, or text with one, not {brief(image)}")
 
 
-COCO_KEYPOINTS = Reader(
-    "coco-keypoints",
-    None,
-    None,
-    (),
-    partial(find_clips, parse=parse),
-    ".json",
-    units="pixels",
-    describe=partial(describe_clips, usual="coco-17", units="pixels"),
-)
+COCO_KEYPOINTS = json_reader("coco-keypoints", parse, "coco-17", "pixels")

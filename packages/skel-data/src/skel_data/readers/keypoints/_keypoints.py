@@ -7,12 +7,12 @@ Time: the numbers of a clip's frames count in their common step. A number that i
 is a frame without a body.
 """
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from attrs import define, evolve
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Work, find_each
+from skel_data.readers._reader import Reader, Work, find_each
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
 
@@ -39,24 +39,6 @@ class Person:
 
     joints: NDArray[Any]
     track: int = -1
-
-
-def read_json(data: bytes) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        ValueError: If it is not JSON, or holds NaN or infinity, which JSON has no word for.
-    """
-    try:
-        return json.loads(data, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("not JSON: nested too deep") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"not JSON, or cut off: {error}") from error
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} in the file")
 
 
 def numbers(values: Any, dims: int, what: str) -> NDArray[Any]:
@@ -157,7 +139,10 @@ def json_paths(source: Source) -> list[str]:
     return [path for path in paths if path.lower().endswith(".json")]
 
 
-def find_clips(source: Source, parse: Callable[[str, bytes, int], Clip]) -> Iterator[Work | BadFile]:
+ParseLabelled = Callable[[str, bytes, int], Clip]
+
+
+def _find_clips(source: Source, parse: ParseLabelled) -> Iterator[Work | BadFile]:
     """One share of work for each JSON file: `parse` of its name, its content and its label."""
     labels, _ = folder_labels(json_paths(source))
     for work in find_each(source, ".json", parse):
@@ -166,7 +151,12 @@ def find_clips(source: Source, parse: Callable[[str, bytes, int], Clip]) -> Iter
         yield work
 
 
-def describe_clips(source: Source, layout: SkeletonLayout | None, usual: str, units: str) -> DatasetInfo:
-    """Metadata of a source with one JSON file a clip, in the usual layout unless another is given."""
-    layout = get_layout(usual) if layout is None else evolve(layout, confidence=True)
-    return DatasetInfo(layout, folder_labels(json_paths(source))[1], units)
+def json_reader(name: str, parse: ParseLabelled, usual: str, units: str) -> Reader:
+    """Reader of sources with one JSON file a clip, in the usual layout unless another is given."""
+
+    def describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
+        layout = get_layout(usual) if layout is None else evolve(layout, confidence=True)
+        return DatasetInfo(layout, folder_labels(json_paths(source))[1], units)
+
+    find = partial(_find_clips, parse=parse)
+    return Reader(name, None, None, (), find, ".json", units=units, describe=describe)

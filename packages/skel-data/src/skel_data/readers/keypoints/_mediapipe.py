@@ -6,35 +6,18 @@ passed over. In Python a frame is, with what ``PoseLandmarker`` gives:
 ``[[vars(mark) for mark in person] for person in result.pose_world_landmarks]``.
 """
 
-from functools import partial
 from typing import Any
 
 from skel_data._clip import Clip
-from skel_data.readers._reader import Reader
-from skel_data.readers.keypoints._keypoints import (
-    Person,
-    describe_clips,
-    find_clips,
-    make_clip,
-    numbers,
-    read_json,
-)
+from skel_data.readers._reader import read_json
+from skel_data.readers.keypoints._keypoints import Person, json_reader, make_clip, numbers
 
 _KEYS = ("x", "y", "z", "visibility")
 _JOINTS = 33
 
 
 def parse(name: str, data: bytes, label: int = -1) -> Clip:
-    """Make a clip of one file.
-
-    Args:
-        name: Name of the file without suffix.
-        data: Its content.
-        label: Its class.
-
-    Raises:
-        ValueError: With the reason, if it is not of this form, or nobody is in it.
-    """
+    """Make a clip of one file; nobody in it is an error."""
     content = read_json(data)
     frames = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(frames, list) or not all(isinstance(frame, list | None) for frame in frames):
@@ -59,13 +42,4 @@ def _person(person: Any) -> Person:
     return Person(numbers(rows, 2, "landmarks"))
 
 
-MEDIAPIPE = Reader(
-    "mediapipe",
-    None,
-    None,
-    (),
-    partial(find_clips, parse=parse),
-    ".json",
-    units="unknown",
-    describe=partial(describe_clips, usual="mediapipe-33", units="unknown"),
-)
+MEDIAPIPE = json_reader("mediapipe", parse, "mediapipe-33", "unknown")

@@ -15,14 +15,13 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Reader, Work
+from skel_data.readers._reader import Reader, Work, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
     Person,
     folder_labels,
     joints_and_scores,
     make_clip,
-    read_json,
     track_of,
 )
 from skel_data.store._info import DatasetInfo

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import get_layout
-from skel_data.readers._reader import Reader, Work
+from skel_data.readers._reader import Reader, Work, match_name
 from skel_data.readers._source import Source
 from skel_data.readers.mocap._acclaim import find_motions, positions_in_metres
 
@@ -18,16 +18,7 @@ _NAME = re.compile(r"(\d{1,4})_(\d{1,4})")
 
 
 def parse(path: str, data: bytes, skeleton: bytes) -> Clip:
-    """Make a clip of one file.
-
-    Args:
-        path: The file within its source.
-        data: Its content.
-        skeleton: Content of its subject's skeleton.
-
-    Raises:
-        ValueError: With the reason, if it is not a recording of this set.
-    """
+    """Make a clip of one file, given its subject's skeleton."""
     name = PurePosixPath(path).stem
     match = _match(name)
     positions = positions_in_metres(data, skeleton, get_layout("hdm05-31"))
@@ -35,10 +26,7 @@ def parse(path: str, data: bytes, skeleton: bytes) -> Clip:
 
 
 def _match(name: str) -> re.Match[str]:
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise ValueError("unexpected name, expected {subject}_{trial}.amc")
-    return match
+    return match_name(_NAME, name, "{subject}_{trial}.amc")
 
 
 def _find(source: Source) -> Iterator[Work | BadFile]:

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work, match_name
 from skel_data.readers._source import Source
 from skel_data.readers.mocap._acclaim import find_motions, positions_in_metres
 from skel_data.store._info import DatasetInfo
@@ -24,17 +24,7 @@ _SPLITS = {"train": 1, "test": 2}
 
 
 def parse(path: str, data: bytes, skeleton: bytes, label: int = -1) -> Clip:
-    """Make a clip of one file.
-
-    Args:
-        path: The file within its source.
-        data: Its content.
-        skeleton: Content of its actor's skeleton.
-        label: Its class.
-
-    Raises:
-        ValueError: With the reason, if it is not a recording of this set.
-    """
+    """Make a clip of one file, given its actor's skeleton."""
     file = PurePosixPath(path)
     match = _match(file.stem)
     positions = positions_in_metres(data, skeleton, get_layout("hdm05-31"))
@@ -49,10 +39,7 @@ def parse(path: str, data: bytes, skeleton: bytes, label: int = -1) -> Clip:
 
 
 def _match(name: str) -> re.Match[str]:
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise ValueError("unexpected name, expected HDM_{actor}_{class}_{number}_{rate}.amc")
-    return match
+    return match_name(_NAME, name, "HDM_{actor}_{class}_{number}_{rate}.amc")
 
 
 def _classes(source: Source) -> tuple[str, ...]:
