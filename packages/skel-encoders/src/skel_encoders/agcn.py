@@ -1,6 +1,5 @@
 """AGCN (Shi et al., CVPR 2019), of which ISC (2108.03656) is one user: the graph is learned, and attends."""
 
-from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -9,7 +8,6 @@ from torch import Tensor, nn
 
 from skel_encoders.ctrgcn import TenBlocks, find_weight
 from skel_encoders.layers import Pointwise, init_kaiming, projection
-from skel_encoders.published import rename_weights
 
 _KERNEL = 9
 
@@ -72,43 +70,6 @@ class _GraphConv(nn.Module):
         return torch.relu(self.norm(self.value(gathered)) + self.residual(x))
 
 
-class AGCN(TenBlocks):
-    """Adaptive graph convolutional network without a classifier.
-
-    The first BatchNorm tells bodies apart, so their number is fixed.
-
-    Args:
-        layout: The skeleton; gives joints, graph and channels.
-        bodies: Bodies of a clip.
-        in_channels: Channels of a clip; the layout's unless given.
-        base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
-
-    Raises:
-        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
-    """
-
-    block = _Block
-    axes = "t v"
-
-    @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Weights of ISC's AGCN, or of 2s-AGCN's program, under the names of this class.
-
-        The classifier or projection head (``fc``) is left out.
-
-        Args:
-            state: The published state dict.
-            prefix: Prefix of the wanted network inside it, such as ``encoder_r.``.
-
-        Raises:
-            ValueError: If a key under the prefix is not one of a published AGCN, or there is none.
-        """
-        find = partial(find_weight, modules=_BLOCK, edges="edges")
-        return rename_weights(
-            state, find, _join_parts, prefix=prefix, skip=r"fc\..*", program="a published AGCN"
-        )
-
-
 # Our modules of a block, and the published ones they are joined of.
 _BLOCK = {
     "spatial": ("gcn1",),
@@ -133,3 +94,27 @@ def _join_parts(ours: str, parts: list[Tensor]) -> Tensor:
         return parts[0]
     joined = torch.cat(parts, dim=int(ours.endswith("spatial.value.weight")))
     return joined.flatten(1) if joined.ndim == 4 and joined.shape[2] == 1 else joined
+
+
+class AGCN(TenBlocks):
+    """Adaptive graph convolutional network without a classifier.
+
+    The first BatchNorm tells bodies apart, so their number is fixed. Published weights are those of ISC or of
+    2s-AGCN.
+
+    Args:
+        layout: The skeleton; gives joints, graph and channels.
+        bodies: Bodies of a clip.
+        in_channels: Channels of a clip; the layout's unless given.
+        base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
+
+    Raises:
+        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
+    """
+
+    block = _Block
+    axes = "t v"
+    program = "a published AGCN"
+    left_out = r"fc\..*"
+    _find = staticmethod(partial(find_weight, modules=_BLOCK, edges="edges"))
+    _join = staticmethod(_join_parts)

@@ -10,22 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
+from skel_encoders.base import PublishedEncoder
 from skel_encoders.graph import adjacency
 from skel_encoders.layers import Pointwise, check_clips, init_kaiming, projection
-from skel_encoders.published import rename_weights
 
 _KERNEL = 5
 _DILATIONS = (1, 2)
 _STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
-class TenBlocks(nn.Module):
+class TenBlocks(PublishedEncoder):
     """Frame of CTR-GCN and AGCN: BatchNorm of whole frames, then ten blocks of graph convolution.
 
     The arguments are those of `CTRGCN`.
     """
 
-    takes_joint_subsets: ClassVar[bool] = False
     block: ClassVar[Callable[..., nn.Module]]
     """Called as ``block(in_channels, out_channels, graph, residual=, stride=)``; takes (B, C, `axes`)."""
     axes: ClassVar[str]
@@ -72,14 +71,6 @@ class TenBlocks(nn.Module):
         x = self.blocks(rearrange(x, f"n (m v c) t -> (n m) c {self.axes}", **sizes))
         features: Tensor = rearrange(x, f"(n m) d {self.axes} -> n m t v d", m=self.bodies)
         return features
-
-    def pool(self, features: Tensor) -> Tensor:
-        """Mean over frames, joints and bodies: (N, M, T', V, D) to (N, D)."""
-        return features.mean((1, 2, 3))
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M)."""
-        return self.pool(self.forward_features(clips))
 
 
 class CTRBlock(nn.Module):
@@ -173,42 +164,6 @@ class _TemporalConv(nn.Module):
         return torch.cat([self.norm(y), parts[3]], dim=1)
 
 
-class CTRGCN(TenBlocks):
-    """Graph convolutional network with a topology for each channel, without a classifier.
-
-    The first BatchNorm tells bodies apart, so their number is fixed.
-
-    Args:
-        layout: The skeleton; gives joints, graph and channels.
-        bodies: Bodies of a clip.
-        in_channels: Channels of a clip; the layout's unless given.
-        base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
-
-    Raises:
-        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
-    """
-
-    block = CTRBlock
-    axes = "v t"
-
-    @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Weights of CTR-GCN's program under the names of this class, for `load_state_dict`.
-
-        The classifier (``fc``) is left out.
-
-        Args:
-            state: The published state dict.
-            prefix: Prefix of the wanted network inside it, such as ``module.``.
-
-        Raises:
-            ValueError: If a key under the prefix is not one of a published CTR-GCN, or there is none.
-        """
-        return rename_weights(
-            state, find_weight, join_parts, prefix=prefix, skip=r"fc\..*", program="a published CTR-GCN"
-        )
-
-
 # Our modules of a block, and the published ones they are joined of.
 _BLOCK = {
     "spatial": ("gcn1",),
@@ -263,3 +218,26 @@ def join_parts(ours: str, parts: list[Tensor]) -> Tensor:
     if joined.ndim == 4:  # there: (N, C, T, V)
         return joined.transpose(2, 3) if joined.shape[2] > 1 else joined.flatten(1)
     return joined
+
+
+class CTRGCN(TenBlocks):
+    """Graph convolutional network with a topology for each channel, without a classifier.
+
+    The first BatchNorm tells bodies apart, so their number is fixed.
+
+    Args:
+        layout: The skeleton; gives joints, graph and channels.
+        bodies: Bodies of a clip.
+        in_channels: Channels of a clip; the layout's unless given.
+        base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
+
+    Raises:
+        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
+    """
+
+    block = CTRBlock
+    axes = "v t"
+    program = "a published CTR-GCN"
+    left_out = r"fc\..*"
+    _find = staticmethod(find_weight)
+    _join = staticmethod(join_parts)

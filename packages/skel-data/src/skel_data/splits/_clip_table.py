@@ -25,7 +25,7 @@ _UNKNOWN: Any = Factory(lambda self: np.full(len(self.labels), -1), takes_self=T
 class ClipTable:
     """Table of the metadata of N clips, without recordings: enough to make splits of a list of names.
 
-    The attributes are those of a `Store`, which can take its place.
+    A `Store` is one, with the recordings.
 
     Attributes:
         dataset: Name of the data set; official splits go by it.

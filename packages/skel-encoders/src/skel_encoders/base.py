@@ -1,0 +1,63 @@
+"""Base classes of the encoders."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from skel_encoders.published import rename_weights
+
+
+class Encoder(nn.Module):
+    """Base of the encoders: features before pooling, and of those one feature for each clip."""
+
+    takes_joint_subsets: ClassVar[bool] = False
+    """Whether calling takes ``joints``."""
+
+    def forward_features(self, clips: Tensor) -> Tensor:
+        """Features (N, M, T', V', D') of clips (N, C, T, V, M) before pooling."""
+        raise NotImplementedError
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Mean over frames, joints and bodies, absent ones included: (N, M, T', V, D) to (N, D)."""
+        return features.mean((1, 2, 3))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M)."""
+        return self.pool(self.forward_features(clips))
+
+
+class PublishedEncoder(Encoder):
+    """Base of the encoders that take the weights of a published program."""
+
+    program: ClassVar[str]
+    """What the weights must be of, for messages."""
+    left_out: ClassVar[str]
+    """Pattern of the published names that have no place here, such as those of a classifier."""
+
+    @classmethod
+    def rename_published(cls, state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """Published weights under the names of this class, for `load_state_dict`.
+
+        Classifiers, projection heads and decoders are left out.
+
+        Args:
+            state: The published state dict.
+            prefix: Prefix of the wanted network inside it, such as ``encoder_q.``.
+
+        Raises:
+            ValueError: If a key under the prefix is not one of the published network, or there is none.
+        """
+        return rename_weights(
+            state, cls._find, cls._join, prefix=prefix, skip=cls.left_out, program=cls.program
+        )
+
+    @staticmethod
+    def _find(name: str) -> tuple[str, int] | None:
+        """Our name of a published weight, and which of the parts joined under it this is."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _join(ours: str, parts: list[Tensor]) -> Tensor:  # noqa: ARG004 (of its name)
+        """One weight, laid out as here, of its published parts."""
+        return parts[0]
