@@ -1,4 +1,4 @@
-"""Base classes of the encoders."""
+"""Base class of the encoders."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -8,28 +8,11 @@ from torch import Tensor, nn
 from skel_encoders.published import rename_weights
 
 
-class Encoder(nn.Module):
-    """Base of the encoders: features before pooling, and of those one feature for each clip."""
+class PublishedEncoder(nn.Module):
+    """Base of the encoders that take the weights of a published program."""
 
     takes_joint_subsets: ClassVar[bool] = False
     """Whether calling takes ``joints``."""
-
-    def forward_features(self, clips: Tensor) -> Tensor:
-        """Features (N, M, T', V', D') of clips (N, C, T, V, M) before pooling."""
-        raise NotImplementedError
-
-    def pool(self, features: Tensor) -> Tensor:
-        """Mean over frames, joints and bodies, absent ones included: (N, M, T', V, D) to (N, D)."""
-        return features.mean((1, 2, 3))
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M)."""
-        return self.pool(self.forward_features(clips))
-
-
-class PublishedEncoder(Encoder):
-    """Base of the encoders that take the weights of a published program."""
-
     program: ClassVar[str]
     """What the weights must be of, for messages."""
     left_out: ClassVar[str]

@@ -72,6 +72,14 @@ class TenBlocks(PublishedEncoder):
         features: Tensor = rearrange(x, f"(n m) d {self.axes} -> n m t v d", m=self.bodies)
         return features
 
+    def pool(self, features: Tensor) -> Tensor:
+        """Mean over frames, joints and bodies: (N, M, T', V, D) to (N, D)."""
+        return features.mean((1, 2, 3))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M)."""
+        return self.pool(self.forward_features(clips))
+
 
 class CTRBlock(nn.Module):
     """Graph convolution over joints, then a multi-scale convolution over time, with a residual.

@@ -95,6 +95,10 @@ class GRU(PublishedEncoder):
         end = 0 if self.direction == "bidirectional" else -1
         return torch.cat([first[:, -1], second[:, end]], dim=1)
 
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M)."""
+        return self.pool(self.forward_features(clips))
+
     @staticmethod
     def _find(name: str) -> tuple[str, int] | None:
         """Our name of a published weight; nothing is joined."""

@@ -154,6 +154,14 @@ class Transformer(PublishedEncoder):
         tokens: Tensor = x.flatten(1, 2)
         return tokens
 
+    def pool(self, features: Tensor) -> Tensor:
+        """Mean over frames, joints and bodies, absent ones included: (N, M, T', V, D) to (N, D)."""
+        return features.mean((1, 2, 3))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M)."""
+        return self.pool(self.forward_features(clips))
+
     @staticmethod
     def _find(name: str) -> tuple[str, int] | None:
         """Our name of a published weight; nothing is joined."""
