@@ -36,18 +36,9 @@ def parse(
     keypoint: NDArray[Any],
     score: NDArray[Any] | None,
 ) -> Clip:
-    """Make a clip of one annotation.
+    """Make a clip of one annotation, of positions (M, T, V, C) and perhaps confidence (M, T, V).
 
-    Args:
-        name: Its ``frame_dir``. A name in the form of NTU RGB+D tells setup, camera, subject and replication.
-        label: Class, -1 if unknown.
-        split: See `Clip`.
-        frames: Its ``total_frames``, T.
-        keypoint: Positions (M, T, V, C), zero for a body that is absent.
-        score: Confidence (M, T, V), if there is one.
-
-    Raises:
-        ValueError: With the reason, if they do not fit together.
+    A name in the form of NTU RGB+D tells setup, camera, subject and replication.
     """
     shape = keypoint.shape
     if shape[1] != frames:
