@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from skel_encoders.ctrgcn import TenBlocks, find_weight
+from skel_encoders.ctrgcn import COMMON_BLOCK, TenBlocks, find_weight
 from skel_encoders.layers import Pointwise, init_kaiming, projection
 
 _KERNEL = 9
@@ -72,17 +72,12 @@ class _GraphConv(nn.Module):
 
 # Our modules of a block, and the published ones they are joined of.
 _BLOCK = {
-    "spatial": ("gcn1",),
+    **COMMON_BLOCK,
     "spatial.senders": tuple(f"gcn1.conv_a.{k}" for k in range(3)),
     "spatial.receivers": tuple(f"gcn1.conv_b.{k}" for k in range(3)),
     "spatial.value": tuple(f"gcn1.conv_d.{k}" for k in range(3)),
-    "spatial.norm": ("gcn1.bn",),
-    "spatial.residual.0": ("gcn1.down.0",),
-    "spatial.residual.1": ("gcn1.down.1",),
     "temporal": ("tcn1.conv",),
     "temporal_norm": ("tcn1.bn",),
-    "residual.0": ("residual.conv",),
-    "residual.1": ("residual.bn",),
 }
 
 

@@ -172,22 +172,25 @@ class _TemporalConv(nn.Module):
         return torch.cat([self.norm(y), parts[3]], dim=1)
 
 
-# Our modules of a block, and the published ones they are joined of.
-_BLOCK = {
+# Our modules of a block, and the published ones they are joined of; first those that AGCN has too.
+COMMON_BLOCK: dict[str, tuple[str, ...]] = {
     "spatial": ("gcn1",),
-    "spatial.relation": tuple(f"gcn1.convs.{k}.{conv}" for conv in ("conv1", "conv2") for k in range(3)),
-    "spatial.refinement": tuple(f"gcn1.convs.{k}.conv4" for k in range(3)),
-    "spatial.value": tuple(f"gcn1.convs.{k}.conv3" for k in range(3)),
     "spatial.norm": ("gcn1.bn",),
     "spatial.residual.0": ("gcn1.down.0",),
     "spatial.residual.1": ("gcn1.down.1",),
+    "residual.0": ("residual.conv",),
+    "residual.1": ("residual.bn",),
+}
+_BLOCK = {
+    **COMMON_BLOCK,
+    "spatial.relation": tuple(f"gcn1.convs.{k}.{conv}" for conv in ("conv1", "conv2") for k in range(3)),
+    "spatial.refinement": tuple(f"gcn1.convs.{k}.conv4" for k in range(3)),
+    "spatial.value": tuple(f"gcn1.convs.{k}.conv3" for k in range(3)),
     "temporal.bottleneck": tuple(f"tcn1.branches.{k}.0" for k in range(4)),
     "temporal.bottleneck_norm": tuple(f"tcn1.branches.{k}.1" for k in range(4)),
     "temporal.branches.0": ("tcn1.branches.0.3.conv",),
     "temporal.branches.1": ("tcn1.branches.1.3.conv",),
     "temporal.norm": ("tcn1.branches.0.3.bn", "tcn1.branches.1.3.bn", "tcn1.branches.2.4"),
-    "residual.0": ("residual.conv",),
-    "residual.1": ("residual.bn",),
 }
 _STRIDED = ("5", "8")
 

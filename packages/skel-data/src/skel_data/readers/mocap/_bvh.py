@@ -189,11 +189,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
 
 
 def _first_tree(source: Source) -> Tree:
-    """The tree of the first file that can be read.
-
-    Raises:
-        ValueError: If none can be; the message has the reason for the first.
-    """
+    """The tree of the first file that can be read; if none can be, the error has the reason for the first."""
     reasons = []
     for work in find_each(source, ".bvh", parse):
         try:
