@@ -131,7 +131,7 @@ def test_every_cell_stays_in_its_place(cells):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="style must be one of markdown, latex, csv, text, got 'html'"):
+    with pytest.raises(ValueError, match="style must be one of markdown, latex, csv, got 'html'"):
         table_text([["a"]], "html")
     with pytest.raises(ValueError, match=r"lengths \[1, 2\]"):
         table_text([["a"], ["b", "c"]])
