@@ -190,7 +190,7 @@ def test_body_stands_upright_and_faces_the_camera():
     layout = get_layout("ntu-25")
     joints = pose({}, np.ones((1, 25)), np.zeros((1, 1, 3)))[0, 0]
     place = dict(zip(layout.joints, joints, strict=True))
-    assert sorted({0, *(joint for joint, _, _ in BONES)}) == list(range(25))
+    assert sorted({0, *(joint for joint, *_ in BONES)}) == list(range(25))
     assert place["head"][1] > place["spine base"][1] > place["left knee"][1] > place["left ankle"][1]
     assert place["right shoulder"][0] > 0 > place["left shoulder"][0]
     assert place["left foot"][2] < place["left ankle"][2]  # toes towards the camera

@@ -74,14 +74,6 @@ def test_without_commands_there_is_no_column_for_them():
     assert results_table([]).count("\n") == 2
 
 
-def test_text():
-    rows = [("recipe", "accuracy"), ("a", "7.0 %"), (Code("longer name"), "50.0 %")]
-    assert table_text(rows, "text", numbers=[1]) == (
-        "recipe       accuracy\na               7.0 %\nlonger name    50.0 %\n"
-    )
-    assert table_text([("a", "b"), ("c", "")], "text") == "a  b\nc\n"
-
-
 def test_csv():
     rows = list(csv.DictReader(io.StringIO(results_table(ROWS, "csv"))))
     assert [rows[0][key] for key in ("method", "ours", "std", "seeds", "untrained")] == [
@@ -139,7 +131,7 @@ def test_every_cell_stays_in_its_place(cells):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="style must be one of markdown, latex, csv, text, got 'html'"):
+    with pytest.raises(ValueError, match="style must be one of markdown, latex, csv, got 'html'"):
         table_text([["a"]], "html")
     with pytest.raises(ValueError, match=r"lengths \[1, 2\]"):
         table_text([["a"], ["b", "c"]])

@@ -14,56 +14,57 @@ from pathlib import Path
 from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
 from tyro.extras import SubcommandApp
 
-from skel_recipes.cli.compare import compare
-from skel_recipes.cli.data import (
-    data_convert,
-    data_formats,
-    data_import,
-    data_info,
-    data_leaks,
-    data_merge,
-    data_synth,
-    data_validate,
-)
-from skel_recipes.cli.demo import demo
-from skel_recipes.cli.embed import embed
-from skel_recipes.cli.evaluate import eval_fuse, protocol_commands
-from skel_recipes.cli.export import convert_checkpoint, export
 from skel_recipes.cli.output import say
-from skel_recipes.cli.parts import list_parts
-from skel_recipes.cli.pretrain import pretrain, recipe, settings_help
-from skel_recipes.cli.report import report
-from skel_recipes.cli.show import show
-from skel_recipes.cli.table import table
 
 Commands = dict[str, "Callable[..., None] | Commands"]
 
+_COMMANDS: dict[str, str | dict[str, str]] = {
+    "demo": "demo:demo",
+    "data": {
+        "import": "data:data_import",
+        "formats": "data:data_formats",
+        "info": "data:data_info",
+        "validate": "data:data_validate",
+        "leaks": "data:data_leaks",
+        "merge": "data:data_merge",
+        "convert": "data:data_convert",
+        "synth": "data:data_synth",
+    },
+    "pretrain": "pretrain:pretrain",
+    "recipe": "pretrain:recipe",
+    "eval": {"fuse": "evaluate:eval_fuse"},
+    "report": "report:report",
+    "compare": "compare:compare",
+    "table": "table:table",
+    "embed": "embed:embed",
+    "export": "export:export",
+    "convert-checkpoint": "export:convert_checkpoint",
+    "show": "show:show",
+    "list": "parts:list_parts",
+}
+
+
+def _function(path: str) -> Callable[..., None]:
+    module, _, name = path.partition(":")
+    function: Callable[..., None] = getattr(import_module(f"skel_recipes.cli.{module}"), name)
+    return function
+
 
 def _commands(words: Sequence[str]) -> Commands:
-    return {
-        "demo": demo,
-        "data": {
-            "import": data_import,
-            "formats": data_formats,
-            "info": data_info,
-            "validate": data_validate,
-            "leaks": data_leaks,
-            "merge": data_merge,
-            "convert": data_convert,
-            "synth": data_synth,
-        },
-        "pretrain": pretrain,
-        "recipe": recipe,
-        "eval": {**protocol_commands(words), "fuse": eval_fuse},
-        "report": report,
-        "compare": compare,
-        "table": table,
-        "embed": embed,
-        "export": export,
-        "convert-checkpoint": convert_checkpoint,
-        "show": show,
-        "list": list_parts,
-    }
+    """The command that the words name, or all: only what is run is imported."""
+    commands: Commands = {}
+    for name in [word for word in words[:1] if word in _COMMANDS] or _COMMANDS:
+        path = _COMMANDS[name]
+        if isinstance(path, str):
+            commands[name] = _function(path)
+            continue
+        group: Commands = {inner: _function(one) for inner, one in path.items()}
+        if name == "eval":
+            from skel_recipes.cli.evaluate import protocol_commands
+
+            group = {**protocol_commands(words), **group}
+        commands[name] = group
+    return commands
 
 
 _HELP = {"data": "Make and look at stores of recordings.", "eval": "Evaluate the encoder of a run."}
@@ -109,6 +110,8 @@ def main(args: Sequence[str] | None = None) -> int:
             return 0
         words = recipe_keys_as_settings(import_modules(words))
         if words[:1] == ["pretrain"] and not {"-h", "--help"}.isdisjoint(words):
+            from skel_recipes.cli.pretrain import settings_help
+
             settings_help(words[1:])
         commands = _commands(words)
         _check_command(words, commands)

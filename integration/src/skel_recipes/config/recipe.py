@@ -9,6 +9,7 @@ import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -259,6 +260,7 @@ def flat_recipe(recipe: Recipe) -> dict[str, str]:
     return dict(walk(tomllib.loads(dump_recipe(recipe)), ""))
 
 
+@cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     converter.register_structure_hook(bool, _structure_bool)

@@ -146,7 +146,8 @@ class Trainer:
     def __init__(self, run: Run, store: Store, world: World, device: torch.device) -> None:
         recipe, settings = run.recipe, run.recipe.train
         train = get_split(store, run.info["split"]).train
-        same_on_all_ranks(train, "training clips")
+        if world.size > 1:
+            same_on_all_ranks(train, "training clips")
         stored = partial(build_clips, store, run.pipeline, dtype=np.dtype(recipe.data.dtype), mmap=True)
         world.on_rank0(lambda: len(stored()))  # one process fills the cache
         dtype = torch.float64 if settings.precision == "float64" else torch.float32

@@ -263,11 +263,9 @@ def _sides_by_name(joints: Sequence[str]) -> list[tuple[int, int]]:
     indices = {joint.lower(): index for index, joint in enumerate(joints)}
     sides = []
     for joint, index in indices.items():
-        for left, right in (("left", "right"), (r"(?<![a-z])l", "r")):  # "left knee"; "l_knee", "lknee"
-            twin = re.sub(left, right, joint)
-            if twin != joint and twin in indices:
-                sides.append((index, indices[twin]))
-                break
+        twins = [twin for twin in _other_sides(joint) if twin in indices]
+        if twins:
+            sides.append((index, indices[twins[0]]))
     return sides
 
 
@@ -285,13 +283,13 @@ def _pair_by_name(joints: Sequence[str], sides: Sequence[Pair], words: Sequence[
 
 def _named_left(words: set[str], twins: set[str]) -> bool:
     """Whether "left" or "l" in a word, taken as "right" or "r", gives a word of the twin."""
-    swapped = {
-        re.sub(left, right, word)
-        for word in words
-        for left, right in (("left", "right"), (r"(?<![a-z])l", "r"))
-        if re.search(left, word)
-    }
-    return not swapped.isdisjoint(twins)
+    return any(twin in twins for word in words for twin in _other_sides(word))
+
+
+def _other_sides(name: str) -> list[str]:
+    """A name with its "left", or its "l" as in "l_knee" and "lknee", taken as "right" or "r"."""
+    sides = (("left", "right"), (r"(?<![a-z])l", "r"))
+    return [re.sub(left, right, name) for left, right in sides if re.search(left, name)]
 
 
 def _distances(start: int, neighbours: Sequence[Sequence[int]]) -> tuple[int, ...]:

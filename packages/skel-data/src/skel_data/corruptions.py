@@ -7,6 +7,7 @@ from attrs import define, evolve, field
 from numpy.typing import NDArray
 
 from skel_data._layout import SkeletonLayout
+from skel_data.pipelines._steps import turn
 
 
 @define(frozen=True, eq=False)
@@ -65,11 +66,7 @@ def noise(recording: Recording, severity: float, rng: np.random.Generator) -> Re
 def viewpoint(recording: Recording, severity: float, rng: np.random.Generator) -> Recording:
     """Turn by so many degrees about the second axis, which is taken for the vertical, to either side."""
     angle = np.deg2rad(severity) * rng.choice((-1, 1))
-    x, z = recording.positions[..., 0], recording.positions[..., 2]
-    turned = recording.positions.copy()
-    turned[..., 0] = np.cos(angle) * x + np.sin(angle) * z
-    turned[..., 2] = np.cos(angle) * z - np.sin(angle) * x
-    return evolve(recording, positions=turned)
+    return evolve(recording, positions=turn(recording.positions, np.cos(angle), np.sin(angle)))
 
 
 def frame_rate(recording: Recording, severity: float, rng: np.random.Generator) -> Recording:

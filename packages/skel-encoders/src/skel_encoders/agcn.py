@@ -1,15 +1,13 @@
 """AGCN (Shi et al., CVPR 2019), of which ISC (2108.03656) is one user: the graph is learned, and attends."""
 
-from collections.abc import Mapping
 from functools import partial
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from skel_encoders.ctrgcn import TenBlocks, find_weight
+from skel_encoders.ctrgcn import COMMON_BLOCK, TenBlocks, find_weight
 from skel_encoders.layers import Pointwise, init_kaiming, projection
-from skel_encoders.published import rename_weights
 
 _KERNEL = 9
 
@@ -72,10 +70,32 @@ class _GraphConv(nn.Module):
         return torch.relu(self.norm(self.value(gathered)) + self.residual(x))
 
 
+# Our modules of a block, and the published ones they are joined of.
+_BLOCK = {
+    **COMMON_BLOCK,
+    "spatial.senders": tuple(f"gcn1.conv_a.{k}" for k in range(3)),
+    "spatial.receivers": tuple(f"gcn1.conv_b.{k}" for k in range(3)),
+    "spatial.value": tuple(f"gcn1.conv_d.{k}" for k in range(3)),
+    "temporal": ("tcn1.conv",),
+    "temporal_norm": ("tcn1.bn",),
+}
+
+
+def _join_parts(ours: str, parts: list[Tensor]) -> Tensor:
+    """One weight of a block of its published parts."""
+    if ours.endswith("spatial.value.bias"):  # the published sum has one for each subset
+        return torch.stack(parts).sum(0)
+    if parts[0].ndim == 0:
+        return parts[0]
+    joined = torch.cat(parts, dim=int(ours.endswith("spatial.value.weight")))
+    return joined.flatten(1) if joined.ndim == 4 and joined.shape[2] == 1 else joined
+
+
 class AGCN(TenBlocks):
     """Adaptive graph convolutional network without a classifier.
 
-    The first BatchNorm tells bodies apart, so their number is fixed.
+    The first BatchNorm tells bodies apart, so their number is fixed. Published weights are those of ISC or of
+    2s-AGCN.
 
     Args:
         layout: The skeleton; gives joints, graph and channels.
@@ -89,47 +109,7 @@ class AGCN(TenBlocks):
 
     block = _Block
     axes = "t v"
-
-    @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Weights of ISC's AGCN, or of 2s-AGCN's program, under the names of this class.
-
-        The classifier or projection head (``fc``) is left out.
-
-        Args:
-            state: The published state dict.
-            prefix: Prefix of the wanted network inside it, such as ``encoder_r.``.
-
-        Raises:
-            ValueError: If a key under the prefix is not one of a published AGCN, or there is none.
-        """
-        find = partial(find_weight, modules=_BLOCK, edges="edges")
-        return rename_weights(
-            state, find, _join_parts, prefix=prefix, skip=r"fc\..*", program="a published AGCN"
-        )
-
-
-# Our modules of a block, and the published ones they are joined of.
-_BLOCK = {
-    "spatial": ("gcn1",),
-    "spatial.senders": tuple(f"gcn1.conv_a.{k}" for k in range(3)),
-    "spatial.receivers": tuple(f"gcn1.conv_b.{k}" for k in range(3)),
-    "spatial.value": tuple(f"gcn1.conv_d.{k}" for k in range(3)),
-    "spatial.norm": ("gcn1.bn",),
-    "spatial.residual.0": ("gcn1.down.0",),
-    "spatial.residual.1": ("gcn1.down.1",),
-    "temporal": ("tcn1.conv",),
-    "temporal_norm": ("tcn1.bn",),
-    "residual.0": ("residual.conv",),
-    "residual.1": ("residual.bn",),
-}
-
-
-def _join_parts(ours: str, parts: list[Tensor]) -> Tensor:
-    """One weight of a block of its published parts."""
-    if ours.endswith("spatial.value.bias"):  # the published sum has one for each subset
-        return torch.stack(parts).sum(0)
-    if parts[0].ndim == 0:
-        return parts[0]
-    joined = torch.cat(parts, dim=int(ours.endswith("spatial.value.weight")))
-    return joined.flatten(1) if joined.ndim == 4 and joined.shape[2] == 1 else joined
+    program = "a published AGCN"
+    left_out = r"fc\..*"
+    _find = staticmethod(partial(find_weight, modules=_BLOCK, edges="edges"))
+    _join = staticmethod(_join_parts)

@@ -10,22 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
+from skel_encoders.base import PublishedEncoder
 from skel_encoders.graph import adjacency
 from skel_encoders.layers import Pointwise, check_clips, init_kaiming, projection
-from skel_encoders.published import rename_weights
 
 _KERNEL = 5
 _DILATIONS = (1, 2)
 _STRIDES = (1, 1, 1, 1, 2, 1, 1, 2, 1, 1)
 
 
-class TenBlocks(nn.Module):
+class TenBlocks(PublishedEncoder):
     """Frame of CTR-GCN and AGCN: BatchNorm of whole frames, then ten blocks of graph convolution.
 
     The arguments are those of `CTRGCN`.
     """
 
-    takes_joint_subsets: ClassVar[bool] = False
     block: ClassVar[Callable[..., nn.Module]]
     """Called as ``block(in_channels, out_channels, graph, residual=, stride=)``; takes (B, C, `axes`)."""
     axes: ClassVar[str]
@@ -173,58 +172,25 @@ class _TemporalConv(nn.Module):
         return torch.cat([self.norm(y), parts[3]], dim=1)
 
 
-class CTRGCN(TenBlocks):
-    """Graph convolutional network with a topology for each channel, without a classifier.
-
-    The first BatchNorm tells bodies apart, so their number is fixed.
-
-    Args:
-        layout: The skeleton; gives joints, graph and channels.
-        bodies: Bodies of a clip.
-        in_channels: Channels of a clip; the layout's unless given.
-        base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
-
-    Raises:
-        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
-    """
-
-    block = CTRBlock
-    axes = "v t"
-
-    @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Weights of CTR-GCN's program under the names of this class, for `load_state_dict`.
-
-        The classifier (``fc``) is left out.
-
-        Args:
-            state: The published state dict.
-            prefix: Prefix of the wanted network inside it, such as ``module.``.
-
-        Raises:
-            ValueError: If a key under the prefix is not one of a published CTR-GCN, or there is none.
-        """
-        return rename_weights(
-            state, find_weight, join_parts, prefix=prefix, skip=r"fc\..*", program="a published CTR-GCN"
-        )
-
-
-# Our modules of a block, and the published ones they are joined of.
-_BLOCK = {
+# Our modules of a block, and the published ones they are joined of; first those that AGCN has too.
+COMMON_BLOCK: dict[str, tuple[str, ...]] = {
     "spatial": ("gcn1",),
-    "spatial.relation": tuple(f"gcn1.convs.{k}.{conv}" for conv in ("conv1", "conv2") for k in range(3)),
-    "spatial.refinement": tuple(f"gcn1.convs.{k}.conv4" for k in range(3)),
-    "spatial.value": tuple(f"gcn1.convs.{k}.conv3" for k in range(3)),
     "spatial.norm": ("gcn1.bn",),
     "spatial.residual.0": ("gcn1.down.0",),
     "spatial.residual.1": ("gcn1.down.1",),
+    "residual.0": ("residual.conv",),
+    "residual.1": ("residual.bn",),
+}
+_BLOCK = {
+    **COMMON_BLOCK,
+    "spatial.relation": tuple(f"gcn1.convs.{k}.{conv}" for conv in ("conv1", "conv2") for k in range(3)),
+    "spatial.refinement": tuple(f"gcn1.convs.{k}.conv4" for k in range(3)),
+    "spatial.value": tuple(f"gcn1.convs.{k}.conv3" for k in range(3)),
     "temporal.bottleneck": tuple(f"tcn1.branches.{k}.0" for k in range(4)),
     "temporal.bottleneck_norm": tuple(f"tcn1.branches.{k}.1" for k in range(4)),
     "temporal.branches.0": ("tcn1.branches.0.3.conv",),
     "temporal.branches.1": ("tcn1.branches.1.3.conv",),
     "temporal.norm": ("tcn1.branches.0.3.bn", "tcn1.branches.1.3.bn", "tcn1.branches.2.4"),
-    "residual.0": ("residual.conv",),
-    "residual.1": ("residual.bn",),
 }
 _STRIDED = ("5", "8")
 
@@ -263,3 +229,26 @@ def join_parts(ours: str, parts: list[Tensor]) -> Tensor:
     if joined.ndim == 4:  # there: (N, C, T, V)
         return joined.transpose(2, 3) if joined.shape[2] > 1 else joined.flatten(1)
     return joined
+
+
+class CTRGCN(TenBlocks):
+    """Graph convolutional network with a topology for each channel, without a classifier.
+
+    The first BatchNorm tells bodies apart, so their number is fixed.
+
+    Args:
+        layout: The skeleton; gives joints, graph and channels.
+        bodies: Bodies of a clip.
+        in_channels: Channels of a clip; the layout's unless given.
+        base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
+
+    Raises:
+        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
+    """
+
+    block = CTRBlock
+    axes = "v t"
+    program = "a published CTR-GCN"
+    left_out = r"fc\..*"
+    _find = staticmethod(find_weight)
+    _join = staticmethod(join_parts)

@@ -1,21 +1,20 @@
 """The recurrent encoder of ISC (Thoker et al., ACM MM 2021, arXiv 2108.03656) and CMD (arXiv 2208.12448)."""
 
 import re
-from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout
+from skel_encoders.base import PublishedEncoder
 from skel_encoders.layers import check_clips
-from skel_encoders.published import rename_weights
 
 Direction = Literal["forward-twice", "bidirectional"]
 
 
-class GRU(nn.Module):
+class GRU(PublishedEncoder):
     """Recurrent encoder: layers of two GRUs each, on all joints and bodies of a frame as one vector.
 
     The published programs build a bidirectional GRU but feed it one frame at a time with the state carried
@@ -24,7 +23,8 @@ class GRU(nn.Module):
     (``bidirectional``), that one at the first frame.
 
     The vector of a frame has the joints outermost, then the channels, then the bodies, as published: the
-    index of a body in the clip matters, and the number of bodies is fixed.
+    index of a body in the clip matters, and the number of bodies is fixed. Published weights are those of ISC
+    or CMD.
 
     Args:
         layout: The skeleton; gives joints and channels.
@@ -39,7 +39,8 @@ class GRU(nn.Module):
         ValueError: If a setting is out of range, or a clip batch does not fit (on calling).
     """
 
-    takes_joint_subsets: ClassVar[bool] = False
+    program = "a published GRU encoder"
+    left_out = r"fc\..*"
 
     def __init__(
         self,
@@ -99,20 +100,13 @@ class GRU(nn.Module):
         return self.pool(self.forward_features(clips))
 
     @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Published weights under the names of this class, for `load_state_dict`.
-
-        Covers the programs of ISC and CMD, whose names are alike. The classifier or projection head (``fc``)
-        is left out.
-
-        Args:
-            state: The published state dict.
-            prefix: Prefix of the wanted network inside it, such as ``encoder_q.`` or ``encoder_q_motion.``.
-
-        Raises:
-            ValueError: If a key under the prefix is not one of a published encoder, or there is none.
-        """
-        return rename_weights(state, _find, prefix=prefix, skip=r"fc\..*", program="a published GRU encoder")
+    def _find(name: str) -> tuple[str, int] | None:
+        """Our name of a published weight; nothing is joined."""
+        if name.startswith("input_norm."):
+            return name.removeprefix("input_"), 0
+        if match := re.fullmatch(r"encoder\.gru\.((?:weight|bias)_[ih]h)_l(\d+)(_reverse)?", name):
+            return f"blocks.{match[2]}.units.{1 if match[3] else 0}.{match[1]}", 0
+        return None
 
 
 class _Layer(nn.Module):
@@ -154,12 +148,3 @@ class _Unit(nn.Module):
         train = torch.is_grad_enabled()
         outputs: Tensor = torch.gru(x, start, weights, True, 1, 0.0, train, False, False)[0]
         return outputs
-
-
-def _find(name: str) -> tuple[str, int] | None:
-    """Our name of a published weight; nothing is joined."""
-    if name.startswith("input_norm."):
-        return name.removeprefix("input_"), 0
-    if match := re.fullmatch(r"encoder\.gru\.((?:weight|bias)_[ih]h)_l(\d+)(_reverse)?", name):
-        return f"blocks.{match[2]}.units.{1 if match[3] else 0}.{match[1]}", 0
-    return None

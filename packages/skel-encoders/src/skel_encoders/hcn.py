@@ -1,8 +1,5 @@
 """HCN (Li et al., IJCAI 2018) as ISC (2108.03656) and TS-Cubism (2207.08095) have it."""
 
-from collections.abc import Mapping
-from typing import ClassVar
-
 import torch
 from einops import rearrange
 from einops.layers.torch import Rearrange
@@ -10,16 +7,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
+from skel_encoders.base import PublishedEncoder
 from skel_encoders.layers import check_clips, encode_once
-from skel_encoders.published import rename_weights
 
 
-class HCN(nn.Module):
+class HCN(PublishedEncoder):
     """Hierarchical co-occurrence network without a classifier: convolutions over a clip as an image.
 
     Positions and motion go through a branch each, in which joints become channels and a new axis of
     ``frames`` columns takes their place; then both are one. All is halved four times along frames and
-    columns, and the feature is what is left, so frames are fixed.
+    columns, and the feature is what is left, so frames are fixed. Published weights
+    are those of ISC or TS-Cubism.
 
     Args:
         layout: The skeleton; gives joints and channels.
@@ -36,7 +34,8 @@ class HCN(nn.Module):
         ValueError: If frames or channels do not fit, or a clip batch does not (on calling).
     """
 
-    takes_joint_subsets: ClassVar[bool] = False
+    program = "a published HCN"
+    left_out = r"(fc|fc8|fc7_rl|fc8_rl)\..*"  # nothing reads TS-Cubism's ``fc7_rl``
 
     def __init__(
         self,
@@ -104,20 +103,10 @@ class HCN(nn.Module):
         return self.pool(self.forward_features(clips))
 
     @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Weights of ISC's or TS-Cubism's program under the names of this class, for `load_state_dict`.
-
-        Heads (``fc``, ``fc8``, ``fc8_rl``) and TS-Cubism's ``fc7_rl``, which nothing reads, are left out.
-
-        Args:
-            state: The published state dict.
-            prefix: Prefix of the wanted network inside it, such as ``encoder_r.``.
-
-        Raises:
-            ValueError: If a key under the prefix is not one of a published HCN, or there is none.
-        """
-        skip = r"(fc|fc8|fc7_rl|fc8_rl)\..*"
-        return rename_weights(state, _find, prefix=prefix, skip=skip, program="a published HCN")
+    def _find(name: str) -> tuple[str, int] | None:
+        """Our name of a published weight; nothing is joined."""
+        module, _, leaf = name.rpartition(".")
+        return (f"{_NAMES[module]}.{leaf}", 0) if module in _NAMES else None
 
 
 class _Branches(nn.Module):
@@ -175,9 +164,3 @@ _NAMES = {
     **{f"conv{5 + block}.{index}": f"blocks.{1 + block}.{index}" for block in range(2) for index in range(2)},
     **{f"fc7.{index}": f"hidden.{index}" for index in range(2)},
 }
-
-
-def _find(name: str) -> tuple[str, int] | None:
-    """Our name of a published weight; nothing is joined."""
-    module, _, leaf = name.rpartition(".")
-    return (f"{_NAMES[module]}.{leaf}", 0) if module in _NAMES else None

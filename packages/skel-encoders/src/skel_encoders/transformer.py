@@ -1,8 +1,6 @@
 """The joint-frame token transformer of MAMP (Mao et al., ICCV 2023, arXiv 2308.07092)."""
 
 import re
-from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from einops import rearrange
@@ -10,18 +8,18 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout
+from skel_encoders.base import PublishedEncoder
 from skel_encoders.layers import check_clips, encode_once
-from skel_encoders.published import rename_weights
 
 
-class Transformer(nn.Module):
+class Transformer(PublishedEncoder):
     """Transformer of joint-frame tokens, each body for itself.
 
     A token is ``tubelet`` frames of one joint plus a learned position of the joint and of the time.
     Where the frames of a clip are no multiple of ``tubelet``, its last frame is repeated to fill the last
     token. A clip may be shorter than ``frames``: it has the first positions.
 
-    A method that masks tokens calls `embed` and `encode` itself.
+    A method that masks tokens calls `embed` and `encode` itself. Published weights are those of MAMP.
 
     Args:
         layout: The skeleton; gives joints and channels.
@@ -42,7 +40,8 @@ class Transformer(nn.Module):
         ValueError: If a setting is out of range, or a clip batch does not fit (on calling).
     """
 
-    takes_joint_subsets: ClassVar[bool] = False
+    program = "MAMP's published network"
+    left_out = r"mask_token|decoder_.*|head\..*"
 
     def __init__(
         self,
@@ -164,40 +163,22 @@ class Transformer(nn.Module):
         return self.pool(self.forward_features(clips))
 
     @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Weights of MAMP's program under the names of this class, for `load_state_dict`.
+    def _find(name: str) -> tuple[str, int] | None:
+        """Our name of a published weight; nothing is joined."""
+        if name in _PUBLISHED:
+            return _PUBLISHED[name], 0
+        pattern = r"(blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm)\.(weight|bias)"
+        return (name, 0) if re.fullmatch(pattern, name) else None
 
-        The decoder, the mask token and the classifier (``head``) are left out.
-
-        Args:
-            state: The published state dict, ``model`` in its checkpoints.
-            prefix: Prefix of the wanted network inside it.
-
-        Raises:
-            ValueError: If a key under the prefix is not one of the published network, or there is none.
-        """
-        skip = r"mask_token|decoder_.*|head\..*"
-        return rename_weights(
-            state, _find, _reshape, prefix=prefix, skip=skip, program="MAMP's published network"
-        )
-
-
-def _find(name: str) -> tuple[str, int] | None:
-    """Our name of a published weight; nothing is joined."""
-    if name in _PUBLISHED:
-        return _PUBLISHED[name], 0
-    pattern = r"(blocks\.\d+\.(norm[12]|attn\.(qkv|proj)|mlp\.fc[12])|norm)\.(weight|bias)"
-    return (name, 0) if re.fullmatch(pattern, name) else None
-
-
-def _reshape(ours: str, parts: list[Tensor]) -> Tensor:
-    """A weight in our shape."""
-    (value,) = parts
-    if ours == "embedding.weight":
-        return value.flatten(1)  # a convolution (D, C, tubelet, 1) there
-    if ours == "joint_position":
-        return value[0, 0]
-    return value[0, :, 0] if ours == "time_position" else value
+    @staticmethod
+    def _join(ours: str, parts: list[Tensor]) -> Tensor:
+        """A weight in our shape."""
+        (value,) = parts
+        if ours == "embedding.weight":
+            return value.flatten(1)  # a convolution (D, C, tubelet, 1) there
+        if ours == "joint_position":
+            return value[0, 0]
+        return value[0, :, 0] if ours == "time_position" else value
 
 
 _PUBLISHED = {

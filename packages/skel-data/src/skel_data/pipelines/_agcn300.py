@@ -53,9 +53,8 @@ class AGCN300:
         dims = layout.dims
         x, mask = steps.known_joints(x[:, : self.frames, : self.candidates], dims)
         if x.shape[2] > 1:
-            order = np.argsort(_spread(x, mask, dims), axis=1, kind="stable")[:, None, ::-1][
-                ..., : self.bodies
-            ]
+            order = np.argsort(_spread(x, mask, dims), axis=1, kind="stable")[:, None, ::-1]
+            order = order[..., : self.bodies]
             at = np.arange(len(x))[:, None, None], np.arange(x.shape[1])[:, None], order
             x, mask = x[at], mask[at]
         x, mask = _repeat(x, mask, self.frames)

@@ -5,6 +5,8 @@ elsewhere `x` is zero. Frames from a clip's `lengths` (N,) on are padding, witho
 step loops over clips or frames.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,9 +74,8 @@ def known_joints(x: Floats, dims: int) -> tuple[Floats, Mask]:
         `x` with zeros in the gaps, and the mask.
     """
     with np.errstate(over="ignore"):
-        total = np.abs(x[..., :dims]) @ np.ones(
-            dims, x.dtype
-        )  # one quick pass instead of two over an axis of 3
+        # One quick pass instead of two over an axis of 3
+        total = np.abs(x[..., :dims]) @ np.ones(dims, x.dtype)
     mask: Mask = (total > 0) & (total < np.inf)
     if x.shape[-1] > dims:
         mask &= (x[..., dims] > 0) & (x[..., dims] < np.inf)
@@ -154,7 +155,7 @@ def face(x: Floats, mask: Mask, pairs: tuple[tuple[int, int], ...]) -> Floats:
     return turn(x, cos[:, None, None, None], sin[:, None, None, None])
 
 
-def turn(x: Floats, cos: NDArray[np.float64], sin: NDArray[np.float64]) -> Floats:
+def turn(x: Floats, cos: Any, sin: Any) -> Floats:
     """Rotate about y so that the direction (cos, sin) in the plane of x and z comes to lie along +x."""
     out = x.copy()
     out[..., 0] = cos * x[..., 0] + sin * x[..., 2]

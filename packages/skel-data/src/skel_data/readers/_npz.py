@@ -28,11 +28,7 @@ _LAYOUT = ("class_names", "joint_names", "parents")
 
 
 def _load(source: Source) -> dict[str, np.ndarray]:
-    """The arrays of the one file of a source, checked against each other.
-
-    Raises:
-        ValueError: If there is not exactly one file, or it is not of this form.
-    """
+    """The arrays of the one file of a source, checked against each other."""
     found = [
         entry
         for entry in Source(source.path, _MAX_BYTES)

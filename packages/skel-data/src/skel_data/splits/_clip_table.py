@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from attrs import Factory, define, field
+from attrs.converters import optional
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -11,10 +12,6 @@ Ints = NDArray[np.int64]
 
 def _codes(values: Any) -> Ints:
     return np.ascontiguousarray(values, dtype=np.int64)
-
-
-def _codes_or_none(values: Any) -> Ints | None:
-    return None if values is None else _codes(values)
 
 
 # An attrs default that is as long as the labels, which come first
@@ -25,7 +22,7 @@ _UNKNOWN: Any = Factory(lambda self: np.full(len(self.labels), -1), takes_self=T
 class ClipTable:
     """Table of the metadata of N clips, without recordings: enough to make splits of a list of names.
 
-    The attributes are those of a `Store`, which can take its place.
+    A `Store` is one, with the recordings.
 
     Attributes:
         dataset: Name of the data set; official splits go by it.
@@ -50,7 +47,7 @@ class ClipTable:
     cameras: Ints = field(default=_UNKNOWN, converter=_codes)
     setups: Ints = field(default=_UNKNOWN, converter=_codes)
     replications: Ints = field(default=_UNKNOWN, converter=_codes)
-    listed_split: Ints | None = field(default=None, converter=_codes_or_none)
+    listed_split: Ints | None = field(default=None, converter=optional(_codes))
     listed_names: tuple[str, ...] = ()
     subject_names: tuple[str, ...] = ()
     camera_names: tuple[str, ...] = ()

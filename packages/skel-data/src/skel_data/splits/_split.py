@@ -29,7 +29,7 @@ class Split:
     test: Ints
 
 
-def split_names(store: Store | ClipTable) -> tuple[str, ...]:
+def split_names(store: ClipTable) -> tuple[str, ...]:
     """Names of the splits that a store, or a clip table, allows.
 
     ``listed`` or ``listed-1``, ``listed-2``, ...: as the set itself lists them, by their own names where
@@ -51,7 +51,7 @@ def split_names(store: Store | ClipTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*possible, "random"]))
 
 
-def get_split(store: Store | ClipTable, name: str | None = None, *, seed: int = 0) -> Split:
+def get_split(store: ClipTable, name: str | None = None, *, seed: int = 0) -> Split:
     """One split of a store, or of a clip table.
 
     Args:
@@ -85,7 +85,7 @@ def without_copies(store: Store, split: Split) -> Ints:
     return split.test[~copies]
 
 
-def holdout_groups(store: Store | ClipTable, train: Ints, test: Ints, *, seed: int = 0) -> Ints:
+def holdout_groups(store: ClipTable, train: Ints, test: Ints, *, seed: int = 0) -> Ints:
     """Group of each training clip, to hold whole groups out of the training part.
 
     What is held out is of the kind that is new in the test part: subjects, else cameras, else setups,
@@ -113,7 +113,7 @@ def holdout_groups(store: Store | ClipTable, train: Ints, test: Ints, *, seed: i
     return groups
 
 
-def _parts(store: Store | ClipTable, name: str, seed: int = 0) -> tuple[Ints, Ints]:
+def _parts(store: ClipTable, name: str, seed: int = 0) -> tuple[Ints, Ints]:
     """Train and test indices; empty where there is no such split, or the metadata is not known."""
     columns = _listed_columns(store)
     known = np.ones(len(store), dtype=bool)
@@ -149,11 +149,11 @@ def _parts(store: Store | ClipTable, name: str, seed: int = 0) -> tuple[Ints, In
     return np.flatnonzero(known & train), np.flatnonzero(known & ~train & (store.labels >= 0))
 
 
-def _names_of_lists(store: Store | ClipTable) -> tuple[str, ...]:
+def _names_of_lists(store: ClipTable) -> tuple[str, ...]:
     return store.listed_names or LISTED_NAMES.get(store.dataset, ())
 
 
-def _listed_columns(store: Store | ClipTable) -> dict[str, int]:
+def _listed_columns(store: ClipTable) -> dict[str, int]:
     """Column of each listed split, by number and by name."""
     if store.listed_split is None:
         return {}
@@ -163,11 +163,11 @@ def _listed_columns(store: Store | ClipTable) -> dict[str, int]:
     return {**{name: column for column, name in enumerate(numbered)}, **named}
 
 
-def _listed_name(store: Store | ClipTable, column: int) -> str:
+def _listed_name(store: ClipTable, column: int) -> str:
     return [name for name, own in _listed_columns(store).items() if own == column][-1]
 
 
-def _codes_left_out(store: Store | ClipTable, kind: str) -> Ints:
+def _codes_left_out(store: ClipTable, kind: str) -> Ints:
     """What each clip belongs to (N,), -1 where unknown, of which one at a time is left out."""
     if kind == "subject":
         return store.subjects
@@ -176,7 +176,7 @@ def _codes_left_out(store: Store | ClipTable, kind: str) -> Ints:
     return _recordings(store) if kind == "sequence" else np.full(len(store), -1)
 
 
-def _names_left_out(store: Store | ClipTable, kind: str) -> dict[str, int]:
+def _names_left_out(store: ClipTable, kind: str) -> dict[str, int]:
     """Code of what each leave-one-out split of a kind leaves out, by its name, in order."""
     codes, clips = np.unique(_codes_left_out(store, kind), return_index=True)
     codes, clips = codes[codes >= 0], clips[codes >= 0]
@@ -193,7 +193,7 @@ def _named(names: tuple[str, ...], code: int) -> str:
     return names[code] if 0 <= code < len(names) else str(code)
 
 
-def _recordings(store: Store | ClipTable) -> Ints:
+def _recordings(store: ClipTable) -> Ints:
     """Code of each clip's recording, which is a subject's replication (N,); -1 where unknown."""
     subjects, replications = store.subjects, store.replications
     known = (subjects >= 0) & (replications >= 0)

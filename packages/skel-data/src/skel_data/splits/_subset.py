@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import PARTS_OF
-from skel_data.store._store import Store
 
 Ints = NDArray[np.int64]
 
@@ -57,9 +56,9 @@ def labelled_subset(labels: ArrayLike, fraction: float, *, seed: int, balanced: 
 
 
 def without_seen(
-    store: Store | ClipTable,
+    store: ClipTable,
     test: Ints,
-    pretraining: Store | ClipTable,
+    pretraining: ClipTable,
     seen: Ints,
     *,
     by: Literal["performance", "recording"] = "performance",
@@ -102,6 +101,6 @@ def without_seen(
     return test[~np.isin(same[: len(test)], same[len(test) :])]
 
 
-def _codes(store: Store | ClipTable, clips: Ints, names: list[str]) -> NDArray[Any]:
+def _codes(store: ClipTable, clips: Ints, names: list[str]) -> NDArray[Any]:
     """Codes (N, names) of some clips."""
     return np.stack([getattr(store, name)[clips] for name in names], axis=1)

@@ -97,11 +97,7 @@ def _archives(folder: Path) -> str:
 
 
 def _pass_over(done: list[str], found: Iterator[Work | BadFile]) -> Iterator[Work | BadFile]:
-    """The work that is not done yet.
-
-    Raises:
-        ValueError: If the source does not begin with what was done.
-    """
+    """The work that is not done yet; the source must begin with what was done."""
     for name in done:
         here = next(found, None)
         if here is None or here.name != name:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout
+from skel_data.splits._clip_table import ClipTable
 from skel_data.store._info import DatasetInfo
 
 FORMAT = "skel-store"
@@ -30,9 +31,11 @@ EARLIER = {"camera": "view"}
 Ints = NDArray[np.int64]
 
 
-@define(frozen=True, eq=False, slots=False)
-class Store:
+@define(frozen=True, eq=False, slots=False, kw_only=True)
+class Store(ClipTable):
     """Data set on disk, memory-mapped; `Store.open` opens one.
+
+    Its metadata are those of a `ClipTable`.
 
     Attributes:
         path: Its folder.
@@ -79,7 +82,19 @@ class Store:
             tracks = np.load(path / "tracks.npy", mmap_mode="r", allow_pickle=False)
             with (path / "clips.npz").open("rb") as file, np.load(file, allow_pickle=False) as table:
                 columns = {name: table[earlier.get(name, name)] for name in COLUMNS}
-            store = cls(path, header, info, frames, columns, tracks)
+            about = ("dataset", "default_split", "subject_names", "camera_names", "listed_names")
+            metadata: dict[str, Any] = {name: getattr(info, name) for name in about}
+            metadata |= {f"{code}s": columns[code] for code in CODES}
+            store = cls(
+                **metadata,
+                listed_split=columns["split"] if columns["split"].any() else None,
+                path=path,
+                header=header,
+                info=info,
+                frames=frames,
+                columns=columns,
+                all_tracks=tracks,
+            )
             store._check()
             _ = store.hash, store.bad_files, store.header["source"]
         except Exception as error:  # whatever a damaged file leads to
@@ -103,9 +118,6 @@ class Store:
         if not np.array_equal(self.columns["offset"], np.cumsum(sizes) - sizes):
             raise ValueError("clips do not lie one after another")
 
-    def __len__(self) -> int:
-        return len(self.columns["length"])
-
     def clip(self, index: int) -> NDArray[np.float32]:
         """Coordinates (T, M, V, C) of one clip, a read-only view of the file."""
         rows, shape = self._row_slice(index)
@@ -126,11 +138,6 @@ class Store:
         return self.info.layout
 
     @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return self.info.dataset
-
-    @property
     def hash(self) -> str:
         """Hash of all that the store holds."""
         return str(self.header["hash"])
@@ -141,29 +148,9 @@ class Store:
         return self.info.units
 
     @property
-    def default_split(self) -> str | None:
-        """Split that `get_split` takes when none is named."""
-        return self.info.default_split
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """Name of each class."""
         return self.info.classes
-
-    @property
-    def subject_names(self) -> tuple[str, ...]:
-        """Names behind the subject codes; empty where the set numbers its subjects."""
-        return self.info.subject_names
-
-    @property
-    def camera_names(self) -> tuple[str, ...]:
-        """Names behind the camera codes; empty where the set numbers its cameras."""
-        return self.info.camera_names
-
-    @property
-    def listed_names(self) -> tuple[str, ...]:
-        """Names of the listed splits, one for each column of `listed_split`; empty where they have none."""
-        return self.info.listed_names
 
     @cached_property
     def bad_files(self) -> tuple[BadFile, ...]:
@@ -181,31 +168,6 @@ class Store:
         return self.columns["bodies"]
 
     @property
-    def labels(self) -> Ints:
-        """Class of each clip (N,), -1 where unknown."""
-        return self.columns["label"]
-
-    @property
-    def subjects(self) -> Ints:
-        """Subject of each clip (N,), -1 where unknown."""
-        return self.columns["subject"]
-
-    @property
-    def cameras(self) -> Ints:
-        """Camera of each clip (N,), -1 where unknown."""
-        return self.columns["camera"]
-
-    @property
-    def setups(self) -> Ints:
-        """Setup of each clip (N,), -1 where unknown."""
-        return self.columns["setup"]
-
-    @property
-    def replications(self) -> Ints:
-        """Replication of each clip (N,), -1 where unknown."""
-        return self.columns["replication"]
-
-    @property
     def names(self) -> NDArray[np.str_]:
         """Name of each clip (N,)."""
         return self.columns["name"]
@@ -214,9 +176,3 @@ class Store:
     def digests(self) -> NDArray[np.str_]:
         """Hash of each clip's coordinates (N,): equal for exact copies."""
         return self.columns["digest"]
-
-    @property
-    def listed_split(self) -> Ints | None:
-        """Splits listed by the set itself (N, K): 0 unknown, 1 train, 2 test. None where there are none."""
-        listed = self.columns["split"]
-        return listed if listed.any() else None

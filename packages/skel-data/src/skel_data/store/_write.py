@@ -56,11 +56,7 @@ def write_store(
 
 @contextmanager
 def new_store(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[Path]:
-    """The folder to write a store to; see `partial_folder`.
-
-    Raises:
-        FileExistsError: If `path` exists and may not be replaced: without `overwrite`, or as it is no store.
-    """
+    """The folder to write a store to; see `partial_folder`. What is no store is never replaced."""
     if path.exists() or path.is_symlink():
         if not overwrite:
             raise FileExistsError(f"{path} exists already")
@@ -119,11 +115,7 @@ class StoreWriter:
         return sum(a * b for a, b in zip(self._columns["length"], self._columns["bodies"], strict=True))
 
     def add(self, clip: Clip | BadFile) -> None:
-        """Add a clip, or keep the reason why it cannot be used.
-
-        Raises:
-            ValueError: If that is not allowed.
-        """
+        """Add a clip, or keep the reason why it cannot be used; raise it where that is not allowed."""
         if isinstance(clip, Clip):
             listed = self._columns["split"]
             reason = _problem(clip, self._info.layout, len(self._info.classes), listed)
@@ -185,11 +177,7 @@ class StoreWriter:
         return file
 
     def finish(self, source: str) -> None:
-        """Complete the folder.
-
-        Raises:
-            ValueError: If there is no clip.
-        """
+        """Complete the folder; a store has at least one clip."""
         if not len(self):
             first = "".join(f"\n  {item.name}: {item.reason}" for item in self._bad[:5])
             raise ValueError(f"no usable clip in {source}; {len(self._bad)} bad files{first}")

@@ -50,12 +50,7 @@ def synth_clips(settings: SynthSettings = _USUAL) -> Iterator[Clip]:
         yield from _record(label, simulator.perform(name), simulator, layout, faults)
 
 
-def synth_store(
-    path: str | Path,
-    settings: SynthSettings = _USUAL,
-    *,
-    overwrite: bool = False,
-) -> Store:
+def synth_store(path: str | Path, settings: SynthSettings = _USUAL, *, overwrite: bool = False) -> Store:
     """Write synthetic recordings, those of `synth_clips`, to a store.
 
     Raises:
@@ -67,19 +62,10 @@ def synth_store(
         for knob in fields(SynthSettings)
         if knob.name == "seed" or getattr(settings, knob.name) != getattr(_USUAL, knob.name)
     ]
-    return write_store(
-        path,
-        synth_clips(settings),
-        DatasetInfo(
-            layout,
-            settings.class_names,
-            "metres" if layout.dims == 3 else "pixels",
-            dataset="synthetic",
-            default_split="listed",
-        ),
-        source=f"synthetic, {', '.join(changed)}",
-        overwrite=overwrite,
-    )
+    units = "metres" if layout.dims == 3 else "pixels"
+    info = DatasetInfo(layout, settings.class_names, units, dataset="synthetic", default_split="listed")
+    source = f"synthetic, {', '.join(changed)}"
+    return write_store(path, synth_clips(settings), info, source=source, overwrite=overwrite)
 
 
 class _Subjects:
@@ -136,9 +122,8 @@ class _Simulator:
         middle = (settings.longest + settings.shortest) / 2 / self.subjects.tempo[who]
         lengths = np.rint(rng.normal(middle, (settings.longest - settings.shortest) / 6)).astype(np.int64)
         lengths = lengths.clip(settings.shortest, settings.longest)
-        before, after = np.rint(self.idle.uniform(0, 1, (2, len(who))) * settings.idle * lengths).astype(
-            np.int64
-        )
+        pauses = self.idle.uniform(0, 1, (2, len(who))) * settings.idle * lengths
+        before, after = np.rint(pauses).astype(np.int64)
         frames = before + lengths + after
         time = (np.arange(frames.max()) + 0.5 - before[:, None]) / lengths[:, None]
         performance = self._performance(time, who)

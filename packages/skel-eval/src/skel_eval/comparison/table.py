@@ -1,4 +1,4 @@
-"""Tables as text: for the terminal, Markdown, LaTeX and CSV, each with its own escaping."""
+"""Tables as text: Markdown, LaTeX and CSV, each with its own escaping."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from attrs import define
 from skel_eval._result import UNTRAINED
 from skel_eval.comparison.methods import Row, Summary
 
-TableFormat = Literal["markdown", "latex", "csv", "text"]
+TableFormat = Literal["markdown", "latex", "csv"]
 
 
 @define(frozen=True)
@@ -37,7 +37,7 @@ def results_table(rows: Sequence[Row], style: TableFormat = "markdown") -> str:
 
     Args:
         rows: What stands in the table, in this order.
-        style: markdown, latex, csv or text.
+        style: markdown, latex or csv.
 
     Raises:
         ValueError: If `style` is none of these.
@@ -73,12 +73,11 @@ def table_text(
 ) -> str:
     r"""A table as text that ends with a newline.
 
-    LaTeX is a ``tabular`` with the rules of booktabs; CSV is that of RFC 4180, its lines ended by ``\n``;
-    text has aligned columns for a terminal.
+    LaTeX is a ``tabular`` with the rules of booktabs; CSV is that of RFC 4180, its lines ended by ``\n``.
 
     Args:
         rows: Cells, the head first; all rows are equally long.
-        style: markdown, latex, csv or text.
+        style: markdown, latex or csv.
         numbers: Columns that are aligned to the right.
 
     Raises:
@@ -96,16 +95,7 @@ def table_text(
         stream = io.StringIO()
         csv.writer(stream, lineterminator="\n").writerows(plain)
         return stream.getvalue()
-    if style == "text":
-        widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if flag else cell.ljust(width)
-                for cell, width, flag in zip(row, widths, right, strict=True)
-            ).rstrip()
-            for row in plain
-        ]
-    elif style == "markdown":
+    if style == "markdown":
         lines = ["| " + " | ".join(markdown(cell) for cell in row) + " |" for row in rows]
         lines.insert(1, "|" + "|".join("---:" if flag else "---" for flag in right) + "|")
     else:

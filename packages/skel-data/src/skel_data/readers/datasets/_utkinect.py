@@ -65,13 +65,7 @@ def parse_labels(data: bytes) -> tuple[dict[str, list[Segment]], list[str]]:
 
 
 def parse(name: str, data: bytes, segments: list[Segment]) -> list[Clip | BadFile]:
-    """Cut a stream into a clip for each segment; a segment that cannot be cut out is a `BadFile`.
-
-    Args:
-        name: Name of the stream, ``s01_e01``.
-        data: Content of its file.
-        segments: Its labels.
-    """
+    """Cut a stream into a clip for each segment; a segment that cannot be cut out is a `BadFile`."""
     subject, episode = map(int, match_name(_STREAM, name, "s{SS}_e{EE}").groups())
     rows = read_table(data, 1 + 3 * _JOINTS)
     frames = frame_numbers(rows[:, 0])

@@ -42,11 +42,7 @@ class Person:
 
 
 def numbers(values: Any, dims: int, what: str) -> NDArray[Any]:
-    """A list of numbers, or of lists of numbers, as an array.
-
-    Raises:
-        ValueError: If it is not that, not of `dims` dimensions, or not finite.
-    """
+    """A list of numbers, or of lists of numbers, as an array of `dims` dimensions; all must be finite."""
     try:
         array = np.array(values)
     except (ValueError, OverflowError):  # lists of several lengths
@@ -59,11 +55,7 @@ def numbers(values: Any, dims: int, what: str) -> NDArray[Any]:
 
 
 def joints_and_scores(values: Any, what: str) -> NDArray[Any]:
-    """Joints (V, 3) from the list x, y, score, x, y, score, ...
-
-    Raises:
-        ValueError: If it is not such a list.
-    """
+    """Joints (V, 3) from the list x, y, score, x, y, score, ..."""
     flat = numbers(values, 1, what)
     if len(flat) % 3:
         raise ValueError(f"{what} has {len(flat)} numbers, expected 3 for each joint")
@@ -107,11 +99,7 @@ def make_clip(name: str, label: int, frames: Mapping[int, Sequence[Person]]) -> 
 
 
 def track_of(value: Any) -> int:
-    """A track id as a file has it; -1 where there is none.
-
-    Raises:
-        ValueError: If it is not a whole number.
-    """
+    """A track id as a file has it, a whole number; -1 where there is none."""
     if value is None:
         return -1
     if type(value) is not int or value >= 2**62:

@@ -32,15 +32,9 @@ _LAYOUTS = {25: "openpose-25", 18: "openpose-18"}
 
 
 def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterator[Clip | BadFile]:
-    """Make a clip of its files. A bad one is reported, and a frame without a body in the clip.
+    """Make a clip of path, number and content of each frame.
 
-    Args:
-        name: Name of the clip.
-        label: Its class.
-        files: Path, number and content of each frame.
-
-    Raises:
-        ValueError: With the reason, if there is no clip in them.
+    A bad file is reported, and a frame without a body in the clip.
     """
     frames: dict[int, list[Person]] = {}
     joints: int | None = None

@@ -36,18 +36,9 @@ def parse(
     keypoint: NDArray[Any],
     score: NDArray[Any] | None,
 ) -> Clip:
-    """Make a clip of one annotation.
+    """Make a clip of one annotation, of positions (M, T, V, C) and perhaps confidence (M, T, V).
 
-    Args:
-        name: Its ``frame_dir``. A name in the form of NTU RGB+D tells setup, camera, subject and replication.
-        label: Class, -1 if unknown.
-        split: See `Clip`.
-        frames: Its ``total_frames``, T.
-        keypoint: Positions (M, T, V, C), zero for a body that is absent.
-        score: Confidence (M, T, V), if there is one.
-
-    Raises:
-        ValueError: With the reason, if they do not fit together.
+    A name in the form of NTU RGB+D tells setup, camera, subject and replication.
     """
     shape = keypoint.shape
     if shape[1] != frames:
@@ -65,11 +56,7 @@ def parse(
 
 
 def _load(source: Source) -> tuple[list[Any], dict[str, Any]]:
-    """Annotations and splits of the one file of a source.
-
-    Raises:
-        ValueError: If there is not exactly one file, or it is not of this form.
-    """
+    """Annotations and splits of the one file of a source."""
     found: dict[str, Any] = {}
     for entry in Source(source.path, _MAX_BYTES):
         if isinstance(entry, BadFile) or not entry[0].lower().endswith((".pkl", ".pickle")):
@@ -94,11 +81,7 @@ def _load(source: Source) -> tuple[list[Any], dict[str, Any]]:
 
 
 def _fields(annotation: Any) -> dict[str, Any]:
-    """The fields of an annotation that `parse` takes, as what they must be.
-
-    Raises:
-        ValueError: If one is missing or something else.
-    """
+    """The fields of an annotation that `parse` takes, as what they must be."""
     if not isinstance(annotation, dict):
         raise ValueError(f"an annotation is a dict, not a {type(annotation).__name__}")
     if "keypoint" not in annotation and "raw_file" in annotation:
@@ -130,9 +113,6 @@ def _listed(splits: dict[str, Any]) -> dict[str, dict[str, set[int]]]:
 
     ``xsub_train`` and ``xsub_val`` are the parts of ``xsub``, ``train1`` and ``test1`` of ``1``. A list
     whose name tells no part is passed over.
-
-    Raises:
-        ValueError: If a list holds something else than names.
     """
     listed: dict[str, dict[str, set[int]]] = {}
     for key, names in splits.items():

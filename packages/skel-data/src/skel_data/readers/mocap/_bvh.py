@@ -150,16 +150,9 @@ def _text(word: bytes) -> str:
 
 
 def parse(name: str, data: bytes, joints: tuple[str, ...], parents: tuple[int, ...] | None) -> Clip:
-    """Make a clip of one file.
+    """Make a clip of one file, of these joints in their order.
 
-    Args:
-        name: Name of the file without suffix.
-        data: Its content.
-        joints: Names of the joints of the clip, in their order.
-        parents: Their parents: the file must have this very tree. None: the file must have these joints.
-
-    Raises:
-        ValueError: With the reason, if it is malformed or has another tree.
+    With their parents given, the file must have this very tree.
     """
     tree, positions = parse_bvh(data)
     if parents is None:
@@ -196,11 +189,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
 
 
 def _first_tree(source: Source) -> Tree:
-    """The tree of the first file that can be read.
-
-    Raises:
-        ValueError: If none can be; the message has the reason for the first.
-    """
+    """The tree of the first file that can be read; if none can be, the error has the reason for the first."""
     reasons = []
     for work in find_each(source, ".bvh", parse):
         try:

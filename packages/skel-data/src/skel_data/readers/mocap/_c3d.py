@@ -164,14 +164,8 @@ def _frames(first: int, last: int, parameters: _Parameters, numbers: _Numbers) -
 def parse(name: str, data: bytes, joints: tuple[str, ...], metres: bool) -> Clip:
     """Make a clip of one file.
 
-    Args:
-        name: Name of the file without suffix.
-        data: Its content.
-        joints: Labels of the markers, with or without the subject's name and a colon before them.
-        metres: Whether the file must tell its unit, so that the clip is in metres, or must not.
-
-    Raises:
-        ValueError: With the reason, if it is malformed, lacks a marker or is not in such a unit.
+    The joints are labels of markers, with or without the subject's name and a colon before them. `metres`
+    says whether the file must tell its unit, so that the clip is in metres, or must not.
     """
     labels, unit, positions = parse_c3d(data)
     scale = _METRES.get(unit.lower())

@@ -1,0 +1,81 @@
+"""The way from the command line to the first step of a training is short, and imports what it needs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skel_recipes
+from skel_data import SynthSettings, synth_store
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = r"""
+import json, sys, torch
+from skel_recipes.cli import app
+
+class Stop(BaseException): pass
+def stop(*_, **__): raise Stop
+torch.optim.Optimizer.zero_grad = stop
+
+entered, built = set(), 0
+def calls(frame, event, _):
+    code = frame.f_code
+    if event != "call" or "skel_" not in code.co_filename or not code.co_flags & 1:  # class bodies have no locals
+        return
+    global built
+    built += code.co_name == "_converter"
+    while (frame := frame.f_back) is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals["__name__"] != "__main__":
+            return  # called by an import
+    entered.add(code.co_filename)
+
+sys.setprofile(calls)
+try:
+    app.main(sys.argv[1:])
+except Stop:
+    sys.setprofile(None)
+    print(json.dumps({"entered": sorted(entered), "built": built, "modules": sorted(sys.modules)}))
+"""
+UNNEEDED = (
+    "skel_data.readers.",
+    "skel_data.synth.",
+    "skel_data.store._import",
+    "skel_eval.report.",
+    "skel_eval.draw.",
+    "skel_eval.comparison.",
+    "skel_recipes.evaluate.",
+    "skel_recipes.cli.report",
+    "sklearn",
+    "scipy.io",
+    "PIL",
+)
+
+
+@pytest.fixture(scope="module")
+def way(tmp_path_factory):
+    """What ``skel pretrain aimclr STORE`` enters and imports before its first step."""
+    folder = tmp_path_factory.mktemp("light")
+    synth_store(folder / "store", SynthSettings(classes=2, subjects=4, repetitions=4))
+    words = ["pretrain", "aimclr", str(folder / "store"), "--out", str(folder / "run")]
+    words += ["--train.batch_size", "8", "--device", "cpu"]
+    done = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_training_imports_no_reader_synthesiser_or_report(way):
+    assert not [name for name in way["modules"] if name.startswith(UNNEEDED)]
+
+
+def test_few_files_are_entered_before_the_first_step(way):
+    ours = str(Path(skel_recipes.__file__).parent)
+    entered = way["entered"]
+    assert len([name for name in entered if name.startswith(ours)]) <= 12, entered
+    assert len(entered) <= 0, entered
+
+
+def test_the_converter_of_recipes_is_built_once(way):
+    assert way["built"] == 1

@@ -1,0 +1,46 @@
+"""Base class of the encoders."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from skel_encoders.published import rename_weights
+
+
+class PublishedEncoder(nn.Module):
+    """Base of the encoders that take the weights of a published program."""
+
+    takes_joint_subsets: ClassVar[bool] = False
+    """Whether calling takes ``joints``."""
+    program: ClassVar[str]
+    """What the weights must be of, for messages."""
+    left_out: ClassVar[str]
+    """Pattern of the published names that have no place here, such as those of a classifier."""
+
+    @classmethod
+    def rename_published(cls, state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """Published weights under the names of this class, for `load_state_dict`.
+
+        Classifiers, projection heads and decoders are left out.
+
+        Args:
+            state: The published state dict.
+            prefix: Prefix of the wanted network inside it, such as ``encoder_q.``.
+
+        Raises:
+            ValueError: If a key under the prefix is not one of the published network, or there is none.
+        """
+        return rename_weights(
+            state, cls._find, cls._join, prefix=prefix, skip=cls.left_out, program=cls.program
+        )
+
+    @staticmethod
+    def _find(name: str) -> tuple[str, int] | None:
+        """Our name of a published weight, and which of the parts joined under it this is."""
+        raise NotImplementedError
+
+    @staticmethod
+    def _join(ours: str, parts: list[Tensor]) -> Tensor:  # noqa: ARG004 (of its name)
+        """One weight, laid out as here, of its published parts."""
+        return parts[0]
