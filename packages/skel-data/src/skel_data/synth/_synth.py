@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from skel_data._clip import Clip
 from skel_data._convert import convert
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._rotation import about
 from skel_data.store._info import DatasetInfo
 from skel_data.store._store import Store
 from skel_data.store._write import write_store
 from skel_data.synth._actions import ACTIONS, Angles, Performance
-from skel_data.synth._body import JOINTS, about, pose
+from skel_data.synth._body import JOINTS, pose
 from skel_data.synth._pairs import PAIRS
 from skel_data.synth._settings import LIMITS, SynthSettings
 
