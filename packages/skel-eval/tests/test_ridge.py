@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 import skel_eval
+from skel_eval.protocols.ridge import _solve
 
 
 @pytest.mark.parametrize("width", [10, 300])  # primal and dual form
@@ -69,3 +71,11 @@ def test_ridge_errors(task):
     train, labels, test, truth, _ = task
     with pytest.raises(ValueError, match="strengths must be numbers above 0"):
         skel_eval.ridge(train, labels, test, truth, strengths=(0.0,))
+
+
+def test_a_gram_matrix_that_rounding_made_indefinite_is_solved():
+    gram = torch.diag(torch.tensor([4.0, 1.0, -1e-12], dtype=torch.float64))
+    (solution,) = _solve(gram, torch.ones(3, 1, dtype=torch.float64), (1e-3,))
+    np.testing.assert_allclose(solution[:, 0], [1 / 4.001, 1 / 1.001, 1000], rtol=1e-8)
+    (solution,) = _solve(gram, torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64), (1e-14,))
+    np.testing.assert_allclose(solution[:, 0], [0.25, 1, 0], rtol=1e-8)
