@@ -337,8 +337,7 @@ def get_layout(name: str | Path) -> SkeletonLayout:
             f"no layout {str(name)!r}; presets are {', '.join(layout_names())}, or give a .toml file"
         )
     try:
-        return SkeletonLayout.from_dict(
-            {"name": path.stem, **tomllib.loads(path.read_text(encoding="utf-8"))}
-        )
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from error
+    return SkeletonLayout.from_dict({"name": path.stem, **data})

@@ -2,20 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout
+from skel_encoders.base import PublishedEncoder
 from skel_encoders.ctrgcn import CTRBlock, find_weight, join_parts
 from skel_encoders.graph import adjacency
 from skel_encoders.layers import check_clips
-from skel_encoders.published import rename_weights
+
+_HALVES = {"t": "temporal", "s": "spatial"}
 
 
-class SCDEncoder(nn.Module):
+class SCDEncoder(PublishedEncoder):
     """Dual-path encoder of SCD-Net: two graph convolutional networks, then attention over frames and joints.
 
     The feature is the temporal half (what the frames say), then the spatial one (what the joints of
@@ -37,7 +38,8 @@ class SCDEncoder(nn.Module):
         ValueError: If the widths cannot be divided, or a clip batch does not fit (on calling).
     """
 
-    takes_joint_subsets: ClassVar[bool] = False
+    program = "SCD-Net's published encoder"
+    left_out = ""
 
     def __init__(
         self,
@@ -110,22 +112,23 @@ class SCDEncoder(nn.Module):
             *([part[i] for part in tokens] for i in range(4, len(tokens[0]))),
         ]
 
+    @classmethod
+    def rename_published(cls, state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
+        """As of `PublishedEncoder`, of what is under ``encoder.``; projection heads are beside it."""
+        return super().rename_published(state, prefix=f"{prefix}encoder.")
+
     @staticmethod
-    def rename_published(state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
-        """Weights of SCD-Net's program under the names of this class, for `load_state_dict`.
+    def _find(name: str) -> tuple[str, int] | None:
+        """Our name of a published weight, and which part of it this is."""
+        if match := re.fullmatch(r"channel_([ts])\.([013]\.\w+)", name):
+            return f"{_HALVES[match[1]]}_tokens.{match[2]}", 0
+        if match := re.fullmatch(r"([ts])_encoder\.layers\.(\d+)\.(.+)", name):
+            return f"{_HALVES[match[1]]}_tokens.{4 + int(match[2])}.{match[3]}", 0
+        match = re.fullmatch(r"gcn_([ts])\.((?:data_bn|l[123])\..+)", name)
+        found = find_weight(match[2]) if match else None
+        return (f"{_HALVES[match[1]]}_graph.{found[0]}", found[1]) if match and found else None
 
-        Args:
-            state: The published state dict, with the encoder under ``encoder.``. What is beside it, such as
-                the projection heads (``t_proj``, ``s_proj``, ``i_proj``), is left out.
-            prefix: Prefix of the wanted network inside it, such as ``encoder_q.``.
-
-        Raises:
-            ValueError: If a key under the encoder is not one of the published encoder, or there is none.
-        """
-        prefix += "encoder."
-        return rename_weights(
-            state, _find, join_parts, prefix=prefix, skip="", program="SCD-Net's published encoder"
-        )
+    _join = staticmethod(join_parts)
 
 
 class _Graph(nn.Module):
@@ -163,17 +166,3 @@ def _tokens(size: int, hidden_dim: int, heads: int, layers: int, dropout: float)
         if parameter.ndim == 2:
             nn.init.xavier_uniform_(parameter)
     return tokens
-
-
-_HALVES = {"t": "temporal", "s": "spatial"}
-
-
-def _find(name: str) -> tuple[str, int] | None:
-    """Our name of a published weight, and which part of it this is."""
-    if match := re.fullmatch(r"channel_([ts])\.([013]\.\w+)", name):
-        return f"{_HALVES[match[1]]}_tokens.{match[2]}", 0
-    if match := re.fullmatch(r"([ts])_encoder\.layers\.(\d+)\.(.+)", name):
-        return f"{_HALVES[match[1]]}_tokens.{4 + int(match[2])}.{match[3]}", 0
-    match = re.fullmatch(r"gcn_([ts])\.((?:data_bn|l[123])\..+)", name)
-    found = find_weight(match[2]) if match else None
-    return (f"{_HALVES[match[1]]}_graph.{found[0]}", found[1]) if match and found else None

@@ -5,10 +5,10 @@ from skel_ssl_objectives._attention_drop import attention_drop
 from skel_ssl_objectives._barlow_twins import barlow_twins
 from skel_ssl_objectives._byol import byol, cosine_distance
 from skel_ssl_objectives._cmal import cmal
+from skel_ssl_objectives._common import Gather
 from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
-from skel_ssl_objectives._gather import Gather
 from skel_ssl_objectives._heads import mlp_head
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue

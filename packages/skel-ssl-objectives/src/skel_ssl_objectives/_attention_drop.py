@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from skel_ssl_objectives._gather import Gather
-from skel_ssl_objectives._precision import at_least_float32
+from skel_ssl_objectives._common import Gather, at_least_float32
 
 
 def attention_drop(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from skel_ssl_objectives._precision import at_least_float32
+from skel_ssl_objectives._common import at_least_float32
 
 
 def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: float = 0.07) -> Tensor:

@@ -63,13 +63,9 @@ def crossclr(
     """
     if len(logits) < 2:
         raise ValueError(f"cross-view mining needs two views or more, got {len(logits)}")
-    return [
-        torch.stack(
-            [
-                cross_view(own, guide, temperature=temperature, k=k, context=context)
-                for other, guide in enumerate(logits)
-                if other != view
-            ]
-        ).mean()
-        for view, own in enumerate(logits)
-    ]
+    losses = []
+    for view, own in enumerate(logits):
+        guides = [*logits[:view], *logits[view + 1 :]]
+        terms = [cross_view(own, guide, temperature=temperature, k=k, context=context) for guide in guides]
+        losses.append(torch.stack(terms).mean())
+    return losses

@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from skel_ssl_objectives._gather import Gather
-from skel_ssl_objectives._precision import at_least_float32
+from skel_ssl_objectives._common import Gather, at_least_float32
 
 
 def nt_xent(

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skel_ssl_objectives._gather import Gather
+from skel_ssl_objectives._common import Gather
 
 
 class Queue(nn.Module):

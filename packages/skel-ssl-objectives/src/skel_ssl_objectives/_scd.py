@@ -34,12 +34,8 @@ def scd(queries: Clues, keys: Clues, negatives: Clues, *, temperature: float = 0
     Raises:
         ValueError: If shapes do not fit, see `contrast`.
     """
-    pairs = (
-        ("temporal", "instance"),
-        ("spatial", "instance"),
-        ("instance", "temporal"),
-        ("instance", "spatial"),
-    )
+    pairs = [("temporal", "instance"), ("spatial", "instance")]
+    pairs += [(key, query) for query, key in pairs]
     return {
         f"{query}_{key}": info_nce(
             contrast(

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._layout import SkeletonLayout
+from skel_data.pipelines._pipeline import Floats, Ints
 
-Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 
 def any_of(mask: Mask, axis: int | tuple[int, ...]) -> Mask:

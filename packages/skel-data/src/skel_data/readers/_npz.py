@@ -20,6 +20,7 @@ from skel_data._layout import SkeletonLayout
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
+from skel_data.store._store import CODES
 
 _OPTIONAL = ("labels", "subjects", "cameras", "setups", "replications", "names", "split", "tracks")
 _MAX_BYTES = 4 * 2**30  # of a file in an archive or a folder: all clips of a set are in it
@@ -142,12 +143,7 @@ def _find(arrays: dict[str, np.ndarray]) -> Iterator[Work]:
     if positions.ndim == 3:
         positions = positions[:, None]
     count = len(lengths)
-    codes: dict[str, Any] = {
-        key: arrays.get(plural, np.full(count, -1)).tolist()
-        for key, plural in (("label", "labels"), ("setup", "setups"), ("replication", "replications"))
-    }
-    codes["subject"] = _codes(arrays.get("subjects"), count)[0].tolist()
-    codes["camera"] = _codes(arrays.get("cameras"), count)[0].tolist()
+    codes = {code: _codes(arrays.get(f"{code}s"), count)[0].tolist() for code in CODES}
     split = arrays.get("split", np.zeros(count, int)).reshape(count, -1).tolist()
     digits = len(str(max(count - 1, 0)))
     names = arrays["names"].tolist() if "names" in arrays else [f"{i:0{digits}}" for i in range(count)]
@@ -155,7 +151,7 @@ def _find(arrays: dict[str, np.ndarray]) -> Iterator[Work]:
     stops = np.cumsum(lengths)
     for i in range(count):
         rows = slice(stops[i] - lengths[i], stops[i])
-        about = {
+        about: dict[str, Any] = {
             "split": tuple(split[i]),
             "tracks": None if tracks is None else tracks[rows],
             **{key: values[i] for key, values in codes.items()},

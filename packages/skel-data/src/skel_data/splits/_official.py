@@ -4,21 +4,14 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
-# NTU RGB+D (Shahroudy et al., CVPR 2016), NTU RGB+D 120 (Liu et al., TPAMI 2020), UTD-MHAD (Chen et al., ICIP
-# 2015), Northwestern-UCLA (Wang et al., CVPR 2014)
-_NTU60 = (1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38)
-TRAIN_SUBJECTS = {
-    "ntu60": _NTU60,
-    "ntu120": (
-        *(*_NTU60, 45, 46, 47, 49, 50, *range(52, 60), 70, 74, 78, *range(80, 87), 89, *range(91, 96)),
-        *(97, 98, 100, 103),
-    ),
-    "utd-mhad": (1, 3, 5, 7),
-}
+_FOLDER = Path(__file__).parents[1] / "official"
+_SPLITS = tomllib.loads((_FOLDER / "splits.toml").read_text(encoding="utf-8"))
+
+TRAIN_SUBJECTS: dict[str, list[int]] = _SPLITS["train_subjects"]
 """Training subjects of ``xsub``."""
 
-TRAIN_CAMERAS = {"ntu60": (2, 3), "ntu120": (2, 3), "nw-ucla": (1, 2)}
-"""Training cameras of ``xview``; NTU RGB+D 120 names none, so it has those of NTU RGB+D."""
+TRAIN_CAMERAS: dict[str, list[int]] = _SPLITS["train_cameras"]
+"""Training cameras of ``xview``."""
 
 LISTED_NAMES = {"pku-mmd-1": ("xsub", "xview"), "pku-mmd-2": ("xsub", "xview")}
 """Names of the listed splits where a store does not hold them: PKU-MMD (Liu et al., 2017) has lists."""
@@ -28,9 +21,6 @@ SEQUENCES = ("utkinect",)
 
 PARTS_OF = {"ntu60": "ntu120"}
 """Sets that are contained in another, with the same numbers for the same things."""
-
-
-_FOLDER = Path(__file__).parents[1] / "official"
 
 
 @cache

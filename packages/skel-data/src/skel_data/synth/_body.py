@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._rotation import about
+
 Floats = NDArray[np.float64]
 
 _BODY = tomllib.loads(Path(__file__).with_name("body.toml").read_text(encoding="utf-8"))
@@ -40,14 +42,3 @@ def pose(angles: dict[str, Floats], bones: Floats, root: Floats) -> Floats:
         positions[:, :, joint] = positions[:, :, parent] + np.einsum("ntij,nj->nti", frame[parent], bone)
         frame[joint] = frame[parent] @ turned[joint] if joint in turned else frame[parent]
     return positions
-
-
-def about(axis: int, angle: Floats) -> Floats:
-    """Rotation matrices (..., 3, 3) about one axis by angles (...)."""
-    matrix = np.zeros((*angle.shape, 3, 3))
-    i, j = (axis + 1) % 3, (axis + 2) % 3
-    matrix[..., axis, axis] = 1
-    matrix[..., i, i] = matrix[..., j, j] = np.cos(angle)
-    matrix[..., j, i] = np.sin(angle)
-    matrix[..., i, j] = -matrix[..., j, i]
-    return matrix

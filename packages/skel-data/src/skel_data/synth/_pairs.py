@@ -53,13 +53,10 @@ def _hand_over(p: Performance) -> tuple[Angles, Angles]:
     give = through(p.progress, (0, 0.3, 0.6, 0.85, 1), (0, 1, 1, 0, 0))
     take = through(p.progress, (0, 0.25, 0.5, 0.6, 0.85, 1), (0, 0, 1, 1, 0.3, 0))
     keep = through(p.progress, (0, 0.6, 0.85, 1), (0, 0, 1, 0.8))
+    bent = 0.45 * take + 1.2 * keep
     return (
         {"right raise": 1.05 * p.size * give, "right elbow": 0.45 * give, "right spread": -0.3 * give},
-        {
-            "right raise": 1.05 * p.size * take,
-            "right elbow": 0.45 * take + 1.2 * keep,
-            "right spread": -0.3 * take,
-        },
+        {"right raise": 1.05 * p.size * take, "right elbow": bent, "right spread": -0.3 * take},
     )
 
 
@@ -79,11 +76,8 @@ def _hug(p: Performance) -> tuple[Angles, Angles]:
     around = through(p.progress, (0, 0.2, 0.35, 0.7, 0.85, 1), (0, 0.6, -0.5, -0.5, 0.6, 0))
 
     def one(rise: float) -> Angles:
-        return {
-            **_arms(rise * p.size * near, 0.5 * near, around),
-            "forward": 0.38 * near,
-            "bend": 0.12 * near,
-        }
+        arms = _arms(rise * p.size * near, 0.5 * near, around)
+        return {**arms, "forward": 0.38 * near, "bend": 0.12 * near}
 
     return one(1.5), one(1.0)
 
@@ -114,9 +108,8 @@ def _kick(p: Performance) -> tuple[Angles, Angles]:
 
 def _point(p: Performance) -> tuple[Angles, Angles]:
     arm = through(p.progress, (0, 0.3, 0.75, 1), (0, 1, 1, 0))
-    return {"right raise": 1.35 * p.size * arm, "right elbow": 0.1 * arm, "bend": 0.1 * arm}, {
-        "nod": 0.1 * arm
-    }
+    actor = {"right raise": 1.35 * p.size * arm, "right elbow": 0.1 * arm, "bend": 0.1 * arm}
+    return actor, {"nod": 0.1 * arm}
 
 
 def _approach(p: Performance, leave: bool) -> tuple[Angles, Angles]:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from skel_data._clip import Clip
 from skel_data._convert import convert
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._rotation import about
 from skel_data.store._info import DatasetInfo
 from skel_data.store._store import Store
 from skel_data.store._write import write_store
 from skel_data.synth._actions import ACTIONS, Angles, Performance
-from skel_data.synth._body import JOINTS, about, pose
+from skel_data.synth._body import JOINTS, pose
 from skel_data.synth._pairs import PAIRS
 from skel_data.synth._settings import LIMITS, SynthSettings
 
@@ -274,10 +275,8 @@ def _body(act: Angles, frames: int, who: Ints, subjects: _Subjects, rng: np.rand
     for angle in angles:
         angles[angle] = angles[angle] + 0.06 * _unrest(count, frames, rng)
     root = np.stack([0.03 * _unrest(count, frames, rng) for _ in range(3)], -1)
-    bones = subjects.bones[who]
-    thigh = angles["left thigh"]
-    root[..., 1] -= 0.8 * (1 - np.cos(thigh))  # feet stay on the ground
-    return pose(angles, bones, root)
+    root[..., 1] -= 0.8 * (1 - np.cos(angles["left thigh"]))  # feet stay on the ground
+    return pose(angles, subjects.bones[who], root)
 
 
 def _unrest(count: int, frames: int, rng: np.random.Generator) -> Floats:

@@ -77,8 +77,7 @@ def parse(name: str, data: bytes, segments: list[Segment]) -> list[Clip | BadFil
             if action not in _LABELS:
                 raise ValueError(f"action {action!r}, the set has {', '.join(_LABELS)}")
             inside = _inside(frames, first, last)
-            clip = Clip(positions[inside], clip_name, _LABELS[action], subject, replication=episode)
-            found.append(clip)
+            found.append(Clip(positions[inside], clip_name, _LABELS[action], subject, replication=episode))
         except ValueError as error:
             found.append(BadFile(clip_name, str(error)))
     return found

@@ -24,11 +24,8 @@ def parse(name: str, data: bytes, label: int = -1) -> Clip:
         raise ValueError(
             "no list of frames that are lists of people or null, alone or under the key 'frames'"
         )
-    return make_clip(
-        name,
-        label,
-        {number: [_person(person) for person in frame or []] for number, frame in enumerate(frames)},
-    )
+    people = {number: [_person(person) for person in frame or []] for number, frame in enumerate(frames)}
+    return make_clip(name, label, people)
 
 
 def _person(person: Any) -> Person:

@@ -20,6 +20,8 @@ from skel_data.readers._source import Source
 from skel_data.readers.mocap._asf import INCH, Skeleton, parse_asf
 from skel_data.readers.mocap._kinematics import Floats, forward, row_numbers, text_of, turn
 
+Ints = NDArray[np.int64]
+
 
 def pose(skeleton: Skeleton, motion: Floats) -> Floats:
     """Positions (T, V, 3) of the bones' ends, in the unit of the file.
@@ -99,22 +101,15 @@ def parse_amc(data: bytes, skeleton: Skeleton) -> Floats:
     counts = widths[bone_of]
     within = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
     motion = np.zeros((len(numbers), widths.sum()))
-    motion[np.repeat(frames, counts), np.repeat((np.cumsum(widths) - widths)[bone_of], counts) + within] = (
-        values
-    )
+    columns = np.repeat((np.cumsum(widths) - widths)[bone_of], counts) + within
+    motion[np.repeat(frames, counts), columns] = values
     if degrees:
         angles = [channel.startswith("r") for channel in chain(*skeleton.channels)]
         motion[:, angles] = np.deg2rad(motion[:, angles])
     return motion
 
 
-def _check_frames(
-    numbers: list[int],
-    where: NDArray[np.int64],
-    frames: NDArray[np.int64],
-    bones: NDArray[np.int64],
-    lines: list[int],
-) -> None:
+def _check_frames(numbers: list[int], where: Ints, frames: Ints, bones: Ints, lines: list[int]) -> None:
     again = np.setdiff1d(np.arange(len(where)), np.unique(where, return_index=True)[1])
     if again.size:
         raise ValueError(f"line {lines[again[0]]}: a bone for the second time in a frame")

@@ -6,6 +6,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._rotation import about
+
 Floats = NDArray[np.float64]
 
 _FAR = 1e9
@@ -20,14 +22,7 @@ def turn(angles: Sequence[Floats | float], axes: str) -> Floats:
     """
     total = np.eye(3)[None]
     for angle, axis in zip(angles, axes, strict=True):
-        one = np.zeros((np.size(angle), 3, 3))
-        here = "xyz".index(axis)
-        a, b = (here + 1) % 3, (here + 2) % 3
-        one[:, here, here] = 1
-        one[:, a, a] = one[:, b, b] = np.cos(angle)
-        one[:, b, a] = np.sin(angle)
-        one[:, a, b] = -one[:, b, a]
-        total = total @ one
+        total = total @ about("xyz".index(axis), np.atleast_1d(angle))
     return total
 
 
