@@ -1,7 +1,7 @@
 """Time and peak memory of each step at the size of NTU RGB+D 60, on synthetic recordings.
 
-``python integration/benchmarks/ntu60.py FOLDER`` makes a store of 56,578 clips in the folder (7 GB in all), then
-measures each step in a process of its own, in this order. What a step leaves behind, the next ones use.
+``python integration/benchmarks/ntu60.py FOLDER`` makes a store of 56,578 clips in the folder (7 GB in all),
+then measures each step in a process of its own, in this order. What a step leaves behind, the next ones use.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ from skel_recipes.run.run import Run, build_encoders
 
 TRAIN, TEST, TRAIN_SUBJECTS = 40_091, 16_487, 28
 SETTINGS = SynthSettings(classes=12, pairs=8, subjects=40, repetitions=24)
-PROTOCOLS = {"linear": {}, "knn": {"k": 1}, "retrieval": {}}
+PROTOCOLS: dict[str, dict[str, Any]] = {"linear": {}, "knn": {"k": 1}, "retrieval": {}}
 SHARE = 2000  # clips that are embedded, of all
 
 
