@@ -14,7 +14,9 @@ from .evaluate.evaluate import evaluate as evaluate
 from .evaluate.finetune import FineTune as FineTune
 from .evaluate.finetune import SemiSupervised as SemiSupervised
 from .evaluate.finetune import Transfer as Transfer
+from .evaluate.inputs import EncoderRef as EncoderRef
 from .evaluate.inputs import EvaluationInputs as EvaluationInputs
+from .evaluate.inputs import encoder_refs as encoder_refs
 from .evaluate.protocols import PROTOCOLS as PROTOCOLS
 from .evaluate.report import report as report
 from .evaluate.robustness import Robustness as Robustness

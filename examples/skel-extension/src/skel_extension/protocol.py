@@ -20,7 +20,7 @@ class NearestMean:
     @property
     def title(self) -> str:
         """What the protocol is called with its settings."""
-        return "nearest mean"
+        return "nearest mean" if self.normalise else "nearest mean, not normalised"
 
     def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
         """Accuracy on the test rows."""

@@ -169,7 +169,7 @@ def import_modules(words: Sequence[str]) -> list[str]:
 def _typed_parts(words: Sequence[str]) -> list[str]:
     """The words of the command line that name a part: a reader, protocol, encoder, method, pipeline."""
     named: list[str] = []
-    flags = ("--pipeline", "--method.name", "--encoder.name", "--data.pipeline.name")
+    flags = ("--pipeline", "--view", "--method.name", "--encoder.name", "--data.pipeline.name")
     for place, word in enumerate(words):
         flag, equals, value = word.partition("=")
         if flag in flags:

@@ -75,7 +75,7 @@ def data_import(
 
 
 def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = False) -> None:
-    """Tell what a store holds.
+    """Summarise a store: clips, classes, subjects, splits.
 
     Args:
         store: The store.
@@ -102,7 +102,7 @@ def data_formats() -> None:
     from skel_recipes.cli.output import table
 
     rows = [
-        (reader.name, reader.suffix, reader.layout or "told by the source or --layout")
+        (reader.name, reader.suffix, reader.layout or "from the source or --layout")
         for reader in READERS.values()
     ]
     say(table([("format", "files", "layout"), *rows]))
@@ -133,12 +133,12 @@ def data_leaks(
     near: float = 0.05,
     json: bool = False,
 ) -> None:
-    """Look for test clips that stand in the training part too, exactly or nearly.
+    """Find test clips that are in the training part too, exactly or nearly.
 
     Args:
         store: The store.
         split: The split; the store's default if not given.
-        near: Distance below which two clips are told, as a share of the size of the test clip, after the
+        near: Distance below which two clips are listed, as a share of the size of the test clip, after the
             pipeline `default`.
         json: Print JSON.
     """

@@ -24,7 +24,7 @@ class Common:
         split: The split; by default the one that was pretrained on, or the store's own.
         convert: Bring recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
-        tag: A word that tells this result from others of the same protocol, which it would replace.
+        tag: A word in the name of this result, to keep several results of one protocol.
         report: Draw the run's report.html too.
         json: Print JSON.
     """
