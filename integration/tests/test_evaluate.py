@@ -70,6 +70,13 @@ def test_no_baseline_is_computed_twice(run, store, monkeypatch):
     assert second.baseline("ridge on coordinates") == first.baseline("ridge on coordinates")
 
 
+def test_a_baseline_that_another_run_kept_is_of_this_run(run, store, tmp_path, tiny):
+    evaluate(run, store, "knn", tag="first")
+    other = pretrain(tiny("compact", train__epochs=1, train__seed=3), store, tmp_path / "run")
+    (_, kept, _) = evaluate(other, store, "knn").baselines
+    assert (kept.model, kept.tag, kept.seed) == ("ridge on coordinates", "", 3)
+
+
 def test_a_store_that_is_read_only_keeps_no_baselines(run, store, monkeypatch):
     def save(*_):
         raise PermissionError("read-only")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from attrs import evolve
 
 from skel_eval import Metric, Outcome, Result, ridge
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
@@ -68,7 +67,9 @@ def simple_classifiers(inputs: EvaluationInputs, subsets: Sequence[Ints] = ()) -
     )
 
 
-def result_of(inputs: EvaluationInputs, model: str, protocol: str, outcome: Outcome, **more: Any) -> Result:
+def result_of(
+    inputs: EvaluationInputs, model: str, protocol: str, outcome: Outcome, *, title: str = "", **more: Any
+) -> Result:
     """Result from what a protocol measured.
 
     Args:
@@ -76,22 +77,17 @@ def result_of(inputs: EvaluationInputs, model: str, protocol: str, outcome: Outc
         model: Name of the recipe or of the baseline.
         protocol: Name of the protocol.
         outcome: What the protocol measured.
+        title: What the protocol is called with its settings.
         more: Further attributes of the result.
     """
-    store, split, encoders = inputs.store, inputs.split, inputs.encoders
-    result = Result(
+    return Result(
         model=model,
         protocol=protocol,
-        dataset=store.dataset,
-        split=split.name,
         metrics=outcome.metrics,
-        stream="+".join(encoder.stream for encoder in encoders),
-        weights=tuple(inputs.weights) if len(encoders) > 1 else (),
-        tag=inputs.tag,
-        store=store.hash,
-        seed=inputs.run.recipe.train.seed,
+        variant="" if title == protocol else title,
         settings=outcome.settings,
         details=outcome.details,
         predictions=inputs.predictions_of(outcome),
+        **inputs.identity,
+        **more,
     )
-    return evolve(result, **more)

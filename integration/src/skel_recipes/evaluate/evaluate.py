@@ -8,8 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
 from skel_data import Store
 from skel_eval import UNTRAINED, Outcome, Result, evaluate_features
 from skel_recipes.common.files import file_name
@@ -81,12 +79,10 @@ def evaluate(
         " + ".join(dict.fromkeys(encoder.run.recipe.name for encoder in encoders)),
         name,
         outcome,
-        variant="" if chosen.title == name else chosen.title,
+        title=chosen.title,
         epochs=len(inputs.run.metrics()),
         runs=tuple(dict.fromkeys(str(encoder.run.path) for encoder in encoders)),
-        baselines=tuple(
-            evolve(one, variant="" if one.variant == one.protocol else one.variant) for one in baselines
-        ),
+        baselines=baselines,
         counts=counts | outcome.counts,
         seconds=round(time.perf_counter() - started, 2),
     )
@@ -133,11 +129,11 @@ def _frozen(inputs: EvaluationInputs, name: str, protocol: Any) -> tuple[Outcome
     def untrained() -> Result:
         sets = inputs.feature_sets(trained=False)
         measured = evaluate_features(sets, protocol, weights=inputs.weights, device=device)
-        return result_of(inputs, UNTRAINED, name, measured, variant=protocol.title)
+        return result_of(inputs, UNTRAINED, name, measured, title=protocol.title)
 
     def coordinates() -> Result:
         measured = evaluate_features(inputs.embed("coordinates"), protocol, device=device)
-        return result_of(inputs, "coordinates", name, measured, variant=protocol.title)
+        return result_of(inputs, "coordinates", name, measured, title=protocol.title)
 
     what = {"protocol": name, "settings": repr(protocol)}
     baselines = [inputs.kept({"model": UNTRAINED, **what}, untrained, of_run=True)]

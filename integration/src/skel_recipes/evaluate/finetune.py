@@ -82,7 +82,7 @@ class FineTune:
             )
 
         def untrained() -> Result:
-            return result_of(inputs, UNTRAINED, name, measure(trained=False), variant=self.title)
+            return result_of(inputs, UNTRAINED, name, measure(trained=False), title=self.title)
 
         outcome = measure(trained=True)
         what = {"model": UNTRAINED, "protocol": name, "settings": repr(self)}

@@ -159,6 +159,19 @@ class EvaluationInputs:
         """All clips (N, C, T, V, M) as the first encoder takes them, in the joint stream; read-only."""
         return clips_of_store(self.run, self.store)
 
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What identifies a result on these inputs, but for the model and the protocol."""
+        return {
+            "dataset": self.store.dataset,
+            "split": self.split.name,
+            "stream": "+".join(encoder.stream for encoder in self.encoders),
+            "weights": tuple(self.weights) if len(self.encoders) > 1 else (),
+            "tag": self.tag,
+            "store": self.store.hash,
+            "seed": self.run.recipe.train.seed,
+        }
+
     def clips_of(self, encoder: EncoderRef, rows: Ints | None = None) -> Floats:
         """Clips (N, C, T, V, M) in the stream of an encoder, of all rows or some."""
         clips = self.clips if encoder.run is self.run else clips_of_store(encoder.run, self.store)
@@ -251,7 +264,7 @@ class EvaluationInputs:
         folder = self.run.path / "baselines" if of_run else self.store.path / "cache" / "baselines"
         file = folder / f"{_digest(depends, size=8)}.json"
         try:
-            return Result.load(file)
+            return evolve(Result.load(file), **self.identity)  # another run may have kept it
         except (OSError, ValueError):  # there is none yet, or it is damaged
             result = compute()
         try:
