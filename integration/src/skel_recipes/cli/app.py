@@ -131,7 +131,7 @@ def main(args: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit
         return 141
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
-        # What a user can mend is told in a sentence; anything else keeps its traceback.
+        # A user can fix these: one sentence. Anything else keeps its traceback.
         sys.stderr.write(f"skel: {error}\n")
         return 1
     return 0

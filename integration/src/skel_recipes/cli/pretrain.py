@@ -39,18 +39,18 @@ def pretrain(
             raise ValueError(
                 "--resume takes nothing but --device: recipe, store and split are those of the run"
             )
-    elif recipe is None or store is None or out is None:
-        raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
-    overrides = _overrides(set)
+        from skel_recipes.train import trainer
 
-    from skel_data import Store
-    from skel_recipes.config.recipe import load_recipe
-    from skel_recipes.train import trainer
-
-    if resume is not None:
         run = trainer.resume(resume, device=device, progress=True)
     else:
-        assert recipe is not None and store is not None and out is not None  # noqa: S101, PT018 (checked above)
+        if recipe is None or store is None or out is None:
+            raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
+        overrides = _overrides(set)
+
+        from skel_data import Store
+        from skel_recipes.config.recipe import load_recipe
+        from skel_recipes.train import trainer
+
         settings, opened = load_recipe(recipe, overrides), Store.open(store)
         try:
             run = trainer.pretrain(settings, opened, out, split=split, device=device, progress=True)

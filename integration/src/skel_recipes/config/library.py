@@ -75,7 +75,7 @@ def override(
             into it: the steps of a preset view.
 
     Raises:
-        ValueError: If a key reaches into what is no table, or beyond a list.
+        ValueError: If a key reaches into a value that is no table, or beyond a list.
     """
     if "train.epochs" in settings and "train.min_steps" not in settings:
         settings = {**settings, "train.min_steps": 0}

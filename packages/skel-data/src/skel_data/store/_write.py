@@ -56,7 +56,7 @@ def write_store(
 
 @contextmanager
 def new_store(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[Path]:
-    """The folder to write a store to; see `partial_folder`. What is no store is never replaced."""
+    """The folder to write a store to; see `partial_folder`. A folder that is no store is never replaced."""
     if path.exists() or path.is_symlink():
         if not overwrite:
             raise FileExistsError(f"{path} exists already")

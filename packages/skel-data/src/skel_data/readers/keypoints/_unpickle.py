@@ -97,7 +97,7 @@ def _array(raw: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> NDA
         raise ValueError(f"an array of shape {shape} and {kind.dtype} that has {len(raw)} bytes")
     text = np.frombuffer(raw, f"{kind.dtype.str[0]}u4") if kind.dtype.kind == "U" else np.zeros(0)
     if text.max(initial=0) > sys.maxunicode:
-        raise ValueError("an array of text holds what is no character")
+        raise ValueError("an array of text holds a number that is no character")
     array = np.frombuffer(raw, kind.dtype) if len(raw) else np.zeros(0, kind.dtype)
     array = array.reshape(shape, order="F" if order == "F" else "C")
     return array if axes is None else array.transpose(axes)
