@@ -1,11 +1,12 @@
 """Parts of a user's own: from a module that was imported, or registered by an installed package."""
 
+import importlib
 import sys
 
 import pytest
 
 from skel_data import READERS
-from skel_recipes import METHODS, Run, dump_recipe, load_recipe, pretrain
+from skel_recipes import METHODS, Run, dump_recipe, evaluate, load_recipe, pretrain
 from skel_recipes.cli import main
 from skel_recipes.cli.app import import_modules
 from skel_recipes.config.library import read_recipe
@@ -158,6 +159,19 @@ def test_parts_of_an_imported_module(folder, store, capsys):
     assert "pipeline mine" in (folder / "clip.html").read_text()
     assert skel("eval", "my_parts:Share", "run", store.path, "--threshold", "0.5") == 0
     assert "share above 0.5" in capsys.readouterr().out
+
+
+def test_an_edited_protocol_is_measured_anew(folder, store):
+    import_modules(["--import", "my_parts"])
+    run = pretrain(load_recipe("mine.toml"), store, "run")
+    shares = []
+    for edited in (MODULE, MODULE.replace("float((features", "1 - float((features")):
+        (folder / "my_parts.py").write_text(edited)
+        sys.modules.pop("my_parts")
+        importlib.invalidate_caches()
+        import_modules(["--import", "my_parts"])
+        shares.append(evaluate(run, store, "my_parts:Share").baseline("untrained encoder").metric.value)
+    assert shares[1] == pytest.approx(1 - shares[0])
 
 
 def test_resuming_needs_the_module_too(folder, store, capsys):

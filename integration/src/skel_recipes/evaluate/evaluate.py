@@ -5,8 +5,10 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from skel_data import Store
 from skel_eval import UNTRAINED, Outcome, Result, evaluate_features
@@ -135,13 +137,21 @@ def _frozen(inputs: EvaluationInputs, name: str, protocol: Any) -> tuple[Outcome
         measured = evaluate_features(inputs.embed("coordinates"), protocol, device=device)
         return result_of(inputs, "coordinates", name, measured, title=protocol.title)
 
-    what = {"protocol": name, "settings": repr(protocol)}
+    what = {"protocol": name, "settings": repr(protocol), "code": _code(type(protocol))}
     baselines = [inputs.kept({"model": UNTRAINED, **what}, untrained, of_run=True)]
     if outcome.predictions is None:
         baselines.append(inputs.kept({"model": "coordinates", **what}, coordinates, of_run=False))
     else:
         baselines += simple_classifiers(inputs)
     return outcome, tuple(baselines)
+
+
+def _code(kind: type) -> str:
+    """Digest of the file of a class: what an edited protocol measured before is not its baseline any more."""
+    try:
+        return blake2b(Path(inspect.getfile(kind)).read_bytes(), digest_size=8).hexdigest()
+    except (OSError, TypeError):  # typed into an interpreter
+        return uuid4().hex
 
 
 def _question(result: Result) -> tuple[object, ...]:

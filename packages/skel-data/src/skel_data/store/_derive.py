@@ -19,7 +19,7 @@ def merge_stores(
 ) -> Store:
     """Write the clips of several stores to a new one, in their order.
 
-    Classes, and subjects and cameras that have names, are told apart by name; numbered subjects and cameras
+    Classes, and subjects and cameras that have names, are identified by name; numbered subjects and cameras
     keep their numbers, so the same number is the same subject.
 
     Args:
