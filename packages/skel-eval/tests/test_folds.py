@@ -1,9 +1,27 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_eval.protocols.holdout import fold_of_rows
+from skel_eval.protocols.holdout import choose_strength, fold_of_rows
+from skel_eval.protocols.task import task_of
+
+
+@pytest.mark.parametrize(("enough", "parts"), [(1, 1), (20, 1), (21, 2), (100, 5), (5000, 5)])
+def test_folds_are_held_out_until_enough_rows_were(enough, parts):
+    x, y = torch.randn(100, 3, dtype=torch.float64), torch.arange(100) % 2
+    fits = []
+
+    def fit(rows, strengths):
+        fits.append(rows)
+        right = x.new_zeros(2, 3), torch.tensor([0.0, 1.0], dtype=torch.float64)
+        return [right for _ in strengths]
+
+    best, rates = choose_strength(fit, task_of(x, y, x, y, None, None, None), (1.0, 10.0), enough=enough)
+    assert len(fits) == parts
+    assert best == 10.0
+    assert rates == ((10.0, 0.5), (1.0, 0.5))
 
 
 @settings(deadline=None, max_examples=30)
