@@ -47,7 +47,7 @@ FAMILIES = {
         sa.TimeFlip(),
         sa.SegmentShuffle(3),
     ],
-    "noise": [sa.GaussianNoise(0.03), sa.JointJitter(0.03), sa.GaussianBlur(sigma=(3, 3))],
+    "noise": [sa.GaussianNoise(0.03), sa.JointJitter(0.03), sa.JointDrift(), sa.GaussianBlur(sigma=(3, 3))],
     "masks": [
         sa.JointMask(),
         sa.JointMask(segments=0),

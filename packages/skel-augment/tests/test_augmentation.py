@@ -24,7 +24,7 @@ SHORTENING = {"motion_attention_mask"}
 MIXING = {"part_mix"}
 COORDINATES_ONLY = {
     *("axis_mask", "euler_rotation", "random_axis_rotation", "random_rotation", "scale", "shear", "tilt"),
-    *("gaussian_blur", "gaussian_noise", "joint_distortion", "joint_jitter", "yaw"),
+    *("gaussian_blur", "gaussian_noise", "joint_distortion", "joint_drift", "joint_jitter", "yaw"),
 }
 
 

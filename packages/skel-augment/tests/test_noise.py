@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from skel_augment import GaussianNoise, JointJitter
+from skel_augment import GaussianNoise, JointDrift, JointJitter
 from skel_data import ClipShape
 
 
@@ -56,6 +56,31 @@ def test_settings():
         JointJitter(-1)
     with pytest.raises(ValueError, match="keep_zero"):
         GaussianNoise(keep_zero="none")
+    with pytest.raises(ValueError, match="share"):
+        JointDrift(share=1.1)
+    with pytest.raises(ValueError, match="knots"):
+        JointDrift(knots=1)
+
+
+def test_drift_is_normal_at_its_knots_and_linear_between(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, n=1000, frames=5)
+    off = sample(JointDrift(0.2, share=1, knots=3), shape, 1000).apply(clips) - clips
+    off = off[..., 0] / 0.2
+    torch.testing.assert_close(off[:, :, 1::2], (off[:, :, :-2:2] + off[:, :, 2::2]) / 2, atol=1e-4, rtol=0)
+    for knot in (0, 2, 4):
+        flat = off[:, :, knot].flatten().sort().values
+        place = torch.arange(1, len(flat) + 1) / len(flat)
+        assert (torch.special.ndtr(flat) - place).abs().max() < 2.23 / len(flat) ** 0.5
+    assert abs(float((off[:, :, 0] * off[:, :, 4]).mean())) < 5 / off[:, :, 0].numel() ** 0.5
+
+
+def test_drift_takes_a_share_of_the_joints(ntu, make_clips, sample):
+    clips, shape = make_clips(ntu, n=400, frames=4)
+    off = sample(JointDrift(share=0.3), shape, 400).apply(clips) - clips
+    moved = (off[..., 0] != 0).flatten(1, 2)
+    assert torch.equal(moved.any(1), moved.all(1))
+    share, count = moved.any(1).float().mean(), moved.any(1).numel()
+    assert abs(float(share) - 0.3) < 5 * (0.3 * 0.7 / count) ** 0.5
 
 
 def test_jitter_is_normal_and_stays(ntu, make_clips, sample):
@@ -71,7 +96,7 @@ def test_jitter_is_normal_and_stays(ntu, make_clips, sample):
 def test_padding_stays_empty(ntu, make_clips, sample):
     clips, shape = make_clips(ntu)
     clips[:, :, 5:] = 0
-    for step in (GaussianNoise(), JointJitter()):
+    for step in (GaussianNoise(), JointJitter(), JointDrift(share=1)):
         result = sample(step, shape, len(clips)).apply(clips)
         assert result[:, :, 5:].count_nonzero() == 0
         assert (result[:, :, :5, :, 0] != clips[:, :, :5, :, 0]).all()

@@ -19,7 +19,7 @@ from skel_data import ClipShape
 
 MAKE = {name: kind() for name, kind in AUGMENTATIONS.items() if kind is not OneOf}
 MAKE["one_of"] = OneOf((Shear(), PartMask(2), TimeFlip()))
-LINEAR = sorted(MAKE.keys() - {"gaussian_noise", "joint_jitter", "motion_attention_mask"})
+LINEAR = sorted(MAKE.keys() - {"gaussian_noise", "joint_drift", "joint_jitter", "motion_attention_mask"})
 MASKS = ["central_spatial_mask", "frame_drop", "joint_mask", "part_mask", "structural_spatial_mask"]
 ALL = pytest.mark.parametrize("step", [pytest.param(step, id=name) for name, step in sorted(MAKE.items())])
 

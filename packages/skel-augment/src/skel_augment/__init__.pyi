@@ -13,7 +13,7 @@ from .params import Chain, Params, fold
 from .presets import preset, preset_names, preset_steps
 from .registry import AUGMENTATIONS
 from .space.affine import Affine, AxisMask, Scale, Shear, shear_matrix
-from .space.noise import GaussianNoise, JointJitter, Noise
+from .space.noise import GaussianNoise, JointDrift, JointJitter, Noise
 from .space.rotations import EulerRotation, RandomAxisRotation, RandomRotation, Tilt, Yaw, rotation_matrix
 from .time.blur import GaussianBlur, TimeFilter
 from .time.crop import PaddedCrop, TemporalCrop, TemporalCropResize
@@ -24,7 +24,7 @@ from .view import View, sample_views
 __all__ = [
     "AUGMENTATIONS", "Affine", "Augmentation", "AxisMask", "CentralSpatialMask", "Chain",
     "DropMotionFrames", "EulerRotation", "FrameDrop", "FrameMask", "GaussianBlur", "GaussianNoise",
-    "JointAffine", "JointDistortion", "JointJitter", "JointMap", "JointMask", "Mix",
+    "JointAffine", "JointDistortion", "JointDrift", "JointJitter", "JointMap", "JointMask", "Mix",
     "MotionAttentionMask", "Noise", "OneOf", "PaddedCrop", "Params", "PartMask", "PartMix", "PointMask",
     "RandomAxisRotation", "RandomRotation", "Scale", "SegmentShuffle", "Shear", "SpatialFlip",
     "SpeedChange", "StructuralSpatialMask", "TemporalCrop", "TemporalCropResize", "TemporalSegmentMask",

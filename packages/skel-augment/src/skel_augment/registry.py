@@ -24,6 +24,7 @@ AUGMENTATIONS: "Registry[type[Augmentation]]" = Registry(
         "gaussian_blur": "skel_augment.time.blur:GaussianBlur",
         "gaussian_noise": "skel_augment.space.noise:GaussianNoise",
         "joint_distortion": "skel_augment.joints.distortion:JointDistortion",
+        "joint_drift": "skel_augment.space.noise:JointDrift",
         "joint_jitter": "skel_augment.space.noise:JointJitter",
         "joint_mask": "skel_augment.masks.joints:JointMask",
         "motion_attention_mask": "skel_augment.masks.motion:MotionAttentionMask",

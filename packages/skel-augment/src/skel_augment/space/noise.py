@@ -1,12 +1,13 @@
-"""Gaussian noise on the coordinates: in each frame anew, or the same for the whole clip."""
+"""Gaussian noise on the coordinates: in each frame anew, drifting, or the same for the whole clip."""
 
 import math
 from dataclasses import dataclass, replace
 
 import torch
 from attrs import define, field
-from attrs.validators import ge, in_
+from attrs.validators import ge, in_, le
 from torch import Tensor
+from torch.nn import functional
 
 from skel_augment.augmentation import Augmentation
 from skel_augment.params import Params, with_rest
@@ -97,6 +98,39 @@ class JointJitter(GaussianNoise):
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
         return super()._params(uniforms, replace(shape, frames=1))
+
+
+@define(frozen=True)
+class JointDrift(Augmentation):
+    """Joint drift: some joints off their place by a Gaussian step that changes slowly over the clip.
+
+    A depth camera misplaces joints that it cannot see like that.
+
+    Attributes:
+        std: Standard deviation of each coordinate of the step, in the unit of the clips.
+        share: Probability that a joint drifts.
+        knots: Number of steps drawn over the clip; between them the step changes linearly.
+        keep_zero: What stays exactly zero, as in `GaussianNoise`.
+    """
+
+    std: float = field(default=0.08, converter=float, validator=ge(0))
+    share: float = field(default=0.3, converter=float, validator=[ge(0), le(1)])
+    knots: int = field(default=3, validator=ge(2))
+    keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
+
+    def _param_uniforms(self, shape: ClipShape) -> int:
+        points = shape.joints * shape.bodies
+        return 2 * math.ceil(shape.dims * self.knots * points / 2) + points
+
+    def _params(self, uniforms: Tensor, shape: ClipShape) -> Noise:
+        joints, bodies, count = shape.joints, shape.bodies, len(uniforms)
+        drifts = (uniforms[:, : joints * bodies] < self.share).to(uniforms.dtype)
+        steps = normals(uniforms[:, joints * bodies :])[:, : shape.dims * self.knots * joints * bodies]
+        steps = steps.view(count, -1, self.knots)
+        values = functional.interpolate(steps, size=shape.frames, mode="linear", align_corners=True)
+        values = values.view(count, shape.dims, joints, bodies, shape.frames).movedim(4, 2)
+        values = values * drifts.view(count, 1, 1, joints, bodies)
+        return Noise(values, torch.full_like(uniforms[:, 0], self.std), self.keep_zero)
 
 
 def _coordinates(shape: ClipShape) -> int:
