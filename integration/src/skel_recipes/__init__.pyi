@@ -23,6 +23,12 @@ from .evaluate.robustness import Robustness as Robustness
 from .methods import METHODS as METHODS
 from .methods import MethodSettings as MethodSettings
 from .methods.context import MethodContext as MethodContext
+from .model.fit import fit as fit
+from .model.files import load_model as load_model
+from .model.model import Model as Model
+from .model.predictions import ClassPredictions as ClassPredictions
+from .model.stream import Stream as Stream
+from .model.stream import StreamPrediction as StreamPrediction
 from .run.run import Run as Run
 from .train.trainer import build_method as build_method
 from .train.trainer import pretrain as pretrain

@@ -19,7 +19,7 @@ from skel_recipes.model.calibration import Calibration, calibrate
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.folds import folds_of
 from skel_recipes.model.heads import FITS, FitRows, Head, HEADS, Linear
-from skel_recipes.model.model import Model, apply_heads
+from skel_recipes.model.model import Model, apply_heads, fuse_logits
 from skel_recipes.run.run import Run
 
 HeadName = Literal["linear", "rbf", "mlp", "knn", "finetune"]
@@ -196,20 +196,7 @@ def _tuned(inputs: EvaluationInputs, encoder: EncoderRef, rows: Ints, test: Ints
 
 
 def _fused(results: Sequence[Any], weights: tuple[float, ...], classes: int) -> Tensor:
-    logits = [one.logits for one in results]
-    identity = tuple(Given(torch.from_numpy(one)) for one in logits)
-    return apply_heads(identity, logits, weights, classes)
-
-
-@define(frozen=True, eq=False)
-class Given:
-    """Logits that are there already, in the place of a classifier."""
-
-    logits: Tensor
-    fuses = "logits"
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return x.double()
+    return fuse_logits([torch.from_numpy(one.logits).double() for one in results], weights, classes)
 
 
 def _held_out(model: Model, inputs: EvaluationInputs, logits: Tensor) -> dict[str, Any]:

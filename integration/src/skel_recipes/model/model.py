@@ -1,13 +1,15 @@
 """Model: a recogniser of actions that stands alone, as an object and as a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from attrs import define, evolve, field
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from skel_data import SkeletonLayout
 from skel_eval import fuse, side_by_side
@@ -17,6 +19,9 @@ from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.heads import Head
 from skel_recipes.model.predictions import ClassPredictions
 from skel_recipes.model.sources import Recordings, Taken, take, windows_of
+
+if TYPE_CHECKING:
+    from skel_recipes.model.stream import Stream
 
 Floats = NDArray[np.float32]
 _CHUNK = 1024
@@ -115,6 +120,22 @@ class Model:
             self.threshold,
         )
 
+    def stream(self, *, window: int = 0, step: int = 5, fps: float | None = None) -> "Stream":
+        """A stream of frames, which gives the label of now; see `Stream.push`.
+
+        Args:
+            window: Frames that a label is computed from; the median of the labelled clips if 0.
+            step: Frames from one label to the next.
+            fps: Frames per second that these two count in, where frames come with time stamps; that of the
+                labelled clips if None.
+
+        Raises:
+            ValueError: If a number is out of range.
+        """
+        from skel_recipes.model.stream import Stream
+
+        return Stream(self, window=window, step=step, fps=fps)
+
     def embed(self, source: Recordings, *, convert: bool = False) -> Floats:
         """Features (N, D) of recordings, those of all encoders side by side; the arguments are `predict`'s."""
         found = take(source, self.layout, convert_joints=convert)
@@ -160,14 +181,15 @@ class Model:
 
 def apply_heads(
     heads: tuple[Head, ...], features: list[Floats], weights: tuple[float, ...], classes: int
-) -> torch.Tensor:
+) -> Tensor:
     """Fused logits (N, classes), float64, of the features (N, D) of each encoder."""
     if heads[0].fuses == "features":
         features = [side_by_side(features, weights)]
     logits = [head(torch.from_numpy(x)) for head, x in zip(heads, features, strict=True)]
-    wide = [torch.nn.functional.pad(one, (0, classes - one.shape[1]), value=-torch.inf) for one in logits]
-    if len(wide) == 1:
-        return wide[0]
-    return torch.from_numpy(fuse(wide, weights)) / sum(weights)
+    return fuse_logits(logits, weights, classes)
 
 
+def fuse_logits(logits: Sequence[Tensor], weights: Sequence[float], classes: int) -> Tensor:
+    """Weighted mean of the logits (N, K) of each encoder; -inf for the classes behind the K."""
+    wide = [functional.pad(one, (0, classes - one.shape[1]), value=-torch.inf) for one in logits]
+    return wide[0] if len(wide) == 1 else torch.from_numpy(fuse(wide, weights)) / sum(weights)
