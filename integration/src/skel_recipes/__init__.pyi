@@ -9,7 +9,8 @@ from .evaluate.embed import classify_windows as classify_windows
 from .evaluate.embed import embed as embed
 from .evaluate.embed import embed_recordings as embed_recordings
 from .evaluate.embed import embed_windows as embed_windows
-from .evaluate.estimator import SkeletonFeatures as SkeletonFeatures
+from .model.estimators import SkeletonClassifier as SkeletonClassifier
+from .model.estimators import SkeletonFeatures as SkeletonFeatures
 from .evaluate.evaluate import evaluate as evaluate
 from .evaluate.finetune import FineTune as FineTune
 from .evaluate.finetune import SemiSupervised as SemiSupervised

@@ -40,8 +40,8 @@ def fit(
         out: Folder of the model, to be made.
         labels: all: every label there is. train: those of the split's training part; the accuracy on its test
             part is printed and kept.
-        head: linear (logistic regression), rbf (kernel ridge regression), mlp (one hidden layer), knn (nearest
-            neighbour), or finetune (linear, the encoder trained with it).
+        head: linear (logistic regression), rbf (kernel ridge regression), mlp (one hidden layer), knn
+            (nearest neighbour), or finetune (linear, the encoder trained with it).
         stream: One of the run's streams alone; of several streams all are fused.
         weights: One for each stream; equal unless given.
         split: With --labels train: the split; by default the one that was pretrained on, or the store's own.
@@ -75,31 +75,28 @@ def fit(
 
 
 def _what_was_fitted(model: "Model") -> list[str]:
-    used, store = model.origin["labels"], model.origin["store"]
-    lines = [
-        f"{model.head_name} on {'+'.join(model.embedder.streams)}: {used['used']} labelled clips used "
-        f"({used['split']}), of {used['labelled']} labelled among {store['clips']} clips"
-    ]
+    used, clips = model.origin["labels"], model.origin["store"]["clips"]
+    chosen, held = model.calibration, model.held_out
+    head = f"{model.head_name} on {'+'.join(model.embedder.streams)}: {used['used']} labels used"
+    rest = f"{used['held_out']} held out to test, {used['unused']} not used"
+    lines = [f"{head} ({used['split']}), {rest}; {clips - used['labelled']} of {clips} clips have none"]
     if used["classes_without"]:
         lines.append(f"never predicted, as no clip used has the label: {', '.join(used['classes_without'])}")
-    chosen, held = model.calibration, model.held_out
     if chosen.accuracy is None:
         lines.append("no class has two clips: nothing could be held out, so there is no threshold")
     else:
-        lines.append(
-            f"accuracy {100 * chosen.accuracy:.1f} % on {chosen.clips} training clips, each held out once"
-            if model.head_name != "finetune"
-            else f"accuracy {100 * chosen.accuracy:.1f} % on {chosen.clips} training clips that were held out once"
-        )
+        lines.append(f"accuracy {_percent(chosen.accuracy)} on {chosen.clips} training clips, while held out")
         lines.append(f"threshold {chosen.threshold:.3f}: a clip of lower probability is none of these")
-    if held is None:
-        lines.append("no test clips were held out")
-    else:
+    if held is not None:
         lines.append(
-            f"accuracy {100 * held['accuracy']:.1f} % on the {held['clips']} held-out clips of split "
+            f"accuracy {_percent(held['accuracy'])} on the {held['clips']} test clips of split "
             f"{held['split']}; {held['none_of_these']} of them are none of these"
         )
     return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def predict(

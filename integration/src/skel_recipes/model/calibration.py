@@ -8,8 +8,8 @@ from torch import Tensor
 
 KEPT = 0.95
 RULE = (
-    f"{100 * KEPT:g} % of the held-out training clips that are classified right have a probability at or above "
-    "the threshold"
+    f"{100 * KEPT:g} % of the held-out training clips that are classified right have a probability at or "
+    "above the threshold"
 )
 
 

@@ -35,7 +35,7 @@ def save_model(model: Model, path: Path) -> Path:
     arrays = {
         f"{number}.{name}": value.contiguous()
         for number, head in enumerate(model.heads)
-        for name, value in ((one.name, getattr(head, one.name)) for one in fields(type(head)))
+        for name, value in head.arrays().items()
     }
     head = save(arrays)
     pipeline: Any = embedder.pipeline
@@ -146,8 +146,9 @@ def _pipeline(facts: dict[str, Any], path: Path) -> Pipeline:
     kind: Any = PIPELINES.lookup(facts["name"])
     if facts["version"] != kind.version:
         raise ValueError(
-            f"{path} needs version {facts['version']} of pipeline {facts['name']}, this skel-data has version "
-            f"{kind.version}: other clips would come out. Install the skel-data that wrote it, or fit again"
+            f"{path} needs version {facts['version']} of pipeline {facts['name']}, this skel-data has "
+            f"version {kind.version}: other clips would come out. Install the skel-data that wrote it, or fit "
+            "again"
         )
     pipeline: Pipeline = cattrs.Converter(forbid_extra_keys=True).structure(facts["settings"], kind)
     return pipeline

@@ -1,4 +1,4 @@
-"""Fitting of a model: a classifier on the frozen, or fine-tuned, encoders of a run, with the labels of a store."""
+"""Fitting of a model: a classifier on the encoders of a run, with the labels of a store."""
 
 import tomllib
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from torch import Tensor
 
 from skel_data import Split, Store
 from skel_eval import Finetune, accuracy, finetune, side_by_side
+from skel_recipes.common.device import pick_device
 from skel_recipes.config.recipe import dump_recipe
 from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, encoder_refs, in_joints_of
-from skel_recipes.common.device import pick_device
 from skel_recipes.model.calibration import Calibration, calibrate
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.folds import folds_of
-from skel_recipes.model.heads import FITS, FitRows, Head, HEADS, Linear
+from skel_recipes.model.heads import FITS, HEADS, FitRows, Head, Linear
 from skel_recipes.model.model import Model, apply_heads, fuse_logits
 from skel_recipes.run.run import Run
 
@@ -51,8 +51,9 @@ def fit(
         run: A finished run.
         store: Recordings; those without a label are passed over.
         labels: ``all`` labels, or those of the training part of a split, whose test part is then held out.
-        head: The classifier: ``linear`` (logistic regression), ``rbf`` (kernel ridge regression), ``mlp`` (one
-            hidden layer), ``knn`` (nearest neighbour), or ``finetune`` (linear, the encoder trained with it).
+        head: The classifier: ``linear`` (logistic regression), ``rbf`` (kernel ridge regression), ``mlp``
+            (one hidden layer), ``knn`` (nearest neighbour), or ``finetune`` (linear, the encoder trained with
+            it).
         stream: One of the run's streams; None fuses all.
         weights: One for each stream; None for equal ones.
         split: With ``train``: the split; by default the one that was pretrained on, or the store's own.
@@ -77,7 +78,7 @@ def fit(
         inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
     else:
         inputs = _all_labelled(encoders, store, device, convert=convert)
-    rows, test = inputs.split.train, inputs.split.test
+    rows: Ints = inputs.split.train
     known = inputs.store.labels[rows]
     if len(np.unique(known)) < 2:
         raise ValueError(
@@ -95,7 +96,11 @@ def fit(
         float(fps),
         _origin(inputs, store, labels),
     )
-    return evolve(model, held_out=_held_out(model, inputs, fitted.test_logits)) if len(test) else model
+    return (
+        evolve(model, held_out=_held_out(model, inputs, fitted.test_logits))
+        if len(inputs.split.test)
+        else model
+    )
 
 
 @define(frozen=True, eq=False)
@@ -174,7 +179,9 @@ def _fine_tuned(inputs: EvaluationInputs, settings: Finetune | None) -> Fitted:
     if not held.all() and held.any():
         trials = [_tuned(inputs, one, train[~held], train[held], settings) for one in inputs.encoders]
         calibration = calibrate(_fused(trials, weights, classes), labels[held])
-    tuned = [_tuned(inputs, one, train, test if len(test) else train[:1], settings) for one in inputs.encoders]
+    tuned = [
+        _tuned(inputs, one, train, test if len(test) else train[:1], settings) for one in inputs.encoders
+    ]
     embedder = Embedder.of(inputs.encoders, inputs.device)
     for encoder, result in zip(embedder.encoders, tuned, strict=True):
         encoder.load_state_dict(result.encoder_state)
@@ -215,6 +222,7 @@ def _held_out(model: Model, inputs: EvaluationInputs, logits: Tensor) -> dict[st
 
 def _origin(inputs: EvaluationInputs, store: Store, labels: str) -> dict[str, Any]:
     run, used = inputs.run, inputs.store.labels[inputs.split.train]
+    rows = np.concatenate([inputs.split.train, inputs.split.test])
     counts = np.bincount(used, minlength=len(store.classes))
     return {
         "run": run.path.name,
@@ -225,6 +233,8 @@ def _origin(inputs: EvaluationInputs, store: Store, labels: str) -> dict[str, An
         "labels": {
             "which": labels,
             "used": len(used),
+            "held_out": int((inputs.store.labels[inputs.split.test] >= 0).sum()),
+            "unused": int((store.labels >= 0).sum() - (inputs.store.labels[rows] >= 0).sum()),
             "labelled": int((store.labels >= 0).sum()),
             "split": inputs.split.name,
             "classes_without": [name for name, count in zip(store.classes, counts, strict=True) if not count],

@@ -6,10 +6,10 @@ added; one that fuses features is fitted to the features of all encoders side by
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 import torch
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 from torch import Tensor
 from torch.nn import functional
 
@@ -31,13 +31,24 @@ class Head(Protocol):
     def __call__(self, x: Tensor) -> Tensor:
         """Logits (N, classes), float64, of features (N, D)."""
 
+    def arrays(self) -> dict[str, Tensor]:
+        """Its fields."""
+
+
+class _Arrays:
+    """The fields of a head by name."""
+
+    def arrays(self) -> dict[str, Tensor]:
+        """Its fields."""
+        return asdict(cast("Any", self), recurse=False)
+
 
 FitRows = Callable[[Tensor], Head]
 """From a mask of the training rows (N,) to the head that is fitted to those rows."""
 
 
 @define(frozen=True, eq=False)
-class Linear:
+class Linear(_Arrays):
     """Linear classifier: (classes, D) and (classes,)."""
 
     fuses: ClassVar[Literal["logits", "features"]] = "logits"
@@ -50,7 +61,7 @@ class Linear:
 
 
 @define(frozen=True, eq=False)
-class Mlp:
+class Mlp(_Arrays):
     """Classifier with one hidden layer, whose BatchNorm is folded into the layer."""
 
     fuses: ClassVar[Literal["logits", "features"]] = "logits"
@@ -66,7 +77,7 @@ class Mlp:
 
 
 @define(frozen=True, eq=False)
-class Neighbours:
+class Neighbours(_Arrays):
     """1-nearest-neighbour classifier by cosine similarity.
 
     The logit of a class is the similarity of its nearest training row, so that the most probable class is
@@ -86,7 +97,7 @@ class Neighbours:
 
 
 @define(frozen=True, eq=False)
-class Rbf:
+class Rbf(_Arrays):
     """Kernel ridge regression of one-hot classes, with the Gaussian (RBF) kernel on standardised features."""
 
     fuses: ClassVar[Literal["logits", "features"]] = "features"
@@ -104,7 +115,10 @@ class Rbf:
 
 
 def fit_linear(x: Tensor, y: Tensor, groups: Tensor | None, settings: LBFGS | None = None) -> FitRows:
-    """Logistic regression, whose strength is chosen on held-out training rows; see `skel_eval.linear_probe`."""
+    """Logistic regression by `skel_eval.linear_probe`.
+
+    The first call chooses the strength on rows that it holds out; later ones keep it.
+    """
     solver = settings or LBFGS()
     chosen: list[float] = []
 
@@ -132,7 +146,10 @@ def fit_mlp(x: Tensor, y: Tensor, groups: Tensor | None, settings: MlpProbe | No
         weight, bias = state["0.weight"], state["0.bias"]
         if "1.running_var" in state:
             factor = state["1.weight"] / (state["1.running_var"] + 1e-5).sqrt()
-            weight, bias = weight * factor[:, None], (bias - state["1.running_mean"]) * factor + state["1.bias"]
+            weight, bias = (
+                weight * factor[:, None],
+                (bias - state["1.running_mean"]) * factor + state["1.bias"],
+            )
         weight = weight / scale
         return Mlp(weight, bias - weight @ mean, torch.from_numpy(probe.weight), torch.from_numpy(probe.bias))
 
@@ -156,9 +173,7 @@ def fit_rbf(x: Tensor, y: Tensor, groups: Tensor | None, settings: None = None) 
 
     def fit(rows: Tensor) -> Head:
         fitted = KernelRidge.fit(x[rows], y[rows], width, strength)
-        return Rbf(
-            fitted.mean, fitted.scale, fitted.gamma, fitted.vectors, fitted.coefficients, fitted.bias
-        )
+        return Rbf(fitted.mean, fitted.scale, fitted.gamma, fitted.vectors, fitted.coefficients, fitted.bias)
 
     return fit
 

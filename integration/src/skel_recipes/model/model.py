@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from attrs import define, evolve, field
+from attrs import define, evolve
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 _CHUNK = 1024
 
 
-@define(frozen=True, eq=False)
+@define(frozen=True, eq=False, repr=False)
 class Model:
     """Recogniser of actions: pipeline, encoders and a classifier, with all that is needed to use it.
 
@@ -46,14 +46,25 @@ class Model:
     """
 
     embedder: Embedder
-    head_name: str = field()
-    heads: tuple[Head, ...] = field(repr=False)
-    classes: tuple[str, ...] = field(repr=False)
+    head_name: str
+    heads: tuple[Head, ...]
+    classes: tuple[str, ...]
     calibration: Calibration
     clip_frames: int
     fps: float
-    origin: Mapping[str, Any] = field(repr=False)
-    held_out: Mapping[str, Any] | None = field(default=None, repr=False)
+    origin: Mapping[str, Any]
+    held_out: Mapping[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        embedder = self.embedder
+        kinds = " + ".join(dict.fromkeys(type(encoder).__name__ for encoder in embedder.encoders))
+        streams = " + ".join(embedder.streams)
+        return (
+            f"Model({self.head_name} on {kinds}, {streams}, {len(self.classes)} classes,\n"
+            f"  layout {self.layout.name!r}, {embedder.shape.frames} frames, "
+            f"pipeline {embedder.pipeline.name},\n"
+            f"  threshold {self.threshold:.3f}, device {embedder.device})"
+        )
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -101,7 +112,8 @@ class Model:
         """`predict` of recordings that `skel_recipes.model.sources.take` gave."""
         if window < 0 or step < 0 or (step and not window):
             raise ValueError(
-                f"window and step must be 0 or more frames, and a step goes with a window, got {window}, {step}"
+                "window and step must be 0 or more frames, and a step goes with a window, "
+                f"got {window}, {step}"
             )
         if window:
             spans = list(windows_of(found, window, step or max(1, window // 2)))
@@ -137,7 +149,7 @@ class Model:
         return Stream(self, window=window, step=step, fps=fps)
 
     def embed(self, source: Recordings, *, convert: bool = False) -> Floats:
-        """Features (N, D) of recordings, those of all encoders side by side; the arguments are `predict`'s."""
+        """Features (N, D) of recordings, those of all encoders side by side; see `predict` for them."""
         found = take(source, self.layout, convert_joints=convert)
         return self.embedder.embed(found.positions, found.tracks)
 
@@ -151,7 +163,8 @@ class Model:
     def probabilities_of(self, clips: Floats) -> NDArray[np.float64]:
         """Probabilities (N, classes) of prepared clips (N, C, T, V, M); all 0 for a clip without a body."""
         probabilities = self.probabilities_of_features(self.embedder.features_of_clips(clips))
-        return probabilities * (clips != 0).any((1, 2, 3, 4))[:, None]
+        probabilities[~(clips != 0).any((1, 2, 3, 4))] = 0
+        return probabilities
 
     def probabilities_of_features(self, features: list[Floats]) -> NDArray[np.float64]:
         """Probabilities (N, classes), from the features (N, D) of each encoder."""

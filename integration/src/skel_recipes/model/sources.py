@@ -1,4 +1,4 @@
-"""Recordings to predict: from a store, a file or folder of any format, arrays or clips, in a model's joints."""
+"""Recordings to predict: a store, a file or folder of any format, arrays or clips, in a model's joints."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -149,8 +149,9 @@ def _in_memory(source: Any, layout: SkeletonLayout, name: str = "") -> Taken:
         source = list(source) if source.ndim == 5 else [source]
     source = list(source)
     digits = len(str(len(source) - 1))
-    named = (f"{name}-{row:0{digits}}" if len(source) > 1 else name or "0" for row in range(len(source)))
-    clips = [one if isinstance(one, Clip) else _clip(one, layout, label) for one, label in zip(source, named)]
+    named = [f"{name}-{row:0{digits}}" if len(source) > 1 else name or "0" for row in range(len(source))]
+    pairs = zip(source, named, strict=True)
+    clips = [one if isinstance(one, Clip) else _clip(one, layout, label) for one, label in pairs]
     found = _of_clips(clips, layout)
     if found.bad:
         raise ValueError(f"recording {found.bad[0].name}: {found.bad[0].reason}")

@@ -101,7 +101,9 @@ class Stream:
         stamps = self._stamps(times, len(block))
         ids = None if tracks is None else np.atleast_2d(np.asarray(tracks))
         if ids is not None and ids.shape != block.shape[:2]:
-            raise ValueError(f"tracks must be {block.shape[:2]}, one for each body of a frame, got {ids.shape}")
+            raise ValueError(
+                f"tracks must be {block.shape[:2]}, one for each body of a frame, got {ids.shape}"
+            )
         for row, frame in enumerate(block):
             self._frames.append((frame, None if ids is None else tuple(ids[row].tolist())))
             self._age += 1
@@ -120,8 +122,8 @@ class Stream:
         block = np.asarray(frames)
         if block.ndim not in (2, 3, 4) or block.shape[-2:] != shape or block.dtype.kind not in "fiu":
             raise ValueError(
-                f"a frame must be numbers (V, C) or (M, V, C), several (T, M, V, C), with (V, C) = {shape}, the "
-                f"joints of {layout.name}; got {block.dtype} {block.shape}"
+                "a frame must be numbers (V, C) or (M, V, C), several (T, M, V, C), with "
+                f"(V, C) = {shape}, the joints of {layout.name}; got {block.dtype} {block.shape}"
             )
         block = block.reshape(*(1,) * (4 - block.ndim), *block.shape)
         if block.shape[1] == 0:
@@ -131,16 +133,22 @@ class Stream:
     def _stamps(self, times: Any, count: int) -> list[float] | None:
         if times is None:
             if self._times:
-                raise ValueError("frames before this one had time stamps: give them always, or clear the stream")
+                raise ValueError(
+                    "frames before this one had time stamps: give them always, or clear the stream"
+                )
             return None
         stamps = np.asarray(times, np.float64).reshape(-1)
         before = [self._times[-1]] if self._times else []
         if self._frames and not before:
-            raise ValueError("frames before this one had no time stamps: give them always, or clear the stream")
-        if len(stamps) != count or not (np.diff([*before, *stamps]) > 0).all() or not np.isfinite(stamps).all():
             raise ValueError(
-                f"expected {count} time stamps in seconds, each above the one before, got {stamps.tolist()[:5]}"
-                f"{f' after {before[0]}' if before else ''}"
+                "frames before this one had no time stamps: give them always, or clear the stream"
+            )
+        rising = np.isfinite(stamps).all() and (np.diff([*before, *stamps]) > 0).all()
+        if len(stamps) != count or not rising:
+            after = f" after {before[0]}" if before else ""
+            raise ValueError(
+                f"expected {count} time stamps in seconds, each above the one before, "
+                f"got {stamps.tolist()[:5]}{after}"
             )
         found: list[float] = stamps.tolist()
         return found
