@@ -9,7 +9,7 @@ from attrs import define, field
 from numpy.typing import NDArray
 from torch import nn
 
-from skel_data import ClipShape, Pipeline, SkeletonLayout, apply_pipeline
+from skel_data import ClipShape, Pipeline, SkeletonLayout, apply_pipeline, drop_low_scores
 from skel_data import stream as take_stream
 from skel_eval import side_by_side
 from skel_recipes.evaluate.inputs import EncoderRef
@@ -33,6 +33,7 @@ class Embedder:
         weights: The weight of each in the late fusion.
         encoders: In eval mode.
         device: Where to compute.
+        min_score: Score of a pose estimator below which a joint is missing, as in the labelled recordings.
     """
 
     shape: ClipShape
@@ -42,9 +43,10 @@ class Embedder:
     weights: tuple[float, ...]
     encoders: tuple[nn.Module, ...] = field(repr=False)
     device: torch.device = torch.device("cpu")
+    min_score: float = 0.0
 
     @classmethod
-    def of(cls, encoders: Sequence[EncoderRef], device: torch.device) -> "Embedder":
+    def of(cls, encoders: Sequence[EncoderRef], device: torch.device, min_score: float = 0.0) -> "Embedder":
         """The encoders of one run.
 
         Raises:
@@ -59,6 +61,7 @@ class Embedder:
             tuple(encoder.weight for encoder in encoders),
             tuple(run.encoder(encoder.stream) for encoder in encoders),
             device,
+            min_score,
         )
 
     @property
@@ -74,7 +77,8 @@ class Embedder:
         Raises:
             ValueError: If a recording or its tracks do not fit the layout.
         """
-        made = apply_pipeline(self.pipeline, self.layout, recordings, tracks)
+        kept = [drop_low_scores(one, self.layout, self.min_score) for one in recordings]
+        made = apply_pipeline(self.pipeline, self.layout, kept, tracks)
         return centre_windows(made, self.shape.frames, self.crop)
 
     def features_of_clips(self, clips: Floats) -> list[Floats]:

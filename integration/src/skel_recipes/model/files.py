@@ -47,6 +47,7 @@ def save_model(model: Model, path: Path) -> Path:
         "frames": embedder.shape.frames,
         "bodies": embedder.shape.bodies,
         "crop": embedder.crop,
+        "min_score": embedder.min_score,
         "pipeline": {
             "name": PIPELINES.name_of(type(pipeline)),
             "version": pipeline.version,
@@ -123,6 +124,7 @@ def _model(facts: dict[str, Any], path: Path, device: str) -> Model:
         tuple(facts["weights"]),
         tuple(from_pretrained(path / f"encoder-{stream}") for stream in streams),
         pick_device(device),
+        facts["min_score"],
     )
     name = facts["head"]["name"]
     if name not in HEADS:
@@ -147,8 +149,8 @@ def _pipeline(facts: dict[str, Any], path: Path) -> Pipeline:
     if facts["version"] != kind.version:
         raise ValueError(
             f"{path} needs version {facts['version']} of pipeline {facts['name']}, this skel-data has "
-            f"version {kind.version}: other clips would come out. Install the skel-data that wrote it, or fit "
-            "again"
+            f"version {kind.version}: other clips would come out. Install the skel-data that wrote it, or "
+            "fit again"
         )
     pipeline: Pipeline = cattrs.Converter(forbid_extra_keys=True).structure(facts["settings"], kind)
     return pipeline

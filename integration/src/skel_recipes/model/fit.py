@@ -79,11 +79,11 @@ def fit(
     else:
         inputs = _all_labelled(encoders, store, device, convert=convert)
     rows: Ints = inputs.split.train
-    known = inputs.store.labels[rows]
-    if len(np.unique(known)) < 2:
+    truth = inputs.store.labels[rows]
+    if len(np.unique(truth)) < 2:
         raise ValueError(
             f"{store.path}: a classifier needs labelled clips of two classes or more, there are {len(rows)} "
-            f"labelled clips of {len(np.unique(known))}"
+            f"labelled clips of {len(np.unique(truth))}"
         )
     fitted = _fine_tuned(inputs, settings) if head == "finetune" else _frozen(inputs, head, settings)
     model = Model(
@@ -123,7 +123,7 @@ def _all_labelled(
 
 
 def _frozen(inputs: EvaluationInputs, name: str, settings: Any) -> Fitted:
-    embedder = Embedder.of(inputs.encoders, inputs.device)
+    embedder = Embedder.of(inputs.encoders, inputs.device, inputs.store.info.min_score)
     features = [inputs.features(encoder) for encoder in inputs.encoders]
     train = inputs.split.train
     known = [x[train] for x in features]
@@ -182,7 +182,7 @@ def _fine_tuned(inputs: EvaluationInputs, settings: Finetune | None) -> Fitted:
     tuned = [
         _tuned(inputs, one, train, test if len(test) else train[:1], settings) for one in inputs.encoders
     ]
-    embedder = Embedder.of(inputs.encoders, inputs.device)
+    embedder = Embedder.of(inputs.encoders, inputs.device, inputs.store.info.min_score)
     for encoder, result in zip(embedder.encoders, tuned, strict=True):
         encoder.load_state_dict(result.encoder_state)
     heads = tuple(Linear(torch.from_numpy(one.weight), torch.from_numpy(one.bias)) for one in tuned)

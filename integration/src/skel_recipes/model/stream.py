@@ -7,7 +7,7 @@ import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, drop_low_scores
 from skel_recipes.model.predictions import NONE
 from skel_recipes.model.sources import slots
 
@@ -174,12 +174,13 @@ class Stream:
         return max(2, self.window // 2)
 
     def _label(self) -> None:
-        recording = self._recording()
+        embedder = self.model.embedder
+        recording = drop_low_scores(self._recording(), embedder.layout, embedder.min_score)
         if self._times:
             recording = self._at_model_rate(recording)
             self._labelled_at = self._times[-1]
-        clips = self.model.embedder.clips([recording], [slots(recording)])
-        features = self.model.embedder.features_of_clip(clips)
+        clips = embedder.clips([recording], [slots(recording)])
+        features = embedder.features_of_clip(clips)
         self._last = self.model.probabilities_of_features(features)[0] * bool(clips.any())
         self._age = 0
 
