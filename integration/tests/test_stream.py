@@ -111,7 +111,7 @@ def test_frames_are_copied(model, recording):
     np.testing.assert_array_equal(found.probabilities, wanted.probabilities)
 
 
-def test_joints_of_a_low_score_are_missing(model):
+def test_a_recording_at_its_own_moments_is_itself(model):
     layout = get_layout("coco-17")
     layout = layout if layout.confidence else evolve(layout, confidence=True)
     frames = np.random.default_rng(0).uniform(0.1, 1, (5, 1, 17, 3)).astype(np.float32)

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skel_data import ClipTable, holdout_groups
+from skel_data import ClipTable, check_min_score, holdout_groups
 from skel_recipes.common.device import pick_device
 from skel_recipes.evaluate.inputs import encoder_refs
 from skel_recipes.model.embedder import Embedder
@@ -24,8 +24,10 @@ from skel_recipes.run.run import Run
 Recordings = Sequence[NDArray[Any]]
 
 
-def _embedder(run: str | Path, stream: str | None, device: str) -> Embedder:
-    return Embedder.of(encoder_refs([Run.open(run)], stream=stream), pick_device(device))
+def _embedder(run: str | Path, stream: str | None, device: str, min_score: float) -> Embedder:
+    opened = Run.open(run)
+    check_min_score(opened.layout, min_score)
+    return Embedder.of(encoder_refs([opened], stream=stream), pick_device(device), min_score)
 
 
 class SkeletonFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -37,12 +39,16 @@ class SkeletonFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     Args:
         run: Folder of a finished run.
         stream: One of its streams; None puts the features of all side by side.
+        min_score: Score of a pose estimator below which a joint is missing.
         device: Where to compute.
     """
 
-    def __init__(self, run: str | Path, *, stream: str | None = None, device: str = "auto") -> None:
+    def __init__(
+        self, run: str | Path, *, stream: str | None = None, min_score: float = 0.0, device: str = "auto"
+    ) -> None:
         self.run = run
         self.stream = stream
+        self.min_score = min_score
         self.device = device
 
     def fit(self, X: Recordings, y: Any = None) -> "SkeletonFeatures":  # noqa: ARG002, N803
@@ -55,7 +61,7 @@ class SkeletonFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ValueError: If there is no finished run.
         """
-        self.embedder_ = _embedder(self.run, self.stream, self.device)
+        self.embedder_ = _embedder(self.run, self.stream, self.device, self.min_score)
         return self
 
     def transform(self, X: Recordings) -> NDArray[np.float32]:  # noqa: N803
@@ -86,15 +92,23 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         run: Folder of a finished run.
         head: The classifier: linear, rbf, mlp or knn.
         stream: One of the run's streams; None fuses all.
+        min_score: Score of a pose estimator below which a joint is missing.
         device: Where to compute.
     """
 
     def __init__(
-        self, run: str | Path, *, head: str = "linear", stream: str | None = None, device: str = "auto"
+        self,
+        run: str | Path,
+        *,
+        head: str = "linear",
+        stream: str | None = None,
+        min_score: float = 0.0,
+        device: str = "auto",
     ) -> None:
         self.run = run
         self.head = head
         self.stream = stream
+        self.min_score = min_score
         self.device = device
 
     def fit(self, X: Recordings, y: Any, groups: Any = None) -> "SkeletonClassifier":  # noqa: N803
@@ -119,7 +133,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"expected a class for each recording and two classes or more, got {len(X)} recordings and "
                 f"{len(labels)} classes, {len(self.classes_)} of them distinct"
             )
-        embedder = _embedder(self.run, self.stream, self.device)
+        embedder = _embedder(self.run, self.stream, self.device, self.min_score)
         found = take(X, embedder.layout)
         if groups is None:
             none, every = np.empty(0, np.int64), np.arange(len(labels))
