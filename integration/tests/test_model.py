@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from skel_data import Clip, get_layout, write_store
 from skel_eval import Finetune, MlpProbe
-from skel_recipes import SkeletonClassifier, SkeletonFeatures, evaluate, fit, load_model
+from skel_recipes import SkeletonClassifier, SkeletonFeatures, evaluate, fit, load_model, pretrain
 from skel_recipes.cli import main
 from skel_recipes.model.calibration import KEPT, calibrate
 from skel_recipes.model.folds import folds_of
@@ -35,6 +35,13 @@ def models(run, store):
         head: fit(run, store, labels="train", head=head, settings=QUICK.get(head), device="cpu")
         for head in HEADS
     }
+
+
+@pytest.fixture(scope="module")
+def streams(store, tiny, tmp_path_factory):
+    return pretrain(
+        tiny("compact", data__stream="joint+bone"), store, tmp_path_factory.mktemp("runs") / "two"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +91,30 @@ def test_the_accuracy_is_that_of_the_protocol(models, run, store, head):
     found = models[head].predict(store)
     np.testing.assert_array_equal(found.best[test], result.predictions.classes.reshape(-1))
     assert held_out["none_of_these"] == int((found.labels[test] < 0).sum())
+
+
+@pytest.mark.parametrize("head", ["linear", "knn", "finetune"])
+def test_streams_are_fused_as_the_protocol_fuses_them(streams, store, tmp_path, head):
+    settings, weights = QUICK.get(head), (0.6, 0.4)
+    options = {"settings": settings} if head == "finetune" else {}
+    result = evaluate(streams, store, head, weights=weights, device="cpu", **options)
+    model = fit(streams, store, labels="train", head=head, weights=weights, settings=settings, device="cpu")
+    assert model.held_out["accuracy"] == pytest.approx(result.metric.value, abs=1e-9)
+    assert (model.embedder.streams, model.embedder.weights) == (("joint", "bone"), weights)
+    opened = load_model(model.save(tmp_path / "model"), device="cpu")
+    found = opened.predict(store)
+    np.testing.assert_array_equal(
+        found.best[result.predictions.clips], result.predictions.classes.reshape(-1)
+    )
+    stream = opened.stream(window=len(store.clip(0)), step=1)
+    last = [stream.push(frame) for frame in store.clip(0)][-1]
+    np.testing.assert_allclose(last.probabilities, found.probabilities[0], atol=1e-5)
+
+
+def test_one_stream_alone(streams, store):
+    model = fit(streams, store, stream="bone", device="cpu")
+    assert model.embedder.streams == ("bone",)
+    assert model.embed(store).shape == (len(store), model.embedder.encoders[0].feature_dim)
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -176,6 +207,13 @@ def test_the_temperature_is_that_of_the_logits():
 
 def test_calibration_without_held_out_rows():
     assert calibrate(torch.full((2, 2), -torch.inf), torch.tensor([0, 1])).threshold == 0
+
+
+def test_kernel_ridge_is_not_for_large_sets(monkeypatch):
+    monkeypatch.setattr("skel_recipes.model.kernel_ridge.MOST_ROWS", 10)
+    x, y = torch.randn(11, 2, generator=torch.Generator().manual_seed(0)), torch.arange(11) % 2
+    with pytest.raises(ValueError, match="takes up to 10 labelled clips, there are 11"):
+        FITS["rbf"](x, y, None, None)
 
 
 def test_kernel_ridge_is_that_of_scikit_learn():

@@ -1,13 +1,18 @@
 """Streams of frames: the label of now is that of the last frames as a recording."""
 
+import io
+import json
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_data import get_layout
-from skel_recipes import fit
+from skel_data import SynthSettings, get_layout, synth_store
+from skel_recipes import fit, pretrain
 from skel_recipes.model.stream import at_times
 
 
@@ -117,6 +122,39 @@ def test_a_recording_at_its_own_moments_is_itself(model):
     frames = np.random.default_rng(0).uniform(0.1, 1, (5, 1, 17, 3)).astype(np.float32)
     found = at_times(frames, np.arange(5.0), np.arange(5.0), layout)
     np.testing.assert_array_equal(found, frames)
+
+
+@pytest.mark.slow
+def test_the_script_prints_labels_of_mediapipe_frames(tiny, tmp_path, monkeypatch, capsys):
+    """Landmarks and lists of numbers are the same joints; a label is printed when it begins."""
+    settings = SynthSettings(
+        classes=2, subjects=4, cameras=1, repetitions=2, shortest=12, longest=20, layout="mediapipe-33"
+    )
+    store = synth_store(tmp_path / "store", settings)
+    model = fit(pretrain(tiny("compact"), store, tmp_path / "run"), store, device="cpu")
+    model.save(tmp_path / "model")
+    recording = np.concatenate([store.clip(row) for row in (0, 8, 1)])
+    keys = ("x", "y", "z", "visibility")
+    lines = {"landmarks": [], "numbers": []}
+    for number, bodies in enumerate(recording.tolist()):
+        marks = [[dict(zip(keys, joint, strict=True)) for joint in body] for body in bodies]
+        lines["landmarks"].append({"time": number / 30, "people": marks})
+        lines["numbers"].append({"time": number / 30, "people": bodies})
+    script = runpy.run_path(str(Path(__file__).parents[2] / "docs/examples/stream_labels.py"))
+    printed = []
+    for kind in ("landmarks", "numbers"):
+        text = "".join(json.dumps(line) + "\n" for line in lines[kind])
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        script["main"](str(tmp_path / "model"))
+        printed.append(capsys.readouterr().out.splitlines())
+    stream, expected, last = model.stream(), [], ""
+    for number, frame in enumerate(recording):
+        now = stream.push(frame, number / 30)
+        if now is not None and now.name != last:
+            last = now.name
+            expected.append(f"{last} {now.probability:.2f}")
+    assert printed == [expected, expected]
+    assert expected
 
 
 def test_errors(model, recording):

@@ -12,6 +12,8 @@ from skel_eval.protocols.task import column_statistics
 WIDTHS = (0.25, 1.0, 4.0)
 """Candidates of the kernel's gamma, times the number of columns: 1 is scikit-learn's ``scale``."""
 STRENGTHS = (1.0, 0.1, 0.01)
+MOST_ROWS = 8192
+"""Rows of which a kernel matrix is made: it takes half a gigabyte."""
 
 
 @define(frozen=True, eq=False)
@@ -56,7 +58,16 @@ class KernelRidge:
 
 
 def choose_kernel_ridge(x: Tensor, y: Tensor, fold: Tensor) -> tuple[float, float]:
-    """The width and the strength that predict held-out rows best; the wider and stronger of equals."""
+    """The width and the strength that predict held-out rows best; the wider and stronger of equals.
+
+    Raises:
+        ValueError: If there are more than `MOST_ROWS` rows.
+    """
+    if len(x) > MOST_ROWS:
+        raise ValueError(
+            f"kernel ridge regression takes up to {MOST_ROWS} labelled clips, there are {len(x)}: use a "
+            "linear classifier or one with a hidden layer"
+        )
     best, chosen = -1, (1.0, 0.1)
     for width, strength in product(WIDTHS, STRENGTHS):
         right = 0
