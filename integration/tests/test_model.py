@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from attrs import evolve
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import Clip, get_layout, write_store
@@ -232,6 +232,7 @@ def test_kernel_ridge_is_that_of_scikit_learn():
     labels=st.lists(st.integers(0, 3), min_size=2, max_size=40),
     groups=st.lists(st.integers(0, 4), min_size=40, max_size=40),
 )
+@settings(max_examples=40)
 def test_folds_leave_every_class_of_two_groups_or_rows_something_to_learn(labels, groups):
     y, g = torch.tensor(labels), torch.tensor(groups[: len(labels)])
     fold = folds_of(y, g)

@@ -7,6 +7,7 @@ from attrs import asdict, define
 from torch import Tensor
 
 KEPT = 0.95
+_PRECISION = 1e-3  # of the decimal logarithm of a temperature
 RULE = (
     f"{100 * KEPT:g} % of the held-out training clips that are classified right have a probability at or "
     "above the threshold"
@@ -38,9 +39,9 @@ class Calibration:
 def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
     """Choose temperature and threshold on held-out clips.
 
-    The temperature minimises the cross-entropy with Platt's targets (1999), which take one more clip of each
-    class for granted, so that a few clips that are all right do not make it sure of everything. The threshold
-    is the probability that `KEPT` of the clips that are classified right have or exceed.
+    The temperature minimises the cross-entropy (Guo et al., 2017), with the labels smoothed as if one more clip
+    had been seen that may be of any class: so a few clips that are all right do not make it sure of everything.
+    The threshold is the probability that `KEPT` of the clips that are classified right have or exceed.
 
     Args:
         logits: (N, classes), each from a classifier that was fitted without that row; -inf for a class that
@@ -60,14 +61,25 @@ def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
 
 
 def _temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature between 0.001 and 1000 of least cross-entropy, to 1 %."""
+    """The temperature between 0.001 and 1000 of least cross-entropy.
+
+    The cross-entropy is convex in the inverse of the temperature, so a ternary search finds it.
+    """
     there = logits > -torch.inf
     classes = there.sum(1, keepdim=True)
-    target = there.double() / (len(labels) + classes)
-    target[torch.arange(len(labels)), labels] += len(labels) / (len(labels) + classes[:, 0])
-    candidates = torch.logspace(-3, 3, 1401, dtype=torch.float64)
-    losses = []
-    for temperature in candidates:
-        predicted = (logits / temperature).log_softmax(1)
-        losses.append(-(target * torch.where(there, predicted, 0)).sum(1).mean())
-    return float(candidates[int(torch.stack(losses).argmin())])
+    target = there / classes.double()
+    target[torch.arange(len(labels)), labels] += len(labels)
+    target /= len(labels) + 1
+
+    def loss(exponent: float) -> float:
+        predicted = (logits / 10**exponent).log_softmax(1)
+        return -float((target * torch.where(there, predicted, 0)).sum(1).mean())
+
+    low, high = -3.0, 3.0
+    while high - low > _PRECISION:
+        third = (high - low) / 3
+        if loss(low + third) < loss(high - third):
+            high -= third
+        else:
+            low += third
+    return float(10 ** ((low + high) / 2))
