@@ -39,9 +39,10 @@ class Calibration:
 def calibrate(logits: Tensor, labels: Tensor) -> Calibration:
     """Choose temperature and threshold on held-out clips.
 
-    The temperature minimises the cross-entropy (Guo et al., 2017), with the labels smoothed as if one more clip
-    had been seen that may be of any class: so a few clips that are all right do not make it sure of everything.
-    The threshold is the probability that `KEPT` of the clips that are classified right have or exceed.
+    The temperature minimises the cross-entropy (Guo et al., 2017), with the labels smoothed as if one more
+    clip had been seen that may be of any class: so a few clips that are all right do not make it sure of
+    everything. The threshold is the probability that `KEPT` of the clips that are classified right have or
+    exceed.
 
     Args:
         logits: (N, classes), each from a classifier that was fitted without that row; -inf for a class that
