@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -224,7 +225,9 @@ def test_kernel_ridge_is_that_of_scikit_learn():
     fitted = KernelRidge.fit(x, y, 1.0, 0.1)
     z = ((x.double() - fitted.mean) / fitted.scale).numpy()
     target = np.eye(3)[y.numpy()]
-    reference = Reference(alpha=0.1, kernel="rbf", gamma=1 / 6).fit(z, target - target.mean(0))
+    distances = sorted(np.square(a - b).sum() for a, b in combinations(z, 2))
+    median = distances[(len(distances) - 1) // 2]
+    reference = Reference(alpha=0.1, kernel="rbf", gamma=1 / median).fit(z, target - target.mean(0))
     np.testing.assert_allclose(fitted(x).numpy(), reference.predict(z) + target.mean(0), atol=1e-9)
 
 

@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from skel_eval import LBFGS, MlpProbe, linear_probe, mlp_probe
+from skel_eval.protocols.holdout import fold_of_rows
 from skel_eval.protocols.task import column_statistics
-from skel_recipes.model.folds import folds_of
+from skel_recipes.model.folds import FOLDS
 from skel_recipes.model.kernel_ridge import KernelRidge, choose_kernel_ridge
 
 SHARPNESS = 10.0
@@ -169,7 +170,8 @@ def fit_knn(x: Tensor, y: Tensor, groups: Tensor | None, settings: None = None) 
 def fit_rbf(x: Tensor, y: Tensor, groups: Tensor | None, settings: None = None) -> FitRows:
     """Kernel ridge regression, whose width and strength are chosen on held-out training rows."""
     del settings
-    width, strength = choose_kernel_ridge(x, y, folds_of(y, groups))
+    numbered = None if groups is None else torch.unique(groups, return_inverse=True)[1]
+    width, strength = choose_kernel_ridge(x, y, fold_of_rows(y, numbered, FOLDS))
 
     def fit(rows: Tensor) -> Head:
         fitted = KernelRidge.fit(x[rows], y[rows], width, strength)
