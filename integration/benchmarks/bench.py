@@ -13,6 +13,7 @@ import torch
 import augment
 import data
 import evaluation
+import predict
 import train
 from skel_recipes.cli.output import say, say_json, table
 from skel_recipes.common.device import pick_device
@@ -22,6 +23,7 @@ GROUPS = {
     "augment": augment.measure,
     "train": train.measure,
     "eval": evaluation.measure,
+    "predict": predict.measure,
 }
 
 

@@ -135,7 +135,12 @@ def test_step_of_a_scikit_learn_pipeline(run, store, recordings):
     from sklearn.pipeline import make_pipeline
 
     features = SkeletonFeatures(run.path)
-    assert clone(features).get_params() == {"run": run.path, "stream": None, "device": "auto"}
+    assert clone(features).get_params() == {
+        "run": run.path,
+        "stream": None,
+        "min_score": 0.0,
+        "device": "auto",
+    }
     model = make_pipeline(features, linear_model.RidgeClassifier())
     train = store.subjects % 2 == 0
     model.fit([x for x, kept in zip(recordings, train, strict=True) if kept], store.labels[train])

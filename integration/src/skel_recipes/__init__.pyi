@@ -9,7 +9,8 @@ from .evaluate.embed import classify_windows as classify_windows
 from .evaluate.embed import embed as embed
 from .evaluate.embed import embed_recordings as embed_recordings
 from .evaluate.embed import embed_windows as embed_windows
-from .evaluate.estimator import SkeletonFeatures as SkeletonFeatures
+from .model.estimators import SkeletonClassifier as SkeletonClassifier
+from .model.estimators import SkeletonFeatures as SkeletonFeatures
 from .evaluate.evaluate import evaluate as evaluate
 from .evaluate.finetune import FineTune as FineTune
 from .evaluate.finetune import SemiSupervised as SemiSupervised
@@ -23,6 +24,12 @@ from .evaluate.robustness import Robustness as Robustness
 from .methods import METHODS as METHODS
 from .methods import MethodSettings as MethodSettings
 from .methods.context import MethodContext as MethodContext
+from .model.fit import fit as fit
+from .model.files import load_model as load_model
+from .model.model import Model as Model
+from .model.predictions import ClassPredictions as ClassPredictions
+from .model.stream import Stream as Stream
+from .model.stream import StreamPrediction as StreamPrediction
 from .run.run import Run as Run
 from .train.trainer import build_method as build_method
 from .train.trainer import pretrain as pretrain

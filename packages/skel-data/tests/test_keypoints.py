@@ -49,6 +49,29 @@ def load(tmp_path):
     return run
 
 
+def test_a_layout_without_scores_has_none_that_are_low(tmp_path):
+    np.savez(tmp_path / "a.npz", positions=np.ones((4, 17, 2)), lengths=[4])
+    with pytest.raises(ValueError, match=r"min_score is 0.5, but layout coco-17 has no scores"):
+        import_dataset("npz", tmp_path / "a.npz", tmp_path / "a.store", layout="coco-17", min_score=0.5)
+    assert not (tmp_path / "a.store").exists()
+
+
+def test_joints_of_a_low_score_are_missing(tmp_path, load):
+    openpose(tmp_path / "data", {number: [person(number)] for number in range(6)})
+    every, some = load("openpose").clip(0).copy(), load("openpose", min_score=0.5)
+    low = every[..., 2] < 0.5
+    assert 0 < low.mean() < 1
+    assert not some.clip(0)[low].any()
+    np.testing.assert_array_equal(some.clip(0)[~low], every[~low])
+    assert some.info.min_score == 0.5
+    assert "min_score" not in load("openpose").header
+    assert load("openpose", min_score=0).hash == load("openpose").hash
+    with pytest.raises(ValueError, match="no usable clip"):
+        load("openpose", min_score=2)
+    with pytest.raises(ValueError, match="min_score must be 0 or more and finite, got nan"):
+        load("openpose", min_score=float("nan"))
+
+
 @pytest.mark.parametrize(("count", "name"), [(25, "openpose-25"), (18, "openpose-18")])
 def test_openpose(tmp_path, load, count, name):
     openpose(

@@ -37,6 +37,8 @@ _COMMANDS: dict[str, str | dict[str, str]] = {
     "compare": "compare:compare",
     "table": "table:table",
     "embed": "embed:embed",
+    "fit": "model:fit",
+    "predict": "model:predict",
     "export": "export:export",
     "convert-checkpoint": "export:convert_checkpoint",
     "show": "show:show",
@@ -169,7 +171,7 @@ def import_modules(words: Sequence[str]) -> list[str]:
 def _typed_parts(words: Sequence[str]) -> list[str]:
     """The words of the command line that name a part: a reader, protocol, encoder, method, pipeline."""
     named: list[str] = []
-    flags = ("--pipeline", "--view", "--method.name", "--encoder.name", "--data.pipeline.name")
+    flags = ("--format", "--pipeline", "--view", "--method.name", "--encoder.name", "--data.pipeline.name")
     for place, word in enumerate(words):
         flag, equals, value = word.partition("=")
         if flag in flags:

@@ -19,6 +19,7 @@ def data_import(
     *,
     layout: str | None = None,
     units: str | None = None,
+    min_score: float = 0.0,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -35,6 +36,7 @@ def data_import(
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
         units: Unit of the coordinates, where the format does not fix it.
+        min_score: Score of a pose estimator below which a joint is missing.
         limit: Stop after so many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
@@ -58,6 +60,7 @@ def data_import(
                 store,
                 layout=layout,
                 units=units,
+                min_score=min_score,
                 limit=limit,
                 strict=strict,
                 overwrite=overwrite,

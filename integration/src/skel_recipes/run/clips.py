@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 
 def clips_of_store(run: Run, store: Store) -> Floats:
     """All clips of a store (N, C, T, V, M), of the run's frames and bodies; they may be a memory map."""
-    return _windows(run, build_clips(store, run.pipeline, mmap=True))
+    return centre_windows(build_clips(store, run.pipeline, mmap=True), run.shape.frames, run.recipe.data.crop)
 
 
 def clips_of_recordings(
@@ -28,7 +28,8 @@ def clips_of_recordings(
     tracks: Sequence[NDArray[Any]] | None = None,
 ) -> Floats:
     """The same of recordings (T, M, V, C) in memory; see `skel_data.apply_pipeline`."""
-    return _windows(run, apply_pipeline(run.pipeline, layout, recordings, tracks))
+    clips = apply_pipeline(run.pipeline, layout, recordings, tracks)
+    return centre_windows(clips, run.shape.frames, run.recipe.data.crop)
 
 
 def centre_window(clips: Tensor, frames: int, crop: float) -> Tensor:
@@ -46,8 +47,8 @@ def centre_window(clips: Tensor, frames: int, crop: float) -> Tensor:
     return PaddedCrop(ratio, middle, every, 1, frames).apply(clips)
 
 
-def _windows(run: Run, clips: Floats) -> Floats:
-    frames, crop = run.shape.frames, run.recipe.data.crop
+def centre_windows(clips: Floats, frames: int, crop: float) -> Floats:
+    """`centre_window` of arrays that may be larger than memory."""
     if clips.shape[2] == frames and crop == 1:
         return clips
     chunks = (np.array(clips[start : start + _CHUNK]) for start in range(0, len(clips), _CHUNK))

@@ -5,6 +5,7 @@ from ._layout import SkeletonLayout as SkeletonLayout, get_layout as get_layout,
 from ._loading import KEEP as KEEP, ClipLoader as ClipLoader, clip_loader as clip_loader
 from ._loading import epoch_order as epoch_order
 from ._registry import Registry as Registry
+from ._scores import check_min_score as check_min_score, drop_low_scores as drop_low_scores
 from ._streams import STREAMS as STREAMS, stream as stream
 from .corruptions import CORRUPTIONS as CORRUPTIONS, Recording as Recording
 from .corruptions import corruption_names as corruption_names

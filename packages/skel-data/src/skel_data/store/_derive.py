@@ -42,6 +42,7 @@ def merge_stores(
             ("units", first.units, other.units),
             ("listed splits", _splits(first), _splits(other)),
             ("named subjects", bool(first.subject_names), bool(other.subject_names)),
+            ("least scores", first.info.min_score, other.info.min_score),
             ("named cameras", bool(first.camera_names), bool(other.camera_names)),
         ):
             if a != b:

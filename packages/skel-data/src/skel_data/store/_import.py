@@ -6,12 +6,14 @@ from pathlib import Path, PurePosixPath
 
 from attrs import evolve
 
-from skel_data._clip import BadFile
+from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._scores import check_min_score, drop_low_scores
 from skel_data.readers._parallel import Done, do_all
 from skel_data.readers._reader import Reader, Work
 from skel_data.readers._registry import READERS
 from skel_data.readers._source import Source, is_archive
+from skel_data.store._info import DatasetInfo
 from skel_data.store._store import Store
 from skel_data.store._write import StoreWriter, new_store
 
@@ -23,6 +25,7 @@ def import_dataset(
     *,
     layout: SkeletonLayout | str | Path | None = None,
     units: str | None = None,
+    min_score: float = 0.0,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -42,6 +45,7 @@ def import_dataset(
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
             TOML file.
         units: Unit of the coordinates, where the format does not fix it.
+        min_score: Score of a pose estimator below which a joint is missing; the store says it.
         limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
@@ -52,8 +56,9 @@ def import_dataset(
         progress: Called with the number of clips and bad files so far, after each.
 
     Raises:
-        ValueError: If there is no such format, no usable clip, the layout does not fit, or with
-            `strict` a file is bad; or with `resume` if what was kept is of another import or above `limit`.
+        ValueError: If there is no such format, no usable clip, the layout does not fit, `min_score` is out of
+            range or the layout has no scores, or with `strict` a file is bad; or with `resume` if what was
+            kept is of another import or above `limit`.
         FileNotFoundError: If there is nothing at `source`.
         FileExistsError: If `store_path` exists and may not be replaced.
         ImportError: If the format needs an extra that is not installed.
@@ -76,7 +81,9 @@ def import_dataset(
         dataset=reader.dataset or PurePosixPath(files.name).stem,
         units=units or info.units,
         default_split=reader.default_split,
+        min_score=float(min_score),
     )
+    check_min_score(info.layout, min_score)
     journal = {"format": reader.name, "source": str(files.path.resolve())} if resume else None
     with (
         new_store(Path(store_path), overwrite=overwrite, keep=resume) as folder,
@@ -85,7 +92,7 @@ def import_dataset(
         if limit is not None and len(writer) > limit:
             raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        _write(writer, do_all(rest, workers), limit, progress)
+        _write(writer, do_all(rest, workers), info, limit, progress)
         writer.finish(files.name)
     return Store.open(store_path)
 
@@ -109,13 +116,19 @@ def _pass_over(done: list[str], found: Iterator[Work | BadFile]) -> Iterator[Wor
 
 
 def _write(
-    writer: StoreWriter, done: Iterator[Done], limit: int | None, progress: Callable[[int], None] | None
+    writer: StoreWriter,
+    done: Iterator[Done],
+    info: DatasetInfo,
+    limit: int | None,
+    progress: Callable[[int], None] | None,
 ) -> None:
     count = 0
     for name, clips in done:
         for clip in clips:
             if limit is not None and len(writer) >= limit:
                 return
+            if info.min_score and isinstance(clip, Clip) and clip.positions.shape[-1] > info.layout.dims:
+                clip = evolve(clip, positions=drop_low_scores(clip.positions, info.layout, info.min_score))
             writer.add(clip)
             count += 1
             if progress is not None:

@@ -12,6 +12,10 @@ def _texts(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
+_LATER = ("min_score",)
+"""Fields that headers of earlier versions lack; left out where they say nothing, so that hashes stay."""
+
+
 @define(frozen=True)
 class DatasetInfo:
     """Metadata that hold for all clips of a data set.
@@ -25,6 +29,7 @@ class DatasetInfo:
         subject_names: Names behind the subject codes, if they are names.
         camera_names: Names behind the camera codes, if they are names.
         listed_names: Names of the listed splits, as many as `Clip.split` has entries, if they have names.
+        min_score: Score of a pose estimator below which joints were left out at the import; 0: none were.
     """
 
     layout: SkeletonLayout
@@ -35,10 +40,12 @@ class DatasetInfo:
     subject_names: tuple[str, ...] = field(default=(), converter=_texts)
     camera_names: tuple[str, ...] = field(default=(), converter=_texts)
     listed_names: tuple[str, ...] = field(default=(), converter=_texts)
+    min_score: float = 0.0
 
     def to_header(self) -> dict[str, Any]:
         """The metadata as a header holds them."""
         fields = asdict(self, recurse=False)
+        fields = {key: value for key, value in fields.items() if value or key not in _LATER}
         return {**fields, "layout": self.layout.to_dict(), "dims": self.layout.dims}
 
     @classmethod
@@ -60,4 +67,5 @@ class DatasetInfo:
             # In stores of version 1 a camera was called view, and splits without names had no key
             header["view_names"] if header["version"] == 1 else header["camera_names"],
             header.get("listed_names", ()),
+            float(header.get("min_score", 0)),
         )

@@ -1,0 +1,163 @@
+"""``skel fit`` and ``skel predict``: a recogniser from a run and labels, and what it says of recordings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from skel_recipes.cli.output import note, say, say_json, table
+
+if TYPE_CHECKING:
+    from skel_recipes.model.model import Model
+
+_SHOWN = 50
+
+
+def fit(
+    run: Annotated[Path, tyro.conf.Positional],
+    store: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    out: Path,
+    labels: Literal["all", "train"] = "all",
+    head: Literal["linear", "rbf", "mlp", "knn", "finetune"] = "linear",
+    stream: str | None = None,
+    weights: tuple[float, ...] = (),
+    split: str | None = None,
+    convert: bool = False,
+    fps: float = 30.0,
+    device: str = "auto",
+) -> None:
+    """Fit a recogniser: a classifier on the encoders of a run, with the labels of a store.
+
+    The folder that it writes stands alone: encoders, pipeline, joints, classifier and class names. `skel
+    predict` uses it. It also has a threshold below which a clip is "none of these": 95 % of the held-out
+    training clips that are classified right are at or above it.
+
+    Args:
+        run: A finished run.
+        store: Recordings; those without a label are passed over.
+        out: Folder of the model, to be made.
+        labels: all: every label there is. train: those of the split's training part; the accuracy on its test
+            part is printed and kept.
+        head: linear (logistic regression), rbf (kernel ridge regression), mlp (one hidden layer), knn
+            (nearest neighbour), or finetune (linear, the encoder trained with it).
+        stream: One of the run's streams alone; of several streams all are fused.
+        weights: One for each stream; equal unless given.
+        split: With --labels train: the split; by default the one that was pretrained on, or the store's own.
+        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        fps: Frames per second of the recordings; streams with time stamps are brought to it.
+        device: Where to compute.
+    """
+    from skel_data import Store
+    from skel_recipes.common.files import check_new_folder
+    from skel_recipes.model.fit import fit as fit_model
+    from skel_recipes.run.run import Run
+
+    check_new_folder(out)
+    opened, recordings = Run.open(run), Store.open(store)
+    model = fit_model(
+        opened,
+        recordings,
+        labels=labels,
+        head=head,
+        stream=stream,
+        weights=weights or None,
+        split=split,
+        convert=convert,
+        fps=fps,
+        device=device,
+    )
+    model.save(out)
+    for line in _what_was_fitted(model):
+        say(line)
+    note(f"finished: {out}; next: skel predict {out} RECORDINGS")
+
+
+def _what_was_fitted(model: "Model") -> list[str]:
+    used, clips = model.origin["labels"], model.origin["store"]["clips"]
+    chosen, held = model.calibration, model.held_out
+    head = f"{model.head_name} on {'+'.join(model.embedder.streams)}: {used['used']} labels used"
+    rest = f"{used['held_out']} held out to test, {used['unused']} not used"
+    lines = [f"{head} ({used['split']}), {rest}; {clips - used['labelled']} of {clips} clips have none"]
+    if used["classes_without"]:
+        lines.append(f"never predicted, as no clip used has the label: {', '.join(used['classes_without'])}")
+    if chosen.accuracy is None:
+        lines.append("no class has two clips: nothing could be held out, so there is no threshold")
+    else:
+        lines.append(f"accuracy {_percent(chosen.accuracy)} on {chosen.clips} training clips, while held out")
+        lines.append(f"threshold {chosen.threshold:.3f}: a clip of lower probability is none of these")
+    if held is not None:
+        lines.append(
+            f"accuracy {_percent(held['accuracy'])} on the {held['clips']} test clips of split "
+            f"{held['split']}; {held['none_of_these']} of them are none of these"
+        )
+    return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def predict(
+    model: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    format: str | None = None,  # noqa: A002 (the flag's name)
+    layout: str | None = None,
+    window: int = 0,
+    step: int = 0,
+    top: int = 1,
+    out: Path | None = None,
+    convert: bool = False,
+    json: bool = False,
+    device: str = "auto",
+) -> None:
+    """Recognise actions: class and probability of each recording, or of each window of it.
+
+    A recording whose most probable class is below the model's threshold is "none of these".
+
+    Args:
+        model: A model that `skel fit` wrote.
+        source: A store; a file or folder, with its format; or an .npy array (T, V, C), (T, M, V, C) or
+            (N, T, M, V, C).
+        format: Format of the file or folder, as `skel data formats` lists them.
+        layout: Name of a joint layout, or a TOML file, where the format does not fix the joints.
+        window: Frames of a window that slides over each recording; 0 for whole recordings.
+        step: Frames from one window to the next; half a window if 0.
+        top: Also give so many of the most probable classes.
+        out: A .csv, .json or .parquet file (the last needs the extra skel-recipes[parquet]).
+        convert: Bring recordings with other joints to those of the model, by the names of the joints.
+        json: Print JSON.
+        device: Where to compute.
+    """
+    from skel_recipes.model.files import load_model
+    from skel_recipes.model.predictions import check_output
+    from skel_recipes.model.sources import take
+
+    if top < 1:
+        raise ValueError(f"--top must be 1 or more, got {top}")
+    if out is not None:
+        check_output(out)
+    opened = load_model(model, device=device)
+    options: dict[str, Any] = {"file_format": format, "file_layout": layout, "convert_joints": convert}
+    found = take(source, opened.layout, **options)
+    for bad in found.bad:
+        note(f"left out {bad.name}: {bad.reason}")
+    predictions = opened.predict_taken(found, window=window, step=step)
+    rows = predictions.rows(top)
+    if out is not None:
+        predictions.save(out, top)
+        say(f"{out}: {len(rows)} {'windows' if window else 'recordings'} of {source}")
+    elif json:
+        say_json(rows)
+    else:
+        cells = [[_cell(value) for value in row.values()] for row in rows[:_SHOWN]]
+        say(table([list(rows[0]), *cells], right=[1, 2, *range(4, len(rows[0]), 2)]))
+        if len(rows) > _SHOWN:
+            note(f"{len(rows) - _SHOWN} more: write all with --out FILE.csv")
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,195 @@
+"""Recordings to predict: a store, a file or folder of any format, arrays or clips, in a model's joints."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from attrs import define, evolve, field
+from numpy.typing import NDArray
+
+from skel_data import READERS, BadFile, Clip, Reader, SkeletonLayout, Store, convert, get_layout
+from skel_data import Source as Files
+
+Floats = NDArray[np.float32]
+Recordings = Store | Clip | NDArray[Any] | str | Path | Sequence[Any]
+"""What a model predicts: a store; a path of a store, a recording or a folder of recordings; an array
+(T, V, C), (T, M, V, C) or (N, T, M, V, C); a clip; or a sequence of clips or of arrays."""
+
+
+@define(frozen=True, eq=False)
+class Taken:
+    """Recordings in memory, or in the memory map of a store.
+
+    Attributes:
+        names: Name of each.
+        positions: Coordinates (T, M, V, C) of each.
+        tracks: Body ids (T, M) of each.
+        layout: Their joints.
+        bad: What could not be read.
+    """
+
+    names: list[str]
+    positions: list[Floats]
+    tracks: list[NDArray[np.int64]]
+    layout: SkeletonLayout
+    bad: list[BadFile] = field(factory=list)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def take(
+    source: Recordings,
+    layout: SkeletonLayout,
+    *,
+    file_format: str | Reader | None = None,
+    file_layout: SkeletonLayout | str | Path | None = None,
+    convert_joints: bool = False,
+) -> Taken:
+    """The recordings of a source, in the joints of a layout.
+
+    Args:
+        source: The recordings.
+        layout: The joints that are wanted; those of arrays and clips.
+        file_format: The format of a file or folder, as `READERS` has them.
+        file_layout: The joints of its files, where the format does not fix them.
+        convert_joints: Bring recordings with other joints to those of the layout, by the names of the joints.
+
+    Raises:
+        FileNotFoundError: If there is nothing at a path.
+        ValueError: If the format is not known or fits nothing there, or the joints differ.
+    """
+    if isinstance(source, str | Path):
+        found = _at(Path(source), layout, file_format, file_layout)
+    elif file_format is not None or file_layout is not None:
+        raise ValueError(f"a format or a layout goes with a path, not with {type(source).__name__}")
+    else:
+        found = _in_memory(source, layout)
+    if not len(found):
+        raise ValueError(f"no recording in {source}" if isinstance(source, str | Path) else "no recording")
+    return _in_joints(found, layout, convert_joints)
+
+
+def _at(path: Path, layout: SkeletonLayout, file_format: Any, file_layout: Any) -> Taken:
+    if not path.exists():
+        raise FileNotFoundError(f"no store, file or folder at {path}")
+    if file_format is None:
+        if (path / "header.json").exists():
+            return _of_store(Store.open(path))
+        if path.suffix == ".npy":
+            try:
+                return _in_memory(np.load(path, allow_pickle=False), layout, path.stem)
+            except (OSError, ValueError, EOFError) as error:
+                raise ValueError(f"{path}: {error}") from error
+        if path.suffix != ".npz":
+            known = ", ".join(READERS)
+            raise ValueError(f"{path} is neither a store nor .npy: name its format, one of {known}")
+        file_format = "npz"
+    reader = READERS.lookup(file_format) if isinstance(file_format, str) else file_format
+    return _read(reader, Files(path), layout, file_layout)
+
+
+def _read(reader: Reader, files: Files, layout: SkeletonLayout, file_layout: Any) -> Taken:
+    if isinstance(file_layout, str | Path):
+        file_layout = get_layout(file_layout)
+    if file_layout is None and reader.layout is None:
+        try:
+            info, work = reader.open(files, None)
+        except ValueError:  # the file does not name its joints: they are taken for the model's
+            info, work = reader.open(files, layout)
+    else:
+        info, work = reader.open(files, file_layout)
+    clips = (clip for one in work for clip in (one.clips() if not isinstance(one, BadFile) else (one,)))
+    found = _of_clips(clips, info.layout)
+    if not len(found):
+        first = "".join(f"; {bad.name}: {bad.reason}" for bad in found.bad[:1])
+        raise ValueError(f"{files.name}: no recording for format {reader.name}{first}")
+    return found
+
+
+def _of_store(store: Store) -> Taken:
+    rows = range(len(store))
+    return Taken(
+        store.names.tolist(),
+        [store.clip(row) for row in rows],
+        [store.tracks(row) for row in rows],
+        store.layout,
+    )
+
+
+def _of_clips(clips: Iterable[Clip | BadFile], layout: SkeletonLayout) -> Taken:
+    found, shape = Taken([], [], [], layout), (layout.num_joints, layout.channels)
+    for clip in clips:
+        if isinstance(clip, BadFile):
+            found.bad.append(clip)
+        elif clip.positions.shape[2:] != shape:
+            got = clip.positions.shape[2:]
+            reason = f"joints x coordinates are {got}, layout {layout.name} has {shape}"
+            found.bad.append(BadFile(clip.name, reason))
+        else:
+            found.names.append(clip.name)
+            found.positions.append(clip.positions)
+            found.tracks.append(slots(clip.positions) if clip.tracks is None else clip.tracks)
+    return found
+
+
+def slots(positions: Floats) -> NDArray[np.int64]:
+    """Body ids (T, M) where each slot is one body, as a store keeps them: 0 where a slot is empty."""
+    there = (np.isfinite(positions) & (positions != 0)).any((2, 3))
+    return np.where(there, np.arange(1, positions.shape[1] + 1), 0).astype(np.int64)
+
+
+def _in_memory(source: Any, layout: SkeletonLayout, name: str = "") -> Taken:
+    if isinstance(source, Store):
+        return _of_store(source)
+    if isinstance(source, Clip):
+        source = [source]
+    if isinstance(source, np.ndarray):
+        source = list(source) if source.ndim == 5 else [source]
+    source = list(source)
+    digits = len(str(len(source) - 1))
+    named = [f"{name}-{row:0{digits}}" if len(source) > 1 else name or "0" for row in range(len(source))]
+    pairs = zip(source, named, strict=True)
+    clips = [one if isinstance(one, Clip) else _clip(one, layout, label) for one, label in pairs]
+    found = _of_clips(clips, layout)
+    if found.bad:
+        raise ValueError(f"recording {found.bad[0].name}: {found.bad[0].reason}")
+    return found
+
+
+def _clip(array: Any, layout: SkeletonLayout, name: str) -> Clip:
+    array = np.asarray(array)
+    expected = f"(T, V, C) or (T, M, V, C) with (V, C) = {(layout.num_joints, layout.channels)}"
+    if array.dtype.kind not in "fiu" or array.ndim not in (3, 4) or 0 in array.shape:
+        raise ValueError(f"a recording must be numbers {expected}, got {array.dtype} {array.shape}")
+    if array.shape[-2:] != (layout.num_joints, layout.channels):
+        raise ValueError(f"a recording must be {expected}, the joints of {layout.name}, got {array.shape}")
+    return Clip(array if array.ndim == 4 else array[:, None], name.removeprefix("-"))
+
+
+def _in_joints(found: Taken, layout: SkeletonLayout, allowed: bool) -> Taken:
+    ours, theirs = layout, found.layout
+    if (ours.joints, ours.channels) == (theirs.joints, theirs.channels):
+        return found
+    if not allowed:
+        raise ValueError(
+            f"the model takes layout {ours.name!r} ({ours.num_joints} joints, {ours.channels} channels), the "
+            f"source has {theirs.name!r} ({theirs.num_joints} joints, {theirs.channels} channels); --convert "
+            "brings them together"
+        )
+    depth = ours.dims < theirs.dims
+    made = [convert(one, theirs, ours, drop_depth=depth) for one in found.positions]
+    return evolve(found, positions=made, layout=layout)
+
+
+def windows_of(found: Taken, length: int, step: int) -> Iterator[tuple[int, int, int]]:
+    """Row, first frame, and the frame behind the last one, of the windows over each recording.
+
+    A recording shorter than the window is one window. The last window ends with the recording's last frame.
+    """
+    for row, positions in enumerate(found.positions):
+        frames = len(positions)
+        last = max(frames - length, 0)
+        for start in (*range(0, last, step), last):
+            yield row, start, min(start + length, frames)
