@@ -69,6 +69,8 @@ def data_import(
             if resume:
                 note(f"what was read is kept beside {store}; the same command goes on from there")
             raise
+    for told in made.notes:
+        note(told)
     for bad in made.bad_files:
         note(f"not imported: {bad.name}: {bad.reason}")
     say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")

@@ -158,6 +158,11 @@ class Store(ClipTable):
         return tuple(BadFile(**bad) for bad in self.header["bad_files"])
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the set was read, a sentence each."""
+        return self.info.notes
+
+    @property
     def lengths(self) -> Ints:
         """Frames of each clip (N,)."""
         return self.columns["length"]

@@ -41,6 +41,7 @@ def summarise(store: Store) -> dict[str, Any]:
         "splits": list(split_names(store)),
         "copies": len(store) - len(set(store.digests.tolist())),
         "missing_joints": {name: round(share, 6) for name, share in gaps if share},
+        "notes": list(store.notes),
         "bad_files": {bad.name: bad.reason for bad in store.bad_files},
         "hash": store.hash,
     }

@@ -89,7 +89,9 @@ class StoreWriter:
         self, folder: Path, info: DatasetInfo, strict: bool = False, journal: dict[str, Any] | None = None
     ) -> None:
         self._folder, self._info, self._strict = folder, info, strict
-        self._about = {"format": FORMAT, "version": VERSION, **info.to_header()}
+        about = {"format": FORMAT, "version": VERSION, **info.to_header()}
+        self._notes = list(about.pop("notes", ()))  # no part of the content
+        self._about = about
         self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
         self._bad: list[BadFile] = []
         self.done: list[str] = []
@@ -176,6 +178,10 @@ class StoreWriter:
         file.flush()
         return file
 
+    def tell(self, note: str) -> None:
+        """Keep what a user should know of the set in the header."""
+        self._notes.append(note)
+
     def finish(self, source: str) -> None:
         """Complete the folder; a store has at least one clip."""
         if not len(self):
@@ -188,6 +194,7 @@ class StoreWriter:
             "counts": {"clips": len(self), "rows": self._rows.count, "bad_files": len(self._bad)},
             "hash": content_hash(self._about, table, np.load(self._folder / "tracks.npy", mmap_mode="r")),
             "source": source,
+            **({"notes": self._notes} if self._notes else {}),
             "bad_files": [asdict(item) for item in self._bad],
         }
         with write_file(self._folder / "clips.npz") as file:
