@@ -45,9 +45,9 @@ class Parts:
 def parts_of(lists: Mapping[str, Iterable[str]], clips: Sequence[str]) -> Parts:
     """Splits of lists of clips, by the lists' names.
 
-    ``xsub_train`` and ``xsub_val`` are the parts of ``xsub``, ``train1`` and ``testing1`` of ``1``. Where there
-    are three parts, the split is train and test; train and validation are a second one, whose name ends in
-    ``-val``. A name in a list is a clip's with or without its folder and suffix.
+    ``xsub_train`` and ``xsub_val`` are the parts of ``xsub``, ``train1`` and ``testing1`` of ``1``. Where
+    there are three parts, the split is train and test; train and validation are a second one, whose name
+    ends in ``-val``. A name in a list is a clip's with or without its folder and suffix.
 
     Args:
         lists: Names of clips by the name of the list.
@@ -75,8 +75,8 @@ def parts_of(lists: Mapping[str, Iterable[str]], clips: Sequence[str]) -> Parts:
     for name in sorted(used):
         if absent[name] == counts[name] > 0:
             raise ValueError(
-                f"none of the {counts[name]} names in list {name!r} is a clip's, such as {min(lists[name])!r}; "
-                f"the clips are called {', '.join(map(repr, clips[:3]))}"
+                f"none of the {counts[name]} names in list {name!r} is a clip's, such as "
+                f"{min(lists[name])!r}; the clips are called {', '.join(map(repr, clips[:3]))}"
             )
         if absent[name]:
             notes.append(f"list {name!r}: {absent[name]} of {counts[name]} names are not among the clips")

@@ -3,7 +3,8 @@
 A file holds ``{"split": {name: [frame_dir, ...]}, "annotations": [...]}``, the list alone, or the annotations
 by name. How the lists of ``split`` become parts is told in `parts_of`. An annotation is a dict with
 ``frame_dir`` (name of the clip), ``label``, ``total_frames`` (T) and ``keypoint`` (M, T, V, C), or
-(T, V, C) of one person; 2-D ones have ``keypoint_score`` (M, T, V). Nothing in the file is run: see `load_plain`.
+(T, V, C) of one person; 2-D ones have ``keypoint_score`` (M, T, V). Nothing in the file is run: see
+`load_plain`.
 """
 
 import re
@@ -107,7 +108,7 @@ def _fields(annotation: Any) -> dict[str, Any]:
     for key, kind in wanted.items():
         usable = _is_name(given.get(key)) if kind is str else isinstance(given.get(key), kind)
         if not usable:
-            found = type(given[key]).__name__ if key in given else "missing"
+            found = "missing" if given.get(key) is None else type(given[key]).__name__
             raise ValueError(f"{key} must be a {kind.__name__}, it is {found}")
     if keypoint.ndim != 4 or keypoint.dtype.kind not in "fiu" or keypoint.size == 0:
         raise ValueError(f"keypoint is {keypoint.dtype} {keypoint.shape}, expected numbers (M, T, V, C)")
@@ -215,4 +216,4 @@ def _find(annotations: list[Any], listed: dict[str, dict[str, set[int]]]) -> Ite
         )
 
 
-PYSKL = Reader("pyskl", None, None, (), None, ".pkl", units="unknown", describe=_describe)
+PYSKL = Reader("pyskl", None, None, (), None, ".pkl", units="unknown", describe=_describe, zeros_there=True)

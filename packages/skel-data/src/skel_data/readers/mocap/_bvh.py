@@ -201,4 +201,4 @@ def _first_tree(source: Source) -> Tree:
     raise ValueError(f"{source.name}: no .bvh file that can be read; {', '.join(reasons[:1])}".rstrip("; "))
 
 
-BVH = Reader("bvh", None, None, (), None, ".bvh", units="unknown", describe=_describe)
+BVH = Reader("bvh", None, None, (), None, ".bvh", units="unknown", describe=_describe, zeros_there=True)
