@@ -18,7 +18,7 @@ _JOINTS = 33
 
 def parse(name: str, data: bytes, label: int = -1) -> Clip:
     """Make a clip of one file; nobody in it is an error."""
-    content = read_json(data)
+    content = read_json(data, nan=True)
     frames = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(frames, list) or not all(isinstance(frame, list | None) for frame in frames):
         raise ValueError(
