@@ -147,4 +147,15 @@ def _joints(source: Source) -> int:
     raise ValueError(f"{source.name}: no person in any file NAME_000000000012{_SUFFIX}")
 
 
-OPENPOSE = Reader("openpose", None, None, (), _find, _SUFFIX, units="pixels", describe=_describe)
+def _folders(source: Source) -> dict[str, str]:
+    """Path of each clip, without its own folder where each has one."""
+    clips = _clips(source)
+    own = {clip: PurePosixPath(clip).parent for clip in clips}
+    if len(set(own.values())) < len(clips):
+        return {clip: clip for clip in clips}
+    return {clip: str(folder) for clip, folder in own.items()}
+
+
+OPENPOSE = Reader(
+    "openpose", None, None, (), _find, _SUFFIX, units="pixels", describe=_describe, folders=_folders
+)
