@@ -20,7 +20,7 @@ NONE = "none"
 class Patterns:
     """Patterns of paths, in which ``{}`` stands for what they tell; if all are None it is found.
 
-    In a pattern ``*`` is anything within one name. It must match the end of a path, without the file's suffix:
+    In a pattern ``*`` is anything within one name. It must match the end of a path without the suffix:
     ``{}/*/*`` tells the folder above the folder of a file, ``*_{}_*`` a part of the file's name.
 
     Attributes:
@@ -59,8 +59,8 @@ def tell(paths: Mapping[str, str] | Sequence[str], patterns: Patterns) -> Told:
 
     Without patterns, of folders that all paths share nothing is told. Of the others, the first is the part of
     the split if all are called as parts are (train, test, ...). Then one level of folders is the class, or
-    the subject if all are called as subjects are (``S01``, ``subject 3``); of two levels one must be subjects.
-    The last of several levels is passed over if each of its folders has one file.
+    the subject if all are called as subjects are (``S01``, ``subject 3``); of two levels one must be
+    subjects. The last of several levels is passed over if each file has a folder of its own name there.
 
     Args:
         paths: Paths; or, by what is to be told of, the path that tells it.
@@ -98,8 +98,8 @@ def tell(paths: Mapping[str, str] | Sequence[str], patterns: Patterns) -> Told:
     if len(people) > 1 or len(others) > 1:
         shown = " above ".join(_names(column.values()) for column in columns)
         raise ValueError(
-            f"the folders do not tell which are the classes: {shown}; say it with classes_from (in a command: "
-            f"--classes-from '{{}}{'/*' * len(columns)}'), subjects_from and split_from, "
+            f"the folders do not tell which are the classes: {shown}; say it with classes_from (in a "
+            f"command: --classes-from '{{}}{'/*' * len(columns)}'), subjects_from and split_from, "
             f"or classes_from={NONE!r} for no classes"
         )
     if people:
@@ -108,9 +108,10 @@ def tell(paths: Mapping[str, str] | Sequence[str], patterns: Patterns) -> Told:
 
 
 def _plain(levels: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Levels without those at the end whose every folder holds one file, down to one level."""
+    """Levels without those at the end in which each file has a folder of another name, down to one level."""
     while all(len(own) > 1 for own in levels.values()):
-        if max(Counter(map(tuple, levels.values())).values()) > 1:
+        names = Counter(own[-1] for own in levels.values())
+        if max(names.values()) > 1 or all(map(_SUBJECT.fullmatch, names)):
             break
         levels = {key: own[:-1] for key, own in levels.items()}
     return levels

@@ -215,7 +215,7 @@ def _finished(
     rate: float | None,
     dims: int,
 ) -> Iterator[Clip | BadFile]:
-    """A clip as it is stored: turned, with joints at the origin told from missing ones, and with its facts."""
+    """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
     positions = turn_up(clip.positions, up) if up else clip.positions
     positions = keep_origin(positions) if origin else positions
     clip = clip if positions is clip.positions else evolve(clip, positions=positions)

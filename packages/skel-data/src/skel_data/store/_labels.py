@@ -29,7 +29,7 @@ Row = dict[str, str]
 
 
 def read_labels(path: str | Path) -> list[Row]:
-    """Rows of a table, by the columns name, class, subject, camera, split, start and end; "" where one is empty.
+    """Rows of a table, by the columns name, class, subject, camera, split, start and end; "" if one is empty.
 
     Fields are separated by commas, semicolons or tabs, the first line names the columns.
 

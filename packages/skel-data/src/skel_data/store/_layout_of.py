@@ -8,7 +8,7 @@ from skel_data._layout import SkeletonLayout, get_layout, layout_names
 from skel_data.readers._reader import Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.mocap._bvh import BVH
-from skel_data.readers.mocap._c3d import parse_c3d
+from skel_data.readers.mocap._c3d import parse, parse_c3d
 from skel_data.store._store import Store
 
 _WIDTH = 100
@@ -33,7 +33,7 @@ def layout_of(source: str | Path) -> SkeletonLayout:
         return Store.open(path).layout
     files = Source(path)
     for suffix in (".bvh", ".c3d"):
-        for work in find_each(files, suffix, parse_c3d):
+        for work in find_each(files, suffix, parse):
             if not isinstance(work, Work):
                 continue
             if suffix == ".bvh":

@@ -62,7 +62,7 @@ def warnings_of(store: Store) -> list[str]:
     names, counts = np.unique(store.names, return_counts=True)
     if (counts > 1).any():
         twice = counts > 1
-        told.append(f"{counts[twice].sum()} clips share names with others, such as {names[twice][0]!r}")
+        told.append(f"{counts[twice].sum()} clips share names with others, such as {str(names[twice][0])!r}")
     rates, counts = np.unique(store.rates[store.rates > 0], return_counts=True)
     if len(rates) > 1:
         found = ", ".join(f"{rate:g} ({count} clips)" for rate, count in zip(rates, counts, strict=True))
