@@ -113,8 +113,8 @@ def _unpadded(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]
         return {}
     if len(lengths) != len(positions) or lengths.min() < 0 or lengths.max() > most:
         raise ValueError(
-            f"{name}: positions of {len(positions)} clips of up to {most} frames, padded, need as many lengths, "
-            "of whole numbers up to that"
+            f"{name}: positions of {len(positions)} clips of up to {most} frames, padded, need as many "
+            "lengths, of whole numbers up to that"
         )
     inside = np.arange(most) < lengths[:, None]
     tracks = arrays.get("tracks")
