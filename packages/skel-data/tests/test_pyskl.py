@@ -202,6 +202,11 @@ def test_names_with_and_without_folder_and_suffix(load, change, reverse):
     assert store.notes == ()
 
 
+def test_two_dimensions_without_scores(load):
+    store = load([annotation(name, shape=(1, 6, 17, 2)) for name in TWENTY[:2]])
+    assert (store.layout.joints, store.layout.channels) == (get_layout("coco-17").joints, 2)
+
+
 def test_a_short_name_of_two_clips_is_neither(load):
     annotations = [annotation(name) for name in ("a/x", "b/x", "y", "z")]
     store = load({"split": {"train": ["x", "y"], "test": ["z"]}, "annotations": annotations})

@@ -27,7 +27,7 @@ from skel_data.store._info import DatasetInfo
 _MAX_BYTES = 4 * 2**30  # the largest published file has some 2 GB
 _MOST_CLASSES = 10_000
 _NTU_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
-_LAYOUTS = {(25, 3, False): "ntu-25", (17, 2, True): "coco-17"}
+_LAYOUTS = {(25, 3, False): "ntu-25", (17, 2, True): "coco-17", (17, 2, False): "coco-17"}
 
 
 def parse(
@@ -174,7 +174,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
                 f"{source.name}: {joints} joints x {dims} coordinates {score} keypoint_score, "
                 "so a layout must be given"
             )
-        layout = get_layout(_LAYOUTS[joints, dims, scored])
+        layout = evolve(get_layout(_LAYOUTS[joints, dims, scored]), confidence=scored)
     elif dims == layout.dims:
         # The same joints with or without confidence are one layout to a user
         layout = evolve(layout, confidence=scored)
