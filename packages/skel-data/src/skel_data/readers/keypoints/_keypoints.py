@@ -115,19 +115,29 @@ def make_clip(name: str, label: int, frames: Mapping[int, Sequence[Person]], rat
     positions = np.zeros((count, bodies, *shapes.pop()), np.float32)
     tracks = np.zeros((count, bodies), np.int64)
     slots: dict[int, int] = {}
-    for number, people in zip(order, who, strict=True):
-        frame = (number - order[0]) // step
-        free = [slot for slot in range(bodies) if slot not in {slots.get(person) for person in people}]
-        for at, person in enumerate(people):
-            slot = at if some else slots[person] if person in slots else free.pop(0)
-            if not some and tracks[frame, slot]:  # two who had the same slot at other times
-                slot = free.pop(0)
-            slots[person] = slot
-            with np.errstate(over="ignore"):  # becomes infinite, which a store refuses with a reason
-                positions[frame, slot] = frames[number][at].joints
-            tracks[frame, slot] = person
+    with np.errstate(over="ignore"):  # becomes infinite, which a store refuses with a reason
+        for number, people in zip(order, who, strict=True):
+            frame = (number - order[0]) // step
+            own = range(len(people)) if some or bodies == 1 else _slots(people, slots, bodies)
+            for slot, person, found in zip(own, people, frames[number], strict=True):
+                positions[frame, slot] = found.joints
+                tracks[frame, slot] = person
     plain = not some and (np.where(tracks > 0, tracks - 1 - np.arange(bodies), 0) == 0).all()
     return Clip(positions, name, label, tracks=None if plain else tracks, rate=rate)
+
+
+def _slots(people: Sequence[int], slots: dict[int, int], count: int) -> list[int]:
+    """Slot of each person of a frame: the one of before, which `slots` keeps, or one that is free."""
+    kept = {slots.get(person) for person in people}
+    free = [slot for slot in range(count) if slot not in kept]
+    taken: set[int] = set()
+    for person in people:
+        slot = slots.get(person)
+        if slot is None or slot in taken:  # new, or two who had the same slot at other times
+            slot = free.pop(0)
+        taken.add(slot)
+        slots[person] = slot
+    return [slots[person] for person in people]
 
 
 class Frames(dict[int, list[Person]]):

@@ -10,7 +10,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -114,7 +114,9 @@ def _lines(data: bytes) -> tuple[list[tuple[int, list[bytes]]], int]:
     """The words of each line that has any, with the line's number, and which of these is MOTION."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", errors="replace").encode()
-    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if b"#" in data or b"//" in data:
         data = _COMMENT.sub(b"", data)
     lines = [(at, line.split()) for at, line in enumerate(data.split(b"\n"), 1)]
@@ -298,8 +300,7 @@ def _usual_tree(source: Source) -> tuple[Tree, int, int]:
     for work in find_each(source, ".bvh", parse):
         try:
             if isinstance(work, Work):
-                lines, start = _lines(_up_to_motion(work.args[1]))
-                tree = _tree([(at, word) for at, words in lines[:start] for word in words])
+                tree = _tree_of(_up_to_motion(work.args[1]))
                 counts[trees.setdefault((tree.joints, tree.parents), tree).joints, tree.parents] += 1
             else:
                 reasons.append(f"{work.name}: {work.reason}")
@@ -311,6 +312,12 @@ def _usual_tree(source: Source) -> tuple[Tree, int, int]:
         )
     usual, most = counts.most_common(1)[0]
     return trees[usual], counts.total() - most, counts.total()
+
+
+@lru_cache(maxsize=64)  # most files of a folder have the same
+def _tree_of(data: bytes) -> Tree:
+    lines, start = _lines(data)
+    return _tree([(at, word) for at, words in lines[:start] for word in words])
 
 
 def _up_to_motion(data: bytes) -> bytes:
