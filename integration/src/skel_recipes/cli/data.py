@@ -1,12 +1,12 @@
 """``skel data``: stores of recordings."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
 from skel_data import SynthSettings
-from skel_recipes.cli.output import note, say, say_json
+from skel_recipes.cli.output import note, note_conversion, say, say_json
 
 _USUAL = SynthSettings()
 
@@ -20,6 +20,13 @@ def data_import(
     layout: str | None = None,
     units: str | None = None,
     min_score: float = 0.0,
+    up: Literal["x", "y", "z", "-x", "-y", "-z", "auto"] | None = None,
+    zeros: Literal["missing", "there"] | None = None,
+    rate: float | None = None,
+    labels: Path | None = None,
+    classes_from: str | None = None,
+    subjects_from: str | None = None,
+    split_from: str | None = None,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -37,6 +44,16 @@ def data_import(
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
         units: Unit of the coordinates, where the format does not fix it.
         min_score: Score of a pose estimator below which a joint is missing.
+        up: What points up in the source; recordings are turned so that y does. auto: the axis along which
+            bodies stand. Unless given, what the format says.
+        zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
+        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        labels: Table (CSV) with the columns name, class, subject, camera, split, start and end. Unless given,
+            `labels.csv` in the source.
+        classes_from: Where in a file's path the class is, such as '{}/*/*'; none: nowhere. Unless given,
+            folders are taken where their meaning is plain.
+        subjects_from: Where in a file's path the subject is.
+        split_from: Where in a file's path the part of the split is, such as train and test.
         limit: Stop after so many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
@@ -45,7 +62,7 @@ def data_import(
     """
     from tqdm import tqdm
 
-    from skel_data import READERS, cores, import_dataset
+    from skel_data import READERS, cores, import_dataset, warnings_of
 
     reader = READERS.lookup(format)
     with tqdm(unit="clip", desc=format, disable=None) as bar:
@@ -61,6 +78,13 @@ def data_import(
                 layout=layout,
                 units=units,
                 min_score=min_score,
+                up=up,
+                zeros=zeros,
+                rate=rate,
+                labels=labels,
+                classes_from=classes_from,
+                subjects_from=subjects_from,
+                split_from=split_from,
                 limit=limit,
                 strict=strict,
                 overwrite=overwrite,
@@ -72,6 +96,8 @@ def data_import(
             if resume:
                 note(f"what was read is kept beside {store}; the same command goes on from there")
             raise
+    for told in (*made.notes, *warnings_of(made)):
+        note(told)
     for bad in made.bad_files:
         note(f"not imported: {bad.name}: {bad.reason}")
     say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")
@@ -90,6 +116,8 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
     if json:
         say_json(info)
         return
+    for warning in info.pop("warnings"):
+        note(warning)
     for key, value in info.items():
         if isinstance(value, dict):
             say(f"{key}:" if value else f"{key}: none")
@@ -210,6 +238,7 @@ def data_convert(
     layout: str,
     drop_depth: bool = False,
     strict: bool = False,
+    most_parents: float = 0.25,
     overwrite: bool = False,
 ) -> None:
     """Write the clips of a store to a new one in another joint layout, by the names of the joints.
@@ -220,16 +249,71 @@ def data_convert(
         layout: Name of the layout that is wanted, or a TOML file.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
         strict: Make it an error if a joint of the layout has nothing like it in the store's.
+        most_parents: Largest share of the layout's joints that may take their parents' places; 1 allows all.
         overwrite: Replace the store if it exists.
     """
-    from skel_data import Store, convert_store, explain_conversion, get_layout
+    from skel_data import Store, convert_store, get_layout
 
     opened, wanted = Store.open(store), get_layout(layout)
-    made = convert_store(opened, out, wanted, drop_depth=drop_depth, strict=strict, overwrite=overwrite)
-    for joint, (rule, sources) in explain_conversion(opened.layout, wanted).items():
-        if rule != "same name":
-            note(f"{joint}: {rule} {' and '.join(sources)}")
+    note_conversion(opened.layout, wanted)
+    made = convert_store(
+        opened,
+        out,
+        wanted,
+        drop_depth=drop_depth,
+        strict=strict,
+        most_parents=most_parents,
+        overwrite=overwrite,
+    )
     say(f"{out}: {len(made)} clips in layout {wanted.name}")
+
+
+def data_label(
+    store: Annotated[Path, tyro.conf.Positional],
+    labels: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    out: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Give the clips of a store the facts of a table.
+
+    The table (CSV) has the columns name, class, subject, camera, split, start and end; all but name may be
+    left out.
+
+    Args:
+        store: The store.
+        labels: The table.
+        out: Folder of a new store. Unless given, the store itself is replaced.
+        overwrite: Replace the new store if it exists.
+    """
+    from skel_data import Store, label_store
+
+    made = label_store(Store.open(store), labels, out or store, overwrite=overwrite or out is None)
+    for told in made.notes:
+        note(told)
+    unlabelled = int((made.labels < 0).sum())
+    say(f"{out or store}: {len(made)} clips, {len(made.classes)} classes, {unlabelled} unlabelled")
+
+
+def data_layout(source: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = None) -> None:
+    """Write the joint layout of a recording as TOML, to be edited and given with --layout.
+
+    Args:
+        source: A BVH or C3D file, a folder of them, a store, or the name of a built-in layout.
+        out: File to write. Unless given, it is printed.
+    """
+    from skel_data import layout_of, layout_toml
+
+    layout = layout_of(source)
+    text = layout_toml(layout)
+    if out is None:
+        say(text.rstrip())
+        return
+    if out.exists():
+        raise FileExistsError(f"{out} exists already")
+    out.write_text(text, encoding="utf-8")
+    say(f"{out}: {layout.num_joints} joints")
 
 
 def data_synth(

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from attrs import evolve
 
-from skel_data._clip import Clip
-from skel_data._convert import convert
+from skel_data._clip import BadFile, Clip
+from skel_data._convert import MOST_PARENTS, conversion, convert
 from skel_data._layout import SkeletonLayout
 from skel_data.splits._official import PARTS_OF
+from skel_data.store._labels import Labels, read_labels
 from skel_data.store._store import CODES, Store
-from skel_data.store._write import write_store
+from skel_data.store._write import StoreWriter, new_store, write_store
 
 
 def merge_stores(
@@ -89,6 +90,7 @@ def convert_store(
     *,
     drop_depth: bool = False,
     strict: bool = False,
+    most_parents: float = MOST_PARENTS,
     overwrite: bool = False,
 ) -> Store:
     """Write the clips of a store to a new one in another layout, by the rules of `conversion`.
@@ -101,16 +103,21 @@ def convert_store(
         layout: The layout that is wanted.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
         strict: Make it an error if a joint has no namesake, synonym or midpoint in the store's layout.
+        most_parents: Largest share of the layout's joints that may take their parents' places.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
-        ValueError: If a joint cannot be had, or the layout has other dimensions.
+        ValueError: If a joint cannot be had, too many fall onto their parents, or the layout has other
+            dimensions.
         FileExistsError: If `path` exists and may not be replaced.
     """
+    conversion(
+        store.layout, layout, strict=strict, most_parents=most_parents
+    )  # an error comes before any work
 
     def clips() -> Iterator[Clip]:
         for clip in _clips(store):
-            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, strict=strict)
+            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, most_parents=1)
             yield evolve(clip, positions=positions)
 
     return write_store(
@@ -122,6 +129,36 @@ def convert_store(
     )
 
 
+def label_store(store: Store, labels: str | Path, path: str | Path, *, overwrite: bool = False) -> Store:
+    """Write the clips of a store to a new one with the facts of a table, in place of its own.
+
+    Args:
+        store: The clips.
+        labels: The table, as `import_dataset` takes it.
+        path: Folder to make; with `overwrite` it may be that of the store.
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If the table is none, or names no clip.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+    table = Labels.of(read_labels(labels), store.info)
+
+    def clips() -> Iterator[Clip | BadFile]:
+        for clip in _clips(store):
+            yield from table.give(clip.name, clip)
+
+    with new_store(Path(path), overwrite=overwrite) as folder, StoreWriter(folder, table.info) as writer:
+        for clip in chain(store.bad_files, clips()):
+            writer.add(clip)
+        if not table.used:
+            raise ValueError(f"{Path(labels).name}: none of its names is a clip's; {table.notes()[0]}")
+        for note in table.notes():
+            writer.tell(note)
+        writer.finish(str(store.header["source"]))
+    return Store.open(path)
+
+
 def _clips(store: Store) -> Iterator[Clip]:
     for index in range(len(store)):
         yield Clip(
@@ -129,6 +166,7 @@ def _clips(store: Store) -> Iterator[Clip]:
             str(store.names[index]),
             split=tuple(store.columns["split"][index].tolist()),
             tracks=store.tracks(index),
+            rate=float(store.rates[index]),
             **{code: int(store.columns[code][index]) for code in CODES},
         )
 

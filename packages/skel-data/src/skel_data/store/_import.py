@@ -1,21 +1,30 @@
 """Import of a data set into a store."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 from attrs import evolve
 
-from skel_data._clip import BadFile, Clip
+from skel_data._clip import BadFile, Clip, keep_origin
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._rate import FASTEST, at_rate
 from skel_data._scores import check_min_score, drop_low_scores
+from skel_data._up import AXES, find_up, turn_up
+from skel_data.readers._folders import Patterns, tell
 from skel_data.readers._parallel import Done, do_all
-from skel_data.readers._reader import Reader, Work
+from skel_data.readers._reader import Reader, Work, paths_of
 from skel_data.readers._registry import READERS
 from skel_data.readers._source import Source, is_archive
 from skel_data.store._info import DatasetInfo
+from skel_data.store._labels import Labels, folder_rows, read_labels
 from skel_data.store._store import Store
 from skel_data.store._write import StoreWriter, new_store
+
+_LOOKED_AT = 64
+"""Clips by which the up axis is found."""
 
 
 def import_dataset(
@@ -26,6 +35,13 @@ def import_dataset(
     layout: SkeletonLayout | str | Path | None = None,
     units: str | None = None,
     min_score: float = 0.0,
+    up: str | None = None,
+    zeros: Literal["missing", "there"] | None = None,
+    rate: float | None = None,
+    labels: str | Path | None = None,
+    classes_from: str | None = None,
+    subjects_from: str | None = None,
+    split_from: str | None = None,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -46,6 +62,19 @@ def import_dataset(
             TOML file.
         units: Unit of the coordinates, where the format does not fix it.
         min_score: Score of a pose estimator below which a joint is missing; the store says it.
+        up: What points up in the source: one of x, y, z, -x, -y, -z, or "auto" for the axis along which its
+            bodies stand. Recordings are turned so that y points up. None: what the format says.
+        zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
+            what the format says.
+        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
+            and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
+            frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
+            or ``NAME.labels.csv`` beside a file, if it is there.
+        classes_from: Which part of a file's path is the class, as ``{}`` in a pattern such as ``{}/*/*``.
+            None: found from the folders, for formats without classes. "none": no part.
+        subjects_from: The same of the subject.
+        split_from: The same of the part of the split, which is called as `parts_of` takes it.
         limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
@@ -67,11 +96,12 @@ def import_dataset(
     for what, number in (("limit", limit), ("workers", workers)):
         if number is not None and number < 1:
             raise ValueError(f"{what} must be at least 1, got {number}")
+    if zeros not in (None, "missing", "there"):
+        raise ValueError(f"zeros must be missing or there, got {zeros!r}")
     reader = READERS.lookup(format) if isinstance(format, str) else format
     files = Source(source)
-    info, found = reader.open(
-        files, layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
-    )
+    given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
+    info, found = reader.open(files, given)
     first = next(found, None)
     if first is None:
         hint = _archives(files.path)
@@ -84,6 +114,15 @@ def import_dataset(
         min_score=float(min_score),
     )
     check_min_score(info.layout, min_score)
+    info = evolve(info, **_up(up, reader, files, given, info))
+    if rate is not None and not 0 < rate < FASTEST:
+        raise ValueError(f"rate must be above 0, got {rate}")
+    givers = list(
+        _givers(reader, files, given, info, Patterns(classes_from, subjects_from, split_from), labels)
+    )
+    info = givers[-1].info if givers else info
+    origin = reader.zeros_there if zeros is None else zeros == "there"
+    origin = origin and info.layout.dims == 3 and not info.layout.confidence
     journal = {"format": reader.name, "source": str(files.path.resolve())} if resume else None
     with (
         new_store(Path(store_path), overwrite=overwrite, keep=resume) as folder,
@@ -92,9 +131,104 @@ def import_dataset(
         if limit is not None and len(writer) > limit:
             raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        _write(writer, do_all(rest, workers), info, limit, progress)
+        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate)
+        _write(writer, do_all(rest, workers), finished, limit, progress)
+        for note in givers[-1].notes() if givers and not writer.done and limit is None else ():
+            writer.tell(note)
         writer.finish(files.name)
     return Store.open(store_path)
+
+
+def _up(
+    up: str | None, reader: Reader, files: Source, layout: SkeletonLayout | None, info: DatasetInfo
+) -> dict[str, Any]:
+    """What points up in the source, and what there is to tell of it."""
+    if up is not None and up not in (*AXES, "auto"):
+        raise ValueError(f"up must be one of {', '.join(AXES)} or auto, got {up!r}")
+    if up is not None and info.layout.dims == 2:
+        raise ValueError(f"layout {info.layout.name} has 2 dimensions: up is for recordings of 3")
+    chosen = info.up if up is None else up
+    if up == "auto":
+        usable = (clip for clip in reader.read(files, layout) if isinstance(clip, Clip))
+        chosen = find_up((clip.positions for clip in islice(usable, _LOOKED_AT)), info.layout)
+        if not chosen:
+            raise ValueError(
+                f"{files.name}: which way is up cannot be told: bodies stand along no one axis, or the "
+                f"joints' names do not tell head from feet; give one of {', '.join(AXES)}"
+            )
+    told = () if chosen in ("", "y") else (f"turned so that y points up; in the source {chosen} does",)
+    told = ("y points up in the source already",) if up == "auto" and chosen == "y" else told
+    return {"up": "" if chosen == "y" else chosen, "notes": (*info.notes, *told)}
+
+
+def _givers(
+    reader: Reader,
+    files: Source,
+    layout: SkeletonLayout | None,
+    info: DatasetInfo,
+    patterns: Patterns,
+    table: str | Path | None,
+) -> Iterator[Labels]:
+    """What gives facts to clips: folders, then a table."""
+    if patterns or reader.folders is not None:
+        paths = (
+            reader.folders(files)
+            if reader.folders is not None and not patterns
+            else _names(reader, files, layout)
+        )
+        told = tell(paths, patterns)
+        words = {"class": told.classes, "subject": told.subjects, "split": told.parts}
+        if reader.folders is not None and not told.classes:  # nor do they by the reader's own rule
+            words["class"] = dict.fromkeys(paths, "")
+        info = evolve(info, notes=(*info.notes, *told.notes))
+        folders = Labels.of(folder_rows(words), info, numbers=False)
+        info = folders.info
+        yield folders.quiet()
+    name = f"{files.path.name}.labels.csv"
+    beside = files.path / "labels.csv" if files.path.is_dir() else files.path.with_name(name)
+    if table is not None:
+        yield Labels.of(read_labels(table), info)
+    elif beside.is_file() and beside.resolve().parent == beside.parent.resolve():
+        try:
+            labels = Labels.of(read_labels(beside), info)
+        except ValueError as error:
+            yield Labels.of([], evolve(info, notes=(*info.notes, f"not taken as labels: {error}")))
+        else:
+            labels.info = evolve(
+                labels.info, notes=(*labels.info.notes, f"labels are those of {beside.name}")
+            )
+            yield labels
+
+
+def _names(reader: Reader, files: Source, layout: SkeletonLayout | None) -> dict[str, str]:
+    """Names of the shares of work in a source, which are paths where they are files."""
+    if files.path.is_file() and not is_archive(files.path):
+        return {work.name: work.name for work in reader.open(files, layout)[1]}
+    if reader.folders is not None:
+        return {name: name for name in reader.folders(files)}
+    return paths_of(files, reader.suffix)
+
+
+def _finished(
+    path: str,
+    clip: Clip,
+    *,
+    info: DatasetInfo,
+    origin: bool,
+    givers: list[Labels],
+    rate: float | None,
+) -> Iterator[Clip | BadFile]:
+    """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
+    positions = turn_up(clip.positions, info.up) if info.up else clip.positions
+    positions = keep_origin(positions) if origin else positions
+    if info.min_score and positions.shape[-1] > info.layout.dims:
+        positions = drop_low_scores(positions, info.layout, info.min_score)
+    clip = clip if positions is clip.positions else evolve(clip, positions=positions)
+    made: list[Clip | BadFile] = [clip]
+    for giver in givers:
+        made = [new for old in made for new in (giver.give(path, old) if isinstance(old, Clip) else [old])]
+    for item in made:
+        yield at_rate(item, rate, info.layout.dims) if rate is not None and isinstance(item, Clip) else item
 
 
 def _archives(folder: Path) -> str:
@@ -118,7 +252,7 @@ def _pass_over(done: list[str], found: Iterator[Work | BadFile]) -> Iterator[Wor
 def _write(
     writer: StoreWriter,
     done: Iterator[Done],
-    info: DatasetInfo,
+    finished: Callable[[str, Clip], Iterator[Clip | BadFile]],
     limit: int | None,
     progress: Callable[[int], None] | None,
 ) -> None:
@@ -127,9 +261,8 @@ def _write(
         for clip in clips:
             if limit is not None and len(writer) >= limit:
                 return
-            if info.min_score and isinstance(clip, Clip) and clip.positions.shape[-1] > info.layout.dims:
-                clip = evolve(clip, positions=drop_low_scores(clip.positions, info.layout, info.min_score))
-            writer.add(clip)
+            for item in finished(name, clip) if isinstance(clip, Clip) else (clip,):
+                writer.add(item)
             count += 1
             if progress is not None:
                 progress(count)

@@ -7,13 +7,12 @@ from attrs import asdict, define, field
 
 from skel_data._layout import SkeletonLayout
 
+_LATER = ("min_score", "up", "notes")
+"""Fields that headers of earlier versions lack; left out where they say nothing, so that hashes stay."""
+
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
-
-
-_LATER = ("min_score",)
-"""Fields that headers of earlier versions lack; left out where they say nothing, so that hashes stay."""
 
 
 @define(frozen=True)
@@ -30,6 +29,8 @@ class DatasetInfo:
         camera_names: Names behind the camera codes, if they are names.
         listed_names: Names of the listed splits, as many as `Clip.split` has entries, if they have names.
         min_score: Score of a pose estimator below which joints were left out at the import; 0: none were.
+        up: What pointed up in the source, turned so that y does, such as "z"; "": nothing was turned.
+        notes: What a user should know of how the set was read, a sentence each.
     """
 
     layout: SkeletonLayout
@@ -41,6 +42,8 @@ class DatasetInfo:
     camera_names: tuple[str, ...] = field(default=(), converter=_texts)
     listed_names: tuple[str, ...] = field(default=(), converter=_texts)
     min_score: float = 0.0
+    up: str = ""
+    notes: tuple[str, ...] = field(default=(), converter=_texts)
 
     def to_header(self) -> dict[str, Any]:
         """The metadata as a header holds them."""
@@ -68,4 +71,6 @@ class DatasetInfo:
             header["view_names"] if header["version"] == 1 else header["camera_names"],
             header.get("listed_names", ()),
             float(header.get("min_score", 0)),
+            str(header.get("up", "")),
+            header.get("notes", ()),
         )

@@ -3,7 +3,7 @@
 A file holds the list of frames, or ``{"frames": [...]}``. A frame is the list of its people, empty or null
 for none; a person is the list of its 33 landmarks, each ``{"x", "y", "z", "visibility"}``; other keys are
 passed over. In Python a frame is, with what ``PoseLandmarker`` gives:
-``[[vars(mark) for mark in person] for person in result.pose_world_landmarks]``.
+``[[vars(mark) for mark in person] for person in result.pose_world_landmarks]``. MediaPipe's y points down.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ _JOINTS = 33
 
 def parse(name: str, data: bytes, label: int = -1) -> Clip:
     """Make a clip of one file; nobody in it is an error."""
-    content = read_json(data)
+    content = read_json(data, nan=True)
     frames = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(frames, list) or not all(isinstance(frame, list | None) for frame in frames):
         raise ValueError(
@@ -39,4 +39,4 @@ def _person(person: Any) -> Person:
     return Person(numbers(rows, 2, "landmarks"))
 
 
-MEDIAPIPE = json_reader("mediapipe", parse, "mediapipe-33", "unknown")
+MEDIAPIPE = json_reader("mediapipe", parse, "mediapipe-33", "unknown", up="-y")
