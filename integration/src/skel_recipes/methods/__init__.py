@@ -32,6 +32,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
     "method",
     {
         "simclr": "skel_recipes.methods.simclr:SimCLRSettings",
+        "vicreg": "skel_recipes.methods.vicreg:VICRegSettings",
         "skeletonclr": "skel_recipes.methods.skeletonclr:SkeletonCLRSettings",
         "crossclr": "skel_recipes.methods.crossclr:CrosSCLRSettings",
         "aimclr": "skel_recipes.methods.aimclr:AimCLRSettings",

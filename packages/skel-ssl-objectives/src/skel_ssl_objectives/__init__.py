@@ -14,6 +14,7 @@ from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
 from skel_ssl_objectives._teacher import Teacher
+from skel_ssl_objectives._vicreg import covariance_loss, cross_correlation, usdrl, variance_loss, vicreg
 
 __all__ = [
     "Clues",
@@ -27,6 +28,8 @@ __all__ = [
     "cmal",
     "contrast",
     "cosine_distance",
+    "covariance_loss",
+    "cross_correlation",
     "cross_view",
     "crossclr",
     "cscl",
@@ -36,5 +39,8 @@ __all__ = [
     "nearest_neighbors",
     "nt_xent",
     "scd",
+    "usdrl",
+    "variance_loss",
+    "vicreg",
 ]
 __version__ = "0.1.0"
