@@ -136,6 +136,17 @@ def test_streams_see_the_same_draws(tiny):
             assert torch.equal(seen[name], stream(seen["joint"], name, context.layout))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_second_view_may_be_of_other_clips(name, tiny):
+    losses = []
+    for second in (None, 2 * batch().flip(0)):
+        method = make(tiny(name))
+        method.context.second.clips = second
+        losses.append(method(batch(), epoch=0, generator=generator())["loss"])
+        assert method.context.second.used == (second is not None)
+    assert losses[0] != losses[1]
+
+
 def test_hidden_joints_have_no_bones(tiny):
     recipe = tiny("scdnet", data__stream="bone")
     context = make(recipe).context

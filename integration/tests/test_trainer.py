@@ -16,7 +16,18 @@ from skel_recipes import Run, load_recipe, pretrain, resume
 from skel_recipes.cli import main
 from skel_recipes.train import trainer
 
-NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
+NAMES = [
+    "compact",
+    "vicreg",
+    "skeletonclr",
+    "crossclr",
+    "aimclr",
+    "skeletonbyol",
+    "cmal",
+    "cmcs",
+    "scdnet",
+    "pstl",
+]
 
 
 def weights(run):

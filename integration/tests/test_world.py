@@ -48,6 +48,9 @@ def trained(store, tmp_path_factory, tiny):
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))
+    other = {"data__positives": "performance", "data__split": "xsub"}
+    recipes.append(folder / "partners.toml")
+    recipes[-1].write_text(dump_recipe(tiny("vicreg", **EXACT, **other)))
     script = Path(__file__).with_name("train_by_recipes.py")
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
@@ -63,7 +66,7 @@ def checkpoint(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "partners"])
 def test_losses_agree(trained, name):
     one, two = (
         [json.loads(line) for line in (trained / number / name / "metrics.jsonl").read_text().splitlines()]

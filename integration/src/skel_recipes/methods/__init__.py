@@ -16,7 +16,8 @@ class MethodSettings(Protocol):
     """Settings of a method: a frozen attrs class.
 
     A class attribute ``cross_stream = True`` says that the method learns across streams: `build` then
-    gets one encoder for each stream, in an `nn.ModuleDict`.
+    gets one encoder for each stream, in an `nn.ModuleDict`. ``one_view = True`` says that it draws one view
+    of a clip, so that no second one can come from another recording.
     """
 
     def build(self, encoder: Any, context: Any) -> Any:
