@@ -30,6 +30,14 @@ TINY = {
     "cmal": BYOL,
     "cmcs": {**BYOL, "method.cross_epoch": 1},
     "scdnet": {**SMALL, **SCD},
+    "usdrl": {
+        **SMALL,
+        "encoder.hidden_dim": 8,
+        "encoder.heads": 2,
+        "encoder.drop_path": 0.0,
+        "method.projection_dim": 8,
+        "train.min_steps": 0,
+    },
     "pstl": {**STGCN, "method.projection_dim": 16},
 }
 

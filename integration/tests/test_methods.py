@@ -18,8 +18,9 @@ NAMES = [
     "cmcs",
     "scdnet",
     "pstl",
+    "usdrl",
 ]
-NO_TEACHER = ["compact", "vicreg", "pstl"]
+NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl"]
 CROSS = ["crossclr", "cmcs"]
 THREE = "joint+motion+bone"
 
@@ -230,6 +231,22 @@ class TestPSTL:
     def test_encoder_without_a_graph_sees_zeros(self):
         recipe = load_recipe("pstl", {"encoder.name": "tcn", "method.projection_dim": 16})
         assert make(recipe)(batch(), epoch=0, generator=generator())["loss"].isfinite()
+
+
+def test_usdrl_needs_two_halves_and_takes_either_encoder(tiny):
+    with pytest.raises(ValueError, match="needs encoder dste or scd, .* got TCN"):
+        make(load_recipe("usdrl", {"encoder.name": "tcn"}))
+    scd = {"encoder.name": "scd", "encoder.channels": 12, "encoder.hidden_dim": 8, "encoder.heads": 2}
+    recipe = load_recipe("usdrl", {"data.pipeline.frames": 16, "method.projection_dim": 8, **scd})
+    assert make(recipe)(batch(), epoch=0, generator=generator())["loss"].isfinite()
+
+
+def test_cross_correlation_of_usdrl_is_an_option(tiny):
+    first, second = (
+        make(tiny("usdrl", method__correlation_weight=weight))(batch(), epoch=0, generator=generator())
+        for weight in (0.0, 1e-3)
+    )
+    assert all(second[name] > first[name] for name in ("temporal", "spatial", "instance"))
 
 
 def test_scdnet_needs_two_paths():

@@ -27,6 +27,7 @@ NAMES = [
     "cmcs",
     "scdnet",
     "pstl",
+    "usdrl",
 ]
 
 
@@ -59,6 +60,7 @@ SMALL = {"data.pipeline.frames": 16, "train.batch_size": 8}
 ENCODERS = {
     "agcn": {"base_channels": 4},
     "ctrgcn": {"base_channels": 8},
+    "dste": {"hidden_dim": 8},
     "gru": {"hidden_dim": 8, "layers": 2},
     "hcn": {"channels": 4},
     "scd": {"channels": 8, "hidden_dim": 8, "heads": 2},

@@ -41,6 +41,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "cmal": "skel_recipes.methods.cmal:CMALSettings",
         "cmcs": "skel_recipes.methods.cmcs:CMCSSettings",
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
+        "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),
