@@ -29,6 +29,7 @@ TINY = {
     "skeletonbyol": BYOL,
     "cmal": BYOL,
     "cmcs": {**BYOL, "method.cross_epoch": 1},
+    "cmd": {**SMALL, "encoder.hidden_dim": 8, "method.neighbors": 8, "method.queue_size": 16},
     "scdnet": {**SMALL, **SCD},
     "usdrl": {
         **SMALL,

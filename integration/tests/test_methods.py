@@ -19,9 +19,10 @@ NAMES = [
     "scdnet",
     "pstl",
     "usdrl",
+    "cmd",
 ]
 NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl"]
-CROSS = ["crossclr", "cmcs"]
+CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 
 
@@ -104,10 +105,10 @@ def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
                 torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet"])
+@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet", "cmd"])
 def test_queues_hold_the_keys_of_past_clips(name, tiny):
     method = make(tiny(name, method__queue_size=0), clips=20)
-    assert len(queues(method)) == {"crossclr": 3, "scdnet": 3}.get(name, 1)
+    assert len(queues(method)) == {"crossclr": 3, "scdnet": 3, "cmd": 3}.get(name, 1)
     before = [queue.keys.clone() for queue in queues(method)]
     method(batch(), epoch=0, generator=generator())
     for queue, old in zip(queues(method), before, strict=True):
@@ -247,6 +248,16 @@ def test_cross_correlation_of_usdrl_is_an_option(tiny):
         for weight in (0.0, 1e-3)
     )
     assert all(second[name] > first[name] for name in ("temporal", "spatial", "instance"))
+
+
+def test_cmd_teaches_no_more_than_its_queue_holds(tiny):
+    with pytest.raises(ValueError, match="neighbors must be from 1 to the queue's 16 keys, got 17"):
+        make(tiny("cmd", method__neighbors=17))
+    first, second = (
+        make(tiny("cmd", method__weight=weight))(batch(), epoch=0, generator=generator())
+        for weight in (0.0, 1.0)
+    )
+    torch.testing.assert_close(second["loss"] - first["loss"], first["distillation"])
 
 
 def test_scdnet_needs_two_paths():

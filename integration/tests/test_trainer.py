@@ -28,6 +28,7 @@ NAMES = [
     "scdnet",
     "pstl",
     "usdrl",
+    "cmd",
 ]
 
 

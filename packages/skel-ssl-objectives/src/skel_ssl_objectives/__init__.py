@@ -5,6 +5,7 @@ from skel_ssl_objectives._attention_drop import attention_drop
 from skel_ssl_objectives._barlow_twins import barlow_twins
 from skel_ssl_objectives._byol import byol, cosine_distance
 from skel_ssl_objectives._cmal import cmal
+from skel_ssl_objectives._cmd import cmd, neighbor_distillation
 from skel_ssl_objectives._common import Gather
 from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
@@ -26,6 +27,7 @@ __all__ = [
     "barlow_twins",
     "byol",
     "cmal",
+    "cmd",
     "contrast",
     "cosine_distance",
     "covariance_loss",
@@ -37,6 +39,7 @@ __all__ = [
     "info_nce",
     "mlp_head",
     "nearest_neighbors",
+    "neighbor_distillation",
     "nt_xent",
     "scd",
     "usdrl",
