@@ -30,6 +30,12 @@ TINY = {
     "cmal": BYOL,
     "cmcs": {**BYOL, "method.cross_epoch": 1},
     "cmd": {**SMALL, "encoder.hidden_dim": 8, "method.neighbors": 8, "method.queue_size": 16},
+    "isc": {
+        **SMALL,
+        "encoder.hidden_dim": 8,
+        "method.partner_settings.base_channels": 4,
+        "method.queue_size": 16,
+    },
     "scdnet": {**SMALL, **SCD},
     "usdrl": {
         **SMALL,

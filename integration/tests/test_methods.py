@@ -20,6 +20,7 @@ NAMES = [
     "pstl",
     "usdrl",
     "cmd",
+    "isc",
 ]
 NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl"]
 CROSS = ["crossclr", "cmcs", "cmd"]
@@ -46,6 +47,9 @@ def teachers(method):
     """Pairs of a teacher and the modules that it follows."""
     if hasattr(method, "student"):
         return [(method.teacher, [method.student])]
+    if isinstance(method.teacher, nn.ModuleList):  # of two encoders
+        students = [[method.encoder, method.projector], [method.partner, method.partner_projector]]
+        return list(zip(method.teacher, students, strict=True))
     if isinstance(method.teacher, nn.ModuleDict):
         return [
             (teacher, [method.encoder[name], method.projector[name]])
@@ -105,10 +109,10 @@ def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
                 torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet", "cmd"])
+@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet", "cmd", "isc"])
 def test_queues_hold_the_keys_of_past_clips(name, tiny):
     method = make(tiny(name, method__queue_size=0), clips=20)
-    assert len(queues(method)) == {"crossclr": 3, "scdnet": 3, "cmd": 3}.get(name, 1)
+    assert len(queues(method)) == {"crossclr": 3, "scdnet": 3, "cmd": 3, "isc": 2}.get(name, 1)
     before = [queue.keys.clone() for queue in queues(method)]
     method(batch(), epoch=0, generator=generator())
     for queue, old in zip(queues(method), before, strict=True):
@@ -258,6 +262,18 @@ def test_cmd_teaches_no_more_than_its_queue_holds(tiny):
         for weight in (0.0, 1.0)
     )
     torch.testing.assert_close(second["loss"] - first["loss"], first["distillation"])
+
+
+def test_encoders_of_isc_look_for_each_others_keys(tiny):
+    method = make(tiny("isc"))
+    before = method(batch(), epoch=0, generator=generator())
+    method = make(tiny("isc"))
+    method.queue[1].keys.neg_()  # the partner's, among which the own query looks
+    after = method(batch(), epoch=0, generator=generator())
+    assert after["own"] != before["own"]
+    assert after["partner"] == before["partner"]
+    with pytest.raises(ValueError, match="no encoder 'agcm'"):
+        make(tiny("isc", method__partner="agcm"))
 
 
 def test_scdnet_needs_two_paths():

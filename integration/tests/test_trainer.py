@@ -29,6 +29,7 @@ NAMES = [
     "pstl",
     "usdrl",
     "cmd",
+    "isc",
 ]
 
 

@@ -24,6 +24,7 @@ NAMES = [
     "pstl",
     "usdrl",
     "cmd",
+    "isc",
 ]
 EXACT = {
     "train__precision": "float64",
@@ -46,7 +47,7 @@ def trained(store, tmp_path_factory, tiny):
     folder = tmp_path_factory.mktemp("world")
     recipes = []
     for name in NAMES:
-        dropout = {} if name in ("compact", "vicreg", "usdrl", "cmd") else {"encoder__dropout": 0.0}
+        dropout = {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc") else {"encoder__dropout": 0.0}
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))

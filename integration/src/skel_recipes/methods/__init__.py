@@ -40,6 +40,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "skeletonbyol": "skel_recipes.methods.skeletonbyol:SkeletonBYOLSettings",
         "cmal": "skel_recipes.methods.cmal:CMALSettings",
         "cmcs": "skel_recipes.methods.cmcs:CMCSSettings",
+        "isc": "skel_recipes.methods.isc:ISCSettings",
         "cmd": "skel_recipes.methods.cmd:CMDSettings",
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
