@@ -8,24 +8,43 @@ SMALL = {"data.pipeline.frames": 16, "train.batch_size": 8, "train.epochs": 2, "
 STGCN = {**SMALL, "encoder.base_channels": 4, "encoder.feature_dim": 16}
 BYOL = {**STGCN, "method.hidden_dim": 16, "method.projection_dim": 8}
 SCD = {"encoder.channels": 12, "encoder.hidden_dim": 8, "encoder.heads": 2}
+TCN = {
+    **SMALL,
+    "encoder.widths": [8, 8],
+    "encoder.kernels": [3, 3],
+    "encoder.strides": [2, 1],
+    "train.min_steps": 0,
+}
 TINY = {
     "compact": {
-        **SMALL,
-        "encoder.widths": [8, 8],
-        "encoder.kernels": [3, 3],
-        "encoder.strides": [2, 1],
+        **TCN,
         "train.epochs": 3,
-        "train.min_steps": 0,
         "train.checkpoint_every": 1,
         "optim.warmup_epochs": 1,
     },
+    "vicreg": {**TCN, "method.projection_dim": 16},
     "skeletonclr": STGCN,
     "crossclr": {**STGCN, "method.cross_epoch": 1},
     "aimclr": {**STGCN, "method.mining_epoch": 1},
     "skeletonbyol": BYOL,
     "cmal": BYOL,
     "cmcs": {**BYOL, "method.cross_epoch": 1},
+    "cmd": {**SMALL, "encoder.hidden_dim": 8, "method.neighbors": 8, "method.queue_size": 16},
+    "isc": {
+        **SMALL,
+        "encoder.hidden_dim": 8,
+        "method.partner_settings.base_channels": 4,
+        "method.queue_size": 16,
+    },
     "scdnet": {**SMALL, **SCD},
+    "usdrl": {
+        **SMALL,
+        "encoder.hidden_dim": 8,
+        "encoder.heads": 2,
+        "encoder.drop_path": 0.0,
+        "method.projection_dim": 8,
+        "train.min_steps": 0,
+    },
     "pstl": {**STGCN, "method.projection_dim": 16},
 }
 

@@ -7,8 +7,23 @@ from skel_recipes import MethodContext, build_method, load_recipe
 from skel_recipes.methods import METHODS
 from skel_recipes.methods.per_stream import PerStream
 
-NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
-CROSS = ["crossclr", "cmcs"]
+NAMES = [
+    "compact",
+    "vicreg",
+    "skeletonclr",
+    "crossclr",
+    "aimclr",
+    "skeletonbyol",
+    "cmal",
+    "cmcs",
+    "scdnet",
+    "pstl",
+    "usdrl",
+    "cmd",
+    "isc",
+]
+NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl"]
+CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 
 
@@ -32,6 +47,9 @@ def teachers(method):
     """Pairs of a teacher and the modules that it follows."""
     if hasattr(method, "student"):
         return [(method.teacher, [method.student])]
+    if isinstance(method.teacher, nn.ModuleList):  # of two encoders
+        students = [[method.encoder, method.projector], [method.partner, method.partner_projector]]
+        return list(zip(method.teacher, students, strict=True))
     if isinstance(method.teacher, nn.ModuleDict):
         return [
             (teacher, [method.encoder[name], method.projector[name]])
@@ -73,7 +91,7 @@ def test_gradient_reaches_all_that_is_trained(name, streams, tiny):
     assert isinstance(method, PerStream) == (not single and name not in CROSS)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("compact", "pstl")])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_TEACHER])
 def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
     method = make(tiny(name, method__momentum=0.9)).double()
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
@@ -91,10 +109,10 @@ def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
                 torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet"])
+@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet", "cmd", "isc"])
 def test_queues_hold_the_keys_of_past_clips(name, tiny):
     method = make(tiny(name, method__queue_size=0), clips=20)
-    assert len(queues(method)) == {"crossclr": 3, "scdnet": 3}.get(name, 1)
+    assert len(queues(method)) == {"crossclr": 3, "scdnet": 3, "cmd": 3, "isc": 2}.get(name, 1)
     before = [queue.keys.clone() for queue in queues(method)]
     method(batch(), epoch=0, generator=generator())
     for queue, old in zip(queues(method), before, strict=True):
@@ -122,6 +140,17 @@ def test_streams_see_the_same_draws(tiny):
     for seen in (first, second):
         for name in ("motion", "bone"):
             assert torch.equal(seen[name], stream(seen["joint"], name, context.layout))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_second_view_may_be_of_other_clips(name, tiny):
+    losses = []
+    for second in (None, 2 * batch().flip(0)):
+        method = make(tiny(name))
+        method.context.second.clips = second
+        losses.append(method(batch(), epoch=0, generator=generator())["loss"])
+        assert method.context.second.used == (second is not None)
+    assert losses[0] != losses[1]
 
 
 def test_hidden_joints_have_no_bones(tiny):
@@ -207,6 +236,44 @@ class TestPSTL:
     def test_encoder_without_a_graph_sees_zeros(self):
         recipe = load_recipe("pstl", {"encoder.name": "tcn", "method.projection_dim": 16})
         assert make(recipe)(batch(), epoch=0, generator=generator())["loss"].isfinite()
+
+
+def test_usdrl_needs_two_halves_and_takes_either_encoder(tiny):
+    with pytest.raises(ValueError, match="needs encoder dste or scd, .* got TCN"):
+        make(load_recipe("usdrl", {"encoder.name": "tcn"}))
+    scd = {"encoder.name": "scd", "encoder.channels": 12, "encoder.hidden_dim": 8, "encoder.heads": 2}
+    recipe = load_recipe("usdrl", {"data.pipeline.frames": 16, "method.projection_dim": 8, **scd})
+    assert make(recipe)(batch(), epoch=0, generator=generator())["loss"].isfinite()
+
+
+def test_cross_correlation_of_usdrl_is_an_option(tiny):
+    first, second = (
+        make(tiny("usdrl", method__correlation_weight=weight))(batch(), epoch=0, generator=generator())
+        for weight in (0.0, 1e-3)
+    )
+    assert all(second[name] > first[name] for name in ("temporal", "spatial", "instance"))
+
+
+def test_cmd_teaches_no_more_than_its_queue_holds(tiny):
+    with pytest.raises(ValueError, match="neighbors must be from 1 to the queue's 16 keys, got 17"):
+        make(tiny("cmd", method__neighbors=17))
+    first, second = (
+        make(tiny("cmd", method__weight=weight))(batch(), epoch=0, generator=generator())
+        for weight in (0.0, 1.0)
+    )
+    torch.testing.assert_close(second["loss"] - first["loss"], first["distillation"])
+
+
+def test_encoders_of_isc_look_for_each_others_keys(tiny):
+    method = make(tiny("isc"))
+    before = method(batch(), epoch=0, generator=generator())
+    method = make(tiny("isc"))
+    method.queue[1].keys.neg_()  # the partner's, among which the own query looks
+    after = method(batch(), epoch=0, generator=generator())
+    assert after["own"] != before["own"]
+    assert after["partner"] == before["partner"]
+    with pytest.raises(ValueError, match="no encoder 'agcm'"):
+        make(tiny("isc", method__partner="agcm"))
 
 
 def test_scdnet_needs_two_paths():

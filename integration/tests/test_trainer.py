@@ -16,7 +16,21 @@ from skel_recipes import Run, load_recipe, pretrain, resume
 from skel_recipes.cli import main
 from skel_recipes.train import trainer
 
-NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
+NAMES = [
+    "compact",
+    "vicreg",
+    "skeletonclr",
+    "crossclr",
+    "aimclr",
+    "skeletonbyol",
+    "cmal",
+    "cmcs",
+    "scdnet",
+    "pstl",
+    "usdrl",
+    "cmd",
+    "isc",
+]
 
 
 def weights(run):
@@ -48,6 +62,7 @@ SMALL = {"data.pipeline.frames": 16, "train.batch_size": 8}
 ENCODERS = {
     "agcn": {"base_channels": 4},
     "ctrgcn": {"base_channels": 8},
+    "dste": {"hidden_dim": 8},
     "gru": {"hidden_dim": 8, "layers": 2},
     "hcn": {"channels": 4},
     "scd": {"channels": 8, "hidden_dim": 8, "heads": 2},

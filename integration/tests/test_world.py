@@ -11,7 +11,21 @@ import torch
 
 from skel_recipes import dump_recipe, load_recipe
 
-NAMES = ["compact", "skeletonclr", "crossclr", "aimclr", "skeletonbyol", "cmal", "cmcs", "scdnet", "pstl"]
+NAMES = [
+    "compact",
+    "vicreg",
+    "skeletonclr",
+    "crossclr",
+    "aimclr",
+    "skeletonbyol",
+    "cmal",
+    "cmcs",
+    "scdnet",
+    "pstl",
+    "usdrl",
+    "cmd",
+    "isc",
+]
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,
@@ -33,10 +47,13 @@ def trained(store, tmp_path_factory, tiny):
     folder = tmp_path_factory.mktemp("world")
     recipes = []
     for name in NAMES:
-        dropout = {} if name == "compact" else {"encoder__dropout": 0.0}
+        dropout = {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc") else {"encoder__dropout": 0.0}
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))
+    other = {"data__positives": "performance", "data__split": "xsub"}
+    recipes.append(folder / "partners.toml")
+    recipes[-1].write_text(dump_recipe(tiny("vicreg", **EXACT, **other)))
     script = Path(__file__).with_name("train_by_recipes.py")
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
@@ -52,7 +69,7 @@ def checkpoint(run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "partners"])
 def test_losses_agree(trained, name):
     one, two = (
         [json.loads(line) for line in (trained / number / name / "metrics.jsonl").read_text().splitlines()]
@@ -70,7 +87,7 @@ def test_losses_agree(trained, name):
 def test_weights_queues_and_teachers_agree(trained, name):
     one, two = (checkpoint(trained / number / name)["method"] for number in ("one", "two"))
     assert one.keys() == two.keys()
-    if name not in ("compact", "pstl"):
+    if name not in ("compact", "vicreg", "pstl", "usdrl"):
         assert any("teacher" in key for key in one)
     for key in one:
         torch.testing.assert_close(

@@ -17,6 +17,15 @@ SMALL = {
     "ctrgcn": {"base_channels": 4},
     "gru": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "input_norm": False},
     "hcn": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
+    "dste": {
+        "frames": 16,
+        "hidden_dim": 12,
+        "heads": 2,
+        "layers": 1,
+        "convolution": 0.4,
+        "gap": 3,
+        "drop_path": 0.2,
+    },
     "scd": {"frames": 16, "channels": 8, "hidden_dim": 12, "heads": 2, "layers": 2, "dropout": 0.2},
     "stgcn": {
         "base_channels": 4,

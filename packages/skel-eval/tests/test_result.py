@@ -74,6 +74,16 @@ def test_what_a_result_is_called():
         make(metrics={})
 
 
+def test_positives_of_other_recordings_are_another_question(tmp_path):
+    plain, other = make(), make(positives="performance", tag="shifted")
+    assert other.title == "linear, shifted, positives by performance"
+    assert evolve(other, tag="").cell != plain.cell
+    assert Result.load(other.save(tmp_path / "result.json")).positives == "performance"
+    data = plain.to_dict()
+    del data["positives"]  # as files of earlier releases
+    assert Result.from_dict(data) == plain
+
+
 def test_tags_that_look_like_streams_are_kept_apart(tmp_path):
     """Results were told apart by the names of their files, which took the tag ``no-joint`` for ``no``."""
     cells = {

@@ -86,3 +86,26 @@ def test_full_precision_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         logits = contrast(*args)
     assert torch.equal(logits, contrast(*args))
+
+
+@pytest.mark.vectors("isc")
+def test_published_numbers_of_isc(vector, agree):
+    """Queries of two representations, each among the keys of the other."""
+    names, gradients = ("first", "second"), vector.group("grad.")
+    queries = [torch.from_numpy(vector[f"in.q_{name}"]).requires_grad_() for name in names]
+    keys = [torch.from_numpy(vector[f"in.k_{name}"]) for name in names]
+    queues = [torch.from_numpy(vector[f"in.queue_{name}"]).T for name in names]
+    losses = [
+        info_nce(contrast(query, key, queue, temperature=vector.config["temperature"]))
+        for query, key, queue in zip(queries, keys[::-1], queues[::-1], strict=True)
+    ]
+    total = sum(losses)
+    total.backward()
+    agree((loss, vector[f"out.nce_{name}"]) for loss, name in zip(losses, names, strict=True))
+    agree([(total, vector["out.loss"])])
+    agree((query.grad, gradients[f"q_{name}"]) for query, name in zip(queries, names, strict=True))
+    for name, key, before in zip(names, keys, queues, strict=True):
+        queue = Queue(*before.shape).double()
+        queue.keys.copy_(before)
+        queue.push(key)
+        agree([(queue.keys, vector[f"out.queue_after_{name}"].T)])

@@ -67,6 +67,11 @@ class DataSettings:
             up with zeros: the method's views must end in so many, and evaluation takes a window from the
             middle of each recording. 0: the pipeline's.
         crop: Length of that window, as a share of the recording.
+        positives: What the second view of a clip is drawn of. clip: of the clip itself. performance: of
+            another camera's recording of the same performance. repetition: of another repetition by the same
+            subject before the same camera. These two find recordings by their names, which in some sets
+            contain the class; results say so.
+        partner_probability: How often it is drawn of another recording, where there is one.
     """
 
     pipeline: Pipeline = Default()
@@ -76,6 +81,8 @@ class DataSettings:
     dtype: str = field(default="float32", validator=validators.in_(("float32", "float16")))
     frames: int = field(default=0, validator=validators.ge(0))
     crop: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
+    positives: Literal["clip", "performance", "repetition"] = "clip"
+    partner_probability: float = field(default=0.5, validator=[validators.gt(0), validators.le(1)])
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -205,6 +212,12 @@ class Recipe:
             raise ValueError(
                 f"method {METHODS.name_of(type(self.method))} learns across streams: data.stream must join "
                 f"two or more by +, got {self.data.stream!r}"
+            )
+        if getattr(self.method, "one_view", False) and self.data.positives != "clip":
+            raise ValueError(
+                f"method {METHODS.name_of(type(self.method))} draws one view of a clip, so there is no "
+                f"second one to draw of another recording: data.positives must be clip, got "
+                f"{self.data.positives}"
             )
 
 

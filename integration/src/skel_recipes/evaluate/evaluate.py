@@ -82,6 +82,7 @@ def evaluate(
         name,
         outcome,
         title=chosen.title,
+        positives="+".join(sorted({one.recipe.data.positives for one in runs} - {"clip"})),
         epochs=len(inputs.run.metrics()),
         runs=tuple(dict.fromkeys(str(encoder.run.path) for encoder in encoders)),
         baselines=baselines,

@@ -30,7 +30,13 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
     if result is None:
         if not results:
             raise ValueError(f"{run.path} was not evaluated on {store.dataset}: run skel eval first")
-        result = min(results, key=lambda one: (one.title != "linear", one.predictions is None))
+        result = min(
+            results,
+            key=lambda one: (
+                one.protocol != "linear" or bool(one.variant or one.tag),
+                one.predictions is None,
+            ),
+        )
     stream = result.stream if result.stream in run.streams else None
     convert = run.info["layout"] != store.layout.to_dict()
     inputs = EvaluationInputs.of(

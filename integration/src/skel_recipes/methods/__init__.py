@@ -16,7 +16,8 @@ class MethodSettings(Protocol):
     """Settings of a method: a frozen attrs class.
 
     A class attribute ``cross_stream = True`` says that the method learns across streams: `build` then
-    gets one encoder for each stream, in an `nn.ModuleDict`.
+    gets one encoder for each stream, in an `nn.ModuleDict`. ``one_view = True`` says that it draws one view
+    of a clip, so that no second one can come from another recording.
     """
 
     def build(self, encoder: Any, context: Any) -> Any:
@@ -32,13 +33,17 @@ METHODS: Registry[type[MethodSettings]] = Registry(
     "method",
     {
         "simclr": "skel_recipes.methods.simclr:SimCLRSettings",
+        "vicreg": "skel_recipes.methods.vicreg:VICRegSettings",
         "skeletonclr": "skel_recipes.methods.skeletonclr:SkeletonCLRSettings",
         "crossclr": "skel_recipes.methods.crossclr:CrosSCLRSettings",
         "aimclr": "skel_recipes.methods.aimclr:AimCLRSettings",
         "skeletonbyol": "skel_recipes.methods.skeletonbyol:SkeletonBYOLSettings",
         "cmal": "skel_recipes.methods.cmal:CMALSettings",
         "cmcs": "skel_recipes.methods.cmcs:CMCSSettings",
+        "isc": "skel_recipes.methods.isc:ISCSettings",
+        "cmd": "skel_recipes.methods.cmd:CMDSettings",
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
+        "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),

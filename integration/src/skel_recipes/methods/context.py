@@ -5,12 +5,25 @@ from functools import partial
 from typing import Any
 
 import torch
-from attrs import define, evolve, fields
+from attrs import define, evolve, field, fields
 from torch import Tensor, nn
 
 from skel_augment import Params, View, sample_views
 from skel_data import ClipShape, SkeletonLayout, stream
 from skel_recipes.common.distributed import World
+
+
+@define(eq=False)
+class SecondClips:
+    """Clips of which the second views of a batch are drawn; the trainer sets them before each step.
+
+    Attributes:
+        clips: (N, C, T, V, M), one for each clip of the batch; None: the batch itself.
+        used: Whether a second view was drawn of them.
+    """
+
+    clips: Tensor | None = None
+    used: bool = False
 
 
 @define(frozen=True)
@@ -22,12 +35,14 @@ class MethodContext:
         stream: joint, motion, bone, or several joined by +.
         num_train_clips: Number of clips in the training set, for queues that are scaled to it.
         world: The processes that share a batch.
+        second: What second views are drawn of, if not of the clips themselves.
     """
 
     shape: ClipShape
     stream: str
     num_train_clips: int
     world: World = World()
+    second: SecondClips = field(factory=SecondClips, eq=False, repr=False)
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -87,9 +102,16 @@ class MethodContext:
     def views_by_stream(
         self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False
     ) -> list[dict[str, Tensor]]:
-        """Independent draws of these views of the clips, each in every stream."""
+        """Independent draws of these views of the clips, each in every stream.
+
+        The second view is drawn of other recordings where the run has them (``data.positives``).
+        """
         drawn = self.sample(clips, views, generator, same=same)
-        return [self.apply(clips, view, params) for view, params in zip(views, drawn, strict=True)]
+        seen = [clips] * len(views)
+        if self.second.clips is not None and len(views) > 1:
+            seen[1] = self.second.clips
+            self.second.used = True
+        return [self.apply(*each) for each in zip(seen, views, drawn, strict=True)]
 
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""

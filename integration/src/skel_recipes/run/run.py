@@ -41,8 +41,18 @@ class Run:
     info: Mapping[str, Any]
 
     @classmethod
-    def create(cls, path: str | Path, recipe: Recipe, store: Store, split: str, clips: int) -> "Run":
+    def create(
+        cls, path: str | Path, recipe: Recipe, store: Store, split: str, clips: int, **more: Any
+    ) -> "Run":
         """Make the folder of a new run.
+
+        Args:
+            path: The folder.
+            recipe: Its settings.
+            store: The recordings.
+            split: Whose training part is used.
+            clips: Number of training clips.
+            more: What else stands in ``run.json``.
 
         Raises:
             FileExistsError: If the folder exists and is not empty.
@@ -65,6 +75,7 @@ class Run:
             "bodies": pipeline.bodies or min(int(store.bodies.max()), 2),
             "versions": {name: version(name) for name in (*PACKAGES, "torch", "numpy")},
             "python": platform.python_version(),
+            **more,
         }
         write_text(path / "recipe.toml", dump_recipe(recipe))
         write_text(path / "run.json", json.dumps(info, indent=1))

@@ -9,14 +9,16 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 import json
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
@@ -34,6 +36,9 @@ from skel_recipes.methods.per_stream import PerStream
 from skel_recipes.run.run import Run, build_encoders
 from skel_recipes.train.diagnostics import feature_diagnostics
 from skel_recipes.train.sync_norm import synchronise_norms
+
+if TYPE_CHECKING:
+    from skel_recipes.train.partners import Partners
 
 
 def pretrain(
@@ -60,7 +65,8 @@ def pretrain(
 
     Raises:
         FileExistsError: If the folder is in use.
-        ValueError: If the store is too small, or the views do not fit what the encoder sees.
+        ValueError: If the store is too small, the views do not fit what the encoder sees, or positives are to
+            come from other recordings that the store does not tell.
         FloatingPointError: If a loss is not finite; the run can be resumed from its last checkpoint.
     """
     chosen = get_split(store, split or recipe.data.split or None)
@@ -69,9 +75,11 @@ def pretrain(
     if recipe.train.tensorboard:
         _summary_writer()  # a missing extra is reported before the folder is made
     check_views(recipe, store.layout)
+    partners = _partners(recipe, store, chosen.train)
+    about = {} if partners is None else {"positives": partners.info}
     with joined(device) as (world, where):
         recipe.train.batches(len(chosen.train), world.size)
-        run = world.on_rank0(lambda: Run.create(out, recipe, store, chosen.name, len(chosen.train)))
+        run = world.on_rank0(lambda: Run.create(out, recipe, store, chosen.name, len(chosen.train), **about))
         return Trainer(run, store, world, where).fit(progress=progress)
 
 
@@ -154,6 +162,7 @@ class Trainer:
         self.run, self.world, self.device = run, world, device
         self.names = store.names[train]
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
+        self.partners = _partners(recipe, store, train)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
         method = synchronise_norms(build_method(recipe, self.context), world, device)
         self.method: nn.Module = method.to(device, dtype)
@@ -206,7 +215,8 @@ class Trainer:
         settings, clips = self.run.recipe.train, len(self.clips)
         steps = settings.batches(clips, self.world.size)[1]
         why = "" if self.epochs == settings.epochs else f", as train.min_steps is {settings.min_steps}"
-        return f"{self.run.path}: {clips} clips, {self.epochs} epochs of {steps} steps{why}"
+        plan = f"{self.run.path}: {clips} clips, {self.epochs} epochs of {steps} steps{why}"
+        return plan if self.partners is None else f"{plan}\n{self.partners.note}"
 
     def _train_epoch(self, epoch: int) -> dict[str, Any]:
         """Train for one epoch; returns its line of metrics."""
@@ -225,7 +235,7 @@ class Trainer:
         self.module.train()
         history: list[dict[str, Tensor]] = []
         rate = 0.0
-        for step, batch in enumerate(clips.batches(order)):
+        for step, batch in enumerate(self._batches(order, epoch)):
             rate = learning_rate_at(
                 epoch + step / steps,
                 self.epochs,
@@ -238,6 +248,11 @@ class Trainer:
                 group["lr"] = rate
             with precision:
                 losses = self.module(batch, epoch=epoch, generator=generator)
+            if self.partners is not None and not self.context.second.used:
+                raise ValueError(
+                    f"data.positives is {self.partners.positives}, but the method draws no second view with "
+                    "its context: data.positives must be clip"
+                )
             self.optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
             self.optimizer.step()
@@ -265,6 +280,18 @@ class Trainer:
             "clips_per_second": steps * size / seconds,
         }
 
+    def _batches(self, order: list[NDArray[np.int64]], epoch: int) -> Iterator[Tensor]:
+        """The batches of an epoch; before each, the context gets the clips of its second views."""
+        if self.partners is None:
+            yield from self.clips.batches(order)
+            return
+        partner = self.partners.draw(self.run.recipe.train.seed, epoch)
+        both = self.clips.batches(index for own in order for index in (own, partner[own]))
+        for batch, second in zip(both, both, strict=True):
+            self.context.second.clips = second
+            yield batch
+        self.context.second.clips = None
+
     def _checkpoint(self, epochs: int) -> None:
         method, optimizer = self.method.state_dict(), self.optimizer.state_dict()
         state = {"epochs": epochs, "method": method, "optimizer": optimizer}
@@ -279,6 +306,15 @@ class Trainer:
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         return int(state["epochs"])
+
+
+def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partners | None":
+    """What second views are drawn of, if not of the clips themselves."""
+    if recipe.data.positives == "clip":
+        return None
+    from skel_recipes.train.partners import partners_of
+
+    return partners_of(store, train, recipe.data)
 
 
 def _averaging(method: nn.Module) -> nn.Module:

@@ -23,6 +23,8 @@ from .readers._registry import READERS as READERS
 from .readers._source import Source as Source
 from .readers.datasets._ntu import ntu_clip_table as ntu_clip_table, read_ntu_skeleton as read_ntu_skeleton
 from .splits._clip_table import ClipTable as ClipTable
+from .splits._performances import names_contain_class as names_contain_class
+from .splits._performances import performance_groups as performance_groups
 from .splits._split import Split as Split, get_split as get_split, holdout_groups as holdout_groups
 from .splits._split import split_names as split_names, without_copies as without_copies
 from .splits._subset import labelled_subset as labelled_subset, without_seen as without_seen

@@ -2,6 +2,7 @@ from .agcn import AGCN as AGCN
 from .ctrgcn import CTRGCN as CTRGCN
 from .export import export_encoder as export_encoder
 from .graph import adjacency as adjacency
+from .dste import DSTE as DSTE
 from .gru import GRU as GRU
 from .hcn import HCN as HCN
 from .pretrained import from_pretrained as from_pretrained, save_pretrained as save_pretrained

@@ -23,6 +23,7 @@ BUILT_IN = {
     "ctrgcn": "skel_encoders.ctrgcn:CTRGCN",
     "hcn": "skel_encoders.hcn:HCN",
     "gru": "skel_encoders.gru:GRU",
+    "dste": "skel_encoders.dste:DSTE",
     "transformer": "skel_encoders.transformer:Transformer",
 }
 _OF_CLIPS = ("frames", "bodies")

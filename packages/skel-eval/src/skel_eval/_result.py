@@ -80,6 +80,9 @@ class Result:
         stream: Such as ``joint``; of a late fusion ``joint+motion+bone``.
         weights: Weights of a late fusion; empty for one stream.
         tag: The user's word for what else tells this result apart.
+        positives: What the pretraining drew second views of, if not of the clip itself, such as
+            ``performance``: recordings were paired by their names, which may contain the class, so that the
+            result answers another question than one without.
         store: Hash of the recordings.
         seed: Seed of the pretraining.
         epochs: Epochs of the pretraining.
@@ -102,6 +105,7 @@ class Result:
     stream: str = "joint"
     weights: tuple[float, ...] = ()
     tag: str = ""
+    positives: str = ""
     store: str = ""
     seed: int = 0
     epochs: int | None = None
@@ -129,8 +133,12 @@ class Result:
 
     @property
     def title(self) -> str:
-        """What the protocol is called with its settings and the tag, such as "1-NN" or "linear, shifted"."""
-        return ", ".join(filter(None, (self.variant or self.protocol, self.tag)))
+        """What the protocol is called with its settings and the tag, such as "1-NN" or "linear, shifted".
+
+        With positives of other recordings it says so: "1-NN, positives by performance".
+        """
+        positives = f"positives by {self.positives}" if self.positives else ""
+        return ", ".join(filter(None, (self.variant or self.protocol, self.tag, positives)))
 
     @property
     def stream_title(self) -> str:

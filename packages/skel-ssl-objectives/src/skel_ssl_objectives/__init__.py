@@ -5,6 +5,7 @@ from skel_ssl_objectives._attention_drop import attention_drop
 from skel_ssl_objectives._barlow_twins import barlow_twins
 from skel_ssl_objectives._byol import byol, cosine_distance
 from skel_ssl_objectives._cmal import cmal
+from skel_ssl_objectives._cmd import cmd, neighbor_distillation
 from skel_ssl_objectives._common import Gather
 from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
@@ -14,6 +15,7 @@ from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
 from skel_ssl_objectives._teacher import Teacher
+from skel_ssl_objectives._vicreg import covariance_loss, cross_correlation, usdrl, variance_loss, vicreg
 
 __all__ = [
     "Clues",
@@ -25,8 +27,11 @@ __all__ = [
     "barlow_twins",
     "byol",
     "cmal",
+    "cmd",
     "contrast",
     "cosine_distance",
+    "covariance_loss",
+    "cross_correlation",
     "cross_view",
     "crossclr",
     "cscl",
@@ -34,7 +39,11 @@ __all__ = [
     "info_nce",
     "mlp_head",
     "nearest_neighbors",
+    "neighbor_distillation",
     "nt_xent",
     "scd",
+    "usdrl",
+    "variance_loss",
+    "vicreg",
 ]
 __version__ = "0.1.0"

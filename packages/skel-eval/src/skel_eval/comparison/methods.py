@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from attrs import define, field
+from attrs import define, evolve, field
 
 from skel_eval._result import Result
 
@@ -99,6 +99,7 @@ class Row:
         counts: Numbers of clips, as in `Result`.
         seconds: How long the evaluation took with its baselines, mean.
         variant: Protocol without tag and settings, such as "1-NN": what published numbers are looked up by.
+            With positives of other recordings it says so, and no published number is its like.
         streams: The streams, without the weights of their fusion.
         published: What others report, each in percent with its source.
         command: What would fill the cell.
@@ -195,7 +196,7 @@ def _row(method: str, cell: Cell, results: Mapping[int, Result]) -> Row:
         seeds=tuple(results),
         counts=every[0].counts,
         seconds=sum(lasted) / len(lasted) if lasted else None,
-        variant=every[0].variant or every[0].protocol,
+        variant=evolve(every[0], tag="").title,
         streams=every[0].stream,
     )
 
