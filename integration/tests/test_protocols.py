@@ -18,6 +18,7 @@ from skel_recipes.evaluate.inputs import EncoderRef, encoder_refs
 
 FROZEN = {
     "linear": {},
+    "rbf": {"gammas": (1.0,)},
     "mlp": {},
     "knn": {"k": 3},
     "retrieval": {"ks": (1, 2)},
@@ -220,7 +221,7 @@ def test_errors_of_tuning(run, store, options, message):
 
 
 def test_unknown_protocols_and_options(run, store):
-    with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, mlp"):
+    with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, rbf, mlp"):
         evaluate(run, store, "svm")
     with pytest.raises(TypeError, match="temprature"):
         evaluate(run, store, "knn", temprature=1.0)

@@ -8,7 +8,7 @@ from attrs import define, field
 
 from skel_eval._result import Result
 
-_CHOSEN = ("regularisation", "seed")
+_CHOSEN = ("regularisation", "kernel_gamma", "seed")
 
 
 @define(frozen=True)
