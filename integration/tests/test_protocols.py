@@ -120,7 +120,7 @@ def test_robustness_without_corruptions_is_the_linear_probe(run, store):
     assert len(rates) == 16
     several = [value for name, value in rates.items() if name != "none"]
     assert result.metric.value == pytest.approx(np.mean(several))
-    assert [one.model for one in result.baselines] == ["untrained encoder", "ridge on coordinates"]
+    assert [one.model for one in result.baselines] == ["untrained encoder", "coordinates", "distances"]
 
 
 def test_every_result_stands_in_the_report_once(store, tmp_path, tiny):
