@@ -139,6 +139,7 @@ _LATEX = {
     '"': r"\textquotedbl{}",
     "±": r"$\pm$",
     "–": "--",
+    "−": "$-$",
     **{letter: f"\\{letter}" for letter in "#$%&_{}"},
 }
 

@@ -174,7 +174,7 @@ class _Exact:
 
     def predict(self, x: Tensor, coefficients: Tensor) -> Tensor:
         """Outputs (N, K) for other rows, of a fit to all."""
-        blocks = torch.split(x, rows_per_block(2 * len(self.train), None))
+        blocks = torch.split(x, rows_per_block(8 * len(self.train), None))
         return torch.cat([_rbf(block, self.train, self.gamma) @ coefficients for block in blocks])
 
 
@@ -193,8 +193,9 @@ class _Nystroem:
         """Coefficients for each strength of a fit to some rows (N,), with their targets (rows, K)."""
         at = rows.to(self.gram.device)
         others = self.features[~at]
-        projected = self.features[at].T @ target.to(self.gram)
-        return solve_ridge(self.gram - others.T @ others, projected, strengths)
+        wanted = self.gram.new_zeros(len(rows), target.shape[1])  # spares a copy of the features
+        wanted[at] = target.to(self.gram)
+        return solve_ridge(self.gram - others.T @ others, self.features.T @ wanted, strengths)
 
     def held_out(self, rows: Tensor, coefficients: Tensor) -> Tensor:
         """Outputs for the rows that were not fitted."""
@@ -205,7 +206,7 @@ class _Nystroem:
         return self._map(x) @ coefficients
 
     def _map(self, x: Tensor) -> Tensor:
-        blocks = torch.split(x, rows_per_block(2 * len(self.landmarks), None))
+        blocks = torch.split(x, rows_per_block(8 * len(self.landmarks), None))
         return torch.cat([_rbf(block, self.landmarks, self.gamma) @ self.whitening for block in blocks])
 
 
