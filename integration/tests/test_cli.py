@@ -285,7 +285,7 @@ def test_answers_that_need_no_torch(words):
 def test_demo(capsys, tmp_path):
     status, output = skel(capsys, "demo", "--out", tmp_path / "demo", "--epochs", "1")
     assert status == 0
-    assert "ridge on coordinates" in output.out
+    assert "best simple baseline: " in output.out
     assert (tmp_path / "demo" / "run" / "report.html").exists()
     assert skel(capsys, "demo", "--out", tmp_path / "demo")[0] == 1
 

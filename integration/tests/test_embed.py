@@ -165,11 +165,12 @@ def test_errors(run, store, tmp_path, capsys, monkeypatch, words, message):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("source", ["trained", "untrained", "coordinates"])
+@pytest.mark.parametrize("source", ["trained", "untrained", "coordinates", "distances"])
 def test_features_with_labels_and_split(run, store, source):
     features = embed_store(run, store, source)
     protocol = evaluate_features(features, "knn")
     found = evaluate(run, store, "knn")
-    expected = {"trained": found, "untrained": found.baseline("untrained encoder")}.get(source)
+    names = {"untrained": "untrained encoder"}
+    expected = found if source == "trained" else found.baseline(names.get(source, source))
     assert features.features.shape[0] == len(store)
-    assert expected is None or protocol.metrics == expected.metrics
+    assert protocol.metrics == expected.metrics

@@ -4,7 +4,7 @@ import torch
 from attrs import evolve
 
 from skel_data import Clip, DatasetInfo, get_layout, get_split, write_store
-from skel_eval import Finetune, Result, evaluate_features, linear_probe
+from skel_eval import HANDMADE, Finetune, Result, best_simple, evaluate_features, linear_probe
 from skel_eval import fuse as fuse_logits
 from skel_recipes import (
     EvaluationInputs,
@@ -27,7 +27,9 @@ def inputs_of(run, store, **options):
 @pytest.mark.parametrize(("protocol", "title"), [("linear", "linear"), ("knn", "1-NN")])
 def test_result_and_its_baselines(run, store, protocol, title):
     result = evaluate(run, store, protocol)
-    assert [one.model for one in result.baselines] == ["untrained encoder", "ridge on coordinates", "chance"]
+    names = ["untrained encoder", "coordinates", "distances", "chance"]
+    assert [one.model for one in result.baselines] == names
+    assert {one.title for one in result.baselines[:3]} == {title}  # under the same head
     assert all(0 <= one.metric.value <= 1 for one in (result, *result.baselines))
     assert result.counts["test"] == len(get_split(store, result.split).test)
     assert len(result.predictions.classes) == result.counts["test"]
@@ -47,34 +49,46 @@ def test_accuracy_is_that_of_the_python_functions(run, store):
 
 
 def test_no_baseline_is_computed_twice(run, store, monkeypatch):
-    """A second protocol fits no ridge again, the same protocol measures the untrained encoder once."""
-    fitted, measured = [], []
-
-    def ridge(*arguments, **options):
-        fitted.append(len(arguments[0]))
-        return baselines_ridge(*arguments, **options)
+    """The same protocol measures the untrained encoder and the hand-made features once."""
+    measured = []
 
     def measure(*arguments, **options):
         measured.append(arguments[1])
         return evaluate_features(*arguments, **options)
 
-    baselines_ridge = baselines.ridge
-    monkeypatch.setattr(baselines, "ridge", ridge)
     monkeypatch.setattr(evaluation, "evaluate_features", measure)
     first = evaluate(run, store, "knn", k=2, split="random")
-    second = evaluate(run, store, "linear", split="random")
-    assert (len(fitted), len(measured)) == (1, 4)
+    evaluate(run, store, "linear", split="random")
+    assert len(measured) == 8
     again = evaluate(run, store, "knn", k=2, split="random")
-    assert (len(fitted), len(measured)) == (1, 5)
+    assert len(measured) == 9
     assert [one.metrics for one in again.baselines] == [one.metrics for one in first.baselines]
-    assert second.baseline("ridge on coordinates") == first.baseline("ridge on coordinates")
+
+
+def test_hand_made_baselines_are_the_protocol_on_these_features(run, store):
+    inputs, result = inputs_of(run, store), evaluate(run, store, "linear")
+    for name in HANDMADE:
+        alone = evaluate_features(inputs.embed(name), "linear")
+        assert result.baseline(name).metric == alone.metrics["accuracy"]
+        np.testing.assert_array_equal(result.baseline(name).predictions.classes, alone.predictions)
+    (again,) = [one for one in evaluation.results_of(run) if one == result and one.split == result.split]
+    best, kept = best_simple({0: result}), best_simple({0: again})
+    assert best == kept  # predictions of baselines are kept with the result
+    assert best.difference.interval is not None
+
+
+def test_fine_tuning_is_beside_linear_classifiers_on_hand_made_features(run, store):
+    settings = Finetune(epochs=1, batch_size=4, milestones=())
+    result, linear = evaluate(run, store, "finetune", settings=settings), evaluate(run, store, "linear")
+    for name in HANDMADE:
+        assert result.baseline(name).metric.value == linear.baseline(name).metric.value
 
 
 def test_a_baseline_that_another_run_kept_is_of_this_run(run, store, tmp_path, tiny):
     evaluate(run, store, "knn", tag="first")
     other = pretrain(tiny("compact", train__epochs=1, train__seed=3), store, tmp_path / "run")
-    (_, kept, _) = evaluate(other, store, "knn").baselines
-    assert (kept.model, kept.tag, kept.seed) == ("ridge on coordinates", "", 3)
+    for kept in evaluate(other, store, "knn").baselines[1:3]:
+        assert (kept.tag, kept.seed) == ("", 3)
 
 
 def test_a_store_that_is_read_only_keeps_no_baselines(run, store, monkeypatch):
@@ -83,8 +97,8 @@ def test_a_store_that_is_read_only_keeps_no_baselines(run, store, monkeypatch):
 
     monkeypatch.setattr(Result, "save", save)
     inputs = inputs_of(run, store)
-    (result, _) = baselines.simple_classifiers(inputs, [inputs.split.train[:6]])
-    assert 0 <= result.metric.value <= 1
+    for result in baselines.simple_classifiers(inputs, [inputs.split.train[:6]]):
+        assert 0 <= result.metric.value <= 1
 
 
 def test_two_tags_are_two_results(run, store):
@@ -164,21 +178,22 @@ def test_clips_seen_in_another_store_are_known_by_their_content(run, store, tmp_
 @pytest.mark.parametrize(("fraction", "subsets"), [(0.3, 3), (1.0, 1)])
 def test_baselines_of_few_labels_are_means_over_the_same_subsets(run, store, monkeypatch, fraction, subsets):
     drawn = []
-    fit = baselines.ridge
+    fit = baselines.linear_probe
 
     def watched(train_x, train_y, *arguments, **options):
         drawn.append(train_x.tobytes())
         return fit(train_x, train_y, *arguments, **options)
 
-    monkeypatch.setattr(baselines, "ridge", watched)
+    monkeypatch.setattr(baselines, "linear_probe", watched)
     settings = Finetune(epochs=1, batch_size=4, milestones=())
     protocol = {"settings": settings, "fraction": fraction, "repeats": 3}
     result = evaluate(run, store, "semi", **protocol, split="subject-2")
-    assert len(set(drawn)) == len(drawn) == subsets
-    simple = result.baseline("ridge on coordinates")
-    hits = np.atleast_2d(simple.predictions.classes) == simple.predictions.labels
-    assert len(hits) == subsets
-    assert simple.metric.value == pytest.approx(hits.mean())
+    assert len(set(drawn)) == len(drawn) == 2 * subsets
+    for name in HANDMADE:
+        simple = result.baseline(name)
+        hits = np.atleast_2d(simple.predictions.classes) == simple.predictions.labels
+        assert len(hits) == subsets
+        assert simple.metric.value == pytest.approx(hits.mean())
 
 
 def test_probes_are_fitted_on_the_device_that_is_asked_for(run, store, monkeypatch):
@@ -192,7 +207,7 @@ def test_probes_are_fitted_on_the_device_that_is_asked_for(run, store, monkeypat
         monkeypatch.setattr(module, "linear_probe", watched)
     evaluate(run, store, "robustness", device="cpu")
     classify_windows(run, store, embed_windows(run, store, length=10, step=5), device="cpu")
-    assert asked == 3 * [torch.device("cpu")]
+    assert asked == 5 * [torch.device("cpu")]
 
 
 def test_features_are_kept_by_what_the_encoder_sees(run, store, tmp_path):
@@ -257,7 +272,7 @@ def test_fusion_adds_the_logits_of_each_stream(streams, store, weights):
     assert fused.stream_title == "joint+bone" + (" (0.6, 0.4)" if weights else "")
     assert fused.weights == (weights or (1, 1))
     assert fused.runs == tuple(str(run.path) for run in runs)
-    assert len(fused.baselines) == 3
+    assert len(fused.baselines) == 4
     files = [Result.load(file) for file in (streams["joint"].path / "eval").glob("*.json")]
     assert sum(one == fused for one in files) == 1
     assert fused not in evaluation.results_of(streams["joint"])  # it is of two runs
@@ -297,6 +312,38 @@ def test_knn_fusion_adds_similarities(streams, store):
     np.testing.assert_array_equal(fused.predictions.classes, store.labels[train][nearest])
 
 
+@pytest.mark.parametrize("weights", [None, (1.0, 0.5)])
+@pytest.mark.parametrize("protocol", ["linear", "rbf"])
+def test_hand_made_features_are_fused(run, store, protocol, weights):
+    fused = evaluate(run, store, protocol, handmade=["distances"], weights=weights)
+    inputs = inputs_of(run, store)
+    sets = [inputs.embed(), inputs.embed("distances")]
+    expected = evaluate_features(sets, protocol, weights=weights)
+    np.testing.assert_array_equal(fused.predictions.classes, expected.predictions)
+    assert fused.stream == "joint+distances"
+    assert fused.weights == (weights or (1, 1))
+    sets[0] = inputs.embed("untrained")
+    untrained = evaluate_features(sets, protocol, weights=weights)
+    assert fused.baseline("untrained encoder").metric == untrained.metrics["accuracy"]
+    assert fused.baseline("distances") == evolve(
+        evaluate(run, store, protocol).baseline("distances"), stream=fused.stream, weights=fused.weights
+    )
+
+
+@pytest.mark.parametrize(
+    ("protocol", "options", "message"),
+    [
+        ("linear", {"handmade": ["angles"]}, "hand-made features are coordinates, distances, each once"),
+        ("linear", {"handmade": ["distances"] * 2}, "each once, got distances, distances"),
+        ("linear", {"handmade": ["distances"], "weights": (1.0,)}, "a weight for each encoder"),
+        ("finetune", {"handmade": ["distances"]}, "it takes no hand-made features"),
+    ],
+)
+def test_hand_made_features_that_do_not_fit_are_refused(run, store, protocol, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(run, store, protocol, **options)
+
+
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
@@ -327,7 +374,15 @@ def test_errors(run, store, tmp_path, tiny):
 def test_report(run, store):
     file = report(run, store, evaluate(run, store, "linear"))
     text = file.read_text()
-    for needed in ("untrained encoder", "ridge on coordinates", "chance", store.classes[0], "<svg"):
+    for needed in (
+        "untrained encoder",
+        "coordinates",
+        "distances",
+        "best simple baseline",
+        "chance",
+        store.classes[0],
+        "<svg",
+    ):
         assert needed in text
     assert "http://" not in text.replace("http://www.w3.org", "")
     assert "https://" not in text

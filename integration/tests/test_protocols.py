@@ -18,6 +18,7 @@ from skel_recipes.evaluate.inputs import EncoderRef, encoder_refs
 
 FROZEN = {
     "linear": {},
+    "rbf": {"gammas": (1.0,)},
     "mlp": {},
     "knn": {"k": 3},
     "retrieval": {"ks": (1, 2)},
@@ -119,7 +120,7 @@ def test_robustness_without_corruptions_is_the_linear_probe(run, store):
     assert len(rates) == 16
     several = [value for name, value in rates.items() if name != "none"]
     assert result.metric.value == pytest.approx(np.mean(several))
-    assert [one.model for one in result.baselines] == ["untrained encoder", "ridge on coordinates"]
+    assert [one.model for one in result.baselines] == ["untrained encoder", "coordinates", "distances"]
 
 
 def test_every_result_stands_in_the_report_once(store, tmp_path, tiny):
@@ -220,7 +221,7 @@ def test_errors_of_tuning(run, store, options, message):
 
 
 def test_unknown_protocols_and_options(run, store):
-    with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, mlp"):
+    with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, rbf, mlp"):
         evaluate(run, store, "svm")
     with pytest.raises(TypeError, match="temprature"):
         evaluate(run, store, "knn", temprature=1.0)

@@ -13,7 +13,7 @@ from skel_eval import (
     comparison_rows,
     write_comparison,
 )
-from skel_eval.comparison.compare import shared_hits
+from skel_eval.comparison.paired import shared_hits
 
 CLIPS = np.arange(100, 180)
 LABELS = np.arange(80) % 4
@@ -101,7 +101,7 @@ def test_without_predictions_a_sentence_stands_for_the_interval(pair):
     assert difference.interval is None
     assert "not kept" in difference.reason
     rows = comparison_rows(found)
-    assert [len(row) for row in rows] == [7] * 4
+    assert [len(row) for row in rows] == [9] * 4
     values = [one.metric.value for (one,) in pair[0].results.values()]
     assert rows[1][1:4] == ("<first>", "0, 1", skel_eval.spread(skel_eval.summarise(values)))
     assert rows[1][-1] == ""

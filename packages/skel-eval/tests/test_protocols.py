@@ -15,6 +15,7 @@ from skel_eval import (
     Metric,
     MlpProbe,
     Outcome,
+    RBFProbe,
     Retrieval,
     accuracy,
     calibration,
@@ -149,7 +150,7 @@ def test_labels_of_test_rows_do_not_reach_the_predictions(seed, protocol):
 
 
 def test_errors(features):
-    with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, mlp, knn"):
+    with pytest.raises(ValueError, match="no protocol 'svm'; there are linear, rbf, mlp, knn"):
         evaluate_features(features, "svm")
     with pytest.raises(TypeError, match="'knn' has no option 'neighbours'; there are k, temperature$"):
         evaluate_features(features, "knn", neighbours=3)
@@ -262,19 +263,20 @@ def test_calibration_of_fused_logits_is_blind_to_the_scale_of_weights():
 
 
 def test_names_and_titles():
-    made = (LinearProbe(), MlpProbe(), KNN(), Retrieval(), FewShot(), Clustering())
+    made = (LinearProbe(), RBFProbe(), MlpProbe(), KNN(), Retrieval(), FewShot(), Clustering())
     for (name, place), one in zip(PROTOCOLS.items(), made, strict=True):
         assert place == f"{type(one).__module__}:{type(one).__name__}"
-        assert one.fuses == ("logits" if name in ("linear", "mlp") else "features")
+        assert one.fuses == ("logits" if name in ("linear", "rbf", "mlp") else "features")
     titles = [one.title for one in (*made, KNN(k=5), FewShot(ways=10, by_group=True))]
-    assert titles[:3] == ["linear", "mlp", "1-NN"]
-    assert titles[3:] == ["retrieval", "5-way 1-shot", "clustering", "5-NN", "10-way 1-shot, by group"]
+    assert titles[:4] == ["linear", "rbf", "mlp", "1-NN"]
+    assert titles[4:] == ["retrieval", "5-way 1-shot", "clustering", "5-NN", "10-way 1-shot, by group"]
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_protocol_with_its_settings_is_the_one_by_name(features, name):
     small = {"few-shot": FewShot(ways=3, queries=2, episodes=30), "clustering": Clustering(restarts=1)}
     kinds = {"linear": LinearProbe(), "mlp": MlpProbe(epochs=2), "knn": KNN(k=3), "retrieval": Retrieval()}
+    kinds["rbf"] = RBFProbe(gammas=(1.0,))
     protocol = (kinds | small)[name]
     options = {field.name: getattr(protocol, field.name) for field in fields(type(protocol))}
     first, second = evaluate_features(features, protocol), evaluate_features(features, name, **options)

@@ -5,7 +5,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.preprocessing import StandardScaler
 
 import skel_eval
-from skel_eval.protocols.ridge import _solve
+from skel_eval.protocols.ridge import solve_ridge
 
 
 @pytest.mark.parametrize("width", [10, 300])  # primal and dual form
@@ -75,7 +75,7 @@ def test_ridge_errors(task):
 
 def test_a_gram_matrix_that_rounding_made_indefinite_is_solved():
     gram = torch.diag(torch.tensor([4.0, 1.0, -1e-12], dtype=torch.float64))
-    (solution,) = _solve(gram, torch.ones(3, 1, dtype=torch.float64), (1e-3,))
+    (solution,) = solve_ridge(gram, torch.ones(3, 1, dtype=torch.float64), (1e-3,))
     np.testing.assert_allclose(solution[:, 0], [1 / 4.001, 1 / 1.001, 1000], rtol=1e-8)
-    (solution,) = _solve(gram, torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64), (1e-14,))
+    (solution,) = solve_ridge(gram, torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64), (1e-14,))
     np.testing.assert_allclose(solution[:, 0], [0.25, 1, 0], rtol=1e-8)

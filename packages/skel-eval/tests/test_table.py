@@ -45,9 +45,9 @@ def test_markdown():
     head, rule, *rows = columns(results_table(ROWS))
     assert head == [
         *("method", "data set", "split", "protocol", "stream"),
-        *("ours", "seeds", "untrained", "published", "source", "command"),
+        *("ours", "seeds", "untrained", "best simple", "against it", "published", "source", "command"),
     ]
-    assert rule == ["---"] * 5 + ["---:"] * 4 + ["---"] * 2
+    assert rule == ["---"] * 5 + ["---:"] * 6 + ["---"] * 2
     assert rows[0] == [
         "compact",
         "utd-mhad",
@@ -57,14 +57,12 @@ def test_markdown():
         "95.3 ± 0.4",
         "3",
         "87.5",
-        "",
-        "",
-        "",
+        *[""] * 5,
     ]
     assert rows[1][0] == r"one\_seed"
     assert rows[1][5:8] == ["50.0", "1", ""]
     assert rows[2][5:] == [
-        *("", "", "", "78.9; 79.18", r"arXiv 2112.03590; README of A\_B"),
+        *("", "", "", "", "", "78.9; 79.18", r"arXiv 2112.03590; README of A\_B"),
         "`skel pretrain aimclr S --out RUN`",
     ]
 
@@ -86,7 +84,7 @@ def test_csv():
 
 def test_latex():
     text = results_table(ROWS, "latex")
-    assert "\\begin{tabular}{lllllrrrrll}\n\\toprule\nmethod & data set" in text
+    assert "\\begin{tabular}{lllllrrrrrrll}\n\\toprule\nmethod & data set" in text
     assert r"95.3 $\pm$ 0.4 & 3 & 87.5" in text
     assert r"\texttt{skel pretrain aimclr S -{}-out RUN} \\" in text
     assert text.count(r" \\") == 4

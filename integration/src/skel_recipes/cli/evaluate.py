@@ -121,18 +121,21 @@ def eval_fuse(
     /,
     *,
     weights: tuple[float, ...] = (),
-    protocol: Literal["linear", "mlp", "knn", "retrieval"] = "linear",
+    protocol: Literal["linear", "rbf", "mlp", "knn", "retrieval"] = "linear",
     k: int = 1,
+    handmade: Annotated[str, tyro.conf.arg(name="with", metavar="NAMES")] = "",
     common: CommonArgs = COMMON,
 ) -> None:
-    """Late fusion of the streams of one run or several: RUN [RUN ...] STORE.
+    """Late fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
 
     Args:
         paths: Finished runs, and last the store. A run of several streams counts as so many.
         weights: One for each stream, in the order of the runs; AimCLR's are 0.6 (joint), 0.4 (motion) and 0.6
-            (bone). Equal unless given.
-        protocol: Add the logits of probes, or the similarities of nearest neighbours.
+            (bone). Those of hand-made features come last. Equal unless given.
+        protocol: Add the logits of probes, the scores of rbf, or the similarities of nearest neighbours.
         k: Number of neighbours.
+        handmade: Hand-made features to fuse with the encoders: coordinates, distances (between joints), or
+            both, with a comma between them.
         common: Further options.
     """
     if len(paths) < 2:
@@ -141,7 +144,8 @@ def eval_fuse(
     from skel_recipes.evaluate.evaluate import resolve_protocol
 
     _, chosen = resolve_protocol(protocol, {"k": k} if protocol == "knn" else {})
-    _evaluate(runs, store, chosen, common, weights=weights or None)
+    names = [name for name in handmade.split(",") if name]
+    _evaluate(runs, store, chosen, common, weights=weights or None, handmade=names)
 
 
 def _evaluate(
@@ -151,10 +155,12 @@ def _evaluate(
     common: Common,
     *,
     weights: Sequence[float] | None = None,
+    handmade: Sequence[str] = (),
 ) -> None:
     if store is None:
         raise ValueError("expected: skel eval PROTOCOL RUN STORE, or skel eval PROTOCOL FEATURES.npz")
     from skel_data import Store
+    from skel_eval import best_simple, best_simple_sentence
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
@@ -171,11 +177,14 @@ def _evaluate(
         convert=common.convert,
         device=common.device,
         tag=common.tag or common.published or "",
+        handmade=handmade,
     )
     if common.json:
         say_json(result.to_dict())
     else:
         say(result_table(result))
+        if (best := best_simple({result.seed: result})) is not None:
+            say(best_simple_sentence(result.model, best))
         if seen := result.counts["seen_in_pretraining"]:
             note(f"{seen} of these test clips were seen in pretraining, without their labels")
         elif seen is None:

@@ -1,11 +1,13 @@
 """Baselines of an evaluation: what a method has to beat before it has learned anything."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from skel_eval import Metric, Outcome, Result, ridge
+from skel_eval import HANDMADE, Metric, Outcome, Result, linear_probe
+from skel_recipes.evaluate.handmade import LARGEST
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
 
 
@@ -27,44 +29,51 @@ def accuracy_of(inputs: EvaluationInputs, predictions: Ints) -> Metric:
 
 
 def simple_classifiers(inputs: EvaluationInputs, subsets: Sequence[Ints] = ()) -> tuple[Result, ...]:
-    """Results of ridge regression on the coordinates, and of the most frequent class.
+    """Results of linear classifiers on hand-made features, to their optimum, and of the most frequent class.
 
     Args:
         inputs: Clips and split.
         subsets: Rows of the labelled training clips, of each repeat; empty for all of the split's.
     """
+    what = {"head": "linear", "rows": [rows.tolist() for rows in subsets], "numbers": LARGEST}
+    found = [
+        inputs.kept({"model": name, **what}, partial(_linear, inputs, name, subsets), of_run=False)
+        for name in HANDMADE
+    ]
+    return (*found, most_frequent_class(inputs, subsets))
+
+
+def most_frequent_class(inputs: EvaluationInputs, subsets: Sequence[Ints] = ()) -> Result:
+    """The result of predicting the most frequent class of the training clips, or of each subset of them."""
+    test, labels = inputs.split.test, inputs.store.labels
+    most = [np.bincount(labels[rows]).argmax() for rows in list(subsets) or [inputs.split.train]]
+    predictions = np.repeat(np.array(most)[:, None], len(test), 1)
+    chance = Outcome({"accuracy": accuracy_of(inputs, predictions)}, predictions=predictions)
+    return result_of(inputs, "chance", "most frequent class", chance)
+
+
+def _linear(inputs: EvaluationInputs, name: str, subsets: Sequence[Ints]) -> Result:
     train, test, labels = inputs.split.train, inputs.split.test, inputs.store.labels
-    chosen = list(subsets) or [train]
-
-    def fit() -> Result:
-        clips = inputs.clips
-        fitted = [
-            ridge(
-                clips[rows],
-                labels[rows],
-                clips[test],
-                labels[test],
-                groups=inputs.groups[np.isin(train, rows)],
-                device=inputs.device,
-            )
-            for rows in chosen
-        ]
-        predictions = np.stack([one.predictions for one in fitted])
-        strengths = [one.strength for one in fitted]
-        outcome = Outcome(
-            {"accuracy": accuracy_of(inputs, predictions)},
-            {"regularisation": strengths if subsets else strengths[0]},
-            predictions,
+    features = inputs.handmade_of(name, inputs.clips)
+    fitted = [
+        linear_probe(
+            features[rows],
+            labels[rows],
+            features[test],
+            labels[test],
+            groups=inputs.groups[np.isin(train, rows)],
+            device=inputs.device,
         )
-        return result_of(inputs, "ridge on coordinates", "ridge", outcome)
-
-    what = {"model": "ridge", "rows": [rows.tolist() for rows in subsets]}
-    most = np.stack([np.full(len(test), np.bincount(labels[rows]).argmax()) for rows in chosen])
-    chance = Outcome({"accuracy": accuracy_of(inputs, most)}, predictions=most)
-    return (
-        inputs.kept(what, fit, of_run=False),
-        result_of(inputs, "chance", "most frequent class", chance),
+        for rows in list(subsets) or [train]
+    ]
+    predictions = np.stack([one.predictions for one in fitted])
+    strengths = [one.strength for one in fitted]
+    outcome = Outcome(
+        {"accuracy": accuracy_of(inputs, predictions)},
+        {"regularisation": strengths if subsets else strengths[0]},
+        predictions,
     )
+    return result_of(inputs, name, "linear", outcome)
 
 
 def result_of(

@@ -36,7 +36,8 @@ def embed(
     Args:
         run: A finished run.
         store: The recordings.
-        source: The encoder after pretraining, or the "untrained" one, or "coordinates": the clips themselves.
+        source: The encoder after pretraining, or the "untrained" one, or hand-made features:
+            "coordinates", or "distances" between joints.
         stream: One of the run's streams; None puts the features of all side by side.
         split: The split; by default the one that was pretrained on, or the store's own default.
         convert: Bring recordings with other joints to those of the run.

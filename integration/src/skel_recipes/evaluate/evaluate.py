@@ -5,15 +5,17 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from skel_data import Store
-from skel_eval import UNTRAINED, Outcome, Result, evaluate_features
+from skel_eval import HANDMADE, UNTRAINED, Outcome, Result, evaluate_features
 from skel_recipes.common.files import file_name
-from skel_recipes.evaluate.baselines import result_of, simple_classifiers
+from skel_recipes.evaluate.baselines import most_frequent_class, result_of
+from skel_recipes.evaluate.handmade import LARGEST
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
 from skel_recipes.run.run import Run
@@ -30,6 +32,7 @@ def evaluate(
     convert: bool = False,
     device: str = "auto",
     tag: str = "",
+    handmade: Sequence[str] = (),
     **options: Any,
 ) -> Result:
     """Evaluate the encoders of finished runs; of several streams or runs, their late fusion.
@@ -37,19 +40,21 @@ def evaluate(
     Nothing is chosen on test clips: the encoder is that of the last epoch, and the strength of the
     probe's regularisation is chosen by holding out groups of the training part, of the kind that is new in
     the test part: subjects, or cameras. Every result has baselines: the same protocol on the untrained
-    encoder, and on the coordinates that the encoder takes (ridge regression where the protocol classifies).
+    encoder, and on two hand-made features of the clips that the encoder takes: their coordinates, and the
+    distances between joints (a linear classifier on these where the protocol trains the encoder).
 
     Args:
         run: The run, or several; one with several streams counts as so many encoders.
         store: The recordings; their joints must be those of the run.
         protocol: Name of a protocol, as `PROTOCOLS` has them, or an instance with its settings.
         stream: One of the run's streams, to evaluate it alone.
-        weights: One for each encoder, such as AimCLR's 0.6, 0.4, 0.6 for joint, motion, bone; None for
-            equal ones.
+        weights: One for each encoder, such as AimCLR's 0.6, 0.4, 0.6 for joint, motion, bone, then one for
+            each of the hand-made features; None for equal ones.
         split: The split; by default the one that was pretrained on, or the store's own default.
         convert: Bring recordings with other joints to those of the run.
         device: Where to compute.
         tag: What tells this result from others of the same protocol.
+        handmade: Hand-made features that are fused with the encoders: "coordinates", "distances".
         options: Settings of the protocol, if it is given by name, such as k.
 
     Returns:
@@ -57,15 +62,30 @@ def evaluate(
 
     Raises:
         ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, the
-            weights do not match the encoders, or the tag is not one word.
+            weights do not match the encoders, the tag is not one word, or the protocol fuses no hand-made
+            features.
         TypeError: If the protocol has no such option.
     """
     started = time.perf_counter()
     name, chosen = resolve_protocol(protocol, options)
     runs = [run] if isinstance(run, Run) else list(run)
+    if handmade and not hasattr(chosen, "fuses"):
+        raise ValueError(f"protocol {name} trains or tests an encoder: it takes no hand-made features")
+    factors = [1.0] * len(handmade)
+    if weights is not None:
+        own = max(0, len(weights) - len(handmade))
+        weights, factors = weights[:own], list(weights[own:])
     encoders = encoder_refs(runs, stream=stream, weights=weights)
     convert = convert or getattr(chosen, "convert", False)
-    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert, tag=tag)
+    inputs = EvaluationInputs.of(
+        encoders,
+        store,
+        split=split,
+        device=device,
+        convert=convert,
+        tag=tag,
+        handmade=list(zip(handmade, factors, strict=True)),
+    )
     if hasattr(chosen, "fuses"):
         outcome, baselines = _frozen(inputs, name, chosen)
     else:
@@ -134,16 +154,17 @@ def _frozen(inputs: EvaluationInputs, name: str, protocol: Any) -> tuple[Outcome
         measured = evaluate_features(sets, protocol, weights=inputs.weights, device=device)
         return result_of(inputs, UNTRAINED, name, measured, title=protocol.title)
 
-    def coordinates() -> Result:
-        measured = evaluate_features(inputs.embed("coordinates"), protocol, device=device)
-        return result_of(inputs, "coordinates", name, measured, title=protocol.title)
+    def simple(features: Any) -> Result:
+        measured = evaluate_features(inputs.embed(features), protocol, device=device)
+        return result_of(inputs, features, name, measured, title=protocol.title)
 
     what = {"protocol": name, "settings": repr(protocol), "code": _code(type(protocol))}
     baselines = [inputs.kept({"model": UNTRAINED, **what}, untrained, of_run=True)]
-    if outcome.predictions is None:
-        baselines.append(inputs.kept({"model": "coordinates", **what}, coordinates, of_run=False))
-    else:
-        baselines += simple_classifiers(inputs)
+    for features in HANDMADE:
+        depends = {"model": features, "numbers": LARGEST, **what}
+        baselines.append(inputs.kept(depends, partial(simple, features), of_run=False))
+    if outcome.predictions is not None:
+        baselines.append(most_frequent_class(inputs))
     return outcome, tuple(baselines)
 
 

@@ -25,16 +25,17 @@ from skel_data import (
     without_copies,
 )
 from skel_data import stream as take_stream
-from skel_eval import FeatureSet, Outcome, Predictions, Result, side_by_side, state_digest
+from skel_eval import HANDMADE, FeatureSet, Outcome, Predictions, Result, side_by_side, state_digest
 from skel_recipes.common.device import pick_device
 from skel_recipes.common.files import file_name, write_atomically
+from skel_recipes.evaluate.handmade import LARGEST, handmade_features
 from skel_recipes.run.clips import Floats, clips_of_store
 from skel_recipes.run.embedding import embed_array
 from skel_recipes.run.run import Run
 
 Ints = NDArray[np.int64]
-Source = Literal["trained", "untrained", "coordinates"]
-"""What features are of: a trained encoder, the untrained one, or nothing but the coordinates."""
+Source = Literal["trained", "untrained", "coordinates", "distances"]
+"""What features are of: a trained encoder, the untrained one, or hand-made ones."""
 
 
 @define(frozen=True)
@@ -63,6 +64,7 @@ class EvaluationInputs:
         device: Where to compute.
         converted: Whether the recordings had other joints.
         tag: The user's word for what tells results apart.
+        handmade: Hand-made features that are fused with the encoders, each with its weight.
     """
 
     encoders: tuple[EncoderRef, ...]
@@ -71,6 +73,7 @@ class EvaluationInputs:
     device: torch.device
     converted: bool = False
     tag: str = ""
+    handmade: tuple[tuple[str, float], ...] = ()
 
     @classmethod
     def of(
@@ -82,6 +85,7 @@ class EvaluationInputs:
         device: str = "auto",
         convert: bool = False,
         tag: str = "",
+        handmade: Sequence[tuple[str, float]] = (),
     ) -> "EvaluationInputs":
         """Check that encoders, recordings and split go together.
 
@@ -92,10 +96,17 @@ class EvaluationInputs:
             device: Where to compute.
             convert: Bring recordings with other joints to those of the runs, by the names of the joints.
             tag: What tells results from others of the same protocol.
+            handmade: Hand-made features that are fused with the encoders, each with its weight.
 
         Raises:
-            ValueError: If the joints differ, the split has no labelled clips, or the tag is not one word.
+            ValueError: If the joints differ, the split has no labelled clips, the tag is not one word, or
+                there are no such hand-made features.
         """
+        names = [name for name, _ in handmade]
+        if len(set(names)) < len(names) or not set(names) <= set(HANDMADE):
+            raise ValueError(
+                f"hand-made features are {', '.join(HANDMADE)}, each once, got {', '.join(names)}"
+            )
         if not re.fullmatch(r"[\w.+-]*", tag):
             raise ValueError(f"a tag has letters, digits and . + - _ only, got {tag!r}")
         first, given = encoders[0].run, store
@@ -113,8 +124,9 @@ class EvaluationInputs:
                 f"split {chosen.name!r} of {store.path} has {len(train)} labelled training clips "
                 f"and {len(chosen.test)} test clips"
             )
-        converted = store is not given
-        return cls(tuple(encoders), store, evolve(chosen, train=train), pick_device(device), converted, tag)
+        converted, where = store is not given, pick_device(device)
+        chosen = evolve(chosen, train=train)
+        return cls(tuple(encoders), store, chosen, where, converted, tag, tuple(handmade))
 
     @property
     def run(self) -> Run:
@@ -123,8 +135,8 @@ class EvaluationInputs:
 
     @property
     def weights(self) -> list[float]:
-        """Weight of each encoder."""
-        return [encoder.weight for encoder in self.encoders]
+        """Weight of each encoder, then of the hand-made features that are fused with them."""
+        return [*(encoder.weight for encoder in self.encoders), *(weight for _, weight in self.handmade)]
 
     @cached_property
     def groups(self) -> Ints:
@@ -163,11 +175,12 @@ class EvaluationInputs:
     @property
     def identity(self) -> dict[str, Any]:
         """What identifies a result on these inputs, but for the model and the protocol."""
+        streams = [*(encoder.stream for encoder in self.encoders), *(name for name, _ in self.handmade)]
         return {
             "dataset": self.store.dataset,
             "split": self.split.name,
-            "stream": "+".join(encoder.stream for encoder in self.encoders),
-            "weights": tuple(self.weights) if len(self.encoders) > 1 else (),
+            "stream": "+".join(streams),
+            "weights": tuple(self.weights) if len(self.weights) > 1 else (),
             "tag": self.tag,
             "store": self.store.hash,
             "seed": self.run.recipe.train.seed,
@@ -211,20 +224,30 @@ class EvaluationInputs:
         )
 
     def feature_sets(self, *, trained: bool = True) -> list[FeatureSet]:
-        """The features of each encoder."""
-        return [self.feature_set(self.features(encoder, trained=trained)) for encoder in self.encoders]
+        """The features of each encoder, then the hand-made ones that are fused with them."""
+        return [self.feature_set(part) for part in self._parts(trained=trained)]
 
     def embed(self, source: Source = "trained") -> FeatureSet:
-        """Features of all clips with labels and split; those of several encoders side by side.
+        """Features of all clips with labels and split; those that are fused side by side.
 
         Args:
-            source: The encoders after pretraining, or "untrained" ones, or "coordinates", the clips.
+            source: The encoders after pretraining, or "untrained" ones; or hand-made features: "coordinates",
+                or "distances" between joints.
         """
-        if source == "coordinates":
-            return self.feature_set(self.clips.reshape(len(self.store), -1))
-        trained = source == "trained"
-        parts = [self.features(encoder, trained=trained) for encoder in self.encoders]
-        return self.feature_set(side_by_side(parts, self.weights))
+        if source in HANDMADE:
+            return self.feature_set(self.handmade_of(source, self.clips))
+        return self.feature_set(side_by_side(self._parts(trained=source == "trained"), self.weights))
+
+    def handmade_of(self, name: str, clips: Floats) -> Floats:
+        """Hand-made features (N, D) of clips as the first encoder takes them.
+
+        D is the same for all clips of the store: those of the whole store have `LARGEST` numbers at most.
+        """
+        return handmade_features(name, clips, self.store.layout, LARGEST // len(self.store))
+
+    def _parts(self, *, trained: bool) -> list[Floats]:
+        learned = [self.features(encoder, trained=trained) for encoder in self.encoders]
+        return learned + [self.handmade_of(name, self.clips) for name, _ in self.handmade]
 
     def predictions_of(self, outcome: Outcome) -> Predictions | None:
         """Predicted classes of the test clips, with what a paired comparison needs."""
@@ -254,6 +277,7 @@ class EvaluationInputs:
             for encoder in self.encoders:
                 digest = state_digest(encoder.run.encoder(encoder.stream, trained=False).state_dict())
                 runs.append([digest, encoder.stream, encoder.weight, *_pipeline_key(encoder.run)])
+            runs += map(list, self.handmade)
         # another release may compute other numbers
         depends = [
             version("skel-eval"),

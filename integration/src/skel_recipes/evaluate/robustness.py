@@ -6,7 +6,7 @@ import numpy as np
 from attrs import define
 
 from skel_data import CORRUPTIONS, Recording, corruption_names
-from skel_eval import UNTRAINED, Metric, Outcome, Result, fuse, linear_probe, ridge
+from skel_eval import HANDMADE, UNTRAINED, Metric, Outcome, Result, fuse, linear_probe
 from skel_recipes.evaluate.baselines import result_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
 from skel_recipes.run.clips import Floats, clips_of_recordings
@@ -39,7 +39,7 @@ class Robustness:
         classifiers = {
             "": _probe(inputs, trained=True),
             UNTRAINED: _probe(inputs, trained=False),
-            "ridge on coordinates": _ridge(inputs),
+            **{name: _simple(inputs, name) for name in HANDMADE},
         }
         truth = inputs.store.labels[inputs.split.test]
         found: dict[str, dict[str, float]] = {model: {} for model in classifiers}
@@ -96,13 +96,14 @@ def _probe(inputs: EvaluationInputs, *, trained: bool) -> Classifier:
     return classify
 
 
-def _ridge(inputs: EvaluationInputs) -> Classifier:
+def _simple(inputs: EvaluationInputs, name: str) -> Classifier:
+    """Classifies by a linear probe on hand-made features of good training clips."""
     train, labels = inputs.split.train, inputs.store.labels
-    x = inputs.clips[train].reshape(len(train), -1)
-    probe = ridge(x, labels[train], x, labels[train], groups=inputs.groups, device=inputs.device)
+    x = inputs.handmade_of(name, inputs.clips[train])
+    probe = linear_probe(x, labels[train], x, labels[train], groups=inputs.groups, device=inputs.device)
 
     def classify(clips: Floats) -> Ints:
-        logits: Floats = clips.reshape(len(clips), -1) @ probe.weight.T + probe.bias
+        logits: Floats = inputs.handmade_of(name, clips) @ probe.weight.T + probe.bias
         predictions: Ints = logits.argmax(1)
         return predictions
 

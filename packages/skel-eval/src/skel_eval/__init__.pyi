@@ -2,16 +2,17 @@
 from ._feature_set import FeatureSet
 from ._fuse import fuse, side_by_side
 from ._metrics import Calibration, accuracy, calibration, confusion_matrix, per_class_accuracy
-from ._result import UNTRAINED, Metric, Predictions, Result
+from ._result import HANDMADE, UNTRAINED, Metric, Predictions, Result
 from .checks.diagnostics import alignment, feature_health, instance_retrieval, uniformity
 from .checks.frozen import state_digest, unchanged
 from .checks.leaks import Leaks, find_leaks
 from ._ranks import same_on_all_ranks
 from .comparison.bootstrap import BootstrapInterval, bootstrap, paired_bootstrap
-from .comparison.compare import Comparison, Difference, compare, comparison_notes, comparison_rows
+from .comparison.compare import Comparison, compare, comparison_notes, comparison_rows
 from .comparison.methods import (
     Cell, Method, Row, Summary, cells, over_seeds, summarise, summarise_methods
 )
+from .comparison.paired import BestSimple, Difference, best_simple, best_simple_sentence
 from .comparison.table import Code, TableFormat, results_table, spread, table_text
 from .protocols import PROTOCOLS
 from .protocols.clustering import Clustering, ClusteringResult, clustering
@@ -23,6 +24,7 @@ from .protocols.mlp import MlpProbe, mlp_probe
 from .protocols.protocol import FrozenProtocol, Outcome, evaluate_features
 from .protocols.published import PUBLISHED_PROTOCOLS, PublishedProtocol, published_protocol
 from .protocols.retrieval import Retrieval, RetrievalResult, retrieval
+from .protocols.rbf import RBFProbe, RBFResult, rbf_probe
 from .protocols.ridge import ridge
 from .protocols.training import build_optimizer, learning_rate_at
 from .protocols.task import ProbeResult
@@ -35,18 +37,19 @@ from .report.comparison import write_comparison
 from .report.report import write_report
 
 __all__ = [
-    "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNTRAINED", "Adam", "BootstrapInterval",
-    "Calibration", "Cell", "Clustering", "ClusteringResult", "Code", "Comparison", "Difference",
-    "FeatureSet", "FewShot", "FewShotResult", "Finetune", "FinetuneResult", "FrozenProtocol", "KnnResult",
-    "Leaks", "LinearProbe", "Method", "Metric", "MlpProbe", "Outcome", "Predictions", "ProbeResult",
-    "PublishedProtocol", "Result", "Retrieval", "RetrievalResult", "Row", "Skeleton", "Summary",
-    "TableFormat", "accuracy", "alignment", "bootstrap", "build_optimizer", "calibration", "cells",
-    "clip_page", "clip_points", "clustering", "compare", "comparison_notes", "comparison_rows",
-    "confusion_matrix", "evaluate_features", "feature_health", "few_shot", "find_leaks", "finetune",
-    "fuse", "instance_retrieval", "knn", "learning_rate_at", "linear_probe", "mlp_probe", "motion_svg",
-    "one_shot", "over_seeds", "paired_bootstrap", "per_class_accuracy", "present_joints",
-    "published_protocol", "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side",
-    "spread", "state_digest", "strip_svg", "summarise", "summarise_methods", "table_text", "unchanged",
-    "uniformity", "write_comparison", "write_gif", "write_png", "write_report",
+    "HANDMADE", "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNTRAINED", "Adam",
+    "BestSimple", "BootstrapInterval", "Calibration", "Cell", "Clustering", "ClusteringResult", "Code",
+    "Comparison", "Difference", "FeatureSet", "FewShot", "FewShotResult", "Finetune", "FinetuneResult",
+    "FrozenProtocol", "KnnResult", "Leaks", "LinearProbe", "Method", "Metric", "MlpProbe", "Outcome",
+    "Predictions", "ProbeResult", "PublishedProtocol", "RBFProbe", "RBFResult", "Result", "Retrieval",
+    "RetrievalResult", "Row", "Skeleton", "Summary", "TableFormat", "accuracy", "alignment", "best_simple",
+    "best_simple_sentence", "bootstrap", "build_optimizer", "calibration", "cells", "clip_page",
+    "clip_points", "clustering", "compare", "comparison_notes", "comparison_rows", "confusion_matrix",
+    "evaluate_features", "feature_health", "few_shot", "find_leaks", "finetune", "fuse",
+    "instance_retrieval", "knn", "learning_rate_at", "linear_probe", "mlp_probe", "motion_svg", "one_shot",
+    "over_seeds", "paired_bootstrap", "per_class_accuracy", "present_joints", "published_protocol",
+    "rbf_probe", "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side", "spread",
+    "state_digest", "strip_svg", "summarise", "summarise_methods", "table_text", "unchanged", "uniformity",
+    "write_comparison", "write_gif", "write_png", "write_report",
 ]
 __version__: str

@@ -14,6 +14,9 @@ from skel_eval._files import write_atomically
 _VERSION = 2
 UNTRAINED = "untrained encoder"
 """Name of the baseline that is the same encoder before training."""
+HANDMADE = ("coordinates", "distances")
+"""Names of the simple baselines: hand-made features under the head of the result."""
+_CLASSES_OF = "classes of "
 
 
 @define(frozen=True)
@@ -202,7 +205,7 @@ class Result:
         return cls(**values)
 
     def save(self, path: str | Path) -> Path:
-        """Write ``NAME.json``, and the predictions to ``NAME.npz`` beside it."""
+        """Write ``NAME.json``, and the predictions, also of the baselines, to ``NAME.npz`` beside it."""
         path = Path(path)
         arrays = path.with_suffix(".npz")
         if self.predictions is None:
@@ -210,6 +213,9 @@ class Result:
         else:
             every = {one.name: getattr(self.predictions, one.name) for one in fields(Predictions)}
             kept: dict[str, Any] = {name: value for name, value in every.items() if value is not None}
+            for one in self.baselines:
+                if one.predictions is not None and np.array_equal(one.predictions.clips, kept["clips"]):
+                    kept[_CLASSES_OF + one.model] = one.predictions.classes
             write_atomically(arrays, lambda file: np.savez(file, allow_pickle=False, **kept))
         text = json.dumps(self.to_dict(), indent=1)
         write_atomically(path, lambda file: file.write(text.encode()))
@@ -228,19 +234,33 @@ class Result:
             result = cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path} is no result of an evaluation: {error}") from error
-        return evolve(result, predictions=_load_predictions(path.with_suffix(".npz")))
+        predictions, classes = _load_predictions(path.with_suffix(".npz"))
+        baselines = [
+            evolve(one, predictions=evolve(predictions, classes=classes[one.model], logits=None))
+            if predictions is not None and one.model in classes
+            else one
+            for one in result.baselines
+        ]
+        return evolve(result, predictions=predictions, baselines=tuple(baselines))
 
 
-def _load_predictions(path: Path) -> Predictions | None:
+def _load_predictions(path: Path) -> tuple[Predictions | None, dict[str, np.ndarray]]:
+    """Predictions of a result, and the classes that its baselines predicted for the same clips."""
     if not path.exists():
-        return None
+        return None, {}
     known = {attribute.name for attribute in fields(Predictions)}
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if "predictions" in arrays:  # of version 1
             arrays["classes"] = arrays.pop("predictions")
-        return Predictions(**{name: values for name, values in arrays.items() if name in known})
+        classes = {
+            name.removeprefix(_CLASSES_OF): values
+            for name, values in arrays.items()
+            if name.startswith(_CLASSES_OF)
+        }
+        own = Predictions(**{name: values for name, values in arrays.items() if name in known})
+        return own, classes
     except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} does not hold predictions: {error}; evaluate again") from error
 

@@ -7,8 +7,9 @@ import numpy as np
 from attrs import define, evolve, field
 
 from skel_eval._result import Result
+from skel_eval.comparison.paired import BestSimple, best_simple
 
-_CHOSEN = ("regularisation", "seed")
+_CHOSEN = ("regularisation", "kernel_gamma", "seed")
 
 
 @define(frozen=True)
@@ -95,6 +96,8 @@ class Row:
         distinct: The same on the test clips that are no copy of a training clip.
         baselines: The main metric of each baseline.
         distinct_baselines: The same on the test clips that are no copy.
+        simple: The best simple baseline, with the paired difference to it.
+        distinct_simple: The same on the test clips that are no copy.
         seeds: Seeds of the runs.
         counts: Numbers of clips, as in `Result`.
         seconds: How long the evaluation took with its baselines, mean.
@@ -114,6 +117,8 @@ class Row:
     distinct: Summary | None = None
     baselines: Mapping[str, Summary] = field(factory=dict)
     distinct_baselines: Mapping[str, Summary] = field(factory=dict)
+    simple: BestSimple | None = None
+    distinct_simple: BestSimple | None = None
     seeds: tuple[int, ...] = ()
     counts: Mapping[str, int | None] = field(factory=dict)
     seconds: float | None = None
@@ -184,7 +189,8 @@ def _conditions(result: Result) -> dict[str, Any]:
 
 def _row(method: str, cell: Cell, results: Mapping[int, Result]) -> Row:
     every = list(results.values())
-    distinct = [found for one in every if (found := one.distinct()) is not None]
+    of_distinct = {seed: found for seed, one in results.items() if (found := one.distinct()) is not None}
+    distinct = list(of_distinct.values())
     lasted = [one.seconds for one in every if one.seconds is not None]
     return Row(
         method,
@@ -193,6 +199,8 @@ def _row(method: str, cell: Cell, results: Mapping[int, Result]) -> Row:
         distinct=over_seeds(distinct),
         baselines=_baselines(every),
         distinct_baselines=_baselines(distinct),
+        simple=best_simple(results),
+        distinct_simple=best_simple(of_distinct),
         seeds=tuple(results),
         counts=every[0].counts,
         seconds=sum(lasted) / len(lasted) if lasted else None,

@@ -11,6 +11,7 @@ from attrs import define
 
 from skel_eval._result import UNTRAINED
 from skel_eval.comparison.methods import Row, Summary
+from skel_eval.comparison.paired import BestSimple, difference_text
 
 TableFormat = Literal["markdown", "latex", "csv"]
 
@@ -32,8 +33,8 @@ Cell = str | Code
 def results_table(rows: Sequence[Row], style: TableFormat = "markdown") -> str:
     """Results in percent beside those that were published.
 
-    Results without copies of training clips are lines of their own. In CSV mean, standard deviation and
-    number of seeds have columns of their own.
+    Results without copies of training clips are lines of their own. The best simple baseline is named with
+    the paired difference to it and its 95 % interval. In CSV each number has a column of its own.
 
     Args:
         rows: What stands in the table, in this order.
@@ -45,26 +46,35 @@ def results_table(rows: Sequence[Row], style: TableFormat = "markdown") -> str:
     commands = any(row.command for row in rows)
     std = ["std"] * (style == "csv")
     head = ["method", "data set", "split", "protocol", "stream", "ours", *std, "seeds", "untrained"]
+    head += ["best simple", *["its result"] * len(std), "against it", *["low", "high"] * len(std)]
     head += ["published", "source", *["command"] * commands]
     lines: list[list[Cell]] = [list(head)]
 
-    def add(row: Row, split: str, ours: Summary | None, untrained: Summary | None, more: list[Cell]) -> None:
+    def add(
+        row: Row,
+        split: str,
+        ours: Summary | None,
+        untrained: Summary | None,
+        simple: BestSimple | None,
+        more: list[Cell],
+    ) -> None:
         cells: list[Cell] = [row.method, row.dataset, split, row.protocol, row.stream]
         if std:
             cells += ["", ""] if ours is None else [_percent(ours.mean), _percent(ours.std)]
         else:
             cells.append(spread(ours))
         cells += ["" if ours is None else str(ours.n), "" if untrained is None else _percent(untrained.mean)]
-        lines.append([*cells, *more])
+        lines.append([*cells, *_simple(simple, apart=bool(std)), *more])
 
     for row in rows:
         published: list[Cell] = ["; ".join(_digits(value) for value, _ in row.published)]
         published.append("; ".join(source for _, source in row.published))
         command: list[Cell] = [Code(row.command) if row.command else ""] * commands
-        add(row, row.split, row.result, row.baselines.get(UNTRAINED), published + command)
+        add(row, row.split, row.result, row.baselines.get(UNTRAINED), row.simple, published + command)
         if row.distinct is not None:
             untrained = row.distinct_baselines.get(UNTRAINED)
-            add(row, f"{row.split} without copies", row.distinct, untrained, ["", "", *[""] * commands])
+            split, more = f"{row.split} without copies", ["", "", *[""] * commands]
+            add(row, split, row.distinct, untrained, row.distinct_simple, list(more))
     return table_text(lines, style, numbers=range(5, len(head) - 1 - commands))
 
 
@@ -129,6 +139,7 @@ _LATEX = {
     '"': r"\textquotedbl{}",
     "±": r"$\pm$",
     "–": "--",
+    "−": "$-$",
     **{letter: f"\\{letter}" for letter in "#$%&_{}"},
 }
 
@@ -149,6 +160,17 @@ def spread(value: Summary | None) -> str:
     if value is None or not math.isfinite(value.mean):
         return ""
     return _percent(value.mean) + (f" ± {100 * value.std:.1f}" if math.isfinite(value.std) else "")
+
+
+def _simple(best: BestSimple | None, *, apart: bool) -> list[Cell]:
+    """The best simple baseline and the difference to it, in two cells, or each number in one of its own."""
+    if best is None:
+        return [""] * (5 if apart else 2)
+    if not apart:
+        return [f"{best.name} {_percent(best.value)}", difference_text(best.difference)]
+    interval = best.difference.interval
+    ends = ["", ""] if interval is None else [_percent(interval.low), _percent(interval.high)]
+    return [best.name, _percent(best.value), _percent(best.difference.mean), *ends]
 
 
 def _percent(value: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 PROTOCOLS: Mapping[str, str] = {
     "linear": "skel_eval.protocols.linear:LinearProbe",
+    "rbf": "skel_eval.protocols.rbf:RBFProbe",
     "mlp": "skel_eval.protocols.mlp:MlpProbe",
     "knn": "skel_eval.protocols.knn:KNN",
     "retrieval": "skel_eval.protocols.retrieval:Retrieval",

@@ -22,15 +22,11 @@ from skel_eval.protocols.training import (
     TrainingSettings,
     build_optimizer,
     step_sizes,
+    strictly_positive,
     whole,
 )
 
 _NORM_MOMENTUM, _NORM_EPS = 0.1, 1e-6  # of MAMP's BatchNorm
-
-
-def _strictly_positive(_: object, attribute: Any, values: tuple[float, ...]) -> None:
-    if len(values) == 0 or not all(0 < value < math.inf for value in values):
-        raise ValueError(f"{attribute.name} must be numbers above 0, got {values}")
 
 
 @define(frozen=True)
@@ -45,7 +41,7 @@ class LBFGS:
     """
 
     name: ClassVar[str] = "lbfgs"
-    strengths: tuple[float, ...] = field(default=(1.0, 0.1, 0.01, 1e-3, 1e-4), validator=_strictly_positive)
+    strengths: tuple[float, ...] = field(default=(1.0, 0.1, 0.01, 1e-3, 1e-4), validator=strictly_positive)
     tolerance: float = field(default=1e-5, validator=ABOVE_0)
     max_iter: int = field(default=1000, validator=whole(1))
 

@@ -25,6 +25,7 @@ class Outcome:
         predictions: Class of each test row, (N_test,), where the protocol classifies; of several repeats
             (repeats, N_test).
         logits: (N_test, classes), where it has them.
+        scores: (N_test, classes), what a late fusion adds of a protocol whose scores are no logits.
         details: Further findings, as JSON can hold them.
         counts: Numbers of clips that are other than the split's, such as ``train`` with few labels.
     """
@@ -33,6 +34,7 @@ class Outcome:
     settings: dict[str, Any] = field(factory=dict)
     predictions: np.ndarray | None = field(default=None, repr=False)
     logits: np.ndarray | None = field(default=None, repr=False)
+    scores: np.ndarray | None = field(default=None, repr=False)
     details: dict[str, Any] = field(factory=dict)
     counts: dict[str, int] = field(factory=dict)
 
@@ -69,7 +71,7 @@ def evaluate_features(
 
     Args:
         features: The features; or those of several encoders for the same rows, which are fused: linear and
-            mlp add their logits, the others their cosine similarities.
+            mlp add their logits, rbf its scores, the others their cosine similarities.
         protocol: A protocol with its settings, such as ``KNN(k=5)``; or a name in `PROTOCOLS`.
         weights: One number >= 0 for each encoder; None for equal ones. The calibration error of fused
             logits is that of their weighted mean.
@@ -100,10 +102,12 @@ def evaluate_features(
         joined = side_by_side([one.features for one in sets], weights)
         return run(evolve(first, features=joined), device=device)
     outcomes = [run(one, device=device) for one in sets]
-    logits = fuse([_logits(outcome) for outcome in outcomes], weights)
-    settings = {key: [one.settings[key] for one in outcomes] for key in outcomes[0].settings}
+    fused = fuse([_scores(outcome) for outcome in outcomes], weights)
+    settings = {key: [one.settings.get(key) for one in outcomes] for key in outcomes[0].settings}
+    if outcomes[0].logits is None:
+        return evolve(classified(first, fused.argmax(1), None, settings), scores=fused)
     # as a mean: a sum is surer than each of the streams, the more so the larger the weights
-    return classified(first, logits.argmax(1), logits / sum(factors), settings)
+    return classified(first, fused.argmax(1), fused / sum(factors), settings)
 
 
 def classified(
@@ -145,7 +149,8 @@ def _protocol(protocol: str | FrozenProtocol, options: Mapping[str, Any]) -> Fro
     return made
 
 
-def _logits(outcome: Outcome) -> np.ndarray:
-    if outcome.logits is None:
+def _scores(outcome: Outcome) -> np.ndarray:
+    scores = outcome.scores if outcome.logits is None else outcome.logits
+    if scores is None:
         raise ValueError("the protocol has no logits to fuse")
-    return outcome.logits
+    return scores

@@ -64,7 +64,7 @@ def _fit_rows(task: Task) -> Fit:
         x = task.train[rows.to(task.train.device)].double()
         mean, scale = column_statistics(x)
         z = (x - mean) / scale
-        target, bias, present = _one_hot(task.train_y[rows])
+        target, bias, present = one_hot(task.train_y[rows])
         values, vectors = torch.linalg.eigh(z @ z.T)
         projected = vectors.T @ target.to(z)
         found = []
@@ -90,7 +90,7 @@ def _fit_columns(task: Task) -> Fit:
     def fit(rows: Tensor, strengths: Sequence[float]) -> list[tuple[Tensor, Tensor]]:
         others = x[~rows.to(x.device)]
         kept = x if len(others) == 0 else x[rows.to(x.device)]
-        target, bias, present = _one_hot(task.train_y[rows])
+        target, bias, present = one_hot(task.train_y[rows])
         mean, scale = _column_statistics(kept)
         moved = (mean - centre)[:, None]
         own = (_gram(others, centre).neg_() if len(others) else torch.zeros_like(gram)).add_(gram)
@@ -99,7 +99,7 @@ def _fit_columns(task: Task) -> Fit:
         wanted = target.to(projected)
         for block, some in zip(_blocks(kept), torch.split(wanted, _rows(kept)), strict=True):
             projected.addmm_((block - mean).T, some)
-        solutions = _solve(own, projected / scale[:, None], strengths)
+        solutions = solve_ridge(own, projected / scale[:, None], strengths)
         return [
             with_absent_classes(*in_raw_units(solution.T, bias.to(gram), mean, scale), present)
             for solution in solutions
@@ -108,7 +108,7 @@ def _fit_columns(task: Task) -> Fit:
     return fit
 
 
-def _one_hot(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def one_hot(labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Centred one-hot classes (N, K), their means (K,), and which classes these are (K,)."""
     present, target = torch.unique(labels, return_inverse=True)
     wanted = functional.one_hot(target).double()
@@ -142,7 +142,7 @@ def _gram(x: Tensor, centre: Tensor) -> Tensor:
     return gram
 
 
-def _solve(gram: Tensor, projected: Tensor, strengths: Sequence[float]) -> list[Tensor]:
+def solve_ridge(gram: Tensor, projected: Tensor, strengths: Sequence[float]) -> list[Tensor]:
     """Solutions (D, K) for each strength, from the lower triangle of a Gram matrix (D, D)."""
     found = []
     for strength in strengths:

@@ -33,6 +33,12 @@ def number(
     return check
 
 
+def strictly_positive(_: object, attribute: Any, values: tuple[float, ...]) -> None:
+    """A validator: one number above 0 or more."""
+    if len(values) == 0 or not all(0 < value < math.inf for value in values):
+        raise ValueError(f"{attribute.name} must be numbers above 0, got {values}")
+
+
 AT_LEAST_0, ABOVE_0, SHARE = number(least=0), number(above=0), number(least=0, below=1)
 
 

@@ -11,12 +11,10 @@ from skel_eval._result import UNTRAINED
 from skel_eval.comparison.compare import (
     Comparison,
     comparison_notes,
-    difference_text,
     differing_settings,
-    points,
-    shared_hits,
 )
 from skel_eval.comparison.methods import Method, over_seeds
+from skel_eval.comparison.paired import difference_text, points, shared_hits
 from skel_eval.report.clips import class_name
 from skel_eval.report.curves import curves_html
 from skel_eval.report.embedding import PALETTE
@@ -77,19 +75,23 @@ def _results(comparison: Comparison) -> str:
         return ""
     parts = []
     for protocol, of_methods in comparison.results.items():
-        parts.append(f'<tr class="group"><th colspan="7">{escape(protocol)}</th></tr>')
+        parts.append(f'<tr class="group"><th colspan="9">{escape(protocol)}</th></tr>')
         for place, (method, runs) in enumerate(zip(comparison.methods, of_methods, strict=True)):
             mean, untrained = over_seeds(runs.values()), over_seeds(runs.values(), UNTRAINED)
             if mean is None:
                 continue
             before = None if untrained is None else untrained.mean
             difference = difference_text(comparison.differences.get((protocol, place)))
+            best = comparison.simple.get((protocol, place))
+            simple = "" if best is None else f"{escape(best.name)} {percent(best.value)}"
+            against = "" if best is None else difference_text(best.difference)
             parts.append(
                 f'<tr class="result"><td>{_swatch(place)}{escape(method.name)}</td>'
                 f'<td class="number">{percent(mean.mean, mean.std if mean.n > 1 else None)}</td>'
                 f"{bar(mean.mean, _hue(place))}"
                 f'<td class="number">{percent(before)}</td>'
                 f'<td class="number">{"" if before is None else points(mean.mean - before)}</td>'
+                f'<td class="number">{simple}</td><td class="number">{against}</td>'
                 f'<td class="number">{difference}</td><td class="number">{mean.n}</td></tr>'
             )
         first = of_methods[0].values()
@@ -99,12 +101,13 @@ def _results(comparison: Comparison) -> str:
                 parts.append(
                     f'<tr class="baseline"><td>{escape(name)}</td>'
                     f'<td class="number">{percent(value.mean)}</td>{bar(value.mean)}'
-                    "<td></td><td></td><td></td><td></td></tr>"
+                    f"{6 * '<td></td>'}</tr>"
                 )
     remarks = "".join(f'<p class="note">{escape(sentence)}</p>' for sentence in comparison_notes(comparison))
     return (
         '<div class="wide"><table class="results compared"><thead><tr><th>Method</th><th>Accuracy</th>'
-        "<th></th><th>Untrained</th><th>Gain</th><th>Against the first</th><th>Seeds</th></tr></thead>"
+        "<th></th><th>Untrained</th><th>Gain</th><th>Best simple</th>"
+        "<th>Against it</th><th>Against the first</th><th>Seeds</th></tr></thead>"
         f"<tbody>{''.join(parts)}</tbody></table></div>{remarks}"
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from skel_eval._result import Metric, Result
+from skel_eval.comparison.paired import BestSimple, best_simple, difference_text
 from skel_eval.report.page import bar, percent
 
 
@@ -13,7 +14,8 @@ def headline_html(results: Sequence[Result]) -> str:
         return ""
     first = results[0]
     tiles = [_tile("headline", first, first, f"{first.title}, {first.split}")]
-    tiles += [_tile("", first, other, "baseline") for other in first.baselines]
+    best = best_simple({first.seed: first})
+    tiles += [_tile("", first, other, _remark(other, best) or "baseline") for other in first.baselines]
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
@@ -27,7 +29,9 @@ def results_html(results: Sequence[Result]) -> str:
         group = [result for result in results if result.cell == cell]
         count = f"{4 if copies else 3}"
         parts.append(f'<tr class="group"><th colspan="{count}">{_heading(group[0])}</th></tr>')
-        parts += [_row(each, result, copies) for result in group for each in _rows(result)]
+        for result in group:
+            best = best_simple({result.seed: result})
+            parts += [_row(each, result, copies, _remark(each, best)) for each in _rows(result)]
     head = "<th>Model</th><th>All test clips</th><th></th>" + "<th>Without copies</th>" * copies
     return (
         f'<div class="wide"><table class="results"><thead><tr>{head}</tr></thead>'
@@ -64,10 +68,18 @@ def _tile(kind: str, result: Result, each: Result, where: str) -> str:
     )
 
 
-def _row(each: Result, result: Result, copies: bool) -> str:
+def _remark(each: Result, best: BestSimple | None) -> str:
+    """What is said of the best simple baseline."""
+    if best is None or each.model != best.name:
+        return ""
+    return f"best simple baseline, the result is {difference_text(best.difference)} points from it"
+
+
+def _row(each: Result, result: Result, copies: bool, remark: str) -> str:
     metric = _metric(each, result)
     distinct = f'<td class="number">{percent(metric.distinct)}</td>' if copies else ""
+    note = f" <small>{escape(remark)}</small>" if remark else ""
     return (
-        f'<tr class="{"result" if each is result else "baseline"}"><td>{escape(each.model)}</td>'
+        f'<tr class="{"result" if each is result else "baseline"}"><td>{escape(each.model)}{note}</td>'
         f'<td class="number">{percent(metric.value, metric.std)}</td>{bar(metric.value)}{distinct}</tr>'
     )
