@@ -34,6 +34,8 @@ READERS: Registry["Reader"] = Registry(
         "openpose": "skel_data.readers.keypoints._openpose:OPENPOSE",
         "coco-keypoints": "skel_data.readers.keypoints._coco_keypoints:COCO_KEYPOINTS",
         "mediapipe": "skel_data.readers.keypoints._mediapipe:MEDIAPIPE",
+        "agcn": "skel_data.readers.arrays._agcn:AGCN",
+        "ctrgcn": "skel_data.readers.arrays._ctrgcn:CTRGCN",
         "npz": "skel_data.readers._npz:NPZ",
     },
     fits=_is_reader,

@@ -12,6 +12,7 @@ from skel_data.readers._parallel import Done, do_all
 from skel_data.readers._reader import Reader, Work
 from skel_data.readers._registry import READERS
 from skel_data.readers._source import Source, is_archive
+from skel_data.store._info import UNNAMED
 from skel_data.store._store import Store
 from skel_data.store._write import StoreWriter, new_store
 
@@ -73,7 +74,8 @@ def import_dataset(
         raise ValueError(f"{files.name}: no {reader.suffix} file for format {reader.name} in it{hint}")
     info = evolve(
         info,
-        dataset=reader.dataset or PurePosixPath(files.name).stem,
+        dataset=reader.dataset
+        or (PurePosixPath(files.name).stem if info.dataset == UNNAMED else info.dataset),
         units=units or info.units,
         default_split=reader.default_split,
     )

@@ -7,6 +7,9 @@ from attrs import asdict, define, field
 
 from skel_data._layout import SkeletonLayout
 
+UNNAMED = "unnamed"
+"""Data set of a source that does not tell which one it is; an import takes the source's name."""
+
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
@@ -30,7 +33,7 @@ class DatasetInfo:
     layout: SkeletonLayout
     classes: tuple[str, ...] = field(converter=_texts)
     units: str
-    dataset: str = "unnamed"
+    dataset: str = UNNAMED
     default_split: str | None = None
     subject_names: tuple[str, ...] = field(default=(), converter=_texts)
     camera_names: tuple[str, ...] = field(default=(), converter=_texts)
