@@ -36,6 +36,7 @@ READERS: Registry["Reader"] = Registry(
         "mediapipe": "skel_data.readers.keypoints._mediapipe:MEDIAPIPE",
         "agcn": "skel_data.readers.arrays._agcn:AGCN",
         "ctrgcn": "skel_data.readers.arrays._ctrgcn:CTRGCN",
+        "kinetics-skeleton": "skel_data.readers.keypoints._kinetics:KINETICS",
         "npz": "skel_data.readers._npz:NPZ",
     },
     fits=_is_reader,
