@@ -37,6 +37,7 @@ READERS: Registry["Reader"] = Registry(
         "agcn": "skel_data.readers.arrays._agcn:AGCN",
         "ctrgcn": "skel_data.readers.arrays._ctrgcn:CTRGCN",
         "kinetics-skeleton": "skel_data.readers.keypoints._kinetics:KINETICS",
+        "npy": "skel_data.readers.arrays._folder:NPY",
         "npz": "skel_data.readers._npz:NPZ",
     },
     fits=_is_reader,
