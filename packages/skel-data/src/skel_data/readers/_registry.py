@@ -38,6 +38,7 @@ READERS: Registry["Reader"] = Registry(
         "ctrgcn": "skel_data.readers.arrays._ctrgcn:CTRGCN",
         "kinetics-skeleton": "skel_data.readers.keypoints._kinetics:KINETICS",
         "npy": "skel_data.readers.arrays._folder:NPY",
+        "csv": "skel_data.readers.arrays._csv:CSV",
         "npz": "skel_data.readers._npz:NPZ",
     },
     fits=_is_reader,
