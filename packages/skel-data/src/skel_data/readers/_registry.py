@@ -39,6 +39,7 @@ READERS: Registry["Reader"] = Registry(
         "kinetics-skeleton": "skel_data.readers.keypoints._kinetics:KINETICS",
         "npy": "skel_data.readers.arrays._folder:NPY",
         "csv": "skel_data.readers.arrays._csv:CSV",
+        "jsonl": "skel_data.readers.arrays._jsonl:JSONL",
         "npz": "skel_data.readers._npz:NPZ",
     },
     fits=_is_reader,

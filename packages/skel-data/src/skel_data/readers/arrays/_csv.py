@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
-from attrs import define, evolve
+from attrs import evolve
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
@@ -24,6 +24,7 @@ from skel_data._layout import SkeletonLayout
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import Columns, choose_layout, find_columns, match_joints
+from skel_data.readers.arrays._facts import Names, split_code
 from skel_data.readers.arrays._ntu_names import ntu_codes
 from skel_data.readers.arrays._rows import Rows, make_clip, runs
 from skel_data.readers.keypoints._keypoints import folder_labels
@@ -32,42 +33,6 @@ from skel_data.store._info import DatasetInfo
 SUFFIXES = (".csv", ".tsv")
 _MISSING = {"", "nan", "na", "n/a", "null", "none", "-"}
 _OF_CLIPS = ("clip", "label", "subject", "camera", "split")
-_SPLITS = {
-    "train": 1,
-    "training": 1,
-    "test": 2,
-    "testing": 2,
-    "val": 2,
-    "valid": 2,
-    "validation": 2,
-    "dev": 2,
-}
-
-
-@define(frozen=True)
-class Names:
-    """The values that text columns have in the whole source, sorted, and so what their numbers are."""
-
-    label: tuple[str, ...] = ()
-    subject: tuple[str, ...] = ()
-    camera: tuple[str, ...] = ()
-
-    def code(self, fact: str, value: str) -> int:
-        """Number of a value; -1 for an empty one."""
-        names: tuple[str, ...] = getattr(self, fact)
-        if value == "":
-            return -1
-        return names.index(value) if names else _whole(value, fact)
-
-
-def _whole(value: str, fact: str) -> int:
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.5
-    if number != int(number) or not -1 <= number < 2**53:
-        raise ValueError(f"{fact} {value[:40]!r}, expected a whole number")
-    return int(number)
 
 
 class Table:
@@ -179,17 +144,11 @@ def parse(
                 called,
                 rows.taken(part),
                 names.code("label", values["label"]) if "label" in values else label,
-                split=_split(values.get("split", "")),
+                split=split_code(values.get("split", "")),
                 **{**ntu_codes(called), **codes},
             )
         except ValueError as error:
             yield BadFile(called, str(error))
-
-
-def _split(value: str) -> int:
-    if value and value.lower() not in _SPLITS:
-        raise ValueError(f"split {value[:40]!r}, expected {', '.join(_SPLITS)}")
-    return _SPLITS[value.lower()] if value else 0
 
 
 def _wide(table: Table, layout: SkeletonLayout, axes: str) -> tuple[Rows, Sequence[int]]:
@@ -286,21 +245,7 @@ def _names(source: Source, columns: Columns) -> Names:
         for fact, values in seen.items():
             if fact in table.columns.facts:
                 values.update(table.texts(fact))
-    text = {
-        fact: tuple(sorted(values - {""}))
-        for fact, values in seen.items()
-        if not all(value.isdecimal() for value in values - {""})
-    }
-    if "label" not in text:
-        text["label"] = _numbered(seen.get("label", set()))
-    return Names(**text)
-
-
-def _numbered(values: set[str]) -> tuple[str, ...]:
-    highest = max((int(value) for value in values - {""}), default=-1)
-    if highest >= 10_000:
-        raise ValueError(f"a label is {highest}; more than 10000 classes are no data set")
-    return tuple(map(str, range(highest + 1)))
+    return Names.of(seen)
 
 
 def _joint_names(table: Table) -> list[str]:
