@@ -130,7 +130,7 @@ def json_paths(source: Source) -> list[str]:
 ParseLabelled = Callable[[str, bytes, int], Clip]
 
 
-def _find_clips(source: Source, parse: ParseLabelled) -> Iterator[Work | BadFile]:
+def find_clips(source: Source, parse: ParseLabelled) -> Iterator[Work | BadFile]:
     """One share of work for each JSON file: `parse` of its name, its content and its label."""
     labels, _ = folder_labels(json_paths(source))
     for work in find_each(source, ".json", parse):
@@ -146,5 +146,5 @@ def json_reader(name: str, parse: ParseLabelled, usual: str, units: str) -> Read
         layout = get_layout(usual) if layout is None else evolve(layout, confidence=True)
         return DatasetInfo(layout, folder_labels(json_paths(source))[1], units)
 
-    find = partial(_find_clips, parse=parse)
+    find = partial(find_clips, parse=parse)
     return Reader(name, None, None, (), find, ".json", units=units, describe=describe)
