@@ -33,11 +33,11 @@ def two_dims(name):
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_any_layout_of_a_body_gives_any_other(first, second):
     source, target = get_layout(first), two_dims(second)
-    matrix = conversion(source, target)
+    matrix = conversion(source, target, most_parents=1)
     assert (matrix.shape, matrix.dtype) == ((target.num_joints, source.num_joints), np.float32)
     assert (matrix.sum(1) == 1).all()
     assert (matrix >= 0).all()
-    y = convert(positions(source), source, target, drop_depth=True)
+    y = convert(positions(source), source, target, drop_depth=True, most_parents=1)
     assert y.shape == (4, 2, target.num_joints, 2)
     assert (y > 0).all()
 
@@ -240,7 +240,7 @@ def test_the_same_layout_changes_nothing(name):
 @pytest.mark.parametrize(("first", "second"), PAIRS)
 def test_mirror_commutes(first, second):
     source, target = get_layout(first), two_dims(second)
-    matrix = conversion(source, target)
+    matrix = conversion(source, target, most_parents=1)
     assert np.array_equal(matrix[list(target.mirror)][:, list(source.mirror)], matrix)
 
 
@@ -250,8 +250,8 @@ def test_a_shift_is_kept(first, second, seed):
     x = positions(source, seed, (1, 1))
     shift = np.zeros(source.channels, np.float32)
     shift[:2] = 3, 5
-    moved = convert(x + shift, source, target)
-    assert np.allclose(moved, convert(x, source, target) + shift[:2], atol=1e-5)
+    moved = convert(x + shift, source, target, most_parents=1)
+    assert np.allclose(moved, convert(x, source, target, most_parents=1) + shift[:2], atol=1e-5)
 
 
 @pytest.mark.parametrize("target", ["coco-17", "kinect-20", "mediapipe-33"])
@@ -261,8 +261,8 @@ def test_torch_gives_the_same(ntu, target):
         x = positions(source)
         x[0, 0, 3] = np.nan
         x[1, 0] = 0
-        expected = convert(x, source, get_layout(target), drop_depth=True)
-        found = convert(torch.from_numpy(x), source, get_layout(target), drop_depth=True)
+        expected = convert(x, source, get_layout(target), drop_depth=True, most_parents=1)
+        found = convert(torch.from_numpy(x), source, get_layout(target), drop_depth=True, most_parents=1)
         assert isinstance(found, torch.Tensor)
         assert found.dtype == torch.float32
         assert np.allclose(found.numpy(), expected, atol=1e-6, equal_nan=True)

@@ -160,9 +160,10 @@ def test_sides_without_names():
 
 @pytest.mark.parametrize("name", layout_names())
 def test_mirror_pairs_are_written_left_first(name):
-    for left, right in get_layout(name).to_dict()["mirror"]:
-        assert left[0] == "l"
-        assert right[0] == "r"
+    layout = get_layout(name)
+    for left, right in layout.to_dict()["mirror"]:
+        assert layout.sides[layout.joints.index(left)] == 1
+        assert layout.sides[layout.joints.index(right)] == 2
 
 
 @pytest.mark.parametrize(

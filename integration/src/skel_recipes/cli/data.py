@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from skel_data import SynthSettings
-from skel_recipes.cli.output import note, say, say_json
+from skel_recipes.cli.output import note, note_conversion, say, say_json
 
 _USUAL = SynthSettings()
 
@@ -207,6 +207,7 @@ def data_convert(
     layout: str,
     drop_depth: bool = False,
     strict: bool = False,
+    most_parents: float = 0.25,
     overwrite: bool = False,
 ) -> None:
     """Write the clips of a store to a new one in another joint layout, by the names of the joints.
@@ -217,15 +218,22 @@ def data_convert(
         layout: Name of the layout that is wanted, or a TOML file.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
         strict: Make it an error if a joint of the layout has nothing like it in the store's.
+        most_parents: Largest share of the layout's joints that may take their parents' places; 1 allows all.
         overwrite: Replace the store if it exists.
     """
-    from skel_data import Store, convert_store, explain_conversion, get_layout
+    from skel_data import Store, convert_store, get_layout
 
     opened, wanted = Store.open(store), get_layout(layout)
-    made = convert_store(opened, out, wanted, drop_depth=drop_depth, strict=strict, overwrite=overwrite)
-    for joint, (rule, sources) in explain_conversion(opened.layout, wanted).items():
-        if rule != "same name":
-            note(f"{joint}: {rule} {' and '.join(sources)}")
+    note_conversion(opened.layout, wanted)
+    made = convert_store(
+        opened,
+        out,
+        wanted,
+        drop_depth=drop_depth,
+        strict=strict,
+        most_parents=most_parents,
+        overwrite=overwrite,
+    )
     say(f"{out}: {len(made)} clips in layout {wanted.name}")
 
 

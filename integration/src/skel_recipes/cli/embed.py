@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from skel_recipes.cli.output import say
+from skel_recipes.cli.output import note_conversion, say
 
 
 def embed(
@@ -46,6 +46,8 @@ def embed(
     from skel_recipes.run.run import Run
 
     opened, recordings = Run.open(run), Store.open(store)
+    if convert:
+        note_conversion(recordings.layout, opened.layout)
     if window:
         taught = None if labelled is None else Store.open(labelled)
         rows = write_windows(

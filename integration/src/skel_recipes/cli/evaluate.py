@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skel_recipes.cli.output import note, say, say_json, table
+from skel_recipes.cli.output import note, note_conversion, say, say_json, table
 
 RunPath = Annotated[Path, tyro.conf.Positional]
 StorePath = Annotated[Path | None, tyro.conf.Positional]
@@ -159,6 +159,8 @@ def _evaluate(
     from skel_recipes.run.run import Run
 
     opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    if common.convert or getattr(protocol, "convert", False):
+        note_conversion(recordings.layout, opened[0].layout)
     result = evaluate(
         opened,
         recordings,

@@ -3,7 +3,10 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skel_data import SkeletonLayout
 
 
 def say(text: str) -> None:
@@ -19,6 +22,16 @@ def say_json(data: Any) -> None:
 def note(text: str) -> None:
     """A line on standard error, beside the output proper."""
     sys.stderr.write(text + "\n")
+
+
+def note_conversion(source: "SkeletonLayout", target: "SkeletonLayout") -> None:
+    """Say of each joint which rule of the conversion gives it, if the joints of two layouts differ."""
+    from skel_data import explain_conversion
+
+    if source.joints == target.joints and source.channels == target.channels:
+        return
+    for joint, (rule, sources) in explain_conversion(source, target).items():
+        note(f"{joint}: {rule}, {' and '.join(sources)}")
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] | None = None) -> str:

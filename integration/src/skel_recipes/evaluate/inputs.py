@@ -18,6 +18,7 @@ from skel_data import (
     SkeletonLayout,
     Split,
     Store,
+    conversion,
     convert_store,
     get_split,
     holdout_groups,
@@ -315,7 +316,8 @@ def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
             f"{run.path} was trained on layout {ours.name!r} ({ours.num_joints} joints), "
             f"{store.path} has {theirs.name!r} ({theirs.num_joints} joints); --convert brings them together"
         )
-    path = run.path / "converted" / f"{file_name(store.dataset)}-{store.hash[:16]}.store"
+    rules = _digest(conversion(theirs, ours).tolist(), size=4)  # other releases may have other rules
+    path = run.path / "converted" / f"{file_name(store.dataset)}-{store.hash[:16]}-{rules}.store"
     if path.exists():
         return Store.open(path)
     path.parent.mkdir(exist_ok=True)

@@ -1,34 +1,34 @@
 """Conversion between layouts, joint by joint, by their names."""
 
-import re
 import sys
-import tomllib
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._joint_names import TABLE, joint_names
 from skel_data._layout import SkeletonLayout
 
 Array = TypeVar("Array")
 
 Found = tuple[str, dict[int, float]]
 
+MOST_PARENTS = 0.25
+"""Share of a layout's joints that may fall onto their parents unasked."""
+
 _Alternative = str | list[str]
-_TABLE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("synonyms.toml").read_text(encoding="utf-8"))
-_SIDED: dict[str, list[_Alternative]] = _TABLE["sided"]
+_SIDED: dict[str, list[_Alternative]] = TABLE["sided"]
 
 
 def _on(side: str, alternative: _Alternative) -> _Alternative:
     if isinstance(alternative, list):
         return [f"{side} {name}" if name in _SIDED else name for name in alternative]
-    return f"{side} {alternative}"
+    return f"{side} {alternative}" if alternative in _SIDED else alternative
 
 
 _ALTERNATIVES: dict[str, list[_Alternative]] = {
-    **{name: place for place in _TABLE["places"] for name in place if isinstance(name, str)},
-    **_TABLE["middle"],
+    **{name: place for place in TABLE["places"] for name in place if isinstance(name, str)},
+    **TABLE["middle"],
     **{
         f"{side} {name}": [_on(side, alternative) for alternative in alternatives]
         for name, alternatives in _SIDED.items()
@@ -39,16 +39,22 @@ _ALTERNATIVES: dict[str, list[_Alternative]] = {
 
 
 def conversion(
-    source: SkeletonLayout, target: SkeletonLayout, *, strict: bool = False
+    source: SkeletonLayout,
+    target: SkeletonLayout,
+    *,
+    strict: bool = False,
+    most_parents: float = MOST_PARENTS,
 ) -> NDArray[np.float32]:
     """Conversion matrix between layouts: how much of each source joint a target joint is.
 
     A target joint is, by the first of these that the source allows:
 
-    1. ``same name``: the source joint of its name. Case, ``_`` and ``-``, and ``l``, ``r`` for the sides
-       make no difference.
+    1. ``same name``: the source joint of its name. Case, ``_``, ``-`` and ``.``, a beginning that all names
+       share, such as ``mixamorig:``, and how and where a name tells its side (``ShoulderLeft``,
+       ``shoulder.L``, ``LThumb``) make no difference.
     2. ``synonym``: a source joint at, or next to, the same place, such as the hip centre for the spine base,
-       the shoulder centre for the neck, the wrist for the hand, the ankle for the foot.
+       the shoulder centre for the neck, the wrist for the hand, the ankle for the foot. Names that
+       tell the bone that begins at a joint count here, too: a ``LeftArm`` begins at the left shoulder.
     3. ``midpoint``: the middle of two, such as the hips for the pelvis, the shoulders for the neck, the
        ears or eyes for the head. Where the middle is nearer to the place than any synonym, it comes first.
     4. ``parent``: what the nearest joint up the target's tree became. Its bone has no length then.
@@ -57,15 +63,16 @@ def conversion(
         source: The layout there is.
         target: The layout that is wanted.
         strict: Make it an error to need the last rule.
+        most_parents: Largest share of the target's joints that the last rule may give.
 
     Returns:
         Weights (V of the target, V of the source), float32, each row of sum 1.
 
     Raises:
-        ValueError: If a joint cannot be had.
+        ValueError: If a joint cannot be had, or more than `most_parents` of them fall onto their parents.
     """
     matrix = np.zeros((target.num_joints, source.num_joints), np.float32)
-    for joint, (_, weights) in enumerate(_rules(source, target, strict)):
+    for joint, (_, weights) in enumerate(_rules(source, target, 0 if strict else most_parents)):
         matrix[joint, list(weights)] = list(weights.values())
     return matrix
 
@@ -82,7 +89,7 @@ def explain_conversion(
     >>> explain_conversion(get_layout("coco-17"), get_layout("h36m-17"))["pelvis"]
     ('midpoint', ('left hip', 'right hip'))
     """
-    rules = _rules(source, target, strict=False)
+    rules = _rules(source, target, 1)
     return {
         joint: (rule, tuple(source.joints[index] for index in weights))
         for joint, (rule, weights) in zip(target.joints, rules, strict=True)
@@ -96,6 +103,7 @@ def convert(
     *,
     drop_depth: bool = False,
     strict: bool = False,
+    most_parents: float = MOST_PARENTS,
 ) -> Array:
     """Convert positions from one layout to another by the rules of `conversion`.
 
@@ -111,6 +119,7 @@ def convert(
             the source has one, it is dropped.
         drop_depth: Leave the third coordinate out, for a target of two dimensions.
         strict: Make it an error if a joint has no namesake, synonym or midpoint in the source.
+        most_parents: Largest share of the target's joints that may take their parents' places.
 
     Returns:
         Positions (..., V, C) of the target, of the same kind. The same layout gives them back as they are.
@@ -136,7 +145,7 @@ def convert(
         )
     if source == target:
         return positions
-    weights = conversion(source, target, strict=strict)
+    weights = conversion(source, target, strict=strict, most_parents=most_parents)
     library: Any = np if isinstance(x, np.ndarray) else sys.modules[type(x).__module__.partition(".")[0]]
     present = library.isfinite(x).all(-1) & (x[..., : source.dims] != 0).any(-1)
     if source.confidence:
@@ -158,24 +167,35 @@ def _filled(joints: list[int], count: int) -> list[int]:
     return joints + joints[:1] * (count - len(joints))
 
 
-def _rules(source: SkeletonLayout, target: SkeletonLayout, strict: bool) -> list[Found]:
+def _rules(source: SkeletonLayout, target: SkeletonLayout, most_parents: float) -> list[Found]:
     """The rule and the weights of each joint of the target."""
+    (have, have_places), (want, want_places) = joint_names(source), joint_names(target)
     indices: dict[str, int] = {}
-    for index, name in enumerate(source.joints):
-        indices.setdefault(_plain(name), index)
-    found = [_find(_plain(name), indices) for name in target.joints]
+    for index, place in enumerate(have_places):
+        indices.setdefault(place, index)
+    found = [_find(place, indices) for place in want_places]
+    for joint, here in enumerate(found):  # another word for the same place
+        if here and here[0] == "same name" and want[joint] not in {have[index] for index in here[1]}:
+            found[joint] = "synonym", here[1]
     rules = []
     for joint in range(target.num_joints):
         node = joint
         while found[node] is None and target.parents[node] != node:
             node = target.parents[node]
         stand_in = found[node]
-        if stand_in is None or (strict and node != joint):
+        if stand_in is None or (most_parents == 0 and node != joint):
             raise ValueError(
                 f"no joint of layout {source.name} gives {target.joints[joint]!r} of {target.name}; "
                 f"it has {', '.join(source.joints)}"
             )
         rules.append(stand_in if node == joint else ("parent", stand_in[1]))
+    lost = [name for name, (rule, _) in zip(target.joints, rules, strict=True) if rule == "parent"]
+    if len(lost) > most_parents * target.num_joints:
+        raise ValueError(
+            f"{len(lost)} of the {target.num_joints} joints of {target.name} would fall onto their parents: "
+            f"layout {source.name} has nothing like {', '.join(lost[:8])}{', ...' * (len(lost) > 8)}; "
+            "name its joints by their places, or allow it with most_parents (in a command: --most-parents 1)"
+        )
     return rules
 
 
@@ -196,12 +216,3 @@ def _find(name: str, indices: dict[str, int]) -> Found | None:
                 weights[index] = weights.get(index, 0) + weight / 2
         return ("midpoint" if len(weights) > 1 else "synonym"), weights
     return None
-
-
-def _plain(name: str) -> str:
-    """One spelling of a name: "LBigToe", "l_big_toe" and "left big toe" become the last."""
-    text = re.sub(r"(?<=[a-z])(?=[A-Z0-9])|[\s_-]+", " ", name.strip()).lower().replace("centre", "center")
-    match = re.fullmatch(r"(l|r)(?:eft|ight)? ?(.+)", text)
-    if match and match[2] in _SIDED:
-        return f"{'left' if match[1] == 'l' else 'right'} {match[2]}"
-    return text

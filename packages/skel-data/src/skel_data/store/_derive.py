@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import evolve
 
 from skel_data._clip import Clip
-from skel_data._convert import convert
+from skel_data._convert import MOST_PARENTS, conversion, convert
 from skel_data._layout import SkeletonLayout
 from skel_data.splits._official import PARTS_OF
 from skel_data.store._store import CODES, Store
@@ -88,6 +88,7 @@ def convert_store(
     *,
     drop_depth: bool = False,
     strict: bool = False,
+    most_parents: float = MOST_PARENTS,
     overwrite: bool = False,
 ) -> Store:
     """Write the clips of a store to a new one in another layout, by the rules of `conversion`.
@@ -100,16 +101,21 @@ def convert_store(
         layout: The layout that is wanted.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
         strict: Make it an error if a joint has no namesake, synonym or midpoint in the store's layout.
+        most_parents: Largest share of the layout's joints that may take their parents' places.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
-        ValueError: If a joint cannot be had, or the layout has other dimensions.
+        ValueError: If a joint cannot be had, too many fall onto their parents, or the layout has other
+            dimensions.
         FileExistsError: If `path` exists and may not be replaced.
     """
+    conversion(
+        store.layout, layout, strict=strict, most_parents=most_parents
+    )  # an error comes before any work
 
     def clips() -> Iterator[Clip]:
         for clip in _clips(store):
-            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, strict=strict)
+            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, most_parents=1)
             yield evolve(clip, positions=positions)
 
     return write_store(

@@ -84,7 +84,7 @@ class SynthSettings:
             from skel_data._convert import conversion
             from skel_data._layout import get_layout
 
-            conversion(get_layout("ntu-25"), get_layout(self.layout))
+            conversion(get_layout("ntu-25"), get_layout(self.layout), most_parents=1)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -292,7 +292,7 @@ def _seen_as(positions: Floats, layout: SkeletonLayout) -> Floats:
     Confidence is 1 for joints that are seen and 0 for the others.
     """
     space = evolve(layout, dims=3, confidence=False)
-    x = convert(positions, get_layout("ntu-25"), space)
+    x = convert(positions, get_layout("ntu-25"), space, most_parents=1)
     if layout.dims == 2:
         there = (x != 0).any(-1, keepdims=True)
         scale = _FOCAL / np.where(there, x[..., 2:], 1)
