@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from attrs import define, evolve
 
-from skel_data._convert import _plain
+from skel_data._joint_names import joint_names
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
 
 FACTS: Mapping[str, tuple[str, ...]] = {
@@ -159,13 +160,23 @@ def match_joints(names: Sequence[str], layout: SkeletonLayout) -> list[str]:
                 f"layout {layout.name} has {layout.num_joints} joints"
             )
         return [names[numbers.index(first + joint)] for joint in range(layout.num_joints)]
-    plain = {_plain(name): name for name in reversed(names)}
-    missing = [joint for joint in layout.joints if _plain(joint) not in plain]
-    if missing:
-        raise ValueError(
-            f"no joint {', '.join(missing[:5])} of layout {layout.name}; there are {', '.join(names)[:500]}"
-        )
-    return [plain[_plain(joint)] for joint in layout.joints]
+    spelled, places = joint_names(_star(tuple(names)))
+    found = dict(zip(reversed(spelled), reversed(names), strict=True))
+    alike = {place: name for place, name in zip(places, names, strict=True) if places.count(place) == 1}
+    wanted = [
+        found.get(spelling) or alike.get(place) for spelling, place in zip(*joint_names(layout), strict=True)
+    ]
+    missing = [joint for joint, name in zip(layout.joints, wanted, strict=True) if name is None]
+    if missing or len(set(wanted)) < len(wanted):
+        lacking = f"no joint {', '.join(missing[:5])}" if missing else "not all joints"
+        raise ValueError(f"{lacking} of layout {layout.name}; there are {', '.join(names)[:500]}")
+    return [str(name) for name in wanted]
+
+
+@lru_cache(maxsize=64)
+def _star(names: tuple[str, ...]) -> SkeletonLayout:
+    """A layout of these joints, in which only their names matter."""
+    return SkeletonLayout.from_dict({"joints": names, "bones": [[i, 0] for i in range(1, len(names))]})
 
 
 def _numbers(names: Sequence[str]) -> list[int] | None:
