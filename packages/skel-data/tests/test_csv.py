@@ -204,6 +204,7 @@ def test_class_folders_and_empty_fields(tmp_path, load):
         ("elbow_x,elbow_y,elbow_z\n1,2,3\n", "no joint shoulder, wrist"),
         ("GOOD\n", "no row"),
         ("GOOD\n1,2,3,4,5,6,7,8,x\n", "row 2: not a number: 'x'"),
+        ("GOOD\n1,2,3,4,5,6,7,8,9,10\n", "row 2: 10 fields, the header has 9"),
         ("GOOD\n1,2,3\n", "row 2: 3 fields, the header has 9"),
         ("frame,GOOD\n1.5,1,2,3,4,5,6,7,8,9\n", "frame 1.5, expected a whole number"),
         (

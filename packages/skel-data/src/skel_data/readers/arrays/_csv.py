@@ -60,6 +60,12 @@ class Table:
         self.columns = find_columns(header)
         self._slow: list[list[str]] | None = None
 
+    def _plain(self) -> bool:
+        """Whether there is a row, no quotes, and as many fields in each row as in the header."""
+        lines = [line for line in self._body.splitlines() if line.strip()]
+        fits = all(line.count(self._delimiter) + 1 == self._width for line in lines)
+        return bool(lines) and fits and '"' not in self._body
+
     def _cells(self) -> list[list[str]]:
         """The fields of each row, for a table that has more than plain numbers."""
         if self._slow is None:
@@ -81,7 +87,7 @@ class Table:
         Raises:
             ValueError: With the row, if a field is no number.
         """
-        if self._slow is None and '"' not in self._body and self._body.strip():
+        if self._slow is None and self._plain():
             try:
                 table: NDArray[np.float64] = np.loadtxt(
                     io.StringIO(self._body),
