@@ -224,3 +224,60 @@ def test_damage_gives_arrays_or_a_value_error(data):
 def test_any_bytes_give_a_value_error(data):
     with pytest.raises(ValueError, match="."):
         parse_c3d(b"\2P" + data)
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_channels_in_place_of_channels_times_samples(maker):
+    """The header states 3 analog channels, of which each frame has 4 samples."""
+    right = c3d(RANDOM, maker=maker, analog=12)
+    order = MAKERS[maker]
+    there = right.ljust(-(-len(right) // 512) * 512, b"\0")
+    wrong = there[:4] + struct.pack(order + "H", 3) + there[6:18] + struct.pack(order + "H", 4) + there[20:]
+    frames = 50
+    many = np.random.default_rng(1).normal(size=(frames, 3, 3)).astype(np.float32)
+    right = c3d(many, maker=maker, analog=12)
+    right = right.ljust(-(-len(right) // 512) * 512, b"\0")
+    for stated in (12, 3):
+        words = struct.pack(order + "H", stated), struct.pack(order + "H", 4)
+        file = right[:4] + words[0] + right[6:18] + words[1] + right[20:]
+        assert np.array_equal(parse_c3d(file)[2], many)
+    assert parse_c3d(wrong)[2].shape == (4, 3, 3)  # too short to tell
+
+
+def test_a_last_step_in_the_other_order_of_bytes():
+    file = bytearray(c3d(RANDOM, UNITS2=(1, [], 2, struct.pack("<h", 3))))
+    at = file.index(b"UNITS2") + 6
+    step = file[at : at + 2]
+    file[at : at + 2] = step[::-1]
+    assert parse_c3d(bytes(file))[0] == LABELS
+    assert np.array_equal(parse_c3d(bytes(file))[2], RANDOM)
+
+
+def test_no_points(folder, tmp_path):
+    file = c3d(np.zeros((4, 0, 3), np.float32), labels=(), analog=6)
+    with pytest.raises(ValueError, match="no points in the file: it holds 6 analog values a frame"):
+        parse_c3d(file)
+
+
+def test_what_points_up_and_how_fast(folder, tmp_path):
+    def screen(up):
+        return c3d(RANDOM, Y_SCREEN=(1, [2], -1, up), RATE=(1, [], 4, floats([100], 84)))
+
+    files = folder(screen(b"+Z"), screen(b"+Z"), screen(b"-Y"))
+    store = import_dataset("c3d", files.path, tmp_path / "a.store", layout=LAYOUT)
+    x = RANDOM[:, [1, 0]] * np.float32(0.001)
+    assert np.allclose(store.clip(0)[:, 0], x[..., [0, 2, 1]] * (1, 1, -1))
+    assert store.info.up == "z"
+    assert store.rates.tolist() == [100, 100]
+    assert "-y points up, but z in the first file" in store.bad_files[0].reason
+
+
+def test_a_marker_at_the_origin_is_there(tmp_path):
+    x = RANDOM.copy()
+    x[1, 0] = 0
+    residuals = np.zeros((4, 3))
+    residuals[2, 1] = -1
+    (tmp_path / "a.c3d").write_bytes(c3d(x, residuals))
+    store = import_dataset("c3d", tmp_path / "a.c3d", tmp_path / "a.store", layout=LAYOUT)
+    assert (store.clip(0)[1, 0, 1] == [np.float32(1e-30), 0, 0]).all()
+    assert np.isnan(store.clip(0)[2, 0, 0]).all()

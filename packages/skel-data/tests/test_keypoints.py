@@ -325,8 +325,9 @@ def test_mediapipe(tmp_path, load):
     assert store.digests[0] == store.digests[1]
     clip = store.clip(0)
     assert clip.shape == (4, 2, 33, 4)
-    assert same(clip[0, 0], joints(0, 33, 4))
-    assert same(clip[3], [joints(1, 33, 4), joints(2, 33, 4)])
+    up = (1, -1, -1, 1)  # MediaPipe's y points down
+    assert same(clip[0, 0], joints(0, 33, 4) * up)
+    assert same(clip[3], [joints(1, 33, 4) * up, joints(2, 33, 4) * up])
     assert store.tracks(0).tolist() == [[1, 0], [0, 0], [0, 0], [1, 2]]
 
 

@@ -1,5 +1,6 @@
 import os
 import pickle
+import re
 import struct
 import sys
 import tarfile
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skel_data import get_layout, import_dataset
+from skel_data import get_layout, get_split, import_dataset
 from skel_data.readers.keypoints._unpickle import load_plain
 
 NAMES = [
@@ -109,19 +110,140 @@ def test_splits_in_the_order_of_the_file(load):
         }
     )
     assert store.listed_split.tolist() == [[1, 2], [1, 0], [2, 1]]
+    assert store.notes == (
+        "list 'all' (3 clips) is not used",
+        "list 'xview_train': 1 of 2 names are not among the clips",
+        "split 'xview': 1 of 3 clips are in none of its lists",
+    )
     store = load(
         {
             "split": {"train1": [a], "test1": [b], "train2": (b,), "test2": (a,), "val": [c]},
             "annotations": [annotation(name) for name in NAMES],
         }
     )
-    assert store.listed_split.tolist() == [[1, 2, 0], [2, 1, 0], [0, 0, 2]]
+    assert store.listed_split.tolist() == [[1, 2], [2, 1], [0, 0]]
+    assert store.listed_names == ("1", "2")
+    assert store.notes == (
+        "list 'val' (1 clips) is not used",
+        "split '1': 1 of 3 clips are in none of its lists",
+        "split '2': 1 of 3 clips are in none of its lists",
+    )
+
+
+TWENTY = [f"v{number}" for number in range(20)]
+
+
+def clips_with(**lists):
+    return {"split": lists, "annotations": [annotation(name) for name in TWENTY]}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "split"),
+    [
+        ("train", "valid", "listed"),
+        ("training", "testing", "listed"),
+        ("train", "dev", "listed"),
+        ("train", "validation", "listed"),
+        ("Train", "Test", "listed"),
+        ("xsub_train", "xsub_valid", "xsub"),
+        ("xsub_training", "xsub_validation", "xsub"),
+        ("XSub-Train", "xsub.eval", "xsub"),
+        ("train_set", "test_set", "listed"),
+        ("train1", "test1", "1"),
+        ("train_split", "val_split", "listed"),
+        ("xviewtrain", "xviewtest", "xview"),
+    ],
+)
+def test_validation_clips_never_go_into_training(load, train, test, split):
+    store = load(clips_with(**{train: TWENTY[:14], test: TWENTY[14:]}))
+    parts = get_split(store)
+    assert (parts.name, store.notes) == (split, ())
+    assert store.names[parts.train].tolist() == TWENTY[:14]
+    assert store.names[parts.test].tolist() == TWENTY[14:]
+
+
+def test_three_parts_are_two_splits(load):
+    store = load(clips_with(train=TWENTY[:10], val=TWENTY[10:14], test=TWENTY[14:]))
+    assert store.listed_names == ("listed", "listed-val")
+    for name, start, stop in (("listed", 14, 20), ("listed-val", 10, 14)):
+        parts = get_split(store, name)
+        assert store.names[parts.train].tolist() == TWENTY[:10]
+        assert store.names[parts.test].tolist() == TWENTY[start:stop]
+    assert "split 'listed' tests the part test, 'listed-val' the part val" in store.notes
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        {"train": TWENTY[:14], "holdout": TWENTY[14:]},
+        {"a": TWENTY[:14], "b": TWENTY[14:]},
+        {"xsub_train": TWENTY[:14], "xview_test": TWENTY[14:]},
+        {"train": TWENTY[:14]},
+        {"train_test": TWENTY[:14], "contest": TWENTY[14:]},
+    ],
+)
+def test_lists_without_plain_meaning_are_refused(load, lists):
+    counts = ", ".join(f"{name!r} ({len(names)} clips)" for name, names in lists.items())
+    with pytest.raises(
+        ValueError, match=re.escape(f"the lists {counts} are no split: expected train and test")
+    ):
+        load(clips_with(**lists))
+
+
+@pytest.mark.parametrize("change", [lambda n: f"{n}.avi", lambda n: f"a/b/{n}", lambda n: f"a/{n}.skeleton"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_names_with_and_without_folder_and_suffix(load, change, reverse):
+    annotations = [annotation(change(name) if reverse else name) for name in TWENTY]
+    names = TWENTY if reverse else [change(name) for name in TWENTY]
+    store = load({"split": {"train": names[:14], "test": names[14:]}, "annotations": annotations})
+    parts = get_split(store, "listed")
+    assert parts.train.tolist() == list(range(14))
+    assert parts.test.tolist() == list(range(14, 20))
+    assert store.notes == ()
+
+
+def test_a_short_name_of_two_clips_is_neither(load):
+    annotations = [annotation(name) for name in ("a/x", "b/x", "y", "z")]
+    store = load({"split": {"train": ["x", "y"], "test": ["z"]}, "annotations": annotations})
+    assert store.listed_split.tolist() == [[0], [0], [1], [2]]
+    assert "list 'train': 1 of 2 names are not among the clips" in store.notes
+
+
+def test_a_list_that_matches_no_clip_is_refused(load):
+    with pytest.raises(ValueError, match=r"none of the 2 names in list 'test' .* such as 'a'; .* 'v0', 'v1'"):
+        load(clips_with(train=TWENTY[:14], test=["a", "b"]))
+
+
+def test_variants_of_annotations(load):
+    """What users of pyskl and MMAction2 have: arrays or lists, numbers as names, fields left out."""
+    plain = annotation("v0")
+    x = plain["keypoint"]
+    less = {key: value for key, value in annotation("v4").items() if key not in ("label", "total_frames")}
+    annotations = [
+        plain,
+        annotation("v1", keypoint=x.tolist()),
+        annotation("v2", keypoint=x[0], keypoint_score=None),
+        annotation(3, img_shape=None, original_shape=None),
+        less,
+    ]
+    store = load({"split": {"train": np.array(["v0", "v1"]), "test": ["v2", 3]}, "annotations": annotations})
+    assert store.names.tolist() == ["v0", "v1", "v2", "3", "v4"]
+    assert store.labels.tolist() == [0, 0, 0, 0, -1]
+    assert store.listed_split.tolist() == [[1], [1], [2], [2], [0]]
+    for index in range(1, 5):
+        assert np.array_equal(store.clip(index), store.clip(0))
+    store = load({"split": None, "annotations": annotations[:2]})
+    assert store.listed_split is None
+    store = load(
+        {item["frame_dir"]: {k: v for k, v in item.items() if k != "frame_dir"} for item in annotations[:3]}
+    )
+    assert store.names.tolist() == ["v0", "v1", "v2"]
 
 
 def test_bad_annotations_cost_no_good_one(load):
     cases = [
         (annotation("few", total_frames=7), "keypoint has 6 frames, but total_frames is 7"),
-        (annotation("flat", keypoint=np.ones((6, 25, 3))), r"expected numbers (M, T, V, C)"),
+        (annotation("flat", keypoint=np.ones((6, 75))), r"expected numbers (M, T, V, C)"),
         (annotation("text", keypoint=np.full((1, 6, 25, 3), "x")), "expected numbers"),
         (annotation("nobody", shape=(0, 6, 25, 3)), "expected numbers"),
         (annotation("many", label=10**9), "more than 10000 classes"),
@@ -133,7 +255,7 @@ def test_bad_annotations_cost_no_good_one(load):
         (annotation("zero", keypoint=np.zeros((1, 6, 25, 3))), "no joint in any frame"),
         (annotation("both"), "both for training and for testing"),
         ({"frame_dir": "k400", "raw_file": "x.pkl", "label": 0}, "another file (raw_file)"),
-        ({"frame_dir": "empty"}, "label must be a int, it is missing"),
+        ({"frame_dir": "empty"}, "keypoint must be a ndarray, it is missing"),
         ("text", "not a str"),
     ]
     store = load(
@@ -159,7 +281,7 @@ def test_bad_annotations_cost_no_good_one(load):
         (3, "no list of annotations"),
         (["x"], "no usable annotation; an annotation is a dict"),
         ({"split": {"train": 3}, "annotations": [annotation()]}, "split 'train' is not a list"),
-        ({"split": {"train": [3]}, "annotations": [annotation()]}, "split 'train' is not a list"),
+        ({"split": {"train": [3.5]}, "annotations": [annotation()]}, "split 'train' is not a list"),
         *(
             (data, "not a pickle of annotations: cut off or damaged")
             for data in (b"", b"\x89PNG\r\n", b"{}", b"no pickle")

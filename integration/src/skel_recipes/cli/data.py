@@ -1,7 +1,7 @@
 """``skel data``: stores of recordings."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -19,6 +19,8 @@ def data_import(
     *,
     layout: str | None = None,
     units: str | None = None,
+    up: Literal["x", "y", "z", "-x", "-y", "-z", "auto"] | None = None,
+    zeros: Literal["missing", "there"] | None = None,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -35,6 +37,9 @@ def data_import(
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
         units: Unit of the coordinates, where the format does not fix it.
+        up: What points up in the source; recordings are turned so that y does. auto: the axis along which
+            bodies stand. Unless given, what the format says.
+        zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
         limit: Stop after so many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
@@ -43,7 +48,7 @@ def data_import(
     """
     from tqdm import tqdm
 
-    from skel_data import READERS, cores, import_dataset
+    from skel_data import READERS, cores, import_dataset, lying
 
     reader = READERS.lookup(format)
     with tqdm(unit="clip", desc=format, disable=None) as bar:
@@ -58,6 +63,8 @@ def data_import(
                 store,
                 layout=layout,
                 units=units,
+                up=up,
+                zeros=zeros,
                 limit=limit,
                 strict=strict,
                 overwrite=overwrite,
@@ -69,6 +76,8 @@ def data_import(
             if resume:
                 note(f"what was read is kept beside {store}; the same command goes on from there")
             raise
+    for told in (*made.notes, *filter(None, [lying(made)])):
+        note(told)
     for bad in made.bad_files:
         note(f"not imported: {bad.name}: {bad.reason}")
     say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")
@@ -87,6 +96,8 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
     if json:
         say_json(info)
         return
+    for warning in info.pop("warnings"):
+        note(warning)
     for key, value in info.items():
         if isinstance(value, dict):
             say(f"{key}:" if value else f"{key}: none")

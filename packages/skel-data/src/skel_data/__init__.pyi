@@ -1,4 +1,4 @@
-from ._clip import BadFile as BadFile, Clip as Clip
+from ._clip import BadFile as BadFile, Clip as Clip, keep_origin as keep_origin
 from ._clip_shape import ClipShape as ClipShape
 from ._convert import conversion as conversion, convert as convert, explain_conversion as explain_conversion
 from ._layout import SkeletonLayout as SkeletonLayout, get_layout as get_layout, layout_names as layout_names
@@ -29,7 +29,7 @@ from .store._derive import convert_store as convert_store, merge_stores as merge
 from .store._import import import_dataset as import_dataset
 from .store._info import DatasetInfo as DatasetInfo
 from .store._store import Store as Store
-from .store._summary import missing_joints as missing_joints, summarise as summarise
+from .store._summary import lying as lying, missing_joints as missing_joints, summarise as summarise
 from .store._validate import validate_store as validate_store
 from .store._write import write_store as write_store
 from .synth._ntu_text import write_ntu_folder as write_ntu_folder, write_ntu_skeleton as write_ntu_skeleton

@@ -23,7 +23,8 @@ class Clip:
 
     Attributes:
         positions: Coordinates (T, M, V, C), float32. NaN, or zero in all coordinates, means missing; a
-            body that is absent in a frame is all zero there.
+            body that is absent in a frame is all zero there. A joint at the very origin is kept by
+            `keep_origin`, which an import calls for formats in which zero does not mean missing.
         name: What the clip is called in its data set, usually the file name without its suffix.
         label: Class, counted from 0; -1 is unknown, here and below.
         subject: Who performs.
@@ -34,6 +35,7 @@ class Clip:
             set lists several splits.
         tracks: Body id per frame and slot (T, M), 0 where there is none. None: a body is present where
             its frame is not all zero.
+        rate: Frames a second; 0 is unknown.
 
     Raises:
         ValueError: If the arrays do not have these shapes.
@@ -48,6 +50,7 @@ class Clip:
     replication: int = -1
     split: tuple[int, ...] | int = 0
     tracks: NDArray[np.int64] | None = field(default=None, converter=_int64)
+    rate: float = 0.0
 
     def __attrs_post_init__(self) -> None:
         shape = self.positions.shape
@@ -59,6 +62,30 @@ class Clip:
             raise ValueError(
                 f"clip {self.name!r}: tracks must be (T, M) = {shape[:2]}, got {self.tracks.shape}"
             )
+
+
+NEAR_ORIGIN = 1e-30
+"""Where a joint is stored that is at the origin, on its first axis: zero in all coordinates means missing."""
+
+
+def keep_origin(positions: NDArray[np.float32], dims: int = 3) -> NDArray[np.float32]:
+    """Tell joints at the origin from missing ones: they get `NEAR_ORIGIN`, which no unit can tell from zero.
+
+    Args:
+        positions: Coordinates (T, M, V, C) of recordings in which zero does not mean missing. A body
+            whose joints are all at the origin is absent nevertheless.
+        dims: How many of the channels are coordinates.
+    """
+    coordinates = positions[..., :dims]
+    if coordinates.all():
+        return positions
+    zero = ~coordinates.any(-1)
+    zero &= ~zero.all(-1, keepdims=True)
+    if not zero.any():
+        return positions
+    kept = positions.copy()
+    kept[zero, 0] = NEAR_ORIGIN
+    return kept
 
 
 @define(frozen=True)

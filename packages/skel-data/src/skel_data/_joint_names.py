@@ -77,12 +77,12 @@ def _part(words: list[str], twin: list[str]) -> tuple[str, str]:
         for left, right in (("left", "right"), ("l", "r")):
             for mine, other, side in ((left, right, "left"), (right, left, "right")):
                 for starts in (True, False):
-                    rest = _cut(words[at], mine, starts)
-                    if rest is not None and rest == _cut(twin[at], other, starts):
-                        return side, _base(words[:at] + [rest] * bool(rest) + words[at + 1 :])
+                    left_over = _cut(words[at], mine, starts)
+                    if left_over is not None and left_over == _cut(twin[at], other, starts):
+                        return side, _base(words[:at] + [left_over] * bool(left_over) + words[at + 1 :])
     text = "".join(words)
-    for at, other in ((0, words[1:]), (-1, words[:-1])):
-        if words[at] in _SIDES and (base := "".join(other)) in _SIDED_WORDS:
+    for at, rest in ((0, words[1:]), (-1, words[:-1])):
+        if words[at] in _SIDES and (base := "".join(rest)) in _SIDED_WORDS:
             return _SIDES[words[at]], _SIDED_WORDS[base]
     match = re.fullmatch(r"(left|l|right|r)(.+)|(.+)(left|right)", text)
     if match and (match[2] or match[3]) in _SIDED_WORDS:

@@ -159,4 +159,4 @@ def _find(arrays: dict[str, np.ndarray]) -> Iterator[Work]:
         yield Work(names[i], partial(Clip, **about), (positions[rows], names[i]))
 
 
-NPZ = Reader("npz", None, None, (), None, ".npz", units="unknown", describe=_describe)
+NPZ = Reader("npz", None, None, (), None, ".npz", units="unknown", describe=_describe, zeros_there=True)

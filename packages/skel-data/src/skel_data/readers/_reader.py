@@ -65,6 +65,8 @@ class Reader:
         default_split: The usual protocol.
         describe: Reads the metadata from the source where `layout` is None, given the user's layout. It may
             give a function in place of `find` as well.
+        zeros_there: Whether a joint at the origin of three coordinates is there: in formats that compute
+            positions, or mark missing ones in another way. Else zero in all coordinates means missing.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Reader:
     units: str = "metres"
     default_split: str | None = None
     describe: Callable[[Source, SkeletonLayout | None], DatasetInfo | tuple[DatasetInfo, Find]] | None = None
+    zeros_there: bool = False
 
     def open(
         self, source: Source, layout: SkeletonLayout | None = None

@@ -134,6 +134,7 @@ def _clips(store: Store) -> Iterator[Clip]:
             str(store.names[index]),
             split=tuple(store.columns["split"][index].tolist()),
             tracks=store.tracks(index),
+            rate=float(store.rates[index]),
             **{code: int(store.columns[code][index]) for code in CODES},
         )
 

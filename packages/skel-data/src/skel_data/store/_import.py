@@ -1,20 +1,26 @@
 """Import of a data set into a store."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 from attrs import evolve
 
-from skel_data._clip import BadFile
+from skel_data._clip import BadFile, Clip, keep_origin
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._up import AXES, find_up, turn_up
 from skel_data.readers._parallel import Done, do_all
 from skel_data.readers._reader import Reader, Work
 from skel_data.readers._registry import READERS
 from skel_data.readers._source import Source, is_archive
-from skel_data.store._info import UNNAMED
+from skel_data.store._info import UNNAMED, DatasetInfo
 from skel_data.store._store import Store
 from skel_data.store._write import StoreWriter, new_store
+
+_LOOKED_AT = 64
+"""Clips by which the up axis is found."""
 
 
 def import_dataset(
@@ -24,6 +30,8 @@ def import_dataset(
     *,
     layout: SkeletonLayout | str | Path | None = None,
     units: str | None = None,
+    up: str | None = None,
+    zeros: Literal["missing", "there"] | None = None,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -43,6 +51,10 @@ def import_dataset(
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
             TOML file.
         units: Unit of the coordinates, where the format does not fix it.
+        up: What points up in the source: one of x, y, z, -x, -y, -z, or "auto" for the axis along which its
+            bodies stand. Recordings are turned so that y points up. None: what the format says.
+        zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
+            what the format says.
         limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
@@ -63,11 +75,12 @@ def import_dataset(
     for what, number in (("limit", limit), ("workers", workers)):
         if number is not None and number < 1:
             raise ValueError(f"{what} must be at least 1, got {number}")
+    if zeros not in (None, "missing", "there"):
+        raise ValueError(f"zeros must be missing or there, got {zeros!r}")
     reader = READERS.lookup(format) if isinstance(format, str) else format
     files = Source(source)
-    info, found = reader.open(
-        files, layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
-    )
+    given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
+    info, found = reader.open(files, given)
     first = next(found, None)
     if first is None:
         hint = _archives(files.path)
@@ -79,6 +92,9 @@ def import_dataset(
         units=units or info.units,
         default_split=reader.default_split,
     )
+    info = evolve(info, **_up(up, reader, files, given, info))
+    origin = reader.zeros_there if zeros is None else zeros == "there"
+    origin = origin and info.layout.dims == 3 and not info.layout.confidence
     journal = {"format": reader.name, "source": str(files.path.resolve())} if resume else None
     with (
         new_store(Path(store_path), overwrite=overwrite, keep=resume) as folder,
@@ -87,9 +103,38 @@ def import_dataset(
         if limit is not None and len(writer) > limit:
             raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        _write(writer, do_all(rest, workers), limit, progress)
+        _write(writer, do_all(rest, workers), partial(_finished, up=info.up, origin=origin), limit, progress)
         writer.finish(files.name)
     return Store.open(store_path)
+
+
+def _up(
+    up: str | None, reader: Reader, files: Source, layout: SkeletonLayout | None, info: DatasetInfo
+) -> dict[str, Any]:
+    """What points up in the source, and what there is to tell of it."""
+    if up is not None and up not in (*AXES, "auto"):
+        raise ValueError(f"up must be one of {', '.join(AXES)} or auto, got {up!r}")
+    if up is not None and info.layout.dims == 2:
+        raise ValueError(f"layout {info.layout.name} has 2 dimensions: up is for recordings of 3")
+    chosen = info.up if up is None else up
+    if up == "auto":
+        usable = (clip for clip in reader.read(files, layout) if isinstance(clip, Clip))
+        chosen = find_up((clip.positions for clip in islice(usable, _LOOKED_AT)), info.layout)
+        if not chosen:
+            raise ValueError(
+                f"{files.name}: which way is up cannot be told: bodies stand along no one axis, or the "
+                f"joints' names do not tell head from feet; give one of {', '.join(AXES)}"
+            )
+    told = () if chosen in ("", "y") else (f"turned so that y points up; in the source {chosen} does",)
+    told = ("y points up in the source already",) if up == "auto" and chosen == "y" else told
+    return {"up": "" if chosen == "y" else chosen, "notes": (*info.notes, *told)}
+
+
+def _finished(clip: Clip, up: str, origin: bool) -> Clip:
+    """A clip as it is stored: turned, and with joints at the origin told from missing ones."""
+    positions = turn_up(clip.positions, up) if up else clip.positions
+    positions = keep_origin(positions) if origin else positions
+    return clip if positions is clip.positions else evolve(clip, positions=positions)
 
 
 def _archives(folder: Path) -> str:
@@ -111,14 +156,18 @@ def _pass_over(done: list[str], found: Iterator[Work | BadFile]) -> Iterator[Wor
 
 
 def _write(
-    writer: StoreWriter, done: Iterator[Done], limit: int | None, progress: Callable[[int], None] | None
+    writer: StoreWriter,
+    done: Iterator[Done],
+    finished: Callable[[Clip], Clip],
+    limit: int | None,
+    progress: Callable[[int], None] | None,
 ) -> None:
     count = 0
     for name, clips in done:
         for clip in clips:
             if limit is not None and len(writer) >= limit:
                 return
-            writer.add(clip)
+            writer.add(finished(clip) if isinstance(clip, Clip) else clip)
             count += 1
             if progress is not None:
                 progress(count)

@@ -10,6 +10,9 @@ from skel_data._layout import SkeletonLayout
 UNNAMED = "unnamed"
 """Data set of a source that does not tell which one it is; an import takes the source's name."""
 
+_LATER = ("up", "notes")
+"""Fields that headers of earlier versions lack; left out where they say nothing, so that hashes stay."""
+
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
@@ -28,6 +31,8 @@ class DatasetInfo:
         subject_names: Names behind the subject codes, if they are names.
         camera_names: Names behind the camera codes, if they are names.
         listed_names: Names of the listed splits, as many as `Clip.split` has entries, if they have names.
+        up: What pointed up in the source, turned so that y does, such as "z"; "": nothing was turned.
+        notes: What a user should know of how the set was read, a sentence each.
     """
 
     layout: SkeletonLayout
@@ -38,10 +43,13 @@ class DatasetInfo:
     subject_names: tuple[str, ...] = field(default=(), converter=_texts)
     camera_names: tuple[str, ...] = field(default=(), converter=_texts)
     listed_names: tuple[str, ...] = field(default=(), converter=_texts)
+    up: str = ""
+    notes: tuple[str, ...] = field(default=(), converter=_texts)
 
     def to_header(self) -> dict[str, Any]:
         """The metadata as a header holds them."""
         fields = asdict(self, recurse=False)
+        fields = {key: value for key, value in fields.items() if value or key not in _LATER}
         return {**fields, "layout": self.layout.to_dict(), "dims": self.layout.dims}
 
     @classmethod
@@ -63,4 +71,6 @@ class DatasetInfo:
             # In stores of version 1 a camera was called view, and splits without names had no key
             header["view_names"] if header["version"] == 1 else header["camera_names"],
             header.get("listed_names", ()),
+            str(header.get("up", "")),
+            header.get("notes", ()),
         )

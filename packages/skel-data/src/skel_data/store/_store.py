@@ -82,6 +82,7 @@ class Store(ClipTable):
             tracks = np.load(path / "tracks.npy", mmap_mode="r", allow_pickle=False)
             with (path / "clips.npz").open("rb") as file, np.load(file, allow_pickle=False) as table:
                 columns = {name: table[earlier.get(name, name)] for name in COLUMNS}
+                columns["rate"] = table["rate"] if "rate" in table else np.zeros(len(columns["name"]))
             about = ("dataset", "default_split", "subject_names", "camera_names", "listed_names")
             metadata: dict[str, Any] = {name: getattr(info, name) for name in about}
             metadata |= {f"{code}s": columns[code] for code in CODES}
@@ -158,9 +159,19 @@ class Store(ClipTable):
         return tuple(BadFile(**bad) for bad in self.header["bad_files"])
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how the set was read, a sentence each."""
+        return self.info.notes
+
+    @property
     def lengths(self) -> Ints:
         """Frames of each clip (N,)."""
         return self.columns["length"]
+
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """Frames a second of each clip (N,); 0 is unknown."""
+        return self.columns["rate"]
 
     @property
     def bodies(self) -> Ints:

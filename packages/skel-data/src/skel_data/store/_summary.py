@@ -5,11 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._up import find_up
 from skel_data.pipelines import _steps as steps
 from skel_data.splits._split import split_names
 from skel_data.store._store import Ints, Store
 
 _ROWS = 1 << 16
+_LOOKED_AT = 100
+"""Clips that show which way is up."""
 
 
 def summarise(store: Store) -> dict[str, Any]:
@@ -32,6 +35,7 @@ def summarise(store: Store) -> dict[str, Any]:
             **dict(zip(("min", "lower quartile", "median", "upper quartile", "max"), quartiles, strict=True)),
             "sum": int(lengths.sum()),
         },
+        "rates": {f"{rate:g}": int((store.rates == rate).sum()) for rate in np.unique(store.rates) if rate},
         "bodies": _counts(np.array([(store.tracks(i) != 0).sum(1).max() for i in range(len(store))])),
         "subjects": _counts(store.subjects, store.subject_names),
         "cameras": _counts(store.cameras, store.camera_names),
@@ -41,9 +45,23 @@ def summarise(store: Store) -> dict[str, Any]:
         "splits": list(split_names(store)),
         "copies": len(store) - len(set(store.digests.tolist())),
         "missing_joints": {name: round(share, 6) for name, share in gaps if share},
+        "notes": list(store.notes),
+        "warnings": [warning] if (warning := lying(store)) else [],
         "bad_files": {bad.name: bad.reason for bad in store.bad_files},
         "hash": store.hash,
     }
+
+
+def lying(store: Store) -> str:
+    """A warning if the bodies of a store do not stand along y, up; "" if they do, or it cannot be told."""
+    chosen = np.unique(np.linspace(0, len(store) - 1, _LOOKED_AT).astype(int)).tolist()
+    up = find_up((store.clip(index)[:: max(1, store.lengths[index] // 64)] for index in chosen), store.layout)
+    if up in ("", "y"):
+        return ""
+    return (
+        f"bodies stand along {up}, not along y: headings are not taken out of clips rightly; "
+        f"import with --up {up}, or --up auto"
+    )
 
 
 def missing_joints(store: Store) -> NDArray[np.float64]:

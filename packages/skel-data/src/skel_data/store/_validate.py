@@ -5,7 +5,7 @@ import numpy as np
 from skel_data.store._store import COLUMNS, Store
 from skel_data.store._write import LARGEST, clip_digest, content_hash
 
-_NOT_HASHED = ("counts", "hash", "source", "bad_files")
+_NOT_HASHED = ("counts", "hash", "source", "bad_files", "notes")
 
 
 def validate_store(store: Store) -> list[str]:

@@ -89,8 +89,10 @@ class StoreWriter:
         self, folder: Path, info: DatasetInfo, strict: bool = False, journal: dict[str, Any] | None = None
     ) -> None:
         self._folder, self._info, self._strict = folder, info, strict
-        self._about = {"format": FORMAT, "version": VERSION, **info.to_header()}
-        self._columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        about = {"format": FORMAT, "version": VERSION, **info.to_header()}
+        self._notes = list(about.pop("notes", ()))  # no part of the content
+        self._about = about
+        self._columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, "rate")}
         self._bad: list[BadFile] = []
         self.done: list[str] = []
         self._journal = None
@@ -164,6 +166,8 @@ class StoreWriter:
                 break
             for name, values in columns.items():
                 self._columns[name] += [tuple(v) for v in values] if name == "split" else values
+            if "rate" not in columns:  # noted by an earlier version
+                self._columns["rate"] += [0.0] * len(columns["name"])
             bad = [BadFile(*item) for item in line["bad"]]
             for item in bad:
                 self._refuse(item)
@@ -176,18 +180,25 @@ class StoreWriter:
         file.flush()
         return file
 
+    def tell(self, note: str) -> None:
+        """Keep what a user should know of the set in the header."""
+        self._notes.append(note)
+
     def finish(self, source: str) -> None:
         """Complete the folder; a store has at least one clip."""
         if not len(self):
             first = "".join(f"\n  {item.name}: {item.reason}" for item in self._bad[:5])
             raise ValueError(f"no usable clip in {source}; {len(self._bad)} bad files{first}")
         table = {name: np.asarray(values) for name, values in self._columns.items()}
+        if not table["rate"].any():
+            del table["rate"]
         self._rows.finish()
         header = {
             **self._about,
             "counts": {"clips": len(self), "rows": self._rows.count, "bad_files": len(self._bad)},
             "hash": content_hash(self._about, table, np.load(self._folder / "tracks.npy", mmap_mode="r")),
             "source": source,
+            **({"notes": self._notes} if self._notes else {}),
             "bad_files": [asdict(item) for item in self._bad],
         }
         with write_file(self._folder / "clips.npz") as file:
@@ -237,7 +248,7 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
     coordinates = magnitude[..., : layout.dims]
     if np.isfinite(coordinates).all() and coordinates.any():
         return None  # nearly all clips; sums over the last axis, which is short, take ten times as long
-    if not (np.isfinite(coordinates).all(-1) & (coordinates > 0).any(-1)).any():
+    if not (np.isfinite(coordinates).all(-1) & (coordinates != 0).any(-1)).any():
         return "no joint in any frame (all missing, NaN or zero)"
     return None
 
@@ -261,6 +272,7 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: RowFiles) -> None:
         **{code: int(getattr(clip, code)) for code in CODES},
         "split": _listed(clip),
         "digest": clip_digest(positions),
+        "rate": round(float(clip.rate), 4),
     }
     rows.add(positions, tracks)
     for name, value in values.items():

@@ -139,12 +139,21 @@ def find_clips(source: Source, parse: ParseLabelled) -> Iterator[Work | BadFile]
         yield work
 
 
-def json_reader(name: str, parse: ParseLabelled, usual: str, units: str) -> Reader:
-    """Reader of sources with one JSON file a clip, in the usual layout unless another is given."""
+def json_reader(name: str, parse: ParseLabelled, usual: str, units: str, up: str = "") -> Reader:
+    """Reader of sources with one JSON file a clip, in the usual layout unless another is given.
+
+    Args:
+        name: Name of the format.
+        parse: Makes a clip of the name of a file, its content and its label.
+        usual: Name of the usual layout.
+        units: Unit of the coordinates.
+        up: What points up in three dimensions, where that is not y.
+    """
 
     def describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
         layout = get_layout(usual) if layout is None else evolve(layout, confidence=True)
-        return DatasetInfo(layout, folder_labels(json_paths(source))[1], units)
+        classes = folder_labels(json_paths(source))[1]
+        return DatasetInfo(layout, classes, units, up=up if layout.dims == 3 else "")
 
     find = partial(find_clips, parse=parse)
     return Reader(name, None, None, (), find, ".json", units=units, describe=describe)

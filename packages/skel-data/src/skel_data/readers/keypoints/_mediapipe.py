@@ -2,7 +2,7 @@
 
 In Python a frame is, with what ``PoseLandmarker`` gives:
 ``[[vars(mark) for mark in person] for person in result.pose_world_landmarks]``. The other forms that files
-have are those of `frames_of`.
+have are those of `frames_of`. MediaPipe's y points down.
 """
 
 from functools import partial
@@ -49,7 +49,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         layout = evolve(get_layout(_LAYOUTS[joints]), dims=3)
     layout = evolve(layout, confidence=channels == 4)
     find = partial(find_clips, parse=parse)
-    return DatasetInfo(layout, folder_labels(json_paths(source))[1], "unknown"), find
+    return DatasetInfo(layout, folder_labels(json_paths(source))[1], "unknown", up="-y"), find
 
 
 MEDIAPIPE = Reader("mediapipe", None, None, (), None, ".json", units="unknown", describe=_describe)

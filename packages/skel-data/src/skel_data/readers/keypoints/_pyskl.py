@@ -1,8 +1,10 @@
 """Annotation pickles of pyskl and MMAction2, one file a data set.
 
-A file holds ``{"split": {name: [frame_dir, ...]}, "annotations": [...]}`` or the list alone. An annotation
-is a dict with ``frame_dir`` (name of the clip), ``label``, ``total_frames`` (T) and ``keypoint``
-(M, T, V, C); 2-D ones have ``keypoint_score`` (M, T, V). Nothing in the file is run: see `load_plain`.
+A file holds ``{"split": {name: [frame_dir, ...]}, "annotations": [...]}``, the list alone, or the annotations
+by name. How the lists of ``split`` become parts is told in `parts_of`. An annotation is a dict with
+``frame_dir`` (name of the clip), ``label``, ``total_frames`` (T) and ``keypoint`` (M, T, V, C), or
+(T, V, C) of one person; 2-D ones have ``keypoint_score`` (M, T, V). Nothing in the file is run: see
+`load_plain`.
 """
 
 import re
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data.readers._parts import parts_of
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._ntu import NTU60
@@ -24,7 +27,6 @@ from skel_data.store._info import DatasetInfo
 _MAX_BYTES = 4 * 2**30  # the largest published file has some 2 GB
 _MOST_CLASSES = 10_000
 _NTU_NAME = re.compile(r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})")
-_PART = re.compile(r"(.*?)_?(train|val|test)_?(.*)")
 _LAYOUTS = {(25, 3, False): "ntu-25", (17, 2, True): "coco-17"}
 
 
@@ -72,12 +74,19 @@ def _load(source: Source) -> tuple[list[Any], dict[str, Any]]:
         raise ValueError(f"{source.name}: expected one .pkl file, found none")
     ((name, content),) = found.items()
     annotations = content.get("annotations") if isinstance(content, dict) else content
-    splits = content.get("split", {}) if isinstance(content, dict) else {}
+    splits = content.get("split") if isinstance(content, dict) else None
+    splits = {} if splits is None else splits
+    if isinstance(content, dict) and content and all(_is_annotation(item) for item in content.values()):
+        annotations = [{"frame_dir": str(key), **item} for key, item in content.items()]
     if not isinstance(annotations, list) or not annotations or not isinstance(splits, dict):
         raise ValueError(
             f"{name}: no list of annotations, alone or under the key 'annotations' beside 'split'"
         )
     return annotations, splits
+
+
+def _is_annotation(item: Any) -> bool:
+    return isinstance(item, dict) and "keypoint" in item
 
 
 def _fields(annotation: Any) -> dict[str, Any]:
@@ -86,51 +95,66 @@ def _fields(annotation: Any) -> dict[str, Any]:
         raise ValueError(f"an annotation is a dict, not a {type(annotation).__name__}")
     if "keypoint" not in annotation and "raw_file" in annotation:
         raise ValueError("no keypoint: this annotation keeps its arrays in another file (raw_file)")
-    wanted: dict[str, type] = {"frame_dir": str, "label": int, "total_frames": int, "keypoint": np.ndarray}
+    given = {"label": -1, **annotation}
+    keypoint = _array(given.get("keypoint"))
+    score = _array(given.get("keypoint_score"))
+    if isinstance(keypoint, np.ndarray) and keypoint.ndim == 3:  # one person, without the axis of people
+        keypoint = keypoint[None]
+        score = score[None] if isinstance(score, np.ndarray) and score.ndim == 2 else score
+    given["keypoint"] = keypoint
+    if isinstance(keypoint, np.ndarray) and keypoint.ndim > 1:
+        given.setdefault("total_frames", keypoint.shape[1])
+    wanted: dict[str, type] = {"frame_dir": str, "label": int, "keypoint": np.ndarray, "total_frames": int}
     for key, kind in wanted.items():
-        if not isinstance(annotation.get(key), kind):
-            found = type(annotation[key]).__name__ if key in annotation else "missing"
+        usable = _is_name(given.get(key)) if kind is str else isinstance(given.get(key), kind)
+        if not usable:
+            found = "missing" if given.get(key) is None else type(given[key]).__name__
             raise ValueError(f"{key} must be a {kind.__name__}, it is {found}")
-    keypoint = annotation["keypoint"]
     if keypoint.ndim != 4 or keypoint.dtype.kind not in "fiu" or keypoint.size == 0:
         raise ValueError(f"keypoint is {keypoint.dtype} {keypoint.shape}, expected numbers (M, T, V, C)")
-    score = annotation.get("keypoint_score")
     if score is not None and not isinstance(score, np.ndarray):
         raise ValueError(f"keypoint_score must be an array, it is a {type(score).__name__}")
-    if annotation["label"] >= _MOST_CLASSES:
-        raise ValueError(f"label {annotation['label']}, more than {_MOST_CLASSES} classes are no data set")
+    if given["label"] >= _MOST_CLASSES:
+        raise ValueError(f"label {given['label']}, more than {_MOST_CLASSES} classes are no data set")
     return {
-        "name": annotation["frame_dir"],
-        "label": annotation["label"],
-        "frames": annotation["total_frames"],
+        "name": str(given["frame_dir"]),
+        "label": given["label"],
+        "frames": given["total_frames"],
         "keypoint": np.asarray(keypoint),
         "score": None if score is None else np.asarray(score),
     }
 
 
-def _listed(splits: dict[str, Any]) -> dict[str, dict[str, set[int]]]:
-    """For each split, the parts that each clip is listed in: 1 train, 2 test.
+def _array(values: Any) -> Any:
+    """Lists of numbers as an array; what they are not stays as it is."""
+    if not isinstance(values, list | tuple):
+        return values
+    try:
+        array = np.array(values)
+    except ValueError:
+        return values
+    return array if array.dtype.kind in "fiu" and array.ndim > 1 else values
 
-    ``xsub_train`` and ``xsub_val`` are the parts of ``xsub``, ``train1`` and ``test1`` of ``1``. A list
-    whose name tells no part is passed over.
-    """
-    listed: dict[str, dict[str, set[int]]] = {}
+
+def _lists(splits: dict[Any, Any]) -> dict[str, list[str]]:
+    """The lists of a file, of names as text."""
+    lists = {}
     for key, names in splits.items():
-        match = _PART.fullmatch(key) if isinstance(key, str) else None
-        if match is None:
-            continue
-        if not isinstance(names, list | tuple | set) or not all(isinstance(name, str) for name in names):
+        if isinstance(names, np.ndarray) and names.ndim == 1:
+            names = names.tolist()
+        if not isinstance(names, list | tuple | set) or not all(_is_name(name) for name in names):
             raise ValueError(f"split {key!r} is not a list of names")
-        part = 1 if match[2] == "train" else 2
-        parts = listed.setdefault(f"{match[1]}{match[3]}" or "listed", {})
-        for name in names:
-            parts.setdefault(name, set()).add(part)
-    return listed
+        lists[str(key)] = sorted(map(str, names))
+    return lists
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str | int) and not isinstance(name, bool)
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
     annotations, splits = _load(source)
-    listed = _listed(splits)
+    lists = _lists(splits)
     fields = []
     for annotation in annotations:
         try:
@@ -139,6 +163,8 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
             reason = error
     if not fields:
         raise ValueError(f"{source.name}: no usable annotation; {reason}") from reason
+    names = [str(item.get("frame_dir")) for item in annotations if isinstance(item, dict)]
+    parts = parts_of(lists, names)
     joints, dims = fields[0]["keypoint"].shape[-2:]
     scored = fields[0]["score"] is not None
     if layout is None:
@@ -152,8 +178,10 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     elif dims == layout.dims:
         # The same joints with or without confidence are one layout to a user
         layout = evolve(layout, confidence=scored)
-    info = DatasetInfo(layout, _classes(fields), _units(layout), listed_names=tuple(listed))
-    return info, lambda _: _find(annotations, listed)
+    info = DatasetInfo(
+        layout, _classes(fields), _units(layout), listed_names=tuple(parts.splits), notes=parts.notes
+    )
+    return info, lambda _: _find(annotations, parts.splits)
 
 
 def _classes(fields: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -173,7 +201,7 @@ def _units(layout: SkeletonLayout) -> str:
 def _find(annotations: list[Any], listed: dict[str, dict[str, set[int]]]) -> Iterator[Work | BadFile]:
     for index, annotation in enumerate(annotations):
         given = annotation.get("frame_dir") if isinstance(annotation, dict) else None
-        name = given if isinstance(given, str) else f"annotation {index}"
+        name = str(given) if _is_name(given) else f"annotation {index}"
         try:
             fields = _fields(annotation)
             parts = [parts.get(name, {0}) for parts in listed.values()]
@@ -188,4 +216,4 @@ def _find(annotations: list[Any], listed: dict[str, dict[str, set[int]]]) -> Ite
         )
 
 
-PYSKL = Reader("pyskl", None, None, (), None, ".pkl", units="unknown", describe=_describe)
+PYSKL = Reader("pyskl", None, None, (), None, ".pkl", units="unknown", describe=_describe, zeros_there=True)

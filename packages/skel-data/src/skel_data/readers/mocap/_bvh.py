@@ -1,17 +1,21 @@
 """BVH motion capture files: a tree of joints with offsets, and the turns of each joint per frame.
 
-The layout is the tree of the first file, without its end sites, which have no turns of their own; a
+The layout is the tree that most files have, without its end sites, which have no turns of their own; a
 user's layout picks joints by their names. The unit is whatever the file was made in. Channels turn a joint in
 the order in which they are listed, along with the axes; a position channel replaces that coordinate
 of the joint's offset.
 """
 
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 import numpy as np
 from attrs import define
 
-from skel_data._clip import Clip
+from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
@@ -19,6 +23,9 @@ from skel_data.readers.mocap._kinematics import Floats, forward, row_numbers, tu
 from skel_data.store._info import DatasetInfo
 
 _CHANNELS = {f"{axis}{kind}".encode(): kind[0] + axis for axis in "xyz" for kind in ("position", "rotation")}
+_HEAD = re.compile(rb"frames\s*:?\s*(\d{1,9})\s+frame\s*time\s*:?\s*(\S+)", re.IGNORECASE)
+_COMMENT = re.compile(rb"(?:(?<=\s)|^)(?:#|//)[^\n]*", re.MULTILINE)
+_FASTEST = 1e5
 _Words = list[tuple[int, bytes]]
 
 
@@ -39,30 +46,103 @@ class Tree:
     channels: tuple[tuple[str, ...], ...]
 
 
+@define(frozen=True, eq=False)
+class Motion:
+    """What a file holds.
+
+    Attributes:
+        tree: The joints.
+        positions: Where they are (T, V, 3), in the unit of the file; NaN in frames that are damaged.
+        rate: Frames a second; 0 if the file does not tell.
+        damaged: What is wrong with which line, for each damaged frame.
+    """
+
+    tree: Tree
+    positions: Floats
+    rate: float
+    damaged: list[str]
+
+
 def parse_bvh(data: bytes) -> tuple[Tree, Floats]:
     """The tree of a file and the positions (T, V, 3) of its joints, in the unit of the file.
 
     Raises:
         ValueError: With the line and the reason, if the text is malformed.
     """
+    motion = read_bvh(data)
+    return motion.tree, motion.positions
+
+
+def read_bvh(data: bytes) -> Motion:
+    """Read a file.
+
+    A byte order mark, any ends of lines, comments behind ``#`` or ``//``, rows that are wrapped, equal names of
+    joints (the second gets a 2), and one frame more or fewer than announced are no faults. A row that has
+    another number of numbers, or one that is none, is a damaged frame, if most rows are good.
+
+    Raises:
+        ValueError: With the line and the reason, if the text is malformed.
+    """
+    lines, start = _lines(data)
+    tree = _tree([(at, word) for at, words in lines[:start] for word in words])
+    head, rows = lines[start + 1 : start + 3], lines[start + 3 :]
+    text = b" ".join(word for _, words in head for word in words)
+    match = _HEAD.fullmatch(text) if len(head) == 2 else None
+    if match is None:
+        raise ValueError(f"line {lines[start][0]}: MOTION must be followed by Frames: and Frame Time:")
+    width, count = sum(map(len, tree.channels)), int(match[1])
+    total = sum(len(words) for _, words in rows)
+    if width and total % width == 0 and any(len(words) != width for _, words in rows):
+        if abs(total // width - count) <= 1:  # wrapped
+            every = [(at, word) for at, words in rows for word in words]
+            rows = [(every[i][0], [word for _, word in every[i : i + width]]) for i in range(0, total, width)]
+    if not rows or abs(len(rows) - count) > 1:
+        raise ValueError(
+            f"{count} frames announced, {len(rows)} in the file"
+            + (f"; cut off? To read what is there, write Frames: {len(rows)}" if rows else "")
+        )
+    motion, damaged = _numbers(rows, width)
+    try:
+        rate = round(1 / float(match[2]), 3)
+    except (ValueError, ZeroDivisionError):
+        rate = 0.0
+    return Motion(tree, _positions(tree, motion), rate if 0 < rate < _FASTEST else 0.0, damaged)
+
+
+def _lines(data: bytes) -> tuple[list[tuple[int, list[bytes]]], int]:
+    """The words of each line that has any, with the line's number, and which of these is MOTION."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", errors="replace").encode()
+    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if b"#" in data or b"//" in data:
+        data = _COMMENT.sub(b"", data)
     lines = [(at, line.split()) for at, line in enumerate(data.split(b"\n"), 1)]
     lines = [(at, words) for at, words in lines if words]
     start = next((i for i, (_, words) in enumerate(lines) if words[0].upper() == b"MOTION"), None)
     if start is None:
         raise ValueError("no MOTION: not a BVH file, or cut off")
-    tree = _tree([(at, word) for at, words in lines[:start] for word in words])
-    head, rows = lines[start + 1 : start + 3], lines[start + 3 :]
-    keys, count = [words[0].lower() for _, words in head], head[0][1][-1] if head else b""
-    if keys != [b"frames:", b"frame"] or not count.isdigit() or len(count) > 9:
-        raise ValueError(f"line {lines[start][0]}: MOTION must be followed by Frames: and Frame Time:")
-    width = sum(map(len, tree.channels))
-    for at, words in rows:
-        if len(words) != width:
-            raise ValueError(f"line {at}: {len(words)} numbers, the joints have {width} channels")
-    if int(count) != len(rows) or not rows:
-        raise ValueError(f"{int(count)} frames announced, {len(rows)} in the file")
-    motion = row_numbers([words for _, words in rows], [at for at, _ in rows]).reshape(len(rows), width)
-    return tree, _positions(tree, motion)
+    return lines, start
+
+
+def _numbers(rows: list[tuple[int, list[bytes]]], width: int) -> tuple[Floats, list[str]]:
+    """The numbers of each row (T, width), NaN in those that are damaged, and what is wrong with these."""
+    if all(len(words) == width for _, words in rows):
+        try:
+            motion = row_numbers([words for _, words in rows], [at for at, _ in rows])
+            return motion.reshape(len(rows), width), []
+        except ValueError:
+            pass
+    motion, damaged = np.full((len(rows), width), np.nan), []
+    for frame, (at, words) in enumerate(rows):
+        try:
+            if len(words) != width:
+                raise ValueError(f"line {at}: {len(words)} numbers, the joints have {width} channels")
+            motion[frame] = row_numbers([words], [at])
+        except ValueError as error:
+            damaged.append(str(error))
+            if 2 * len(damaged) > len(rows):
+                raise ValueError(damaged[0]) from None
+    return motion, damaged
 
 
 def _positions(tree: Tree, motion: Floats) -> Floats:
@@ -95,13 +175,18 @@ def _tree(words: _Words) -> Tree:
         if key in (b"ROOT", b"JOINT", b"END"):
             brace = next((j for j in range(i, len(words)) if words[j][1] == b"{"), len(words))
             name = _text(b" ".join(word for _, word in words[i + 1 : brace]))
+            if key == b"ROOT" and joints and not inside:
+                raise ValueError(
+                    f"line {at}: a second ROOT {name}: two figures in one file; save each to a file of its own"
+                )
             if (key == b"ROOT") != (not joints) or (joints and (not inside or inside[-1] < 0)):
                 raise ValueError(f"line {at}: {_text(word)} {name} is not where the tree may have one")
             if key == b"END":
                 inside.append(-1)
-            elif not name or name in joints:
-                raise ValueError(f"line {at}: {'a second' if name else 'no'} joint name {name}".rstrip())
+            elif not name:
+                raise ValueError(f"line {at}: no joint name")
             else:
+                name = _distinct(name, joints)
                 parents.append(inside[-1] if inside else 0)
                 inside.append(len(joints))
                 joints.append(name)
@@ -145,16 +230,25 @@ def _tree(words: _Words) -> Tree:
     )
 
 
+def _distinct(name: str, taken: list[str]) -> str:
+    """The name, or with the first number from 2 on that makes it another."""
+    names = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
+    return next(each for each in names if each not in taken)
+
+
 def _text(word: bytes) -> str:
     return word[:60].decode(errors="replace")
 
 
-def parse(name: str, data: bytes, joints: tuple[str, ...], parents: tuple[int, ...] | None) -> Clip:
-    """Make a clip of one file, of these joints in their order.
+def parse(
+    name: str, data: bytes, joints: tuple[str, ...], parents: tuple[int, ...] | None
+) -> Iterator[Clip | BadFile]:
+    """Make a clip of one file, of these joints in their order, and tell its damaged frames.
 
     With their parents given, the file must have this very tree.
     """
-    tree, positions = parse_bvh(data)
+    motion = read_bvh(data)
+    tree, positions = motion.tree, motion.positions
     if parents is None:
         missing = [joint for joint in joints if joint not in tree.joints]
         if missing:
@@ -170,35 +264,58 @@ def parse(name: str, data: bytes, joints: tuple[str, ...], parents: tuple[int, .
         )
         here = next(i for i, (a, b) in enumerate(zip(found, expected, strict=False)) if a != b)
         raise ValueError(
-            f"another tree than in the first file: joint {here} is {found[here]}, expected {expected[here]}"
+            f"another tree than most files have: joint {here} is {found[here]}, expected {expected[here]}"
         )
-    return Clip(positions[:, None], name)
+    yield from (BadFile(name, f"{reason}; the frame is missing in the clip") for reason in motion.damaged)
+    yield Clip(positions[:, None], name, rate=motion.rate)
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-    if layout is None:
-        tree = _first_tree(source)
-        wanted: tuple[tuple[str, ...], tuple[int, ...] | None] = tree.joints, tree.parents
-        bones = [[joint, parent] for joint, parent in enumerate(tree.parents) if joint]
-        layout = SkeletonLayout.from_dict(
-            {"name": PurePosixPath(source.name).stem, "joints": tree.joints, "bones": bones}
+    if layout is not None:
+        return DatasetInfo(layout, (), "unknown"), lambda files: find_each(
+            files, ".bvh", parse, layout.joints, None
         )
-    else:
-        wanted = layout.joints, None
-    return DatasetInfo(layout, (), "unknown"), lambda files: find_each(files, ".bvh", parse, *wanted)
+    tree, others, count = _usual_tree(source)
+    bones = [[joint, parent] for joint, parent in enumerate(tree.parents) if joint]
+    layout = SkeletonLayout.from_dict(
+        {"name": PurePosixPath(source.name).stem, "joints": tree.joints, "bones": bones}
+    )
+    told = f"{others} of {count} files have another tree than most; a layout can pick joints that all have"
+    info = DatasetInfo(layout, (), "unknown", notes=(told,) if others else ())
+    return info, lambda files: find_each(files, ".bvh", parse, tree.joints, tree.parents)
 
 
-def _first_tree(source: Source) -> Tree:
-    """The tree of the first file that can be read; if none can be, the error has the reason for the first."""
+def _usual_tree(source: Source) -> tuple[Tree, int, int]:
+    """The tree that most files have, how many have another, and how many there are.
+
+    Of trees that are equally frequent it is the first. If no file can be read, the error has the reason for
+    the first.
+    """
     reasons = []
+    trees: dict[tuple[tuple[str, ...], tuple[int, ...]], Tree] = {}
+    counts: Counter[tuple[tuple[str, ...], tuple[int, ...]]] = Counter()
     for work in find_each(source, ".bvh", parse):
         try:
             if isinstance(work, Work):
-                return parse_bvh(work.args[1])[0]
-            reasons.append(f"{work.name}: {work.reason}")
+                lines, start = _lines(_up_to_motion(work.args[1]))
+                tree = _tree([(at, word) for at, words in lines[:start] for word in words])
+                counts[trees.setdefault((tree.joints, tree.parents), tree).joints, tree.parents] += 1
+            else:
+                reasons.append(f"{work.name}: {work.reason}")
         except ValueError as error:
             reasons.append(f"{work.name}: {error}")
-    raise ValueError(f"{source.name}: no .bvh file that can be read; {', '.join(reasons[:1])}".rstrip("; "))
+    if not counts:
+        raise ValueError(
+            f"{source.name}: no .bvh file that can be read; {', '.join(reasons[:1])}".rstrip("; ")
+        )
+    usual, most = counts.most_common(1)[0]
+    return trees[usual], counts.total() - most, counts.total()
 
 
-BVH = Reader("bvh", None, None, (), None, ".bvh", units="unknown", describe=_describe)
+def _up_to_motion(data: bytes) -> bytes:
+    """A file up to its frames, which are the most of it."""
+    match = re.search(rb"[\r\n]\s*MOTION[^\r\n]*", data, re.IGNORECASE)
+    return data if match is None else data[: match.end()]
+
+
+BVH = Reader("bvh", None, None, (), None, ".bvh", units="unknown", describe=_describe, zeros_there=True)

@@ -33,4 +33,4 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
     return find_motions(source, parse, lambda name: _match(name)[1])
 
 
-CMU_MOCAP = Reader("cmu-mocap", "cmu-mocap", "hdm05-31", (), _find, ".amc")
+CMU_MOCAP = Reader("cmu-mocap", "cmu-mocap", "hdm05-31", (), _find, ".amc", zeros_there=True)

@@ -1,8 +1,8 @@
 """Human3.6M (Ionescu et al., TPAMI 2014) as VideoPose3D prepares it.
 
 The file is ``data_3d_h36m.npz`` or ``data_2d_h36m_gt.npz``. ``positions_3d`` is a dict of subjects (``S1``)
-of dicts of actions (``Walking 1``) of arrays (T, 32 or 17, 3), in metres with z up, which are turned so that
-y is up. ``positions_2d`` has a list of arrays (T, 17, 2), one for each camera, instead. Of 32 joints the 17
+of dicts of actions (``Walking 1``) of arrays (T, 32 or 17, 3), in metres with z up.
+``positions_2d`` has a list of arrays (T, 17, 2), one for each camera, instead. Of 32 joints the 17
 that move are taken. The class is the action without its number, which is the replication.
 """
 
@@ -20,7 +20,6 @@ from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.readers._reader import Find, Reader, Work, check_joints
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._numpy import MAX_BYTES, Npz
-from skel_data.readers.mocap._up import from_z_up
 from skel_data.store._info import DatasetInfo
 
 KEYS = ("positions_3d", "positions_2d")
@@ -34,8 +33,6 @@ def parse(name: str, label: int, subject: int, replication: int, camera: int, ar
     if positions.ndim == 3 and positions.shape[1] == 32:
         positions = positions[:, _MOVING]
     check_joints(positions[:, None], 17, positions.shape[-1])
-    if positions.shape[-1] == 3:
-        positions = from_z_up(positions)
     return Clip(positions[:, None], name, label, subject, camera, replication=replication)
 
 
@@ -73,7 +70,13 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     classes = sorted({clip[2] for clip in clips})
     dims = 3 if key == "positions_3d" else 2
     layout = layout or evolve(get_layout("h36m-17"), dims=dims, confidence=False)
-    info = DatasetInfo(layout, tuple(classes), "metres" if dims == 3 else "pixels", dataset="human3.6m")
+    info = DatasetInfo(
+        layout,
+        tuple(classes),
+        "metres" if dims == 3 else "pixels",
+        dataset="human3.6m",
+        up="z" if dims == 3 else "",
+    )
     return info, lambda _: _find(clips, classes)
 
 
@@ -86,4 +89,6 @@ def _find(clips: list[tuple[str, str, str, int, int, Any]], classes: list[str]) 
         yield Work(name, parse, (name, classes.index(action), int(number[0]), replication, camera, array))
 
 
-H36M = Reader("h36m", "human3.6m", None, (), None, ".npz", "metres", "xsub", describe=_describe)
+H36M = Reader(
+    "h36m", "human3.6m", None, (), None, ".npz", "metres", "xsub", describe=_describe, zeros_there=True
+)

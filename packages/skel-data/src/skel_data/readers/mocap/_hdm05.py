@@ -63,4 +63,4 @@ def _find(source: Source, labels: dict[str, int]) -> Iterator[Work | BadFile]:
             yield work
 
 
-HDM05 = Reader("hdm05", "hdm05", None, (), None, ".amc", describe=_describe)
+HDM05 = Reader("hdm05", "hdm05", None, (), None, ".amc", describe=_describe, zeros_there=True)

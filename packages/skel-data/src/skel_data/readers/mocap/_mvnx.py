@@ -1,7 +1,7 @@
 """Xsens MVNX (MVN Studio and MVN Analyze): one XML file a recording.
 
 ``<segments>`` names the segments, 23 of a body; each ``<frame type="normal">`` has a ``<position>`` of three
-numbers for each, in metres with z up, which are turned so that y is up. Frames of calibration (``identity``,
+numbers for each, in metres with z up. Frames of calibration (``identity``,
 ``tpose``) are left out. The subjects of one file are bodies. A file with entities of its own is refused. The
 class of a file is the name of its folder.
 """
@@ -21,7 +21,6 @@ from skel_data.readers._reader import Find, Reader, Work, check_joints, find_eac
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import match_joints
 from skel_data.readers.keypoints._keypoints import folder_labels
-from skel_data.readers.mocap._up import from_z_up
 from skel_data.store._info import DatasetInfo
 
 
@@ -81,7 +80,7 @@ def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Clip:
     positions = np.zeros((length, len(subjects), layout.num_joints, 3))
     for body, (names, values) in enumerate(subjects):
         wanted = [names.index(joint) for joint in match_joints(names, layout)]
-        positions[: len(values), body] = from_z_up(values[:, wanted])
+        positions[: len(values), body] = values[:, wanted]
     check_joints(positions, layout.num_joints, 3)
     return Clip(positions, name, label)
 
@@ -90,7 +89,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     layout = layout or get_layout("xsens-23")
     paths = [entry[0] for entry in source if not isinstance(entry, BadFile)]
     labels, classes = folder_labels([path for path in paths if path.lower().endswith(".mvnx")])
-    return DatasetInfo(layout, classes, "metres"), partial(_find, layout=layout, labels=labels)
+    return DatasetInfo(layout, classes, "metres", up="z"), partial(_find, layout=layout, labels=labels)
 
 
 def _find(source: Source, layout: SkeletonLayout, labels: dict[str, int]) -> Iterator[Work | BadFile]:
@@ -99,4 +98,4 @@ def _find(source: Source, layout: SkeletonLayout, labels: dict[str, int]) -> Ite
         yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
 
 
-MVNX = Reader("mvnx", None, None, (), None, ".mvnx", units="metres", describe=_describe)
+MVNX = Reader("mvnx", None, None, (), None, ".mvnx", units="metres", describe=_describe, zeros_there=True)

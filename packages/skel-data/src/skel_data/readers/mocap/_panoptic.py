@@ -1,7 +1,7 @@
 """CMU Panoptic Studio (Joo et al., ICCV 2015): one file a frame, ``body3DScene_00000012.json``.
 
 A file has ``{"bodies": [{"id": 0, "joints19": [x, y, z, confidence, ...]}]}``, in centimetres with y down;
-positions come in metres with y up. A confidence below 0 is a joint that was not found. A clip is all frames
+positions come in metres. A confidence below 0 is a joint that was not found. A clip is all frames
 of one folder (``hdPose3d_stage1_coco19``), called by the folder of the sequence around it.
 """
 
@@ -18,7 +18,6 @@ from skel_data.readers._reader import Find, Reader, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import Person, make_clip, numbers
 from skel_data.readers.keypoints._people import Frames, any_track, list_of_dicts
-from skel_data.readers.mocap._up import from_y_down
 from skel_data.store._info import DatasetInfo
 
 NAME = re.compile(r"body3DScene_(\d{1,12})\.json", re.IGNORECASE)
@@ -26,7 +25,7 @@ _METRES = 0.01
 
 
 def people_of(data: bytes) -> list[Person]:
-    """The people of one frame, in metres with y up."""
+    """The people of one frame, in metres."""
     content = read_json(data)
     bodies = content.get("bodies") if isinstance(content, dict) else None
     people = []
@@ -37,7 +36,7 @@ def people_of(data: bytes) -> list[Person]:
         if len(values) != 4 * 19:
             raise ValueError(f"{len(values)} numbers in joints19, expected {4 * 19}")
         joints = values.reshape(19, 4).astype(np.float64)
-        joints[:, :3] = from_y_down(joints[:, :3]) * _METRES
+        joints[:, :3] *= _METRES
         joints[joints[:, 3] < 0] = (np.nan, np.nan, np.nan, 0)
         people.append(Person(joints, any_track(body, "id")))
     return people
@@ -70,7 +69,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
             f"layout {layout.name} does not have 19 joints x 4 channels; convert the store to it"
         )
     name = PurePosixPath(source.name).stem
-    return DatasetInfo(layout or usual, (), "metres"), lambda files: find_frames(
+    return DatasetInfo(layout or usual, (), "metres", up="-y"), lambda files: find_frames(
         files, key, parse_frames, name
     )
 

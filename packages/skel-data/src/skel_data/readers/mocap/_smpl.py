@@ -7,7 +7,7 @@ about those of a mean body in rest. So the directions of all bones are those of 
 are not: bones of a person differ from the mean body's by a few percent, up to about 15 percent for very small
 and tall ones, and each joint is off by the sum of these differences along the way from the pelvis.
 
-Files that tell their frame rate as AMASS does have z up and are turned. In AMASS, ``SUBJECT/NAME_poses.npz``
+z points up if the first file tells its frame rate as AMASS does. In AMASS, ``SUBJECT/NAME_poses.npz``
 or ``NAME_stageii.npz``, the folder is the subject; else it is the class.
 """
 
@@ -29,7 +29,6 @@ from skel_data.readers._source import Source
 from skel_data.readers.arrays._numpy import Npz
 from skel_data.readers.keypoints._keypoints import folder_labels
 from skel_data.readers.mocap._kinematics import forward
-from skel_data.readers.mocap._up import from_z_up
 from skel_data.store._info import DatasetInfo
 
 Floats = NDArray[np.float64]
@@ -93,9 +92,8 @@ def parse(name: str, data: bytes, label: int, subject: int) -> Clip:
     steps = np.broadcast_to(rest_offsets(layout), (len(poses), layout.num_joints, 3)).copy()
     steps[:, layout.root] += place
     positions = forward(layout.parents, turns, steps, layout.parents)
-    if any(rate in file.names for rate in _RATES):
-        positions = from_z_up(positions)
-    return Clip(positions[:, None], name, label, subject)
+    rate = next((file[key] for key in _RATES if key in file.names), np.array(0.0))
+    return Clip(positions[:, None], name, label, subject, rate=float(rate) if rate.shape == () else 0.0)
 
 
 def _poses(file: Npz) -> Floats:
@@ -139,8 +137,25 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         )
     folders, names = folder_labels([path for path in _paths(source) if not _shape(path)])
     amass = any(AMASS_NAME.fullmatch(PurePosixPath(path).name) for path in folders)
-    info = DatasetInfo(usual, () if amass else names, "metres", subject_names=names if amass else ())
+    info = DatasetInfo(
+        usual,
+        () if amass else names,
+        "metres",
+        subject_names=names if amass else (),
+        up="z" if amass or _tells_rate(source) else "",
+    )
     return info, partial(_find, folders=folders, amass=amass)
+
+
+def _tells_rate(source: Source) -> bool:
+    """Whether the first file with poses tells its frame rate as AMASS does."""
+    for entry in source:
+        if not isinstance(entry, BadFile) and entry[0].lower().endswith(".npz") and not _shape(entry[0]):
+            try:
+                return any(rate in Npz(io.BytesIO(entry[1]())).names for rate in _RATES)
+            except ValueError:  # reported when it is imported
+                continue
+    return False
 
 
 def _shape(path: str) -> bool:
@@ -158,4 +173,4 @@ def _find(source: Source, folders: dict[str, int], amass: bool) -> Iterator[Work
         yield evolve(work, args=(*work.args, *more)) if isinstance(work, Work) else work
 
 
-SMPL = Reader("smpl", None, None, (), None, ".npz", units="metres", describe=_describe)
+SMPL = Reader("smpl", None, None, (), None, ".npz", units="metres", describe=_describe, zeros_there=True)
