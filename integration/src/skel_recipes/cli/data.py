@@ -32,7 +32,8 @@ def data_import(
     A file that cannot be used is reported by name and reason; all others are imported.
 
     Args:
-        format: Name of a format, as `skel data formats` lists them; or module:NAME of a reader of your own.
+        format: Name of a format, as `skel data formats` lists them; auto to have it found; or module:NAME of a
+            reader of your own.
         source: A folder or file, or the archive itself (.zip, .tar, .tar.xz, .tar.gz).
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
@@ -48,8 +49,11 @@ def data_import(
     """
     from tqdm import tqdm
 
-    from skel_data import READERS, cores, import_dataset, lying
+    from skel_data import READERS, Source, cores, find_format, import_dataset, lying
 
+    if format == "auto":
+        format = find_format(Source(source))  # noqa: A001 (the argument's name)
+        note(f"{source} looks like {format}")
     reader = READERS.lookup(format)
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 

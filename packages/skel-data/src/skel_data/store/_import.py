@@ -45,7 +45,7 @@ def import_dataset(
     the reason.
 
     Args:
-        format: Name of a reader in `READERS`, or a reader of your own.
+        format: Name of a reader in `READERS`, a reader of your own, or "auto": what `find_format` finds.
         source: Folder, archive or file.
         store_path: Folder to make.
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
@@ -77,8 +77,12 @@ def import_dataset(
             raise ValueError(f"{what} must be at least 1, got {number}")
     if zeros not in (None, "missing", "there"):
         raise ValueError(f"zeros must be missing or there, got {zeros!r}")
-    reader = READERS.lookup(format) if isinstance(format, str) else format
     files = Source(source)
+    if format == "auto":
+        from skel_data.readers._find_format import find_format  # imports most readers
+
+        format = find_format(files)  # noqa: A001 (the argument's name)
+    reader = READERS.lookup(format) if isinstance(format, str) else format
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     info, found = reader.open(files, given)
     first = next(found, None)

@@ -26,7 +26,7 @@ def read_npy(data: bytes) -> NDArray[Any]:
         ValueError: With the reason.
     """
     file = io.BytesIO(data)
-    shape, fortran, dtype = _header(file)
+    shape, fortran, dtype = header_of(file)
     if dtype.hasobject:
         content = load_plain(data[file.tell() :], objects=True)
         if not isinstance(content, np.ndarray):
@@ -39,7 +39,7 @@ def read_npy(data: bytes) -> NDArray[Any]:
     return array.reshape(shape, order="F" if fortran else "C")
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, whether the first axis varies fastest, and type."""
     try:
         version = npy.read_magic(file)
@@ -68,7 +68,7 @@ class NpyRows:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.shape, fortran, self.dtype = _header(file)
+        self.shape, fortran, self.dtype = header_of(file)
         if self.dtype.kind not in "iuf" or not self.shape or (fortran and len(self.shape) > 1):
             raise ValueError(f"{self.dtype} {self.shape}; expected numbers in rows, the last axis fastest")
         self._size = math.prod(self.shape[1:]) * self.dtype.itemsize
@@ -135,7 +135,7 @@ class Npz:
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of an array that is not read."""
         with self._archive.open(self._members[name]) as file:
-            return _header(file)[0]
+            return header_of(file)[0]
 
     def rows(self, name: str) -> Iterator[NDArray[Any]]:
         """The rows of an array of any size."""

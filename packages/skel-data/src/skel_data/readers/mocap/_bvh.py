@@ -76,8 +76,8 @@ def parse_bvh(data: bytes) -> tuple[Tree, Floats]:
 def read_bvh(data: bytes) -> Motion:
     """Read a file.
 
-    A byte order mark, any ends of lines, comments behind ``#`` or ``//``, rows that are wrapped, equal names of
-    joints (the second gets a 2), and one frame more or fewer than announced are no faults. A row that has
+    A byte order mark, any ends of lines, comments behind ``#`` or ``//``, rows that are wrapped, equal names
+    of joints (the second gets a 2), and one frame more or fewer than announced are no faults. A row that has
     another number of numbers, or one that is none, is a damaged frame, if most rows are good.
 
     Raises:
