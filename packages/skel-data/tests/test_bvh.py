@@ -237,7 +237,7 @@ def test_the_tree_that_most_files_share(folder, tmp_path):
 
 
 def test_a_root_that_stays_at_the_origin_is_there(folder, tmp_path):
-    """Mixamo calls it "in place"; the hips are no gap, and the clip is that of a figure which stands elsewhere."""
+    """Mixamo calls it "in place"; the clip is that of the same figure elsewhere."""
     files = {
         "a.bvh": TEXT,
         "b.bvh": TEXT.replace(b"\n0 0 0 0", b"\n10 0 0 0").replace(b"\n1 2 3", b"\n11 2 3"),

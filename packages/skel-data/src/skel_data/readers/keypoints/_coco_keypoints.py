@@ -2,44 +2,53 @@
 
 COCO results (YOLO-pose, AlphaPose, Detectron): a list of ``{"image_id", "keypoints": [x, y, score, ...]}``,
 one for each person in each frame. The frame is ``image_id``, or the last number in it where it is text
-(``frame_0012.jpg``). ``track_id`` tells who is who; other keys are passed over.
+(``frame_0012.jpg``). ``track_id``, or AlphaPose's ``idx``, tells who is who; other keys are passed over.
 
 MMPose: ``{"instance_info": frames}``, or the list of frames alone, where a frame is ``{"frame_id",
 "instances": [{"keypoints": [[x, y], ...], "keypoint_scores": [...]}]}``; an instance may have ``track_id``.
 """
 
 import re
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from skel_data._clip import Clip
+from skel_data._clip import BadFile, Clip
 from skel_data.readers._reader import read_json
 from skel_data.readers.keypoints._keypoints import (
+    Frames,
     Person,
     brief,
     joints_and_scores,
     json_reader,
-    make_clip,
     numbers,
     track_of,
 )
 
+_FASTEST = 1e5
 _DIGITS = re.compile(r"\d+")
 
 
-def parse(name: str, data: bytes, label: int = -1) -> Clip:
+def parse(name: str, data: bytes, label: int = -1) -> Clip | list[Clip | BadFile]:
     """Make a clip of one file; nobody in it is an error."""
-    content = read_json(data)
+    content = read_json(data, nan=True)
     items = content.get("instance_info") if isinstance(content, dict) else content
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ValueError("no list of people or of frames, alone or under the key 'instance_info'")
     frames = _mmpose(items) if items and "instances" in items[0] else _coco(items)
-    return make_clip(name, label, frames)
+    return frames.clip(name, label, _rate(content))
 
 
-def _coco(people: list[dict[str, Any]]) -> dict[int, list[Person]]:
-    frames: dict[int, list[Person]] = {}
+def _rate(content: Any) -> float:
+    """Frames a second, where the file tells."""
+    about = content.get("meta_info", content) if isinstance(content, dict) else {}
+    rate = about.get("fps") if isinstance(about, dict) else None
+    return float(rate) if isinstance(rate, int | float) and 0 < rate < _FASTEST else 0.0
+
+
+def _coco(people: list[dict[str, Any]]) -> Frames:
+    frames = Frames()
     ids: dict[int, Any] = {}
     for person in people:
         image = person.get("image_id")
@@ -48,20 +57,28 @@ def _coco(people: list[dict[str, Any]]) -> dict[int, list[Person]]:
             raise ValueError(
                 f"image_id {image!r} and {ids[number]!r} have one number: more than one video in the file?"
             )
-        joints = joints_and_scores(person.get("keypoints"), "keypoints")
-        frames.setdefault(number, []).append(Person(joints, track_of(person.get("track_id"))))
+        frames.add(number, partial(_result, person))
     return frames
 
 
-def _mmpose(items: list[dict[str, Any]]) -> dict[int, list[Person]]:
-    frames: dict[int, list[Person]] = {}
-    for item in items:
-        number, people = item.get("frame_id"), item.get("instances")
+def _result(person: dict[str, Any]) -> Person:
+    track = person.get("track_id")
+    joints = joints_and_scores(person.get("keypoints"), "keypoints")
+    return Person(joints, track_of(person.get("idx") if track is None else track))
+
+
+def _mmpose(items: list[dict[str, Any]]) -> Frames:
+    frames = Frames()
+    numbered = any("frame_id" in item for item in items)
+    for index, item in enumerate(items):
+        number, people = item.get("frame_id") if numbered else index, item.get("instances")
         if type(number) is not int or number in frames:
             raise ValueError(f"frame_id must be a whole number, each once, not {brief(number)}")
         if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
             raise ValueError(f"frame {number}: no list of people under the key 'instances'")
-        frames[number] = [_instance(person) for person in people]
+        frames[number] = []
+        for person in people:
+            frames.add(number, partial(_instance, person))
     return frames
 
 
@@ -84,4 +101,6 @@ def _number(image: Any) -> int:
     raise ValueError(f"image_id must be a number, or text with one, not {brief(image)}")
 
 
-COCO_KEYPOINTS = json_reader("coco-keypoints", parse, "coco-17", "pixels")
+_LAYOUTS = {(26, 3): "halpe-26", (133, 3): "coco-wholebody-133", (17, 4): "h36m-17"}
+
+COCO_KEYPOINTS = json_reader("coco-keypoints", parse, "coco-17", "pixels", others=_LAYOUTS)

@@ -8,7 +8,9 @@ is a frame without a body.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import PurePosixPath
@@ -22,6 +24,7 @@ from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.readers._reader import Reader, Work, find_each
 from skel_data.readers._source import Source
+from skel_data.readers.keypoints._association import associate
 from skel_data.store._info import DatasetInfo
 
 MOST_BODIES = 1_000_000
@@ -42,14 +45,16 @@ class Person:
 
 
 def numbers(values: Any, dims: int, what: str) -> NDArray[Any]:
-    """A list of numbers, or of lists of numbers, as an array of `dims` dimensions; all must be finite."""
+    """A list of numbers, or of lists of numbers, as an array of `dims` dimensions; null and NaN are NaN."""
     try:
         array = np.array(values)
-    except (ValueError, OverflowError):  # lists of several lengths
+        if array.dtype.kind == "O" and array.ndim == dims:  # null among them
+            array = np.array(values, np.float64)
+    except (ValueError, OverflowError, TypeError):  # lists of several lengths
         array = np.array(None)
     if array.ndim != dims or array.dtype.kind not in "iuf" or array.size == 0:
         raise ValueError(f"{what} must be a list of numbers" + " for each joint" * (dims - 1))
-    if not np.isfinite(array).all():
+    if np.isinf(array).any():
         raise ValueError(f"{what} holds a number that is too large")
     return array
 
@@ -62,8 +67,11 @@ def joints_and_scores(values: Any, what: str) -> NDArray[Any]:
     return flat.reshape(-1, 3)
 
 
-def make_clip(name: str, label: int, frames: Mapping[int, Sequence[Person]]) -> Clip:
-    """Make a clip of the people of numbered frames. Slots are people in the order of each frame.
+def make_clip(name: str, label: int, frames: Mapping[int, Sequence[Person]], rate: float = 0.0) -> Clip:
+    """Make a clip of the people of numbered frames.
+
+    Who is who is told by tracks; where they do not say, by place from frame to frame: see `associate`. Slots
+    are people in the order of each frame if all have tracks; else each person keeps a slot while seen.
 
     Raises:
         ValueError: If nobody is in it, people differ in joints, a track is twice in a frame, or it has
@@ -83,23 +91,94 @@ def make_clip(name: str, label: int, frames: Mapping[int, Sequence[Person]]) -> 
     shapes = {person.joints.shape for people in frames.values() for person in people}
     if len(shapes) > 1:
         raise ValueError(f"people of different shapes: {', '.join(map(str, sorted(shapes)[:3]))}")
-    positions = np.zeros((count, bodies, *shapes.pop()), np.float32)
-    tracks = np.zeros((count, bodies), np.int64)
+    given = []
     for number in order:
-        people = frames[number]
-        frame = (number - order[0]) // step
-        known = [person.track for person in people if person.track >= 0]
+        known = [person.track for person in frames[number] if person.track >= 0]
         if len(set(known)) < len(known):
             raise ValueError(f"frame {number}: the same track twice, {known}")
-        for slot, person in enumerate(people):
+        given.append([max(person.track, -1) + 1 for person in frames[number]])
+    some = any(map(any, given))
+    who = given
+    if bodies > 1 and not all(map(all, given)):
+        who = associate(
+            [
+                ((number - order[0]) // step, [person.joints for person in frames[number]], tracks)
+                for number, tracks in zip(order, given, strict=True)
+            ]
+        )
+        if not some:
+            who = [[-person for person in people] for people in who]
+    elif not some:
+        who = [[1] * len(people) for people in given]
+    elif not all(map(all, given)):  # one person at a time, who has no track in some frames
+        who = [[person or -1 for person in people] for people in given]
+    positions = np.zeros((count, bodies, *shapes.pop()), np.float32)
+    tracks = np.zeros((count, bodies), np.int64)
+    slots: dict[int, int] = {}
+    for number, people in zip(order, who, strict=True):
+        frame = (number - order[0]) // step
+        free = [slot for slot in range(bodies) if slot not in {slots.get(person) for person in people}]
+        for at, person in enumerate(people):
+            slot = at if some else slots[person] if person in slots else free.pop(0)
+            if not some and tracks[frame, slot]:  # two who had the same slot at other times
+                slot = free.pop(0)
+            slots[person] = slot
             with np.errstate(over="ignore"):  # becomes infinite, which a store refuses with a reason
-                positions[frame, slot] = person.joints
-            tracks[frame, slot] = person.track + 1 if person.track >= 0 else -slot - 1
-    return Clip(positions, name, label, tracks=tracks if (tracks > 0).any() else None)
+                positions[frame, slot] = frames[number][at].joints
+            tracks[frame, slot] = person
+    plain = not some and (np.where(tracks > 0, tracks - 1 - np.arange(bodies), 0) == 0).all()
+    return Clip(positions, name, label, tracks=None if plain else tracks, rate=rate)
+
+
+class Frames(dict[int, list[Person]]):
+    """The people of a clip's frames, by number; what cannot be read costs its frame that person only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: list[str] = []
+        self.good = 0
+
+    def add(self, number: int, read: Callable[[], Person]) -> None:
+        """Add a person to a frame, or keep the reason why that cannot be read."""
+        people = self.setdefault(number, [])
+        try:
+            people.append(read())
+            self.good += 1
+        except ValueError as error:
+            self.reasons.append(f"frame {number}: {error}")
+
+    def clip(self, name: str, label: int, rate: float = 0.0) -> Clip | list[Clip | BadFile]:
+        """The clip, and before it what cannot be read, if there is anything: people of other joints, too.
+
+        Raises:
+            ValueError: If most people cannot be read, or no clip can be made.
+        """
+        shapes = Counter(person.joints.shape for people in self.values() for person in people)
+        if len(shapes) > 1:
+            usual = shapes.most_common(1)[0][0]
+            for number, people in self.items():
+                odd = [str(person.joints.shape) for person in people if person.joints.shape != usual]
+                self.reasons += [
+                    f"frame {number}: a body of shape {shape}, most have {usual}" for shape in odd
+                ]
+                self.good -= len(odd)
+                people[:] = [person for person in people if person.joints.shape == usual]
+        if len(self.reasons) > self.good:
+            raise ValueError(self.reasons[0])
+        clip = make_clip(name, label, self, rate)
+        if not self.reasons:
+            return clip
+        return [*(BadFile(name, f"{reason}; left out of the clip") for reason in self.reasons), clip]
 
 
 def track_of(value: Any) -> int:
-    """A track id as a file has it, a whole number; -1 where there is none."""
+    """A track id as a file has it, a whole number, alone or in a list; -1 where there is none."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,18}(?:\.0*)?", value.strip()):
+        value = float(value)
+    if isinstance(value, float) and (math.isnan(value) or value.is_integer()):
+        value = None if math.isnan(value) else int(value)
     if value is None:
         return -1
     if type(value) is not int or value >= 2**62:
@@ -127,7 +206,7 @@ def json_paths(source: Source) -> list[str]:
     return [path for path in paths if path.lower().endswith(".json")]
 
 
-ParseLabelled = Callable[[str, bytes, int], Clip]
+ParseLabelled = Callable[[str, bytes, int], Clip | Iterable[Clip | BadFile]]
 
 
 def find_clips(source: Source, parse: ParseLabelled) -> Iterator[Work | BadFile]:
@@ -139,7 +218,25 @@ def find_clips(source: Source, parse: ParseLabelled) -> Iterator[Work | BadFile]
         yield work
 
 
-def json_reader(name: str, parse: ParseLabelled, usual: str, units: str, up: str = "") -> Reader:
+def _first_shape(source: Source, parse: ParseLabelled) -> tuple[int, int] | None:
+    """Joints and channels of the first clip that can be read; None if there is none."""
+    for work in find_each(source, ".json", parse):
+        if isinstance(work, Work):
+            for clip in evolve(work, args=(*work.args, -1)).clips():
+                if isinstance(clip, Clip):
+                    joints, channels = clip.positions.shape[2:]
+                    return joints, channels
+    return None
+
+
+def json_reader(
+    name: str,
+    parse: ParseLabelled,
+    usual: str,
+    units: str,
+    up: str = "",
+    others: Mapping[tuple[int, int], str] | None = None,
+) -> Reader:
     """Reader of sources with one JSON file a clip, in the usual layout unless another is given.
 
     Args:
@@ -148,10 +245,15 @@ def json_reader(name: str, parse: ParseLabelled, usual: str, units: str, up: str
         usual: Name of the usual layout.
         units: Unit of the coordinates.
         up: What points up in three dimensions, where that is not y.
+        others: Names of other layouts by joints and channels of the first person there is.
     """
 
     def describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
-        layout = get_layout(usual) if layout is None else evolve(layout, confidence=True)
+        shape = _first_shape(source, parse) if others or layout is not None else None
+        if layout is None:
+            layout = get_layout((others or {}).get(shape or (0, 0), usual))
+        dims = shape[1] - 1 if shape and shape[1] in (3, 4) else layout.dims  # those that the file has
+        layout = evolve(layout, confidence=True, dims=dims)
         classes = folder_labels(json_paths(source))[1]
         return DatasetInfo(layout, classes, units, up=up if layout.dims == 3 else "")
 

@@ -24,7 +24,7 @@ _LAYOUTS = {33: "mediapipe-33", 21: "hand-21"}
 
 def parse(name: str, data: bytes, label: int = -1) -> Clip:
     """Make a clip of one file; nobody in it is an error."""
-    frames = frames_of(read_json(data))
+    frames = frames_of(read_json(data, nan=True))
     people = {number: [Person(marks) for marks in found] for number, found in frames.items()}
     return make_clip(name, label, people)
 
@@ -35,7 +35,9 @@ def _first(source: Source) -> NDArray[np.float64]:
         if isinstance(entry, BadFile) or not entry[0].lower().endswith(".json"):
             continue
         try:
-            people = [marks for found in frames_of(read_json(entry[1]())).values() for marks in found]
+            people = [
+                marks for found in frames_of(read_json(entry[1](), nan=True)).values() for marks in found
+            ]
         except ValueError:  # reported when it is imported
             continue
         if people:

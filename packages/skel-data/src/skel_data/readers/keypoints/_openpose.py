@@ -28,7 +28,7 @@ from skel_data.store._info import DatasetInfo
 
 _SUFFIX = "_keypoints.json"
 _NAME = re.compile(r"(.*?)_?(\d{1,18})_keypoints\.json", re.IGNORECASE)
-_LAYOUTS = {25: "openpose-25", 18: "openpose-18"}
+_LAYOUTS = {25: "openpose-25", 18: "openpose-18", 15: "openpose-15"}
 
 
 def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterator[Clip | BadFile]:
@@ -55,14 +55,13 @@ def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterato
 
 
 def _people(data: bytes) -> list[Person]:
-    content = read_json(data)
+    content = read_json(data, nan=True)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise ValueError("no list of people under the key 'people'")
     found = []
     for person in people:
         track = person.get("person_id")
-        track = track[0] if isinstance(track, list) and len(track) == 1 else track
         keypoints = person.get("pose_keypoints_2d")
         if keypoints != []:  # a person of whom only hands or face were found
             found.append(Person(joints_and_scores(keypoints, "pose_keypoints_2d"), track_of(track)))
@@ -131,7 +130,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
         if joints not in _LAYOUTS:
             raise ValueError(f"{source.name}: {joints} joints, so a layout must be given")
         layout = get_layout(_LAYOUTS[joints])
-    return DatasetInfo(evolve(layout, confidence=True), _labels(_clips(source))[1], "pixels")
+    return DatasetInfo(evolve(layout, confidence=True, dims=2), _labels(_clips(source))[1], "pixels")
 
 
 def _joints(source: Source) -> int:

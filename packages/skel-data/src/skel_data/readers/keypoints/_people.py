@@ -43,10 +43,8 @@ def layout_for(joints: int | None, given: SkeletonLayout | None, where: str) -> 
 
 
 def any_track(person: Mapping[str, Any], *keys: str) -> int:
-    """Who a person is: the first of these that it has, a whole number alone or in a list; -1 if none is."""
-    value = next((person[key] for key in keys if person.get(key) is not None), None)
-    value = value[0] if isinstance(value, list) and len(value) == 1 else value
-    return track_of(int(value) if isinstance(value, float) and value.is_integer() else value)
+    """Who a person is: the first of these that it has; -1 if it has none."""
+    return track_of(next((person[key] for key in keys if person.get(key) is not None), None))
 
 
 def list_of_dicts(value: Any, what: str) -> list[dict[str, Any]]:

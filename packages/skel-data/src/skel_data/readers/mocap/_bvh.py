@@ -92,10 +92,10 @@ def read_bvh(data: bytes) -> Motion:
         raise ValueError(f"line {lines[start][0]}: MOTION must be followed by Frames: and Frame Time:")
     width, count = sum(map(len, tree.channels)), int(match[1])
     total = sum(len(words) for _, words in rows)
-    if width and total % width == 0 and any(len(words) != width for _, words in rows):
-        if abs(total // width - count) <= 1:  # wrapped
-            every = [(at, word) for at, words in rows for word in words]
-            rows = [(every[i][0], [word for _, word in every[i : i + width]]) for i in range(0, total, width)]
+    uneven = width > 0 and total % width == 0 and any(len(words) != width for _, words in rows)
+    if uneven and abs(total // width - count) <= 1:  # wrapped
+        every = [(at, word) for at, words in rows for word in words]
+        rows = [(every[i][0], [word for _, word in every[i : i + width]]) for i in range(0, total, width)]
     if not rows or abs(len(rows) - count) > 1:
         raise ValueError(
             f"{count} frames announced, {len(rows)} in the file"
@@ -177,7 +177,7 @@ def _tree(words: _Words) -> Tree:
             name = _text(b" ".join(word for _, word in words[i + 1 : brace]))
             if key == b"ROOT" and joints and not inside:
                 raise ValueError(
-                    f"line {at}: a second ROOT {name}: two figures in one file; save each to a file of its own"
+                    f"line {at}: a second ROOT {name}: two figures in one file; save each to its own"
                 )
             if (key == b"ROOT") != (not joints) or (joints and (not inside or inside[-1] < 0)):
                 raise ValueError(f"line {at}: {_text(word)} {name} is not where the tree may have one")
