@@ -84,6 +84,20 @@ def test_alphapose_halpe_and_others(tmp_path, load):
         load("alphapose")
 
 
+# OpenPose's form of other programs
+
+
+@pytest.mark.parametrize("name", ["cam1_{:06}.json", "{}.json", "cam1_{:012}_keypoints.json"])
+def test_openpose_files_of_other_names(tmp_path, load, name):
+    for t in range(4):
+        content = {"people": [{"person_id": [-1], "pose_keypoints_2d": flat(t, 26)}] if t != 1 else []}
+        dump(tmp_path / "d" / "walk" / name.format(t), content)
+    dump(tmp_path / "d" / "walk" / "about.json", {})
+    store = load("openpose")
+    assert (store.layout.name, store.clip(0).shape, store.bad_files) == ("halpe-26", (4, 1, 26, 3), ())
+    assert same(store.clip(0)[3, 0], joints(3, 26))
+
+
 # openpifpaf
 
 

@@ -1,9 +1,9 @@
 """OpenPose (Cao et al., TPAMI 2021): one JSON file a frame, ``NAME_000000000012_keypoints.json``.
 
-A clip is all frames of one NAME in one folder. A file holds ``{"people": [...]}``, a person
-``"pose_keypoints_2d": [x, y, score, x, y, score, ...]`` and perhaps ``"person_id": [id]``. Where each
-folder holds one clip only, the class is the name of the folder around it
-(``CLASS/clip/clip_000000000012_keypoints.json``).
+Pose2Sim and RTMLib write files of the same form without ``_keypoints`` in their names. A clip is all frames
+of one NAME in one folder. A file holds ``{"people": [...]}``, a person ``"pose_keypoints_2d": [x, y, score,
+x, y, score, ...]`` and perhaps ``"person_id": [id]``. Where each folder holds one clip only, the class is the
+name of the folder around it (``CLASS/clip/clip_000000000012_keypoints.json``).
 """
 
 import re
@@ -27,8 +27,8 @@ from skel_data.readers.keypoints._keypoints import (
 from skel_data.store._info import DatasetInfo
 
 _SUFFIX = "_keypoints.json"
-_NAME = re.compile(r"(.*?)_?(\d{1,18})_keypoints\.json", re.IGNORECASE)
-_LAYOUTS = {25: "openpose-25", 18: "openpose-18", 15: "openpose-15"}
+_NAME = re.compile(r"(.*?)_?(\d{1,18})(?:_keypoints)?\.json", re.IGNORECASE)
+_LAYOUTS = {25: "openpose-25", 18: "openpose-18", 15: "openpose-15", 26: "halpe-26"}
 
 
 def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterator[Clip | BadFile]:
@@ -102,9 +102,9 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
             yield entry
             continue
         path, read = entry
-        if not path.lower().endswith(_SUFFIX):
-            continue
         parsed = _clip_and_frame(path)
+        if parsed is None and not path.lower().endswith(_SUFFIX):
+            continue
         if parsed is None:
             yield BadFile(path, f"unexpected name, expected NAME_000000000012{_SUFFIX}")
             continue
