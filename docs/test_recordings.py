@@ -190,11 +190,12 @@ def mvnx(path):
     )
 
 
-XSENS = (
-    "Pelvis L5 L3 T12 T8 Neck Head RightShoulder RightUpperArm RightForeArm RightHand LeftShoulder "
-    "LeftUpperArm LeftForeArm LeftHand RightUpperLeg RightLowerLeg RightFoot RightToe LeftUpperLeg "
-    "LeftLowerLeg LeftFoot LeftToe"
-).split()
+XSENS = [
+    "Pelvis", "L5", "L3", "T12", "T8", "Neck", "Head", "RightShoulder", "RightUpperArm",
+    "RightForeArm", "RightHand", "LeftShoulder", "LeftUpperArm", "LeftForeArm", "LeftHand",
+    "RightUpperLeg", "RightLowerLeg", "RightFoot", "RightToe", "LeftUpperLeg", "LeftLowerLeg",
+    "LeftFoot", "LeftToe",
+]  # fmt: skip
 
 
 def panoptic(path):

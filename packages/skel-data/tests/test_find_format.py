@@ -28,6 +28,13 @@ FILES = {
     "utkinect": {"joints_s01_e01.txt": "1", "actionLabel.txt": "x"},
     "sbu": {"s01s02/01/001/skeleton_pos.txt": "1"},
     "sbu-processed": {"a.json": {"x": [], "label": []}},
+    "msr-daily": {"a01_s01_e01_skeleton.txt": "1 20\n"},
+    "kard": {"a01_s01_e01_realworld.txt": "1 2 3\n", "a01_s01_e01_screen.txt": "1 2 3\n"},
+    "florence-3d": {"Florence_dataset_WorldCoordinates.txt": "1 1 1\n"},
+    "cad-60": {"data1/activityLabel.txt": "0512164529,talking,\n", "data1/0512164529.txt": "1,\nEND"},
+    "dhg-14": {"gesture_1/finger_1/subject_1/essai_1/skeleton_world.txt": "1"},
+    "shrec17-14": {"gesture_1/finger_1/subject_1/essai_1/skeletons_world.txt": "1", "train_gestures.txt": ""},
+    "ntu-npy": {"S001C001P001R001A001.skeleton.npy": np.zeros(2)},
     "hdm05": {"HDM_bd.asf": "x", "HDM_bd_cartwheel_001_120.amc": "x"},
     "cmu-mocap": {"01.asf": "x", "01_01.amc": "x"},
     "bvh": {"a/b.bvh": BVH},
@@ -108,7 +115,8 @@ def write(folder, files):
 
 
 def test_every_format_has_an_example_here():
-    assert set(FILES) == set(READERS)
+    # Sets of 28 classes have the files of those of 14
+    assert set(FILES) == set(READERS) - {"dhg-28", "shrec17-28"}
 
 
 @pytest.mark.parametrize("name", FILES)
