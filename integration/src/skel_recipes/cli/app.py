@@ -28,6 +28,8 @@ _COMMANDS: dict[str, str | dict[str, str]] = {
         "leaks": "data:data_leaks",
         "merge": "data:data_merge",
         "convert": "data:data_convert",
+        "label": "data:data_label",
+        "layout": "data:data_layout",
         "synth": "data:data_synth",
     },
     "pretrain": "pretrain:pretrain",

@@ -21,6 +21,11 @@ def data_import(
     units: str | None = None,
     up: Literal["x", "y", "z", "-x", "-y", "-z", "auto"] | None = None,
     zeros: Literal["missing", "there"] | None = None,
+    rate: float | None = None,
+    labels: Path | None = None,
+    classes_from: str | None = None,
+    subjects_from: str | None = None,
+    split_from: str | None = None,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -41,6 +46,13 @@ def data_import(
         up: What points up in the source; recordings are turned so that y does. auto: the axis along which
             bodies stand. Unless given, what the format says.
         zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
+        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        labels: Table (CSV) with the columns name, class, subject, camera, split, start and end. Unless given,
+            `labels.csv` in the source.
+        classes_from: Where in a file's path the class is, such as '{}/*/*'; none: nowhere. Unless given,
+            folders are taken where their meaning is plain.
+        subjects_from: Where in a file's path the subject is.
+        split_from: Where in a file's path the part of the split is, such as train and test.
         limit: Stop after so many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
@@ -49,7 +61,7 @@ def data_import(
     """
     from tqdm import tqdm
 
-    from skel_data import READERS, Source, cores, find_format, import_dataset, lying
+    from skel_data import READERS, Source, cores, find_format, import_dataset, warnings_of
 
     if format == "auto":
         format = find_format(Source(source))  # noqa: A001 (the argument's name)
@@ -69,6 +81,11 @@ def data_import(
                 units=units,
                 up=up,
                 zeros=zeros,
+                rate=rate,
+                labels=labels,
+                classes_from=classes_from,
+                subjects_from=subjects_from,
+                split_from=split_from,
                 limit=limit,
                 strict=strict,
                 overwrite=overwrite,
@@ -80,7 +97,7 @@ def data_import(
             if resume:
                 note(f"what was read is kept beside {store}; the same command goes on from there")
             raise
-    for told in (*made.notes, *filter(None, [lying(made)])):
+    for told in (*made.notes, *warnings_of(made)):
         note(told)
     for bad in made.bad_files:
         note(f"not imported: {bad.name}: {bad.reason}")
@@ -250,6 +267,54 @@ def data_convert(
         overwrite=overwrite,
     )
     say(f"{out}: {len(made)} clips in layout {wanted.name}")
+
+
+def data_label(
+    store: Annotated[Path, tyro.conf.Positional],
+    labels: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    out: Path | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Give the clips of a store the facts of a table.
+
+    The table (CSV) has the columns name, class, subject, camera, split, start and end; all but name may be
+    left out.
+
+    Args:
+        store: The store.
+        labels: The table.
+        out: Folder of a new store. Unless given, the store itself is replaced.
+        overwrite: Replace the new store if it exists.
+    """
+    from skel_data import Store, label_store
+
+    made = label_store(Store.open(store), labels, out or store, overwrite=overwrite or out is None)
+    for told in made.notes:
+        note(told)
+    unlabelled = int((made.labels < 0).sum())
+    say(f"{out or store}: {len(made)} clips, {len(made.classes)} classes, {unlabelled} unlabelled")
+
+
+def data_layout(source: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = None) -> None:
+    """Write the joint layout of a recording as TOML, to be edited and given with --layout.
+
+    Args:
+        source: A BVH or C3D file, a folder of them, a store, or the name of a built-in layout.
+        out: File to write. Unless given, it is printed.
+    """
+    from skel_data import layout_of, layout_toml
+
+    layout = layout_of(source)
+    text = layout_toml(layout)
+    if out is None:
+        say(text.rstrip())
+        return
+    if out.exists():
+        raise FileExistsError(f"{out} exists already")
+    out.write_text(text, encoding="utf-8")
+    say(f"{out}: {layout.num_joints} joints")
 
 
 def data_synth(

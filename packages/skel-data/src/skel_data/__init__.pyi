@@ -26,11 +26,14 @@ from .splits._clip_table import ClipTable as ClipTable
 from .splits._split import Split as Split, get_split as get_split, holdout_groups as holdout_groups
 from .splits._split import split_names as split_names, without_copies as without_copies
 from .splits._subset import labelled_subset as labelled_subset, without_seen as without_seen
-from .store._derive import convert_store as convert_store, merge_stores as merge_stores
+from .store._derive import convert_store as convert_store, label_store as label_store
+from .store._derive import merge_stores as merge_stores
 from .store._import import import_dataset as import_dataset
 from .store._info import DatasetInfo as DatasetInfo
+from .store._layout_of import layout_of as layout_of, layout_toml as layout_toml
 from .store._store import Store as Store
-from .store._summary import lying as lying, missing_joints as missing_joints, summarise as summarise
+from .store._summary import missing_joints as missing_joints, summarise as summarise
+from .store._summary import warnings_of as warnings_of
 from .store._validate import validate_store as validate_store
 from .store._write import write_store as write_store
 from .synth._ntu_text import write_ntu_folder as write_ntu_folder, write_ntu_skeleton as write_ntu_skeleton

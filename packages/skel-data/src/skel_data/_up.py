@@ -71,8 +71,8 @@ def find_up(clips: Iterable[NDArray[Any]], layout: SkeletonLayout) -> str:
         for above, below in ((known[0], known[-1]), (known[0], known[1]), (known[-2], known[-1])):
             seen = there[..., above].any(-1) & there[..., below].any(-1)
             if seen.any():
-                up = (_mean(x, there, above) - _mean(x, there, below))[seen].sum(0)
-                vectors.append(up / max(float(np.linalg.norm(up)), 1e-30))
+                up = (_mean(x, there, above) - _mean(x, there, below))[seen]
+                vectors.append((up / np.linalg.norm(up, axis=-1, keepdims=True).clip(1e-30)).mean(0))
                 break
     mean = np.mean(vectors, axis=0) if vectors else np.zeros(3)
     axis = int(np.abs(mean).argmax())

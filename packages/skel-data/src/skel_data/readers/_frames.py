@@ -44,6 +44,15 @@ def frame_labels(clips: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]
     return {clip: labels[folder] for clip, folder in folders.items() if labels}, classes
 
 
+def frame_folders(source: Source, key: Key) -> dict[str, str]:
+    """Path of each clip, without its own folder where each has one: what tells its class."""
+    clips = clips_in(source, key)
+    own = {clip: PurePosixPath(clip).parent for clip in clips}
+    if len(set(own.values())) < len(clips):
+        return {clip: clip for clip in clips}
+    return {clip: str(folder) for clip, folder in own.items()}
+
+
 def clips_in(source: Source, key: Key) -> dict[str, int]:
     """The clips of a source, and how many frames each has."""
     found = (key(entry[0]) for entry in source if not isinstance(entry, BadFile))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, NoReturn
 
@@ -67,6 +67,8 @@ class Reader:
             give a function in place of `find` as well.
         zeros_there: Whether a joint at the origin of three coordinates is there: in formats that compute
             positions, or mark missing ones in another way. Else zero in all coordinates means missing.
+        folders: Gives, by the name of each share of work in a source, the path whose folders tell its class,
+            subject and part of the split; see `tell`. None: folders tell nothing unasked.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Reader:
     default_split: str | None = None
     describe: Callable[[Source, SkeletonLayout | None], DatasetInfo | tuple[DatasetInfo, Find]] | None = None
     zeros_there: bool = False
+    folders: Callable[[Source], Mapping[str, str]] | None = None
 
     def open(
         self, source: Source, layout: SkeletonLayout | None = None
@@ -115,6 +118,12 @@ class Reader:
 
 
 Parse = Callable[..., Clip | Iterable[Clip | BadFile]]
+
+
+def paths_of(source: Source, suffix: str) -> dict[str, str]:
+    """The files of a source that have the suffix, each as the path that tells of itself."""
+    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
+    return {path: path for path in paths if path.lower().endswith(suffix)}
 
 
 def find_each(

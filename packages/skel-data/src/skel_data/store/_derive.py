@@ -6,12 +6,13 @@ from pathlib import Path
 
 from attrs import evolve
 
-from skel_data._clip import Clip
+from skel_data._clip import BadFile, Clip
 from skel_data._convert import MOST_PARENTS, conversion, convert
 from skel_data._layout import SkeletonLayout
 from skel_data.splits._official import PARTS_OF
+from skel_data.store._labels import Labels, read_labels
 from skel_data.store._store import CODES, Store
-from skel_data.store._write import write_store
+from skel_data.store._write import StoreWriter, new_store, write_store
 
 
 def merge_stores(
@@ -125,6 +126,36 @@ def convert_store(
         source=str(store.header["source"]),
         overwrite=overwrite,
     )
+
+
+def label_store(store: Store, labels: str | Path, path: str | Path, *, overwrite: bool = False) -> Store:
+    """Write the clips of a store to a new one with the facts of a table, in place of its own.
+
+    Args:
+        store: The clips.
+        labels: The table, as `import_dataset` takes it.
+        path: Folder to make; with `overwrite` it may be that of the store.
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If the table is none, or names no clip.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+    table = Labels.of(read_labels(labels), store.info)
+
+    def clips() -> Iterator[Clip | BadFile]:
+        for clip in _clips(store):
+            yield from table.give(clip.name, clip)
+
+    with new_store(Path(path), overwrite=overwrite) as folder, StoreWriter(folder, table.info) as writer:
+        for clip in chain(store.bad_files, clips()):
+            writer.add(clip)
+        if not table.used:
+            raise ValueError(f"{Path(labels).name}: none of its names is a clip's; {table.notes()[0]}")
+        for note in table.notes():
+            writer.tell(note)
+        writer.finish(str(store.header["source"]))
+    return Store.open(path)
 
 
 def _clips(store: Store) -> Iterator[Clip]:

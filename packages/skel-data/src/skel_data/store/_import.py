@@ -10,12 +10,15 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip, keep_origin
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._rate import FASTEST, at_rate
 from skel_data._up import AXES, find_up, turn_up
+from skel_data.readers._folders import Patterns, tell
 from skel_data.readers._parallel import Done, do_all
-from skel_data.readers._reader import Reader, Work
+from skel_data.readers._reader import Reader, Work, paths_of
 from skel_data.readers._registry import READERS
 from skel_data.readers._source import Source, is_archive
 from skel_data.store._info import UNNAMED, DatasetInfo
+from skel_data.store._labels import Labels, folder_rows, read_labels
 from skel_data.store._store import Store
 from skel_data.store._write import StoreWriter, new_store
 
@@ -32,6 +35,11 @@ def import_dataset(
     units: str | None = None,
     up: str | None = None,
     zeros: Literal["missing", "there"] | None = None,
+    rate: float | None = None,
+    labels: str | Path | None = None,
+    classes_from: str | None = None,
+    subjects_from: str | None = None,
+    split_from: str | None = None,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -55,6 +63,15 @@ def import_dataset(
             bodies stand. Recordings are turned so that y points up. None: what the format says.
         zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
             what the format says.
+        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
+            and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
+            frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
+            or ``NAME.labels.csv`` beside a file, if it is there.
+        classes_from: Which part of a file's path is the class, as ``{}`` in a pattern such as ``{}/*/*``.
+            None: found from the folders, for formats without classes. "none": no part.
+        subjects_from: The same of the subject.
+        split_from: The same of the part of the split, which is called as `parts_of` takes it.
         limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
@@ -97,6 +114,12 @@ def import_dataset(
         default_split=reader.default_split,
     )
     info = evolve(info, **_up(up, reader, files, given, info))
+    if rate is not None and not 0 < rate < FASTEST:
+        raise ValueError(f"rate must be above 0, got {rate}")
+    givers = list(
+        _givers(reader, files, given, info, Patterns(classes_from, subjects_from, split_from), labels)
+    )
+    info = givers[-1].info if givers else info
     origin = reader.zeros_there if zeros is None else zeros == "there"
     origin = origin and info.layout.dims == 3 and not info.layout.confidence
     journal = {"format": reader.name, "source": str(files.path.resolve())} if resume else None
@@ -107,7 +130,12 @@ def import_dataset(
         if limit is not None and len(writer) > limit:
             raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        _write(writer, do_all(rest, workers), partial(_finished, up=info.up, origin=origin), limit, progress)
+        finished = partial(
+            _finished, up=info.up, origin=origin, givers=givers, rate=rate, dims=info.layout.dims
+        )
+        _write(writer, do_all(rest, workers), finished, limit, progress)
+        for note in givers[-1].notes() if givers and not writer.done and limit is None else ():
+            writer.tell(note)
         writer.finish(files.name)
     return Store.open(store_path)
 
@@ -134,11 +162,73 @@ def _up(
     return {"up": "" if chosen == "y" else chosen, "notes": (*info.notes, *told)}
 
 
-def _finished(clip: Clip, up: str, origin: bool) -> Clip:
-    """A clip as it is stored: turned, and with joints at the origin told from missing ones."""
+def _givers(
+    reader: Reader,
+    files: Source,
+    layout: SkeletonLayout | None,
+    info: DatasetInfo,
+    patterns: Patterns,
+    table: str | Path | None,
+) -> Iterator[Labels]:
+    """What gives facts to clips: folders, then a table."""
+    if patterns or reader.folders is not None:
+        paths = (
+            reader.folders(files)
+            if reader.folders is not None and not patterns
+            else _names(reader, files, layout)
+        )
+        told = tell(paths, patterns)
+        words = {"class": told.classes, "subject": told.subjects, "split": told.parts}
+        if reader.folders is not None and not told.classes:  # nor do they by the reader's own rule
+            words["class"] = dict.fromkeys(paths, "")
+        info = evolve(info, notes=(*info.notes, *told.notes))
+        folders = Labels.of(folder_rows(words), info, numbers=False)
+        info = folders.info
+        yield folders.quiet()
+    name = f"{files.path.name}.labels.csv"
+    beside = files.path / "labels.csv" if files.path.is_dir() else files.path.with_name(name)
+    if table is not None:
+        yield Labels.of(read_labels(table), info)
+    elif beside.is_file() and beside.resolve().parent == beside.parent.resolve():
+        try:
+            labels = Labels.of(read_labels(beside), info)
+        except ValueError as error:
+            yield Labels.of([], evolve(info, notes=(*info.notes, f"not taken as labels: {error}")))
+        else:
+            labels.info = evolve(
+                labels.info, notes=(*labels.info.notes, f"labels are those of {beside.name}")
+            )
+            yield labels
+
+
+def _names(reader: Reader, files: Source, layout: SkeletonLayout | None) -> dict[str, str]:
+    """Names of the shares of work in a source, which are paths where they are files."""
+    if files.path.is_file() and not is_archive(files.path):
+        return {work.name: work.name for work in reader.open(files, layout)[1]}
+    if reader.folders is not None:
+        return {name: name for name in reader.folders(files)}
+    return paths_of(files, reader.suffix)
+
+
+def _finished(
+    path: str,
+    clip: Clip,
+    *,
+    up: str,
+    origin: bool,
+    givers: list[Labels],
+    rate: float | None,
+    dims: int,
+) -> Iterator[Clip | BadFile]:
+    """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
     positions = turn_up(clip.positions, up) if up else clip.positions
     positions = keep_origin(positions) if origin else positions
-    return clip if positions is clip.positions else evolve(clip, positions=positions)
+    clip = clip if positions is clip.positions else evolve(clip, positions=positions)
+    made: list[Clip | BadFile] = [clip]
+    for giver in givers:
+        made = [new for old in made for new in (giver.give(path, old) if isinstance(old, Clip) else [old])]
+    for item in made:
+        yield at_rate(item, rate, dims) if rate is not None and isinstance(item, Clip) else item
 
 
 def _archives(folder: Path) -> str:
@@ -162,7 +252,7 @@ def _pass_over(done: list[str], found: Iterator[Work | BadFile]) -> Iterator[Wor
 def _write(
     writer: StoreWriter,
     done: Iterator[Done],
-    finished: Callable[[Clip], Clip],
+    finished: Callable[[str, Clip], Iterator[Clip | BadFile]],
     limit: int | None,
     progress: Callable[[int], None] | None,
 ) -> None:
@@ -171,7 +261,8 @@ def _write(
         for clip in clips:
             if limit is not None and len(writer) >= limit:
                 return
-            writer.add(finished(clip) if isinstance(clip, Clip) else clip)
+            for item in finished(name, clip) if isinstance(clip, Clip) else (clip,):
+                writer.add(item)
             count += 1
             if progress is not None:
                 progress(count)

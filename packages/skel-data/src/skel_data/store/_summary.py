@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from skel_data._up import find_up
 from skel_data.pipelines import _steps as steps
-from skel_data.splits._split import split_names
+from skel_data.splits._split import get_split, split_names
 from skel_data.store._store import Ints, Store
 
 _ROWS = 1 << 16
@@ -46,14 +46,37 @@ def summarise(store: Store) -> dict[str, Any]:
         "copies": len(store) - len(set(store.digests.tolist())),
         "missing_joints": {name: round(share, 6) for name, share in gaps if share},
         "notes": list(store.notes),
-        "warnings": [warning] if (warning := lying(store)) else [],
+        "warnings": warnings_of(store),
         "bad_files": {bad.name: bad.reason for bad in store.bad_files},
         "hash": store.hash,
     }
 
 
-def lying(store: Store) -> str:
-    """A warning if the bodies of a store do not stand along y, up; "" if they do, or it cannot be told."""
+def warnings_of(store: Store) -> list[str]:
+    """What a user should look at in a store, a sentence each.
+
+    That bodies do not stand along y, up; that clips share a name, or have several frame rates; that the
+    test part of the default split has classes without a training clip.
+    """
+    told = [_lying(store)]
+    names, counts = np.unique(store.names, return_counts=True)
+    if (counts > 1).any():
+        twice = counts > 1
+        told.append(f"{counts[twice].sum()} clips share names with others, such as {str(names[twice][0])!r}")
+    rates, counts = np.unique(store.rates[store.rates > 0], return_counts=True)
+    if len(rates) > 1:
+        found = ", ".join(f"{rate:g} ({count} clips)" for rate, count in zip(rates, counts, strict=True))
+        told.append(f"clips have several frame rates: {found}; import with --rate resamples them to one")
+    split = get_split(store)
+    new = np.setdiff1d(store.labels[split.test], store.labels[split.train])
+    if len(new):
+        shown = ", ".join(store.classes[label] for label in new[:5]) + ", ..." * (len(new) > 5)
+        told.append(f"split {split.name!r}: {len(new)} test classes have no training clip: {shown}")
+    return [warning for warning in told if warning]
+
+
+def _lying(store: Store) -> str:
+    """A warning if bodies do not stand along y; "" if they do, or it cannot be told."""
     chosen = np.unique(np.linspace(0, len(store) - 1, _LOOKED_AT).astype(int)).tolist()
     up = find_up((store.clip(index)[:: max(1, store.lengths[index] // 64)] for index in chosen), store.layout)
     if up in ("", "y"):

@@ -17,7 +17,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Find, Reader, Work, find_each, read_json
+from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._coco_keypoints import _number
 from skel_data.readers.keypoints._keypoints import (
@@ -113,5 +113,13 @@ def _find(source: Source, labels: dict[str, int]) -> Iterator[Work | BadFile]:
 
 
 COCO_ANNOTATIONS = Reader(
-    "coco-annotations", None, None, (), None, ".json", units="pixels", describe=_describe
+    "coco-annotations",
+    None,
+    None,
+    (),
+    None,
+    ".json",
+    units="pixels",
+    describe=_describe,
+    folders=partial(paths_of, suffix=".json"),
 )

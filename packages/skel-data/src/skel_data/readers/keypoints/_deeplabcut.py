@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Find, Reader, Work, find_each
+from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import choose_layout, match_joints
 from skel_data.readers.arrays._rows import Rows, make_clip
@@ -134,4 +134,14 @@ def _find(source: Source, layout: SkeletonLayout, labels: dict[str, int]) -> Ite
         yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
 
 
-DEEPLABCUT = Reader("deeplabcut", None, None, (), None, ".csv", units="pixels", describe=_describe)
+DEEPLABCUT = Reader(
+    "deeplabcut",
+    None,
+    None,
+    (),
+    None,
+    ".csv",
+    units="pixels",
+    describe=_describe,
+    folders=partial(paths_of, suffix=".csv"),
+)

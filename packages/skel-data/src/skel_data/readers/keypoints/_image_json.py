@@ -14,7 +14,7 @@ import numpy as np
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
-from skel_data.readers._frames import Frame, clips_in, find_frames, frame_labels, numbered
+from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
 from skel_data.readers._reader import Find, Reader, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import Person, joints_and_scores, make_clip, numbers
@@ -71,4 +71,14 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     return info, partial(find_frames, key=key, parse=parse_frames)
 
 
-IMAGE_JSON = Reader("image-json", None, None, (), None, ".json", units="pixels", describe=_describe)
+IMAGE_JSON = Reader(
+    "image-json",
+    None,
+    None,
+    (),
+    None,
+    ".json",
+    units="pixels",
+    describe=_describe,
+    folders=partial(frame_folders, key=key),
+)

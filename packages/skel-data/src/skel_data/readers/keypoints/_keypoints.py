@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Reader, Work, find_each
+from skel_data.readers._reader import Reader, Work, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._association import associate
 from skel_data.store._info import DatasetInfo
@@ -252,10 +252,13 @@ def json_reader(
         shape = _first_shape(source, parse) if others or layout is not None else None
         if layout is None:
             layout = get_layout((others or {}).get(shape or (0, 0), usual))
+            if others and shape and shape[0] != layout.num_joints:
+                raise ValueError(f"{source.name}: {shape[0]} joints, so a layout must be given")
         dims = shape[1] - 1 if shape and shape[1] in (3, 4) else layout.dims  # those that the file has
         layout = evolve(layout, confidence=True, dims=dims)
         classes = folder_labels(json_paths(source))[1]
         return DatasetInfo(layout, classes, units, up=up if layout.dims == 3 else "")
 
     find = partial(find_clips, parse=parse)
-    return Reader(name, None, None, (), find, ".json", units=units, describe=describe)
+    folders = partial(paths_of, suffix=".json")
+    return Reader(name, None, None, (), find, ".json", units=units, describe=describe, folders=folders)

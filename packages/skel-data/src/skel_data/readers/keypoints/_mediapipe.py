@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Find, Reader, read_json
+from skel_data.readers._reader import Find, Reader, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import Person, find_clips, folder_labels, json_paths, make_clip
 from skel_data.readers.keypoints._landmarks import frames_of
@@ -54,4 +54,14 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     return DatasetInfo(layout, folder_labels(json_paths(source))[1], "unknown", up="-y"), find
 
 
-MEDIAPIPE = Reader("mediapipe", None, None, (), None, ".json", units="unknown", describe=_describe)
+MEDIAPIPE = Reader(
+    "mediapipe",
+    None,
+    None,
+    (),
+    None,
+    ".json",
+    units="unknown",
+    describe=_describe,
+    folders=partial(paths_of, suffix=".json"),
+)

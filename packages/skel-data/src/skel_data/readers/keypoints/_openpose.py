@@ -9,12 +9,14 @@ name of the folder around it (``CLASS/clip/clip_000000000012_keypoints.json``).
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data.readers._frames import frame_folders
 from skel_data.readers._reader import Reader, Work, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
@@ -147,4 +149,14 @@ def _joints(source: Source) -> int:
     raise ValueError(f"{source.name}: no person in any file NAME_000000000012{_SUFFIX}")
 
 
-OPENPOSE = Reader("openpose", None, None, (), _find, _SUFFIX, units="pixels", describe=_describe)
+OPENPOSE = Reader(
+    "openpose",
+    None,
+    None,
+    (),
+    _find,
+    _SUFFIX,
+    units="pixels",
+    describe=_describe,
+    folders=partial(frame_folders, key=_clip_and_frame),
+)

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
-from skel_data.readers._reader import Find, Reader, read_json
+from skel_data.readers._reader import Find, Reader, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
     Person,
@@ -87,7 +87,17 @@ def people_reader(name: str, frames_of: FramesOf, units: str = "pixels") -> Read
         info = DatasetInfo(chosen, folder_labels(json_paths(source))[1], units)
         return info, partial(find_clips, parse=partial(parse_people, frames_of=frames_of))
 
-    return Reader(name, None, None, (), None, ".json", units=units, describe=describe)
+    return Reader(
+        name,
+        None,
+        None,
+        (),
+        None,
+        ".json",
+        units=units,
+        describe=describe,
+        folders=partial(paths_of, suffix=".json"),
+    )
 
 
 def read_any(data: bytes) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._frames import Frame, clips_in, find_frames, frame_labels, numbered
+from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._table import read_table
@@ -89,4 +89,14 @@ def _find(source: Source, joints: int, confidence: bool) -> Iterator[Work | BadF
     return find_frames(source, key, parse_frames, joints, confidence)
 
 
-YOLO = Reader("yolo", None, None, (), None, ".txt", units="image", describe=_describe)
+YOLO = Reader(
+    "yolo",
+    None,
+    None,
+    (),
+    None,
+    ".txt",
+    units="image",
+    describe=_describe,
+    folders=partial(frame_folders, key=key),
+)

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -17,7 +18,7 @@ from attrs import define
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Find, Reader, Work, find_each
+from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.mocap._kinematics import Floats, forward, row_numbers, turn
 from skel_data.store._info import DatasetInfo
@@ -318,4 +319,15 @@ def _up_to_motion(data: bytes) -> bytes:
     return data if match is None else data[: match.end()]
 
 
-BVH = Reader("bvh", None, None, (), None, ".bvh", units="unknown", describe=_describe, zeros_there=True)
+BVH = Reader(
+    "bvh",
+    None,
+    None,
+    (),
+    None,
+    ".bvh",
+    units="unknown",
+    describe=_describe,
+    zeros_there=True,
+    folders=partial(paths_of, suffix=".bvh"),
+)

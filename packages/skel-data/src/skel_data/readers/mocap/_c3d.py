@@ -6,6 +6,8 @@ metres if the files tell their unit (m, cm, mm), else in the unknown unit they a
 channels are passed over.
 """
 
+from functools import partial
+
 import numpy as np
 from attrs import define
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from skel_data._clip import Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._up import AXES
-from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each
+from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
 
@@ -253,4 +255,15 @@ def _first(source: Source) -> tuple[str, str]:
     return "", ""
 
 
-C3D = Reader("c3d", None, None, (), None, ".c3d", units="unknown", describe=_describe, zeros_there=True)
+C3D = Reader(
+    "c3d",
+    None,
+    None,
+    (),
+    None,
+    ".c3d",
+    units="unknown",
+    describe=_describe,
+    zeros_there=True,
+    folders=partial(paths_of, suffix=".c3d"),
+)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import get_layout
-from skel_data.readers._reader import Reader, Work, match_name
+from skel_data.readers._reader import Reader, Work, match_name, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.mocap._acclaim import find_motions, positions_in_metres
 
@@ -33,4 +33,12 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
     return find_motions(source, parse, lambda name: _match(name)[1])
 
 
-CMU_MOCAP = Reader("cmu-mocap", "cmu-mocap", "hdm05-31", (), _find, ".amc", zeros_there=True)
+def _folders(source: Source) -> dict[str, str]:
+    """Paths; nothing where folders are the database's own, numbers of subjects."""
+    paths = paths_of(source, ".amc")
+    return {} if all(PurePosixPath(path).parent.name.isdecimal() for path in paths) else paths
+
+
+CMU_MOCAP = Reader(
+    "cmu-mocap", "cmu-mocap", "hdm05-31", (), _find, ".amc", zeros_there=True, folders=_folders
+)

@@ -13,7 +13,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Find, Reader, Work, match_name
+from skel_data.readers._reader import Find, Reader, Work, match_name, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.mocap._acclaim import find_motions, positions_in_metres
 from skel_data.store._info import DatasetInfo
@@ -63,4 +63,11 @@ def _find(source: Source, labels: dict[str, int]) -> Iterator[Work | BadFile]:
             yield work
 
 
-HDM05 = Reader("hdm05", "hdm05", None, (), None, ".amc", describe=_describe, zeros_there=True)
+def _folders(source: Source) -> dict[str, str]:
+    """Paths; nothing where the names of files tell the classes."""
+    return {} if _classes(source) else paths_of(source, ".amc")
+
+
+HDM05 = Reader(
+    "hdm05", "hdm05", None, (), None, ".amc", describe=_describe, zeros_there=True, folders=_folders
+)

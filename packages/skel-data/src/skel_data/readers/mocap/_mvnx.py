@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each
+from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import match_joints
 from skel_data.readers.keypoints._keypoints import folder_labels
@@ -98,4 +98,15 @@ def _find(source: Source, layout: SkeletonLayout, labels: dict[str, int]) -> Ite
         yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
 
 
-MVNX = Reader("mvnx", None, None, (), None, ".mvnx", units="metres", describe=_describe, zeros_there=True)
+MVNX = Reader(
+    "mvnx",
+    None,
+    None,
+    (),
+    None,
+    ".mvnx",
+    units="metres",
+    describe=_describe,
+    zeros_there=True,
+    folders=partial(paths_of, suffix=".mvnx"),
+)

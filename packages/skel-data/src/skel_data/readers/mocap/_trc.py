@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each
+from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import choose_layout, match_joints
 from skel_data.readers.keypoints._keypoints import folder_labels
@@ -111,4 +111,14 @@ def _find(
         yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
 
 
-TRC = Reader("trc", None, None, (), None, ".trc", units="unknown", describe=_describe)
+TRC = Reader(
+    "trc",
+    None,
+    None,
+    (),
+    None,
+    ".trc",
+    units="unknown",
+    describe=_describe,
+    folders=partial(paths_of, suffix=".trc"),
+)
