@@ -138,6 +138,11 @@ def test_what_is_none_is_described(tmp_path, name):
     assert words in str(raised.value)
 
 
+def test_an_array_beside_its_labels(tmp_path):
+    source = write(tmp_path / "d", FILES["agcn"]) / "train_data_joint.npy"
+    assert find_format(Source(source)) == "agcn"
+
+
 def test_import(tmp_path):
     source = write(tmp_path / "d", {"a.json": [[MARKS], [MARKS]]})
     store = import_dataset("auto", source, tmp_path / "a.store")

@@ -270,7 +270,7 @@ def test_folders_are_classes(tmp_path, load):
         ([{}], "image_id must be a number, or text with one, not a NoneType"),
         ([result("a.jpg")], "image_id must be a number"),
         ([result(True)], "image_id must be a number"),
-        ([result("a1.jpg"), result("b1.jpg")], "'b1.jpg' and 'a1.jpg' have one number"),
+        ([result("a1.jpg"), result("a1.png")], "'a1.png' and 'a1.jpg' have one number and one name"),
         ([result(0), result(1), result(10**12)], "more than 1000000 bodies are no recording"),
         ([{**result(0), "keypoints": [1] * 50}], "50 numbers"),
         ([{**result(0), "keypoints": [10**400] * 51}], "must be a list of numbers"),

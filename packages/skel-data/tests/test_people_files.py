@@ -136,6 +136,22 @@ def test_one_image(tmp_path, load):
     assert (store.names.tolist(), store.clip(0).shape) == (["c"], (1, 2, 17, 3))
 
 
+# COCO results
+
+
+def test_videos_of_one_file(tmp_path, load):
+    images = [(video, t) for video in ("a", "b_2") for t in range(3) if (video, t) != ("b_2", 1)]
+    results = [
+        {"image_id": f"{video}_{t:04}.jpg", "keypoints": flat(t + len(video)), "score": 1}
+        for video, t in images
+    ]
+    dump(tmp_path / "d" / "r.json", [*results, {"image_id": "c_0.jpg", "keypoints": [1], "score": 1}])
+    store = load("coco-keypoints")
+    assert (store.names.tolist(), store.lengths.tolist()) == (["r_a", "r_b_2"], [3, 2])
+    assert same(store.clip(1)[:, 0], [joints(3), joints(5)])
+    assert [bad.name for bad in store.bad_files] == ["r_c"]
+
+
 # COCO annotations
 
 

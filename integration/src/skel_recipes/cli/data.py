@@ -129,15 +129,17 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
 
 
 def data_formats() -> None:
-    """List the formats that can be imported."""
+    """List the formats that can be imported: name, files, joints where they are fixed, and what it is."""
     from skel_data import READERS
-    from skel_recipes.cli.output import table
 
-    rows = [
-        (reader.name, reader.suffix, reader.layout or "from the source or --layout")
-        for reader in READERS.values()
+    rows = [("format", "files", "joints", "what")]
+    rows += [
+        (name, reader.suffix, reader.layout or "", READERS.summary(name)) for name, reader in READERS.items()
     ]
-    say(table([("format", "files", "layout"), *rows]))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        say("  ".join([*cells, row[3].replace("``", "")]))
 
 
 def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:

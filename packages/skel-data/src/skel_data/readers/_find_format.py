@@ -1,5 +1,6 @@
 """The format of a source, told by the names of its files and by what the first of them has in it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -75,7 +76,10 @@ def _by_name(look: Look) -> Iterator[str]:
 
 
 def _arrays(look: Look) -> Iterator[str]:
-    if any(is_data(path) for path in look.paths) and look.names(r".*label\.(pkl|npy)"):
+    label = r".*label\.pkl"
+    alone = look.source.path if look.source.path.is_file() else None
+    beside = alone and any(re.fullmatch(label, path.name) for path in alone.parent.glob("*label.pkl"))
+    if any(is_data(path) for path in look.paths) and (beside or look.names(label)):
         yield "agcn"
     if any(ARRAY.fullmatch(name) for name in look.arrays) or look.names(r"[xy]_train\.(npy|pkl|pickle)"):
         yield "ctrgcn"

@@ -101,11 +101,11 @@ def people_reader(name: str, frames_of: FramesOf, units: str = "pixels") -> Read
 
 
 def read_any(data: bytes) -> Any:
-    """The content of a JSON file, or the list of those of its lines."""
+    """The content of a JSON file, or the list of those of its lines; NaN is a number here."""
     try:
-        return read_json(data)
+        return read_json(data, nan=True)
     except ValueError:
         lines = [line for line in data.splitlines() if line.strip()]
         if len(lines) < 2:
             raise
-        return [read_json(line) for line in lines]
+        return [read_json(line, nan=True) for line in lines]
