@@ -12,7 +12,7 @@ fields are missing.
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -60,16 +60,21 @@ class Table:
         self.columns = find_columns(header)
         self._slow: list[list[str]] | None = None
 
-    def _plain(self) -> bool:
-        """Whether there is a row, no quotes, and as many fields in each row as in the header."""
+    @cached_property
+    def _lines(self) -> list[str]:
+        """The rows, if there are no quotes and as many fields in each as in the header; else none."""
         lines = [line for line in self._body.splitlines() if line.strip()]
         fits = all(line.count(self._delimiter) + 1 == self._width for line in lines)
-        return bool(lines) and fits and '"' not in self._body
+        return lines if fits and '"' not in self._body else []
 
     def _cells(self) -> list[list[str]]:
         """The fields of each row, for a table that has more than plain numbers."""
         if self._slow is None:
-            rows = [row for row in csv.reader(io.StringIO(self._body), delimiter=self._delimiter) if any(row)]
+            rows = [
+                row
+                for row in csv.reader(io.StringIO(self._body), delimiter=self._delimiter)
+                if any(map(str.strip, row))
+            ]
             for number, row in enumerate(rows, 2):
                 if len(row) != self._width:
                     raise ValueError(f"row {number}: {len(row)} fields, the header has {self._width}")
@@ -79,6 +84,8 @@ class Table:
     def texts(self, fact: str) -> list[str]:
         """A column as text."""
         column = self.columns.facts[fact]
+        if self._lines:
+            return [line.split(self._delimiter, column + 1)[column].strip() for line in self._lines]
         return [row[column].strip() for row in self._cells()]
 
     def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
@@ -87,7 +94,7 @@ class Table:
         Raises:
             ValueError: With the row, if a field is no number.
         """
-        if self._slow is None and self._plain():
+        if self._lines:
             try:
                 table: NDArray[np.float64] = np.loadtxt(
                     io.StringIO(self._body),
