@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from skel_data import get_layout, import_dataset
+from skel_data.readers.mocap._mvnx import parse_mvnx
 
 LAYOUT = get_layout("xsens-23")
 LABELS = [joint.title().replace(" ", "") for joint in LAYOUT.joints]
@@ -18,7 +19,8 @@ def text(values, labels=LABELS, space=' xmlns="http://www.xsens.com/mvn/mvnx"'):
             f"<position>{' '.join(map(str, frame.reshape(-1)))}</position></frame>"
             for t, frame in enumerate(frames)
         ]
-        subjects += f"<subject><segments>{segments}</segments><frames>{''.join(rows)}</frames></subject>"
+        parts = f"<segments>{segments}</segments><frames>{''.join(rows)}</frames>"
+        subjects += f'<subject frameRate="240">{parts}</subject>'
     return f'<?xml version="1.0" encoding="UTF-8"?><mvnx{space} version="4">{subjects}</mvnx>'
 
 
@@ -44,6 +46,7 @@ def test_mvnx(tmp_path, load, space):
     assert (store.layout, store.classes, store.units) == (LAYOUT, ("lift", "walk"), "metres")
     x, y, z = np.moveaxis(values.transpose(1, 0, 2, 3), -1, 0)
     assert np.array_equal(store.clip(1), np.stack([x, z, -y], -1).astype(np.float32))
+    assert parse_mvnx(text(values).encode())[1] == 240
 
 
 def test_segments_in_another_order(tmp_path, load):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from skel_data import SkeletonLayout, get_layout, import_dataset
+from skel_data.readers.mocap._trc import parse_trc
 
 LEG = SkeletonLayout.from_dict(
     {"name": "leg", "joints": ["hip", "knee", "ankle"], "bones": [["knee", "hip"], ["ankle", "knee"]]}
@@ -43,6 +44,7 @@ def test_trc(tmp_path, load, unit, scale, end):
     store = load()
     assert (store.classes, store.labels.tolist(), store.units) == (("run", "walk"), [0, 1], "metres")
     assert np.array_equal(store.clip(0)[:, 0], (values[:, [0, 2, 1]] * scale).astype(np.float32))
+    assert parse_trc(text(values).encode())[2] == 60
 
 
 def test_empty_fields_are_missing(tmp_path, load):

@@ -37,8 +37,8 @@ def data_import(
     A file that cannot be used is reported by name and reason; all others are imported.
 
     Args:
-        format: Name of a format, as `skel data formats` lists them; auto to have it found; or module:NAME of a
-            reader of your own.
+        format: Name of a format, as `skel data formats` lists them; auto to have it found; or module:NAME of
+            a reader of your own.
         source: A folder or file, or the archive itself (.zip, .tar, .tar.xz, .tar.gz).
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.

@@ -7,6 +7,7 @@ class of a file is the name of its folder.
 """
 
 import io
+import re
 from collections.abc import Iterator
 from functools import partial
 from xml.etree import ElementTree
@@ -24,8 +25,8 @@ from skel_data.readers.keypoints._keypoints import folder_labels
 from skel_data.store._info import DatasetInfo
 
 
-def parse_mvnx(data: bytes) -> list[tuple[list[str], NDArray[np.float64]]]:
-    """Names of the segments and positions (T, V, 3), z up, of each subject.
+def parse_mvnx(data: bytes) -> tuple[list[tuple[list[str], NDArray[np.float64]]], float]:
+    """Names of the segments and positions (T, V, 3), z up, of each subject; frames a second, 0 if not told.
 
     Raises:
         ValueError: With the reason, if it is no such file.
@@ -35,13 +36,15 @@ def parse_mvnx(data: bytes) -> list[tuple[list[str], NDArray[np.float64]]]:
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise ValueError("the file defines entities, which no recording needs")
     subjects: list[tuple[list[str], list[str]]] = []
-    kind = ""
+    kind, rate = "", 0.0
     try:
         for event, element in ElementTree.iterparse(io.BytesIO(data), ("start", "end")):  # noqa: S314 (no entities)
             tag = element.tag.rpartition("}")[2]
             if event == "start":
                 if tag == "subject":
                     subjects.append(([], []))
+                    told = element.get("frameRate", "")
+                    rate = float(told) if re.fullmatch(r"\d{1,5}(\.\d*)?", told) else rate
                 elif tag == "frame":
                     kind = element.get("type", "normal")
                 elif tag == "segment" and subjects:
@@ -52,11 +55,9 @@ def parse_mvnx(data: bytes) -> list[tuple[list[str], NDArray[np.float64]]]:
                 element.clear()
     except ElementTree.ParseError as error:
         raise ValueError(f"not XML, or cut off: {error}") from error
-    return [_subject(names, frames) for names, frames in subjects if frames] or _none()
-
-
-def _none() -> list[tuple[list[str], NDArray[np.float64]]]:
-    raise ValueError("no frame with a position of segments")
+    if not any(frames for _, frames in subjects):
+        raise ValueError("no frame with a position of segments")
+    return [_subject(names, frames) for names, frames in subjects if frames], rate
 
 
 def _subject(names: list[str], frames: list[str]) -> tuple[list[str], NDArray[np.float64]]:
@@ -75,14 +76,14 @@ def _subject(names: list[str], frames: list[str]) -> tuple[list[str], NDArray[np
 
 def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Clip:
     """Make a clip of one file, with a body for each subject."""
-    subjects = parse_mvnx(data)
+    subjects, rate = parse_mvnx(data)
     length = max(len(values) for _, values in subjects)
     positions = np.zeros((length, len(subjects), layout.num_joints, 3))
     for body, (names, values) in enumerate(subjects):
         wanted = [names.index(joint) for joint in match_joints(names, layout)]
         positions[: len(values), body] = values[:, wanted]
     check_joints(positions, layout.num_joints, 3)
-    return Clip(positions, name, label)
+    return Clip(positions, name, label, rate=rate)
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:

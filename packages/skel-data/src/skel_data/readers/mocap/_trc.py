@@ -5,6 +5,7 @@ m, cm and mm come in metres. An empty field is missing. The class of a file is t
 """
 
 import io
+import re
 from collections.abc import Iterator
 from functools import partial
 
@@ -24,8 +25,8 @@ _METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _HEAD = 5
 
 
-def parse_trc(data: bytes) -> tuple[list[str], str, NDArray[np.float64]]:
-    """Names of the markers, unit, and positions (T, V, 3) in this unit.
+def parse_trc(data: bytes) -> tuple[list[str], str, float, NDArray[np.float64]]:
+    """Names of the markers, unit, frames a second (0: not told), and positions (T, V, 3) in this unit.
 
     Raises:
         ValueError: With the reason, if it is no such file.
@@ -47,7 +48,9 @@ def parse_trc(data: bytes) -> tuple[list[str], str, NDArray[np.float64]]:
         table = np.empty((0, 0))
     if table.shape[1] != width:
         table = _slow(body, width)
-    return names, facts.get("Units", "").strip(), table[:, 2:].reshape(len(table), len(names), 3)
+    unit, told = facts.get("Units", "").strip(), facts.get("DataRate", "")
+    rate = float(told) if re.fullmatch(r"\s*\d{1,5}(\.\d*)?\s*", told) else 0.0
+    return names, unit, rate, table[:, 2:].reshape(len(table), len(names), 3)
 
 
 def _slow(body: str, width: int) -> NDArray[np.float64]:
@@ -66,14 +69,14 @@ def _slow(body: str, width: int) -> NDArray[np.float64]:
 
 def parse(name: str, data: bytes, layout: SkeletonLayout, metres: bool, label: int) -> Clip:
     """Make a clip of one file. `metres` says whether it must tell its unit, so that the clip is in metres."""
-    names, unit, positions = parse_trc(data)
+    names, unit, rate, positions = parse_trc(data)
     scale = _METRES.get(unit.lower())
     if (scale is not None) != metres:
         raise ValueError(f"unit {unit!r}, but the first file is {'' if metres else 'not '}in m, cm or mm")
     wanted = [names.index(joint) for joint in match_joints(names, layout)]
     positions = positions[:, wanted] * (scale or 1.0)
     check_joints(positions[:, None], layout.num_joints, 3)
-    return Clip(positions[:, None], name, label)
+    return Clip(positions[:, None], name, label, rate=rate)
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
