@@ -196,6 +196,52 @@ def test_data_commands(capsys, tmp_path):
     assert (status, "1 faults" in output.err) == (1, True)
 
 
+BVH = """HIERARCHY
+ROOT Hips
+{
+  OFFSET 0 0 0
+  CHANNELS 3 Xposition Yposition Zposition
+  JOINT Neck
+  {
+    OFFSET 0 0 5
+    CHANNELS 3 Zrotation Xrotation Yrotation
+  }
+}
+MOTION
+Frames: 3
+Frame Time: 0.05
+"""
+
+
+def test_facts_and_axes(capsys, tmp_path):
+    """Import class folders whose bodies lie, turn them, give other labels, write and convert the joints."""
+    for name in ("walk/ann/a", "run/bob/a", "run/bob/c", "walk/ann/d"):
+        file = tmp_path / "set" / f"{name}.bvh"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(BVH + "1 2 3 0 0 0\n" * 3)
+    words = ("data", "import", "bvh", tmp_path / "set", tmp_path / "a.store", "--workers", "1")
+    status, output = skel(capsys, *words)
+    assert (status, "--classes-from '{}/*/*'" in output.err) == (1, True)
+    words = (*words, "--classes-from", "{}/*/*", "--subjects-from", "*/{}/*")
+    status, output = skel(capsys, *words)
+    assert (status, "2 classes" in output.out, "bodies stand along z" in output.err) == (0, True, True)
+    assert "bodies stand along z" in skel(capsys, "data", "info", tmp_path / "a.store")[1].err
+    status, output = skel(capsys, *words, "--overwrite", "--up", "auto")
+    assert "turned so that y points up; in the source z does" in output.err
+    assert "bodies stand" not in skel(capsys, "data", "info", tmp_path / "a.store")[1].err
+    (tmp_path / "labels.csv").write_text("name,class\na,sit\nc,stand\n")
+    status, output = skel(capsys, "data", "label", tmp_path / "a.store", tmp_path / "labels.csv")
+    assert (status, "4 clips, 2 classes, 1 unlabelled" in output.out) == (0, True)
+    assert "1 clips are in no row of the table" in output.err
+    status, output = skel(capsys, "data", "layout", tmp_path / "set", "--out", tmp_path / "mine.toml")
+    assert (status, "2 joints" in output.out) == (0, True)
+    words = ("data", "convert", tmp_path / "a.store", tmp_path / "b.store", "--layout")
+    status, output = skel(capsys, *words, "ntu-25")
+    assert (status, "would fall onto their parents" in output.err) == (1, True)
+    status, output = skel(capsys, *words, "ntu-25", "--most-parents", "1")
+    assert (status, "left knee: parent, Hips" in output.err) == (0, True)
+
+
 def test_formats_are_listed(capsys):
     status, output = skel(capsys, "data", "formats")
     assert status == 0

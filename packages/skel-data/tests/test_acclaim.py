@@ -251,3 +251,28 @@ def test_any_bytes_give_arrays_or_a_value_error(data):
         assert re.search("line|frame", str(error))  # noqa: PT017
     else:
         assert np.isfinite(columns).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"upper 90 0 0", b"upper 90 0", "line 10: 2 numbers for upper, expected 3"),
+        (b"upper 90 0 0", b"upper 90 nan 0", "line 10: not a number"),
+        (b"lower 90 90", b"lower 90 9x", "line 11: not a number"),
+        (b"root 1 2 3 0 90 0\n", b"root 1 2 3 0 90\n", "line 9: 5 numbers for root, expected 6"),
+    ],
+)
+def test_a_damaged_frame_costs_no_other(old, new, reason):
+    whole = parse_amc(AMC + b"upper 0 0 0\nlower 0 0\n", SKELETON)
+    data = AMC.replace(old, new) + b"upper 0 0 0\nlower 0 0\n"
+    with pytest.raises(ValueError, match=reason):
+        parse_amc(data, SKELETON)
+    damaged = []
+    motion = parse_amc(data, SKELETON, damaged)
+    assert len(damaged) == 1
+    assert damaged[0].startswith(reason)
+    assert np.isnan(motion[1]).all()
+    assert np.array_equal(motion[[0, 2]], whole[[0, 2]])
+    places = pose(SKELETON, motion)
+    assert np.isnan(places[1]).all()
+    assert np.array_equal(places[[0, 2]], pose(SKELETON, whole)[[0, 2]])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skel_data import import_dataset
+from skel_data import import_dataset, missing_joints
 
 LENGTHS = np.array([3, 2, 4])
 TREE = {"joint_names": np.array(["root", "left arm", "right arm"]), "parents": np.array([-1, 0, 0])}
@@ -94,6 +94,20 @@ def test_bad_clips_cost_no_good_one(load):
     ("arrays", "reason"),
     [
         ({"lengths": None}, "no array lengths"),
+        (
+            {"positions": np.ones((3, 4, 3, 3)), "lengths": np.array([3, 2, 5])},
+            "padded, need as many lengths",
+        ),
+        ({"positions": np.ones((2, 4, 1, 3, 3))}, "padded, need as many lengths"),
+        ({"labels": np.eye(4)[:3] * 2}, "must have one 1 in each row"),
+        ({"labels": np.array([0.5, 1, 2])}, "labels must be whole numbers"),
+        (
+            {"labels": np.array(["a", "b", "c"]), "class_names": np.array(["a", "b"])},
+            "label 'c' is not among",
+        ),
+        ({"split": np.array(["train", "test", "other"])}, "split as text must be train, val or test"),
+        ({"split": np.array([True, False, True])}, "split must be whole numbers"),
+        ({"names": np.array(["a", "b", "c"], object)}, "save text as np.array"),
         ({"positions": None, "lengths": None}, "no array lengths, positions"),
         ({"lengths": np.array([3, 2, 5])}, "add up to 10, but positions has 9"),
         ({"lengths": np.array([3.0, 2, 4])}, "whole numbers"),
@@ -169,3 +183,55 @@ def test_one_file_is_expected(tmp_path):
         np.savez(tmp_path / f"{name}.npz")
     with pytest.raises(ValueError, match=r"found a\.npz, b\.npz"):
         import_dataset("npz", tmp_path, tmp_path / "store")
+
+
+def test_padded_arrays(load):
+    x = np.random.default_rng(0).normal(size=(3, 5, 3, 3)).astype(np.float32)
+    lengths = np.array([5, 2, 4])
+    packed = load(positions=np.concatenate([x[i, :n] for i, n in enumerate(lengths)]), lengths=lengths)
+    for i, n in enumerate(lengths):
+        x[i, n:] = 0
+    for arrays in (
+        {"positions": x, "lengths": lengths},
+        {"positions": x[:, :, None], "lengths": lengths},
+        {"positions": x, "lengths": None},
+        {"positions": np.where(x == 0, np.nan, x), "lengths": None},
+    ):
+        assert load(**arrays).digests.tolist() == packed.digests.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (np.array(["walk", "run", "walk"]), ("run", "walk")),
+        (np.array([1.0, 0.0, 1.0]), ("0", "1")),
+        (np.eye(2)[[1, 0, 1]], ("0", "1")),
+        (np.eye(2, dtype=bool)[[1, 0, 1]], ("0", "1")),
+    ],
+)
+def test_labels_in_other_forms(load, labels, classes):
+    store = load(labels=labels)
+    assert (store.labels.tolist(), store.classes) == ([1, 0, 1], classes)
+
+
+def test_split_as_text(load):
+    assert load(split=np.array(["train", "val", ""])).listed_split.tolist() == [[1], [2], [0]]
+
+
+def test_a_joint_at_the_origin_is_there(load):
+    positions = np.ones((9, 3, 3))
+    positions[4, 1] = 0
+    positions[5] = 0
+    store = load(positions=positions)
+    assert (store.clip(1)[1, 0, 1] == [np.float32(1e-30), 0, 0]).all()
+    assert missing_joints(store).tolist() == [0, 0, 0]
+    assert store.tracks(2).tolist() == [[0], [1], [1], [1]]  # a body that is all zero is absent
+    plane = load(positions=positions[..., :2])
+    assert missing_joints(plane)[1] == 1 / 8  # in two dimensions zero is what estimators give
+
+
+def test_a_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("skel_data.readers._npz._MAX_BYTES", 1000)
+    np.savez_compressed(tmp_path / "a.npz", positions=np.zeros((9999, 3, 3)), lengths=np.array([9999]))
+    with pytest.raises(ValueError, match="bytes packed in"):
+        import_dataset("npz", tmp_path / "a.npz", tmp_path / "a.store")

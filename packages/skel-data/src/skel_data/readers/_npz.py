@@ -1,12 +1,15 @@
 """Generic interchange format: one ``.npz`` file with all clips of a set, without pickled objects.
 
-Arrays: ``positions`` (sum of T, V, C) or (sum of T, M, V, C) and ``lengths`` (N). Optional: ``labels``
-(N, -1 unknown), ``subjects``, ``cameras`` (N, numbers or names), ``setups``, ``replications``, ``names`` (N),
-``tracks`` (sum of T, M), ``split`` (N) or (N, K) (0 unknown, 1 train, 2 test), ``class_names``, and for the
-layout ``joint_names`` (V) and ``parents`` (V; the root's is -1 or itself). ``views`` is read as ``cameras``.
+Arrays: ``positions`` (sum of T, V, C) or (sum of T, M, V, C) and ``lengths`` (N); or padded ones, (N, T, V,
+C) or (N, T, M, V, C), which end with their last frame that is not empty if there are no ``lengths``.
+Optional: ``labels`` (N, -1 unknown; or text, or one-hot rows), ``subjects``, ``cameras`` (N, numbers or
+names), ``setups``, ``replications``, ``names`` (N), ``tracks`` (sum of T, M), ``split`` (N) or (N, K)
+(0 unknown, 1 train, 2 test; or these words), ``class_names``, and for the layout ``joint_names`` (V)
+and ``parents`` (V; the root's is -1 or itself). ``views`` is read as ``cameras``.
 """
 
 import io
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
@@ -24,7 +27,9 @@ from skel_data.store._store import CODES
 
 _OPTIONAL = ("labels", "subjects", "cameras", "setups", "replications", "names", "split", "tracks")
 _MAX_BYTES = 4 * 2**30  # of a file in an archive or a folder: all clips of a set are in it
+_MOST_PACKED = 100
 _MOST_CLASSES = 10_000
+_WORDS = {"": 0, "train": 1, "test": 2, "val": 2, "valid": 2, "validation": 2}
 _LAYOUT = ("class_names", "joint_names", "parents")
 
 
@@ -41,18 +46,106 @@ def _load(source: Source) -> dict[str, np.ndarray]:
     name, read = found[0]
     # A file given by itself is read where it lies, as it may be of any size.
     content = source.path.open("rb") if source.path.name == name else io.BytesIO(read())
+    _check_size(name, content)
     try:
         with content, np.load(content, allow_pickle=False) as file:
             arrays = {key: file[key] for key in ("positions", "lengths", *_OPTIONAL, *_LAYOUT) if key in file}
             if "views" in file:  # an earlier name
                 arrays.setdefault("cameras", file["views"])
     except Exception as error:  # numpy and zipfile raise whatever the bytes lead them to
-        raise ValueError(f"{name}: not a readable .npz file without pickled objects: {error}") from error
+        raise ValueError(
+            f"{name}: not a readable .npz file without pickled objects: {error}; save text as "
+            "np.array(names, dtype=str), and clips of several lengths one after another, with their lengths"
+        ) from error
+    arrays = _usual_form(name, arrays)
     _check(name, arrays)
     return {
         key: array.astype(np.int64) if key in ("lengths", *_OPTIONAL) and array.dtype.kind in "iu" else array
         for key, array in arrays.items()
     }
+
+
+def _check_size(name: str, content: Any) -> None:
+    """Refuse a file whose arrays would take far more memory than the file itself."""
+    try:
+        with zipfile.ZipFile(content) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        content.seek(0)
+        return  # told when it is read
+    stored = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    if size > max(_MAX_BYTES, _MOST_PACKED * stored):
+        content.close()
+        raise ValueError(f"{name}: {size} bytes packed in {stored}, which no recording is")
+
+
+def _usual_form(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Padded positions as frames one after another; labels and split of other forms as numbers."""
+    found = {**arrays, **_unpadded(name, arrays)}
+    if "labels" in arrays:
+        found |= _numbered(name, arrays["labels"], arrays.get("class_names"))
+    split = arrays.get("split")
+    if split is not None and split.dtype.kind == "U" and split.ndim == 1:
+        words = [str(word).strip().lower() for word in split]
+        found["split"] = np.array([_WORDS.get(word, -1) for word in words], np.int64)
+        if (found["split"] < 0).any():
+            raise ValueError(
+                f"{name}: split as text must be train, val or test, got {sorted(set(words))[:5]}"
+            )
+    return found
+
+
+def _unpadded(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Positions, lengths and tracks of padded arrays, if they are."""
+    positions, lengths = arrays.get("positions"), arrays.get("lengths")
+    if positions is None or positions.dtype.kind not in "fiu" or positions.ndim not in (4, 5):
+        return {}
+    if 0 in positions.shape:
+        return {}
+    most = positions.shape[1]
+    if lengths is None:  # up to the last frame that is not empty
+        there = (np.nan_to_num(positions) != 0).any(tuple(range(2, positions.ndim)))
+        lengths = np.where(there.any(1), most - there[:, ::-1].argmax(1), most)
+    elif lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        return {}  # told by the checks
+    elif positions.ndim == 4 and len(positions) in (int(lengths.sum(dtype=np.int64)), 0):
+        return {}
+    if len(lengths) != len(positions) or lengths.min() < 0 or lengths.max() > most:
+        raise ValueError(
+            f"{name}: positions of {len(positions)} clips of up to {most} frames, padded, need as many "
+            "lengths, of whole numbers up to that"
+        )
+    inside = np.arange(most) < lengths[:, None]
+    tracks = arrays.get("tracks")
+    padded = tracks is not None and tracks.shape[:2] == positions.shape[:2]
+    return {
+        "positions": positions[inside],
+        "lengths": lengths,
+        **({"tracks": tracks[inside]} if tracks is not None and padded else {}),
+    }
+
+
+def _numbered(name: str, labels: np.ndarray, classes: np.ndarray | None) -> dict[str, np.ndarray]:
+    """Labels of text, one-hot rows or whole floats as numbers; of text, with the names of the classes."""
+    kind = labels.dtype.kind
+    if labels.ndim == 2 and kind in "fiub" and labels.shape[1] > 1:
+        if not (((labels == 0) | (labels == 1)).all() and (labels.sum(1) == 1).all()):
+            raise ValueError(f"{name}: labels of several columns must have one 1 in each row, and zeros")
+        return {"labels": labels.argmax(1)}
+    if kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all():
+        return {"labels": labels.astype(np.int64)}
+    if kind == "U" and labels.ndim == 1:
+        names = np.unique(labels) if classes is None else classes.astype(str).reshape(-1)
+        places = {str(word): place for place, word in enumerate(names)}
+        unknown = sorted(set(labels.tolist()) - places.keys())
+        if unknown:
+            raise ValueError(f"{name}: label {unknown[0]!r} is not among class_names")
+        return {
+            "labels": np.array([places[word] for word in labels.tolist()], np.int64),
+            "class_names": names,
+        }
+    return {}
 
 
 def _check(name: str, arrays: dict[str, np.ndarray]) -> None:

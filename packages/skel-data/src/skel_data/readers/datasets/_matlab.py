@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data.readers._source import MAX_BYTES
+
 _MATRIX, _COMPRESSED = 14, 15
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 """Number formats, by the type in a tag."""
@@ -36,9 +38,14 @@ def read_matrix(data: bytes, name: str) -> NDArray[Any]:
     for kind, content in _elements(data[128:], order):
         if kind == _COMPRESSED:
             try:
-                inflated = zlib.decompress(content)
+                inflating = zlib.decompressobj()
+                inflated = inflating.decompress(content, MAX_BYTES)
             except zlib.error as error:
                 raise ValueError(f"damaged MATLAB file: {error}") from None
+            if inflating.unconsumed_tail:
+                raise ValueError(f"a variable of more than {MAX_BYTES} bytes")
+            if not inflating.eof:
+                raise ValueError("damaged MATLAB file: a variable is cut off")
             kind, content = next(_elements(inflated, order), (0, b""))
         if kind == _MATRIX:
             parts = _elements(content, order)

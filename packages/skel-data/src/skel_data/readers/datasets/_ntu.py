@@ -66,13 +66,14 @@ def ntu_clip_table(names: Iterable[str], dataset: str = "ntu60") -> ClipTable:
     return ClipTable(dataset, actions - 1, subjects, cameras, setups, replications, default_split="xsub")
 
 
-def parse(name: str, data: bytes, classes: int = len(_CLASSES)) -> Clip:
+def parse(name: str, data: bytes, classes: int = len(_CLASSES), damaged: list[str] | None = None) -> Clip:
     """Make a clip of one file: slots are the bodies of a frame in the order of the file, tracks their ids.
 
-    Any coordinate that is not finite makes the file bad; so does a file without any body.
+    A file without any body is bad. So is one with a coordinate that is not finite, unless what is wrong may
+    be added to `damaged`: then it is missing.
     """
     setup, camera, subject, replication, action = _parse_name(name)
-    positions, tracks = parse_text(data)
+    positions, tracks = parse_text(data, damaged)
     _check_action(action, classes)
     return Clip(positions, name, action - 1, subject, camera, setup, replication, tracks=tracks)
 
@@ -82,7 +83,12 @@ def _unless_listed(name: str, data: bytes, classes: int) -> list[Clip | BadFile]
     if name in ntu_missing():
         reason = "listed by the data set as having a missing or incomplete skeleton"
         return [BadFile(f"{name}.skeleton", reason, listed=True)]
-    return [parse(name, data, classes)]
+    damaged: list[str] = []
+    clip = parse(name, data, classes, damaged)
+    return [
+        *(BadFile(f"{name}.skeleton", f"{reason}; the joint is missing there") for reason in damaged),
+        clip,
+    ]
 
 
 def _parse_name(name: str) -> tuple[int, ...]:
@@ -98,8 +104,12 @@ def _check_action(action: int, classes: int) -> None:
         raise ValueError(f"action A{action:03}, the set has A001 to A{classes:03}")
 
 
-def parse_text(data: bytes) -> tuple[np.ndarray, np.ndarray]:
+def parse_text(data: bytes, damaged: list[str] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates (T, M, 25, 3), zero for absent bodies, and body ids (T, M) of one file.
+
+    Args:
+        data: Content of the file.
+        damaged: Takes what is wrong with a joint, which is NaN then, if most are good. None: it is an error.
 
     Raises:
         ValueError: With the reason and the line, if the text is malformed.
@@ -143,7 +153,7 @@ def parse_text(data: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError("no body in any frame")
     frame_index, slot_index, ids = np.array(where, dtype=np.int64).T
     positions = np.zeros((frames, max(bodies), _JOINTS, 3), np.float32)
-    positions[frame_index, slot_index] = _coordinates(joint_lines).reshape(-1, _JOINTS, 3)
+    positions[frame_index, slot_index] = _coordinates(joint_lines, damaged).reshape(-1, _JOINTS, 3)
     tracks = np.zeros(positions.shape[:2], np.int64)
     tracks[frame_index, slot_index] = ids
     return positions, tracks
@@ -158,8 +168,25 @@ def _count(lines: list[bytes], at: int, what: str) -> int:
     return int(text)
 
 
-def _coordinates(lines: list[bytes]) -> np.ndarray:
+def _coordinates(lines: list[bytes], damaged: list[str] | None) -> np.ndarray:
     """X y z of the joint lines (n, 3)."""
+    try:
+        return _all_coordinates(lines)
+    except ValueError:
+        if damaged is None:
+            raise
+    values = np.full((len(lines), 3), np.nan)
+    for joint, line in enumerate(lines):
+        try:
+            values[joint] = _all_coordinates([line])
+        except ValueError as error:
+            damaged.append(str(error))
+            if 2 * len(damaged) > len(lines):
+                raise
+    return values
+
+
+def _all_coordinates(lines: list[bytes]) -> np.ndarray:
     text = b" ".join(lines)
     if text.count(b" ") != _FIELDS * len(lines) - 1:  # not one space between any two fields: look closer
         for line in lines:

@@ -49,8 +49,9 @@ def parse(
     match = match_name(_NAMES[phase], name, f"one such as {_EXPECTED[phase]}.txt")
     subject = int(match[1]) if phase == 2 else -1
     camera = 1 + "LMR".index(name[-1])
-    positions = read_table(data, 2 * 3 * _JOINTS).reshape(-1, 2, _JOINTS, 3)
-    found: list[Clip | BadFile] = []
+    damaged: list[str] = []
+    positions = read_table(data, 2 * 3 * _JOINTS, damaged=damaged).reshape(-1, 2, _JOINTS, 3)
+    found: list[Clip | BadFile] = [BadFile(name, f"{reason}; the frame is missing") for reason in damaged]
     for number, row in enumerate(labels.decode("latin-1").rstrip().split("\n"), 1):
         clip_name = f"{name}_{number:02}"
         try:

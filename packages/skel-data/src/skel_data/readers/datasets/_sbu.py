@@ -38,7 +38,7 @@ _FOLDS = (
 )
 
 
-def parse(path: str, data: bytes) -> list[Clip]:
+def parse(path: str, data: bytes) -> list[Clip | BadFile]:
     """Make a clip of one file, or of each take in it.
 
     The file holds coordinates divided by 2560, 1920 and 1280 mm, in which turns and bone lengths make no
@@ -65,16 +65,18 @@ def parse(path: str, data: bytes) -> list[Clip]:
         if any(pair in fold for fold in _FOLDS):
             codes["split"] = tuple(2 if pair in fold else 1 for fold in _FOLDS)
         codes |= {"label": action - 1, "subject": 100 * first + second, "replication": int(run)}
-    rows = read_table(data, 1 + 2 * 3 * _JOINTS, ",")
+    damaged: list[str] = []
+    rows = read_table(data, 1 + 2 * 3 * _JOINTS, ",", damaged)
     frames = frame_numbers(rows[:, 0])
     stored = rows[:, 1:].reshape(-1, 2, _JOINTS, 3)
     metres = stored * (-2.56, -1.92, 1.28) + (1.28, 0.96, 0)
     metres[(stored == 0).all(-1)] = 0
     check_joints(metres, _JOINTS, 3)
+    told = [BadFile(path, f"{reason}; the frame is missing") for reason in damaged]
     takes = np.split(metres, np.flatnonzero(np.diff(frames) < 0) + 1)
     if len(takes) == 1:
-        return [Clip(metres, name, **codes)]
-    return [Clip(take, f"{name}_{number}", **codes) for number, take in enumerate(takes, 1)]
+        return [*told, Clip(metres, name, **codes)]
+    return [*told, *(Clip(take, f"{name}_{number}", **codes) for number, take in enumerate(takes, 1))]
 
 
 def _find(source: Source) -> Iterator[Work | BadFile]:

@@ -67,10 +67,11 @@ def parse_labels(data: bytes) -> tuple[dict[str, list[Segment]], list[str]]:
 def parse(name: str, data: bytes, segments: list[Segment]) -> list[Clip | BadFile]:
     """Cut a stream into a clip for each segment; a segment that cannot be cut out is a `BadFile`."""
     subject, episode = map(int, match_name(_STREAM, name, "s{SS}_e{EE}").groups())
-    rows = read_table(data, 1 + 3 * _JOINTS)
+    damaged: list[str] = []
+    rows = read_table(data, 1 + 3 * _JOINTS, damaged=damaged)
     frames = frame_numbers(rows[:, 0])
     positions = rows[:, 1:].reshape(-1, 1, _JOINTS, 3)
-    found: list[Clip | BadFile] = []
+    found: list[Clip | BadFile] = [BadFile(name, f"{reason}; the frame is missing") for reason in damaged]
     for action, first, last in segments:
         clip_name = f"{name}_{action}"
         try:

@@ -5,7 +5,7 @@ free. A motion says for each frame where the root is and how far each bone has t
 end of the bone of the same name; the root is a joint of its own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import PurePosixPath
 
@@ -45,11 +45,17 @@ def pose(skeleton: Skeleton, motion: Floats) -> Floats:
     return forward(skeleton.parents, turns, steps, range(count))
 
 
-def parse_amc(data: bytes, skeleton: Skeleton) -> Floats:
+def parse_amc(data: bytes, skeleton: Skeleton, damaged: list[str] | None = None) -> Floats:
     """Read a motion of a skeleton.
 
     A bone that a frame leaves out is not turned there. Only the last frame may not have fewer bones than
     the one before: that is how a file that is cut off looks.
+
+    Args:
+        data: Content of the file.
+        skeleton: The bones.
+        damaged: Takes what is wrong with the numbers of a frame, which is NaN then, if most are good. None:
+            it is an error.
 
     Returns:
         A column for each channel of each bone (T, sum of channels): radians, and the unit of the file.
@@ -64,6 +70,7 @@ def parse_amc(data: bytes, skeleton: Skeleton) -> Floats:
     where: list[int] = []  # bone and frame of each row, as one number
     rows: list[list[bytes]] = []
     lines: list[int] = []
+    bad: dict[int, str] = {}  # frames
     for at, line in enumerate(data.split(b"\n"), 1):
         parts = line.split()
         if not parts:
@@ -72,9 +79,11 @@ def parse_amc(data: bytes, skeleton: Skeleton) -> Floats:
         if name in bones and numbers:
             bone = bones[name]
             if len(parts) - 1 != sizes[bone]:
-                raise ValueError(
-                    f"line {at}: {len(parts) - 1} numbers for {text_of([name])}, expected {sizes[bone]}"
-                )
+                reason = f"line {at}: {len(parts) - 1} numbers for {text_of([name])}, expected {sizes[bone]}"
+                if damaged is None:
+                    raise ValueError(reason)
+                bad.setdefault(len(numbers) - 1, reason)
+                continue
             where.append((len(numbers) - 1) * len(bones) + bone)
             rows.append(parts[1:])
             lines.append(at)
@@ -94,9 +103,9 @@ def parse_amc(data: bytes, skeleton: Skeleton) -> Floats:
     if not numbers:
         raise ValueError("no frame")
     frames, bone_of = np.divmod(np.array(where, dtype=np.int64), len(bones))
-    _check_frames(numbers, np.array(where, dtype=np.int64), frames, bone_of, lines)
+    _check_frames(numbers, np.array(where, dtype=np.int64), frames, bone_of, lines, bad)
 
-    values = row_numbers(rows, lines)
+    values = _values(rows, lines, frames.tolist(), None if damaged is None else bad)
     widths = np.array(sizes)
     counts = widths[bone_of]
     within = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -106,23 +115,50 @@ def parse_amc(data: bytes, skeleton: Skeleton) -> Floats:
     if degrees:
         angles = [channel.startswith("r") for channel in chain(*skeleton.channels)]
         motion[:, angles] = np.deg2rad(motion[:, angles])
+    if bad and damaged is not None:
+        if 2 * len(bad) > len(numbers):
+            raise ValueError(next(iter(bad.values())))
+        motion[list(bad)] = np.nan
+        damaged += bad.values()
     return motion
 
 
-def _check_frames(numbers: list[int], where: Ints, frames: Ints, bones: Ints, lines: list[int]) -> None:
+def _values(
+    rows: list[list[bytes]], lines: list[int], frames: list[int], bad: dict[int, str] | None
+) -> Floats:
+    """The numbers of the rows, one after another; those of damaged rows, whose frames go to `bad`, are 0."""
+    try:
+        return row_numbers(rows, lines)
+    except ValueError:
+        if bad is None:
+            raise
+    values = []
+    for row, at, frame in zip(rows, lines, frames, strict=True):
+        try:
+            values.append(row_numbers([row], [at]))
+        except ValueError as error:
+            bad.setdefault(frame, str(error))
+            values.append(np.zeros(len(row)))
+    return np.concatenate(values)
+
+
+def _check_frames(
+    numbers: list[int], where: Ints, frames: Ints, bones: Ints, lines: list[int], bad: Mapping[int, str]
+) -> None:
     again = np.setdiff1d(np.arange(len(where)), np.unique(where, return_index=True)[1])
     if again.size:
         raise ValueError(f"line {lines[again[0]]}: a bone for the second time in a frame")
     rooted = np.bincount(frames[bones == 0], minlength=len(numbers)) > 0
+    rooted[list(bad)] = True
     if not rooted.all():
         raise ValueError(f"frame {numbers[int(rooted.argmin())]} has no root")
-    sizes = np.bincount(frames)
-    if len(sizes) > 1 and sizes[-1] < sizes[-2]:
+    sizes = np.bincount(frames, minlength=len(numbers))
+    if len(sizes) > 1 and not {len(sizes) - 1, len(sizes) - 2} & bad.keys() and sizes[-1] < sizes[-2]:
         raise ValueError(f"cut off in the last frame: {sizes[-1]} bones, the frame before has {sizes[-2]}")
 
 
 def find_motions(
-    source: Source, parse: Callable[..., Clip], skeleton_of: Callable[[str], str]
+    source: Source, parse: Callable[..., Iterable[Clip | BadFile]], skeleton_of: Callable[[str], str]
 ) -> Iterator[Work | BadFile]:
     """One share of work for each motion of a source: its path, its content and that of its skeleton.
 
@@ -161,13 +197,16 @@ def find_motions(
             yield evolve(work, args=(work.name, data, skeleton))
 
 
-def positions_in_metres(data: bytes, skeleton_data: bytes, layout: SkeletonLayout) -> Floats:
+def positions_in_metres(
+    data: bytes, skeleton_data: bytes, layout: SkeletonLayout, damaged: list[str] | None = None
+) -> Floats:
     """Positions (T, V, 3) of the joints of a layout, from files whose unit of length is 1/`length` inch.
 
     Args:
         data: Content of the motion.
         skeleton_data: Content of the skeleton.
         layout: Its joints have the names and the parents of the skeleton's bones, in any order.
+        damaged: As `parse_amc` takes it.
 
     Raises:
         ValueError: With the reason, if one is malformed or has other bones.
@@ -185,6 +224,6 @@ def positions_in_metres(data: bytes, skeleton_data: bytes, layout: SkeletonLayou
     differ = sorted(name for name, _ in found.items() ^ wanted.items())
     if differ:
         raise ValueError(f"the skeleton is not that of layout {layout.name}: {', '.join(differ[:5])} differ")
-    positions = pose(skeleton, parse_amc(data, skeleton))
+    positions = pose(skeleton, parse_amc(data, skeleton, damaged))
     order = [skeleton.bones.index(joint) for joint in layout.joints]
     return positions[:, order] * (INCH / skeleton.length)

@@ -17,12 +17,14 @@ from skel_data.readers.mocap._acclaim import find_motions, positions_in_metres
 _NAME = re.compile(r"(\d{1,4})_(\d{1,4})")
 
 
-def parse(path: str, data: bytes, skeleton: bytes) -> Clip:
+def parse(path: str, data: bytes, skeleton: bytes) -> Iterator[Clip | BadFile]:
     """Make a clip of one file, given its subject's skeleton."""
     name = PurePosixPath(path).stem
     match = _match(name)
-    positions = positions_in_metres(data, skeleton, get_layout("hdm05-31"))
-    return Clip(positions[:, None], name, subject=int(match[1]), replication=int(match[2]))
+    damaged: list[str] = []
+    positions = positions_in_metres(data, skeleton, get_layout("hdm05-31"), damaged)
+    yield from (BadFile(path, f"{reason}; the frame is missing") for reason in damaged)
+    yield Clip(positions[:, None], name, subject=int(match[1]), replication=int(match[2]))
 
 
 def _match(name: str) -> re.Match[str]:

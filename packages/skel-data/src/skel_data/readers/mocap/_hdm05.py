@@ -23,12 +23,14 @@ _ACTORS = ("bd", "bk", "dg", "mm", "tr")
 _SPLITS = {"train": 1, "test": 2}
 
 
-def parse(path: str, data: bytes, skeleton: bytes, label: int = -1) -> Clip:
+def parse(path: str, data: bytes, skeleton: bytes, label: int = -1) -> Iterator[Clip | BadFile]:
     """Make a clip of one file, given its actor's skeleton."""
     file = PurePosixPath(path)
     match = _match(file.stem)
-    positions = positions_in_metres(data, skeleton, get_layout("hdm05-31"))
-    return Clip(
+    damaged: list[str] = []
+    positions = positions_in_metres(data, skeleton, get_layout("hdm05-31"), damaged)
+    yield from (BadFile(path, f"{reason}; the frame is missing") for reason in damaged)
+    yield Clip(
         positions[:, None],
         file.stem,
         label=label,
