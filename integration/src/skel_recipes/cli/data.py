@@ -38,7 +38,8 @@ def data_import(
     A file that cannot be used is reported by name and reason; all others are imported.
 
     Args:
-        format: Name of a format, as `skel data formats` lists them; or module:NAME of a reader of your own.
+        format: Name of a format, as `skel data formats` lists them; auto to have it found; or module:NAME of
+            a reader of your own.
         source: A folder or file, or the archive itself (.zip, .tar, .tar.xz, .tar.gz).
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
@@ -62,8 +63,11 @@ def data_import(
     """
     from tqdm import tqdm
 
-    from skel_data import READERS, cores, import_dataset, warnings_of
+    from skel_data import READERS, Source, cores, find_format, import_dataset, warnings_of
 
+    if format == "auto":
+        format = find_format(Source(source))  # noqa: A001 (the argument's name)
+        note(f"{source} looks like {format}")
     reader = READERS.lookup(format)
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 
@@ -128,15 +132,17 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
 
 
 def data_formats() -> None:
-    """List the formats that can be imported."""
+    """List the formats that can be imported: name, files, joints where they are fixed, and what it is."""
     from skel_data import READERS
-    from skel_recipes.cli.output import table
 
-    rows = [
-        (reader.name, reader.suffix, reader.layout or "from the source or --layout")
-        for reader in READERS.values()
+    rows = [("format", "files", "joints", "what")]
+    rows += [
+        (name, reader.suffix, reader.layout or "", READERS.summary(name)) for name, reader in READERS.items()
     ]
-    say(table([("format", "files", "layout"), *rows]))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        say("  ".join([*cells, row[3].replace("``", "")]))
 
 
 def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:

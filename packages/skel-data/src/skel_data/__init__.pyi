@@ -17,6 +17,7 @@ from .pipelines._ctrgcn import CTRGCN as CTRGCN
 from .pipelines._default import Default as Default
 from .pipelines._pipeline import Pipeline as Pipeline
 from .pipelines._registry import PIPELINES as PIPELINES
+from .readers._find_format import find_format as find_format
 from .readers._parallel import cores as cores
 from .readers._reader import Reader as Reader
 from .readers._registry import READERS as READERS

@@ -18,7 +18,7 @@ from skel_data.readers._parallel import Done, do_all
 from skel_data.readers._reader import Reader, Work, paths_of
 from skel_data.readers._registry import READERS
 from skel_data.readers._source import Source, is_archive
-from skel_data.store._info import DatasetInfo
+from skel_data.store._info import UNNAMED, DatasetInfo
 from skel_data.store._labels import Labels, folder_rows, read_labels
 from skel_data.store._store import Store
 from skel_data.store._write import StoreWriter, new_store
@@ -55,7 +55,7 @@ def import_dataset(
     the reason.
 
     Args:
-        format: Name of a reader in `READERS`, or a reader of your own.
+        format: Name of a reader in `READERS`, a reader of your own, or "auto": what `find_format` finds.
         source: Folder, archive or file.
         store_path: Folder to make.
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
@@ -98,8 +98,12 @@ def import_dataset(
             raise ValueError(f"{what} must be at least 1, got {number}")
     if zeros not in (None, "missing", "there"):
         raise ValueError(f"zeros must be missing or there, got {zeros!r}")
-    reader = READERS.lookup(format) if isinstance(format, str) else format
     files = Source(source)
+    if format == "auto":
+        from skel_data.readers._find_format import find_format  # imports most readers
+
+        format = find_format(files)  # noqa: A001 (the argument's name)
+    reader = READERS.lookup(format) if isinstance(format, str) else format
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     info, found = reader.open(files, given)
     first = next(found, None)
@@ -108,7 +112,8 @@ def import_dataset(
         raise ValueError(f"{files.name}: no {reader.suffix} file for format {reader.name} in it{hint}")
     info = evolve(
         info,
-        dataset=reader.dataset or PurePosixPath(files.name).stem,
+        dataset=reader.dataset
+        or (PurePosixPath(files.name).stem if info.dataset == UNNAMED else info.dataset),
         units=units or info.units,
         default_split=reader.default_split,
         min_score=float(min_score),

@@ -7,6 +7,9 @@ from attrs import asdict, define, field
 
 from skel_data._layout import SkeletonLayout
 
+UNNAMED = "unnamed"
+"""Data set of a source that does not tell which one it is; an import takes the source's name."""
+
 _LATER = ("min_score", "up", "notes")
 """Fields that headers of earlier versions lack; left out where they say nothing, so that hashes stay."""
 
@@ -36,7 +39,7 @@ class DatasetInfo:
     layout: SkeletonLayout
     classes: tuple[str, ...] = field(converter=_texts)
     units: str
-    dataset: str = "unnamed"
+    dataset: str = UNNAMED
     default_split: str | None = None
     subject_names: tuple[str, ...] = field(default=(), converter=_texts)
     camera_names: tuple[str, ...] = field(default=(), converter=_texts)

@@ -29,19 +29,24 @@ def associate(frames: Sequence[tuple[int, Sequence[Floats], Sequence[int]]]) -> 
     Returns:
         For each frame, who its bodies are: as given; else a negative number, -1 for the first who comes.
     """
-    last: dict[int, tuple[int, Floats, float]] = {}  # who: number of the frame, body, size
-    strangers = 0
+    bodies = np.array([body for _, found, _ in frames for body in found], np.float64)
+    seen, sizes = _seen(bodies), _sizes(bodies)
+    places = np.where(seen[..., None], bodies[..., :-1], 0)
+    last: dict[int, tuple[int, int]] = {}  # who: number of the frame, place among all bodies
+    strangers, start = 0, 0
     people: list[list[int]] = []
-    for number, bodies, given in frames:
+    for number, found, given in frames:
         who = list(given)
         open_ones = [at for at, person in enumerate(who) if person == 0]
         recent = [
-            person for person, (seen, _, _) in last.items() if number - seen <= MEMORY and person not in who
+            person for person, (when, _) in last.items() if number - when <= MEMORY and person not in who
         ]
         if open_ones and recent:
-            costs = np.array(
-                [[_distance(bodies[at], *last[person][1:]) for person in recent] for at in open_ones]
-            )
+            here, before = [start + at for at in open_ones], [last[person][1] for person in recent]
+            both = seen[here][:, None] & seen[before]
+            steps = places[here][:, None] - places[before]
+            distances = np.where(both, np.sqrt((steps * steps).sum(-1)), 0).sum(-1)
+            costs = np.where(both.any(-1), distances / np.maximum(both.sum(-1) * sizes[before], 1e-9), _FAR)
             for row, column in enumerate(assign(np.where(costs <= GATE, costs, _FAR))):
                 if column >= 0 and costs[row, column] <= GATE:
                     who[open_ones[row]] = recent[column]
@@ -49,10 +54,11 @@ def associate(frames: Sequence[tuple[int, Sequence[Floats], Sequence[int]]]) -> 
             if who[at] == 0:
                 strangers += 1
                 who[at] = -strangers
-        for person, body in zip(who, bodies, strict=True):
-            if (size := _size(body)) > 0:
-                last[person] = number, body, size
+        for at, person in enumerate(who, start):
+            if sizes[at] > 0:
+                last[person] = number, at
         people.append(who)
+        start += len(found)
     return people
 
 
@@ -100,20 +106,18 @@ def assign(costs: Floats) -> list[int]:
     return found
 
 
-def _seen(body: Floats) -> NDArray[np.bool_]:
-    seen: NDArray[np.bool_] = np.isfinite(body).all(-1) & (body[:, -1] > 0) & body[:, :-1].any(-1)
+def _seen(bodies: Floats) -> NDArray[np.bool_]:
+    """Joints (..., V) that are there."""
+    seen: NDArray[np.bool_] = np.isfinite(bodies).all(-1) & (bodies[..., -1] > 0) & bodies[..., :-1].any(-1)
     return seen
 
 
-def _size(body: Floats) -> float:
-    """Diagonal of the box around a body; 0 if nothing of it is seen."""
-    points = body[_seen(body), :-1]
-    return float(np.linalg.norm(np.ptp(points, axis=0))) if len(points) > 1 else float(len(points) > 0)
-
-
-def _distance(body: Floats, before: Floats, size: float) -> float:
-    """Mean distance of the common joints of a body and one seen before, in its sizes."""
-    both = _seen(body) & _seen(before)
-    if not both.any():
-        return _FAR
-    return float(np.linalg.norm((body - before)[both, :-1], axis=-1).mean()) / max(size, 1e-9)
+def _sizes(bodies: Floats) -> Floats:
+    """Diagonal of the box around each body (B,); 1 for a single joint, 0 if nothing of it is seen."""
+    seen = _seen(bodies)
+    count = seen.sum(-1)
+    high = np.where(seen[..., None], bodies[..., :-1], -np.inf).max(-2)
+    low = np.where(seen[..., None], bodies[..., :-1], np.inf).min(-2)
+    box = np.where(count[..., None] > 0, high - low, 0)
+    sizes: Floats = np.where(count > 1, np.sqrt((box * box).sum(-1)), count > 0)
+    return sizes

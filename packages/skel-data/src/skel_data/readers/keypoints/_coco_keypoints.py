@@ -2,7 +2,8 @@
 
 COCO results (YOLO-pose, AlphaPose, Detectron): a list of ``{"image_id", "keypoints": [x, y, score, ...]}``,
 one for each person in each frame. The frame is ``image_id``, or the last number in it where it is text
-(``frame_0012.jpg``). ``track_id``, or AlphaPose's ``idx``, tells who is who; other keys are passed over.
+(``frame_0012.jpg``); where the images of several videos have the same numbers, each is a clip. ``track_id``,
+or AlphaPose's ``idx``, tells who is who; other keys are passed over.
 
 MMPose: ``{"instance_info": frames}``, or the list of frames alone, where a frame is ``{"frame_id",
 "instances": [{"keypoints": [[x, y], ...], "keypoint_scores": [...]}]}``; an instance may have ``track_id``.
@@ -36,8 +37,21 @@ def parse(name: str, data: bytes, label: int = -1) -> Clip | list[Clip | BadFile
     items = content.get("instance_info") if isinstance(content, dict) else content
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ValueError("no list of people or of frames, alone or under the key 'instance_info'")
-    frames = _mmpose(items) if items and "instances" in items[0] else _coco(items)
-    return frames.clip(name, label, _rate(content))
+    if items and "instances" in items[0]:
+        return _mmpose(items).clip(name, label, _rate(content))
+    videos = _coco(items)
+    if len(videos) == 1:
+        return videos.popitem()[1].clip(name, label, _rate(content))
+    return [item for video in videos for item in _clip(f"{name}_{video}", label, videos[video])]
+
+
+def _clip(name: str, label: int, frames: Frames) -> list[Clip | BadFile]:
+    """The clip of one of several videos, or why there is none."""
+    try:
+        made = frames.clip(name, label)
+    except ValueError as error:
+        return [BadFile(name, str(error))]
+    return [made] if isinstance(made, Clip) else made
 
 
 def _rate(content: Any) -> float:
@@ -47,18 +61,26 @@ def _rate(content: Any) -> float:
     return float(rate) if isinstance(rate, int | float) and 0 < rate < _FASTEST else 0.0
 
 
-def _coco(people: list[dict[str, Any]]) -> Frames:
-    frames = Frames()
-    ids: dict[int, Any] = {}
-    for person in people:
-        image = person.get("image_id")
-        number = _number(image)
-        if ids.setdefault(number, image) != image:
-            raise ValueError(
-                f"image_id {image!r} and {ids[number]!r} have one number: more than one video in the file?"
-            )
-        frames.add(number, partial(_result, person))
-    return frames
+def _coco(people: list[dict[str, Any]]) -> dict[str, Frames]:
+    """The frames of each video: one, unless images of several names have the same numbers."""
+    images = [person.get("image_id") for person in people]
+    numbered = [_number(image) for image in images]
+    several = len(set(zip(numbered, map(repr, images), strict=True))) > len(set(numbered))
+    videos: dict[str, Frames] = {}
+    ids: dict[tuple[str, int], Any] = {}
+    for person, image, number in zip(people, images, numbered, strict=True):
+        video = _video(str(image), number) if several else ""
+        if ids.setdefault((video, number), image) != image:
+            raise ValueError(f"image_id {image!r} and {ids[video, number]!r} have one number and one name")
+        videos.setdefault(video, Frames()).add(number, partial(_result, person))
+    return videos or {"": Frames()}
+
+
+def _video(image: str, number: int) -> str:
+    """What an image's name says besides its number."""
+    stem = re.sub(r"\.[A-Za-z]\w*$", "", image)
+    digits = [found for found in _DIGITS.finditer(stem) if int(found[0][:18]) == number]
+    return stem[: digits[-1].start()].strip("_-./ ") if digits else stem
 
 
 def _result(person: dict[str, Any]) -> Person:

@@ -1,20 +1,22 @@
 """OpenPose (Cao et al., TPAMI 2021): one JSON file a frame, ``NAME_000000000012_keypoints.json``.
 
-A clip is all frames of one NAME in one folder. A file holds ``{"people": [...]}``, a person
-``"pose_keypoints_2d": [x, y, score, x, y, score, ...]`` and perhaps ``"person_id": [id]``. Where each
-folder holds one clip only, the class is the name of the folder around it
-(``CLASS/clip/clip_000000000012_keypoints.json``).
+Pose2Sim and RTMLib write files of the same form without ``_keypoints`` in their names. A clip is all frames
+of one NAME in one folder. A file holds ``{"people": [...]}``, a person ``"pose_keypoints_2d": [x, y, score,
+x, y, score, ...]`` and perhaps ``"person_id": [id]``. Where each folder holds one clip only, the class is the
+name of the folder around it (``CLASS/clip/clip_000000000012_keypoints.json``).
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data.readers._frames import frame_folders
 from skel_data.readers._reader import Reader, Work, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
@@ -27,8 +29,8 @@ from skel_data.readers.keypoints._keypoints import (
 from skel_data.store._info import DatasetInfo
 
 _SUFFIX = "_keypoints.json"
-_NAME = re.compile(r"(.*?)_?(\d{1,18})_keypoints\.json", re.IGNORECASE)
-_LAYOUTS = {25: "openpose-25", 18: "openpose-18", 15: "openpose-15"}
+_NAME = re.compile(r"(.*?)_?(\d{1,18})(?:_keypoints)?\.json", re.IGNORECASE)
+_LAYOUTS = {25: "openpose-25", 18: "openpose-18", 15: "openpose-15", 26: "halpe-26"}
 
 
 def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterator[Clip | BadFile]:
@@ -102,9 +104,9 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
             yield entry
             continue
         path, read = entry
-        if not path.lower().endswith(_SUFFIX):
-            continue
         parsed = _clip_and_frame(path)
+        if parsed is None and not path.lower().endswith(_SUFFIX):
+            continue
         if parsed is None:
             yield BadFile(path, f"unexpected name, expected NAME_000000000012{_SUFFIX}")
             continue
@@ -147,15 +149,14 @@ def _joints(source: Source) -> int:
     raise ValueError(f"{source.name}: no person in any file NAME_000000000012{_SUFFIX}")
 
 
-def _folders(source: Source) -> dict[str, str]:
-    """Path of each clip, without its own folder where each has one."""
-    clips = _clips(source)
-    own = {clip: PurePosixPath(clip).parent for clip in clips}
-    if len(set(own.values())) < len(clips):
-        return {clip: clip for clip in clips}
-    return {clip: str(folder) for clip, folder in own.items()}
-
-
 OPENPOSE = Reader(
-    "openpose", None, None, (), _find, _SUFFIX, units="pixels", describe=_describe, folders=_folders
+    "openpose",
+    None,
+    None,
+    (),
+    _find,
+    _SUFFIX,
+    units="pixels",
+    describe=_describe,
+    folders=partial(frame_folders, key=_clip_and_frame),
 )

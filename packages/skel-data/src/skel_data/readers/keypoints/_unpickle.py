@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 _NUMBERS = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|[SU]\d{1,4})")
 
 
-def load_plain(data: bytes) -> Any:
+def load_plain(data: bytes, *, objects: bool = False) -> Any:
     """The content of a pickle of plain data.
 
     Args:
         data: The file.
+        objects: Whether an array may hold objects, which are plain data themselves.
 
     Returns:
         Lists, tuples, dicts and sets of text, bytes, numbers, None and numpy arrays of numbers or text.
@@ -32,7 +33,7 @@ def load_plain(data: bytes) -> Any:
         ValueError: With the reason, if anything else is in it, or it is cut off or damaged.
     """
     try:
-        return _Unpickler(io.BytesIO(data)).load()
+        return (_ObjectsUnpickler if objects else _Unpickler)(io.BytesIO(data)).load()
     except _RefusedError:
         raise
     except Exception as error:  # damage may lead to any, MemoryError included
@@ -52,6 +53,12 @@ class _Unpickler(pickle.Unpickler):
                 f"refused: the pickle asks for {asked!r}; only plain data and arrays are read"
             )
         return call
+
+
+class _ObjectsUnpickler(_Unpickler):
+    def find_class(self, module: str, name: str) -> "_Call":
+        call = super().find_class(module, name)
+        return _Call(_DtypeOrObject) if call is _CALLS["numpy.dtype"] else call
 
 
 class _Call(NamedTuple):  # a tuple, as a pickle could change the attributes of a function
@@ -80,11 +87,28 @@ class _Dtype:
             self.dtype = self.dtype.newbyteorder(order)
 
 
+class _DtypeOrObject(_Dtype):
+    """Type of an array, of numbers, text or objects."""
+
+    def __init__(self, code: Any, *more: Any) -> None:
+        self.plain = code not in ("O", "O8")
+        super().__init__(code if self.plain else "b1", *more)
+
+    def __setstate__(self, state: Any) -> None:
+        if self.plain:
+            super().__setstate__(state)
+
+
 class _Array(np.ndarray):
     """Array whose content, the state of its pickle, is checked."""
 
     def __setstate__(self, state: Any) -> None:
         _, shape, kind, fortran, raw = state
+        if isinstance(kind, _DtypeOrObject) and not kind.plain:
+            if not isinstance(raw, list) or math.prod(shape) != len(raw) or min(shape, default=0) < 0:
+                raise ValueError(f"an array of objects of shape {shape} that is not a list of as many")
+            super().__setstate__((1, shape, np.dtype("O"), fortran, raw))
+            return
         array = _array(raw, kind, shape, "F" if fortran else "C")
         super().__setstate__((1, shape, array.dtype, fortran, bytes(raw)))
 

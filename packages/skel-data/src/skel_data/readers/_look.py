@@ -1,0 +1,177 @@
+"""A look at a source: the names of its files, and what the first one of a kind has in it."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+from pathlib import PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from skel_data._clip import BadFile
+from skel_data.readers._source import Source
+from skel_data.readers.arrays._csv import Table
+from skel_data.readers.arrays._numpy import MAX_BYTES, Npz, header_of
+from skel_data.readers.arrays._open import open_file
+from skel_data.readers.keypoints._kinetics import LABELS
+from skel_data.readers.keypoints._people import read_any
+from skel_data.readers.keypoints._unpickle import load_plain
+
+_VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm"}
+_IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+_WORDS = 120
+
+
+class Look:
+    """What a source has. Files are read when they are asked for, once.
+
+    Args:
+        source: The files.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.first = cache(self._first)
+        self.json = cache(self._json)
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """The files."""
+        return [entry[0] for entry in self.source if not isinstance(entry, BadFile)]
+
+    @cached_property
+    def suffixes(self) -> Counter[str]:
+        """How many files have each suffix, in small letters."""
+        return Counter(PurePosixPath(path).suffix.lower() for path in self.paths)
+
+    def names(self, pattern: str) -> list[str]:
+        """The files whose name fits a regular expression, whatever the case."""
+        whole = re.compile(pattern, re.IGNORECASE)
+        return [path for path in self.paths if whole.fullmatch(PurePosixPath(path).name)]
+
+    def _first(self, suffix: str) -> bytes:
+        """The first file with a suffix; empty if there is none that can be read."""
+        for entry in Source(self.source.path, MAX_BYTES):
+            if isinstance(entry, BadFile) or not entry[0].lower().endswith(suffix):
+                continue
+            if entry[0].lower().endswith(LABELS):
+                continue
+            try:
+                return entry[1]()
+            except ValueError:
+                continue
+        return b""
+
+    def _json(self) -> Any:
+        """The first JSON file, or its lines; None if it is none."""
+        try:
+            return read_any(self.first(".json"))
+        except ValueError:
+            return None
+
+    @cached_property
+    def arrays(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the arrays of the first ``.npz`` file."""
+        path = self._path(".npz")
+        try:
+            with open_file(self.source, path) as stream:
+                file = Npz(stream)
+                return {name: file.shape(name) for name in file.names}
+        except (ValueError, OSError):
+            return {}
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The first table whose header has joints."""
+        for suffix in (".csv", ".tsv"):
+            try:
+                return Table(self.first(suffix))
+            except ValueError:
+                continue
+        return None
+
+    @cached_property
+    def array(self) -> tuple[np.dtype[Any], tuple[int, ...]] | None:
+        """Type and shape of the first ``.npy`` file; None if it is none."""
+        try:
+            with open_file(self.source, self._path(".npy")) as file:
+                shape, _, dtype = header_of(file)
+        except ValueError:
+            return None
+        return dtype, shape
+
+    def _path(self, suffix: str) -> str:
+        """The first file with a suffix; empty if there is none."""
+        return next((path for path in self.paths if path.lower().endswith(suffix)), "")
+
+    @cached_property
+    def pickle(self) -> Any:
+        """The first pickle; None if it is none of plain data."""
+        for suffix in (".pkl", ".pickle"):
+            try:
+                return load_plain(self.first(suffix), objects=True)
+            except ValueError:
+                continue
+        return None
+
+    def describe(self) -> str:
+        """What there is, in a sentence without its full stop."""
+        if not self.paths:
+            return "there is no file"
+        kinds = [
+            f"{count} {suffix or 'files without suffix'}" for suffix, count in self.suffixes.most_common(4)
+        ]
+        more = self._inside(self.suffixes.most_common(1)[0][0])
+        first = next(path for path in self.paths if path.lower().endswith(self.suffixes.most_common(1)[0][0]))
+        return f"there are {', '.join(kinds)}; the first, {first}, {more}"[:400]
+
+    def _inside(self, suffix: str) -> str:
+        if suffix in _VIDEOS | _IMAGES:
+            return "is a video or an image: estimate the poses in it first, with MediaPipe or MMPose for one"
+        inside: dict[str, Callable[[], str]] = {
+            ".json": self._inside_json,
+            ".npz": lambda: f"has arrays {_list([f'{n} {s}' for n, s in self.arrays.items()])}",
+            ".npy": self._inside_npy,
+            ".csv": lambda: f"begins {_text(self.first('.csv'))}",
+            ".pkl": self._inside_pickle,
+        }
+        told = inside.get(suffix)
+        return told() if told else f"begins {_text(self.first(suffix))}"
+
+    def _inside_json(self) -> str:
+        content = self.json()
+        if isinstance(content, dict):
+            return f"is an object with the keys {_list(list(content))}"
+        if isinstance(content, list) and content:
+            first = content[0]
+            what = (
+                f"objects with the keys {_list(list(first))}"
+                if isinstance(first, dict)
+                else f"{_kind(first)}s"
+            )
+            return f"is a list of {len(content)} {what}"
+        return "is not JSON" if content is None else "is empty"
+
+    def _inside_npy(self) -> str:
+        return "is no numpy array" if self.array is None else "is an array of {} {}".format(*self.array)
+
+    def _inside_pickle(self) -> str:
+        if self.pickle is None:
+            return "is no pickle of plain data"
+        if isinstance(self.pickle, dict):
+            return f"is a pickle of a dict with the keys {_list(list(self.pickle))}"
+        return f"is a pickle of a {_kind(self.pickle)}"
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def _list(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values[:8]))[:_WORDS] or "none"
+
+
+def _text(data: bytes) -> str:
+    line = data[:400].decode(errors="replace").strip().partition("\n")[0]
+    return repr(line[:60]) if line.isprintable() and line else "with bytes that are no text"

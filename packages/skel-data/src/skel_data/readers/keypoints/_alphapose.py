@@ -1,0 +1,56 @@
+"""AlphaPose (Fang et al., TPAMI 2022): one JSON file a clip, in any of the forms of ``--format``.
+
+A list of ``{"image_id": "12.jpg", "keypoints": [x, y, score, ...], "idx": who}``, one for each person in each
+frame; or an object by image: of lists of such people (the tracker's form), of ``{"bodies": [{"joints":
+[...]}]}`` (cmu), or of ``{"people": [{"pose_keypoints_2d": [...]}]}`` (open). The frame is the last number in
+the image's name. Joints are COCO's 17, Halpe's 26, the 18 of the forms cmu and open, or those of a given
+layout.
+"""
+
+from typing import Any
+
+from skel_data.readers._reader import read_json
+from skel_data.readers.keypoints._coco_keypoints import _number
+from skel_data.readers.keypoints._keypoints import Person, joints_and_scores
+from skel_data.readers.keypoints._people import Frames, any_track, list_of_dicts, people_reader
+
+_KEYS = ("keypoints", "joints", "pose_keypoints_2d")
+
+
+def frames_of(data: bytes) -> Frames:
+    """The people of each frame."""
+    content = read_json(data)
+    frames: Frames = {}
+    images: dict[int, Any] = {}
+    if isinstance(content, dict):
+        items = [(image, person) for image, found in content.items() for person in _people(found)]
+        for image in content:
+            frames[_once(image, images)] = []
+    else:
+        people = list_of_dicts(content, "AlphaPose's results")
+        items = [(person.get("image_id"), person) for person in people]
+    for image, person in items:
+        key = next((key for key in _KEYS if key in person), _KEYS[0])
+        joints = joints_and_scores(person.get(key), key)
+        frames.setdefault(_once(image, images), []).append(
+            Person(joints, any_track(person, "idx", "track_id"))
+        )
+    return frames
+
+
+def _once(image: Any, images: dict[int, Any]) -> int:
+    number = _number(image)
+    if images.setdefault(number, image) != image:
+        raise ValueError(
+            f"images {image!r} and {images[number]!r} have one number: more than one video in the file?"
+        )
+    return number
+
+
+def _people(found: Any) -> list[dict[str, Any]]:
+    if isinstance(found, dict):
+        found = found.get("bodies", found.get("people"))
+    return list_of_dicts(found, "the people of an image")
+
+
+ALPHAPOSE = people_reader("alphapose", frames_of)

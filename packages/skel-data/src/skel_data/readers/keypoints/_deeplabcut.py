@@ -1,0 +1,147 @@
+"""DeepLabCut (Mathis et al., Nature Neuroscience 2018): one ``.csv`` file a video.
+
+The three or four rows of its header are ``scorer``, perhaps ``individuals``, ``bodyparts`` and ``coords``,
+the latter x, y and likelihood for each body part. A layout names the body parts. Individuals are bodies. The
+class of a file is the name of its folder.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from attrs import define, evolve
+from numpy.typing import NDArray
+
+from skel_data._clip import BadFile, Clip
+from skel_data._layout import SkeletonLayout
+from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
+from skel_data.readers._source import Source
+from skel_data.readers.arrays._columns import choose_layout, match_joints
+from skel_data.readers.arrays._rows import Rows, make_clip
+from skel_data.readers.keypoints._keypoints import folder_labels
+from skel_data.store._info import DatasetInfo
+
+_HEADS = ("scorer", "individuals", "bodyparts", "coords")
+_AXES = {"x": "x", "y": "y", "z": "z", "likelihood": "c"}
+
+
+@define(frozen=True)
+class Head:
+    """The header of a file.
+
+    Attributes:
+        columns: Column by individual, body part and axis; c is the likelihood.
+        rows: Rows of the header.
+    """
+
+    columns: dict[tuple[str, str, str], int]
+    rows: int
+
+    @property
+    def parts(self) -> list[str]:
+        """The body parts."""
+        return list(dict.fromkeys(part for _, part, _ in self.columns))
+
+    @property
+    def individuals(self) -> list[str]:
+        """The individuals."""
+        return list(dict.fromkeys(who for who, _, _ in self.columns))
+
+    @property
+    def axes(self) -> str:
+        """The axes, of xyzc."""
+        return "".join(axis for axis in "xyzc" if any(found == axis for _, _, found in self.columns))
+
+
+def read_head(data: bytes) -> Head:
+    """The header of a file; ValueError if it is none of DeepLabCut's."""
+    text = data[: 1 << 20].decode("utf-8-sig", errors="replace")
+    rows = {}
+    for row in csv.reader(io.StringIO(text)):
+        if not row or row[0] not in _HEADS or row[0] in rows:
+            break
+        rows[row[0]] = row
+    if not {"bodyparts", "coords"} <= set(rows) or len({len(row) for row in rows.values()}) > 1:
+        raise ValueError("no header of DeepLabCut: rows scorer, bodyparts and coords")
+    who = rows.get("individuals", [""] * len(rows["coords"]))
+    columns = {}
+    for at, found in enumerate(zip(who, rows["bodyparts"], rows["coords"], strict=True)):
+        if found[2] in _AXES:
+            columns[found[0], found[1], _AXES[found[2]]] = at
+    if not columns:
+        raise ValueError("no columns x, y, likelihood")
+    return Head(columns, len(rows))
+
+
+def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Clip:
+    """Make a clip of one file."""
+    head = read_head(data)
+    wanted = match_joints(head.parts, layout)
+    axes = "xyz"[: layout.dims] + "c" * layout.confidence
+    people = []
+    for who in head.individuals:
+        columns = [head.columns.get((who, part, axis), -1) for part in wanted for axis in axes]
+        if max(columns) >= 0:  # parts that belong to no individual have one of their own
+            people.append(_numbers(data, head.rows, columns).reshape(-1, layout.num_joints, len(axes)))
+    count = len(people[0])
+    if count == 0:
+        raise ValueError("no row")
+    if len(people) == 1:
+        return make_clip(name, Rows(people[0]), label)
+    rows = Rows(
+        np.concatenate(people),
+        np.tile(np.arange(count), len(people)),
+        np.repeat(np.arange(len(people)), count),
+    )
+    return make_clip(name, rows, label)
+
+
+def _numbers(data: bytes, skip: int, columns: list[int]) -> NDArray[np.float64]:
+    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig", errors="replace"))))[skip:]
+    values = np.full((len(rows), len(columns)), np.nan)
+    for at, column in enumerate(columns):
+        if column >= 0:
+            try:
+                fields = [row[column] for row in rows if row]
+                values[:, at] = [float(field) if field else np.nan for field in fields]
+            except (ValueError, IndexError):
+                raise ValueError(f"column {column + 1}: a field is missing or no number") from None
+    return values
+
+
+def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
+    paths = [entry[0] for entry in source if not isinstance(entry, BadFile)]
+    labels, classes = folder_labels([path for path in paths if path.lower().endswith(".csv")])
+    head = None
+    for entry in source:
+        if not isinstance(entry, BadFile) and entry[0].lower().endswith(".csv"):
+            try:
+                head = read_head(entry[1]())
+                break
+            except ValueError:  # reported when it is imported
+                continue
+    if head is None:
+        raise ValueError(f"{source.name}: no .csv file with a header of DeepLabCut")
+    chosen = choose_layout(head.parts, head.axes, layout)
+    return DatasetInfo(chosen, classes, "pixels"), partial(_find, layout=chosen, labels=labels)
+
+
+def _find(source: Source, layout: SkeletonLayout, labels: dict[str, int]) -> Iterator[Work | BadFile]:
+    for work in find_each(source, ".csv", parse, layout, later=True):
+        label = labels.get(work.name, -1)
+        yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
+
+
+DEEPLABCUT = Reader(
+    "deeplabcut",
+    None,
+    None,
+    (),
+    None,
+    ".csv",
+    units="pixels",
+    describe=_describe,
+    folders=partial(paths_of, suffix=".csv"),
+)

@@ -1,0 +1,111 @@
+"""Readers of files that hold the people of a clip's frames, whose number of joints tells the layout."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from attrs import evolve
+
+from skel_data._clip import BadFile, Clip
+from skel_data._layout import SkeletonLayout, get_layout, layout_names
+from skel_data.readers._reader import Find, Reader, paths_of, read_json
+from skel_data.readers._source import Source
+from skel_data.readers.keypoints._keypoints import (
+    Person,
+    brief,
+    find_clips,
+    folder_labels,
+    json_paths,
+    make_clip,
+    track_of,
+)
+from skel_data.store._info import DatasetInfo
+
+Frames = dict[int, list[Person]]
+FramesOf = Callable[[bytes], Frames]
+
+LAYOUTS = {17: "coco-17", 18: "openpose-18", 26: "halpe-26", 133: "coco-wholebody-133"}
+"""Usual layouts by the number of joints."""
+
+
+def layout_for(joints: int | None, given: SkeletonLayout | None, where: str) -> SkeletonLayout:
+    """The layout, with confidence: the given one, else the usual one of so many joints.
+
+    Raises:
+        ValueError: If there is no usual one.
+    """
+    if given is None:
+        usual = LAYOUTS.get(17 if joints is None else joints)
+        if usual not in layout_names():
+            raise ValueError(f"{where}: {joints} joints, so a layout must be given")
+        given = get_layout(str(usual))
+    return evolve(given, confidence=True)
+
+
+def any_track(person: Mapping[str, Any], *keys: str) -> int:
+    """Who a person is: the first of these that it has; -1 if it has none."""
+    return track_of(next((person[key] for key in keys if person.get(key) is not None), None))
+
+
+def list_of_dicts(value: Any, what: str) -> list[dict[str, Any]]:
+    """A list of objects; ValueError if it is something else."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"{what} must be a list of objects, it is {brief(value)}")
+    return value
+
+
+def first_joints(source: Source, frames_of: FramesOf, suffix: str) -> int | None:
+    """Joints of the first person in a source; None if there is nobody."""
+    for entry in source:
+        if isinstance(entry, BadFile) or not entry[0].lower().endswith(suffix):
+            continue
+        try:
+            people = [person for found in frames_of(entry[1]()).values() for person in found]
+        except ValueError:  # reported when it is imported
+            continue
+        if people:
+            return len(people[0].joints)
+    return None
+
+
+def parse_people(name: str, data: bytes, label: int, frames_of: FramesOf) -> Clip:
+    """Make a clip of one file; nobody in it is an error."""
+    return make_clip(name, label, frames_of(data))
+
+
+def people_reader(name: str, frames_of: FramesOf, units: str = "pixels") -> Reader:
+    """Reader of sources with one JSON file a clip.
+
+    Args:
+        name: Name of the format.
+        frames_of: Gives the people of each frame by a file's content; a function of a module.
+        units: Unit of the coordinates.
+    """
+
+    def describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
+        chosen = layout_for(first_joints(source, frames_of, ".json"), layout, source.name)
+        info = DatasetInfo(chosen, folder_labels(json_paths(source))[1], units)
+        return info, partial(find_clips, parse=partial(parse_people, frames_of=frames_of))
+
+    return Reader(
+        name,
+        None,
+        None,
+        (),
+        None,
+        ".json",
+        units=units,
+        describe=describe,
+        folders=partial(paths_of, suffix=".json"),
+    )
+
+
+def read_any(data: bytes) -> Any:
+    """The content of a JSON file, or the list of those of its lines; NaN is a number here."""
+    try:
+        return read_json(data, nan=True)
+    except ValueError:
+        lines = [line for line in data.splitlines() if line.strip()]
+        if len(lines) < 2:
+            raise
+        return [read_json(line, nan=True) for line in lines]
