@@ -25,6 +25,7 @@ class Common:
         convert: Bring recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
         tag: A word in the name of this result, to keep several results of one protocol.
+        out: A .json file for the result, in place of one in the run's eval/.
         report: Draw the run's report.html too.
         json: Print JSON.
     """
@@ -35,6 +36,7 @@ class Common:
     convert: bool = False
     device: str = "auto"
     tag: str = ""
+    out: Path | None = None
     report: bool = False
     json: bool = False
 
@@ -169,6 +171,7 @@ def _evaluate(
         convert=common.convert,
         device=common.device,
         tag=common.tag or common.published or "",
+        out=common.out,
     )
     if common.json:
         say_json(result.to_dict())
@@ -191,7 +194,7 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
     """Features of any model, with their labels and split."""
     if store is not None:
         raise ValueError(f"{file} has its own labels and split: it takes no store, got {store}")
-    names = ("stream", "split", "convert", "tag", "report")
+    names = ("stream", "split", "convert", "tag", "out", "report")
     given = [one for one in names if getattr(common, one) != getattr(COMMON, one)]
     if given:
         raise ValueError(

@@ -1,6 +1,7 @@
 """Evaluation: a protocol on the encoders of runs, and its baselines."""
 
 import inspect
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,11 +13,13 @@ from uuid import uuid4
 
 from skel_data import Store
 from skel_eval import UNTRAINED, Outcome, Result, evaluate_features
-from skel_recipes.common.files import file_name
+from skel_recipes.common.files import check_folder, file_name
 from skel_recipes.evaluate.baselines import result_of, simple_classifiers
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
 from skel_recipes.run.run import Run
+
+_LOGGER = logging.getLogger("skel_recipes")
 
 
 def evaluate(
@@ -30,6 +33,7 @@ def evaluate(
     convert: bool = False,
     device: str = "auto",
     tag: str = "",
+    out: str | Path | None = None,
     **options: Any,
 ) -> Result:
     """Evaluate the encoders of finished runs; of several streams or runs, their late fusion.
@@ -50,10 +54,12 @@ def evaluate(
         convert: Bring recordings with other joints to those of the run.
         device: Where to compute.
         tag: What tells this result from others of the same protocol.
+        out: A ``.json`` file for the result, in place of one in ``eval/``.
         options: Settings of the protocol, if it is given by name, such as k.
 
     Returns:
-        The result; it is also written to ``eval/`` in the (first) run.
+        The result; it is also written to ``eval/`` in the (first) run. Where that cannot be written to, a
+        warning says so.
 
     Raises:
         ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, the
@@ -61,6 +67,11 @@ def evaluate(
         TypeError: If the protocol has no such option.
     """
     started = time.perf_counter()
+    if out is not None:
+        out = Path(out)
+        if out.suffix != ".json":
+            raise ValueError(f"a result is written to a .json file, got {out}")
+        check_folder(out)
     name, chosen = resolve_protocol(protocol, options)
     runs = [run] if isinstance(run, Run) else list(run)
     encoders = encoder_refs(runs, stream=stream, weights=weights)
@@ -88,7 +99,13 @@ def evaluate(
         counts=counts | outcome.counts,
         seconds=round(time.perf_counter() - started, 2),
     )
-    result.save(_file(inputs.run, result))
+    if out is not None:
+        result.save(out)
+        return result
+    try:
+        result.save(_file(inputs.run, result))
+    except OSError as error:
+        _LOGGER.warning("the result is not kept: %s; --out FILE.json keeps it elsewhere", error)
     return result
 
 
