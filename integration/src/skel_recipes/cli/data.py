@@ -6,7 +6,7 @@ from typing import Annotated
 import tyro
 
 from skel_data import SynthSettings
-from skel_recipes.cli.output import note, say, say_json
+from skel_recipes.cli.output import note, printable, say, say_json
 
 _USUAL = SynthSettings()
 
@@ -70,7 +70,7 @@ def data_import(
                 note(f"what was read is kept beside {store}; the same command goes on from there")
             raise
     for bad in made.bad_files:
-        note(f"not imported: {bad.name}: {bad.reason}")
+        note(printable(f"not imported: {bad.name}: {bad.reason}"))
     say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")
 
 
@@ -91,9 +91,9 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
         if isinstance(value, dict):
             say(f"{key}:" if value else f"{key}: none")
             for name, entry in value.items():
-                say(f"  {name}: {entry}")
+                say(printable(f"  {name}: {entry}"))
         else:
-            say(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            say(printable(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"))
 
 
 def data_formats() -> None:
@@ -119,7 +119,7 @@ def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
     opened = Store.open(store)
     wrong = validate_store(opened)
     for sentence in wrong:
-        note(sentence)
+        note(printable(sentence))
     if wrong:
         raise ValueError(f"{store}: {len(wrong)} faults")
     say(f"{store}: {len(opened)} clips, all as they were written")

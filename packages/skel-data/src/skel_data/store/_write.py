@@ -54,16 +54,40 @@ def write_store(
 
 @contextmanager
 def new_store(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[Path]:
-    """The folder to write a store to; see `partial_folder`. A folder that is no store is never replaced."""
-    if path.exists() or path.is_symlink():
+    """The folder to write a store to; see `partial_folder`.
+
+    A folder that is no store is never replaced, nor one that holds anything that is not the store's.
+    """
+    if path.is_symlink() and not path.exists():
+        raise FileExistsError(f"{path} is a link to {path.readlink()}, which is not there")
+    if path.exists():
         if not overwrite:
             raise FileExistsError(f"{path} exists already")
         try:
             Store.open(path)
         except ValueError as error:
             raise FileExistsError(f"{path} is not overwritten, as it is not a store: {error}") from error
+        if foreign := foreign_files(path):
+            raise FileExistsError(
+                f"{path} is not overwritten, as it holds files that are not the store's: "
+                f"{', '.join(foreign[:5])}; move them away"
+            )
     with partial_folder(path, overwrite=overwrite, keep=keep) as folder:
         yield folder
+
+
+def foreign_files(path: Path) -> list[str]:
+    """What a store's folder holds that no store wrote, relative to it."""
+    own = {"header.json", "frames.npy", "tracks.npy", "clips.npz", "cache", "cache/baselines"}
+    found = []
+    for entry in sorted(path.rglob("*")):
+        name = entry.relative_to(path).as_posix()
+        parent = entry.parent.relative_to(path).as_posix()
+        kept = {"cache": (".npy",), "cache/baselines": (".json", ".npz", ".digest")}.get(parent, ())
+        hidden = entry.name.startswith(".") and (".partial-" in entry.name or entry.suffix == ".lock")
+        if entry.is_symlink() or not (name in own or entry.name.endswith(kept or "/") or hidden):
+            found.append(name)
+    return found
 
 
 class StoreWriter:
