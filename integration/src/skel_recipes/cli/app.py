@@ -4,10 +4,8 @@ This module stays light: torch is imported by the commands that need it, when th
 """
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
@@ -17,7 +15,7 @@ from pathlib import Path
 from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
 from tyro.extras import SubcommandApp
 
-from skel_recipes.cli.output import NoteHandler, note, say, sentence
+from skel_recipes.cli.output import NoteHandler, note, say, sentence, standard_output
 
 Commands = dict[str, "Callable[..., None] | Commands"]
 
@@ -130,12 +128,12 @@ def main(args: Sequence[str] | None = None) -> int:
             args=words,
             config=(DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName),
         )
-        _flush()
+        with standard_output():
+            sys.stdout.flush()
     except KeyboardInterrupt:
         note("skel: interrupted")
         return 130
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
-        _discard_output()
         return 141
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         # A user can fix these: one sentence. Anything else keeps its traceback.
@@ -153,22 +151,6 @@ def _prepare_output() -> None:
         logger = logging.getLogger(name)
         if not any(isinstance(handler, NoteHandler) for handler in logger.handlers):
             logger.addHandler(NoteHandler())
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _discard_output()
-        raise OSError(f"standard output cannot be written: {error.strerror}") from error
-
-
-def _discard_output() -> None:
-    """Nothing is left to fail at exit."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def import_modules(words: Sequence[str]) -> list[str]:

@@ -3,8 +3,10 @@
 import errno
 import json
 import logging
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -18,8 +20,26 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def say(text: str) -> None:
-    """Text on standard output."""
-    sys.stdout.write(printable(text, keep="\n\t") + "\n")
+    """Text on standard output.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    with standard_output():
+        sys.stdout.write(printable(text, keep="\n\t") + "\n")
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Name standard output where it cannot be written; nothing is then left to fail at exit."""
+    try:
+        yield
+    except OSError as error:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise OSError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def say_json(data: Any) -> None:
