@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from attrs import asdict, has
+
 from skel_data import Store
 from skel_eval import UNTRAINED, Outcome, Result, evaluate_features
 from skel_recipes.common.files import check_folder, file_name
+from skel_recipes.config.recipe import check_numbers
 from skel_recipes.evaluate.baselines import result_of, simple_classifiers
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
@@ -119,6 +122,8 @@ def resolve_protocol(protocol: Any, options: dict[str, Any]) -> tuple[str, Any]:
     if not isinstance(protocol, str):
         if options:
             raise TypeError(f"options go with the name of a protocol, not with {protocol!r}")
+        if has(type(protocol)):
+            check_numbers(asdict(protocol, recurse=False), f"protocol {PROTOCOLS.name_of(type(protocol))}")
         return PROTOCOLS.name_of(type(protocol)), protocol
     kind = PROTOCOLS.lookup(protocol)
     known = list(inspect.signature(kind).parameters)
@@ -127,6 +132,7 @@ def resolve_protocol(protocol: Any, options: dict[str, Any]) -> tuple[str, Any]:
             near = get_close_matches(option, known, 1)
             meant = f"did you mean {near[0]!r}? There are" if near else "there are"
             raise TypeError(f"protocol {protocol!r} has no option {option!r}; {meant} {', '.join(known)}")
+    check_numbers(options, f"protocol {protocol}")
     return protocol, kind(**options)
 
 

@@ -106,11 +106,11 @@ class Run:
         remove_partials(path, *(path / name for name in ("eval", "features", "baselines", "converted")))
         try:
             info = json.loads((path / "run.json").read_text(encoding="utf-8"))
-            known = info["format"] == "skel-run" and info["version"] == 1
+            form, number = info["format"], info["version"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{path} is not a run: it has no readable run.json") from error
-        if not known:
-            raise ValueError(f"{path}: run of format {info['format']} {info['version']}, expected skel-run 1")
+        if form != "skel-run" or number != 1:
+            raise ValueError(f"{path}: run of format {form} {number}, expected skel-run 1")
         return cls(path, load_recipe(path / "recipe.toml"), info)
 
     @cached_property

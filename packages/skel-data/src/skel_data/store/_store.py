@@ -72,7 +72,7 @@ class Store(ClipTable):
         try:
             header = json.loads((path / "header.json").read_text(encoding="utf-8"))
             is_store = header.get("format") == FORMAT
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             is_store = False
         if not is_store:
             raise ValueError(f"{path} is not a store: it has no header.json with format {FORMAT!r}")

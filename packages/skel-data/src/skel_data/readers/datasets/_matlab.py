@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data.readers._source import MAX_BYTES
+
 _MATRIX, _COMPRESSED = 14, 15
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 """Number formats, by the type in a tag."""
@@ -36,7 +38,7 @@ def read_matrix(data: bytes, name: str) -> NDArray[Any]:
     for kind, content in _elements(data[128:], order):
         if kind == _COMPRESSED:
             try:
-                inflated = zlib.decompress(content)
+                inflated = _inflate(content)
             except zlib.error as error:
                 raise ValueError(f"damaged MATLAB file: {error}") from None
             kind, content = next(_elements(inflated, order), (0, b""))
@@ -46,6 +48,17 @@ def read_matrix(data: bytes, name: str) -> NDArray[Any]:
             if label == name.encode():
                 return _array(flags, shape, *values, order, name)
     raise ValueError(f"no variable {name}")
+
+
+def _inflate(content: bytes) -> bytes:
+    """A compressed element, unpacked no further than the limit of a file."""
+    stream = zlib.decompressobj()
+    inflated = stream.decompress(content, MAX_BYTES)
+    if stream.unconsumed_tail:
+        raise ValueError(f"MATLAB file with an element of more than {MAX_BYTES} bytes")
+    if not stream.eof:
+        raise ValueError("damaged MATLAB file: a compressed element is cut off")
+    return inflated
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
