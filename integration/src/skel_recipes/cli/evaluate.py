@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skel_recipes.cli.output import note, say, say_json, table
+from skel_recipes.cli.output import note, printable, say, say_json, table
 
 RunPath = Annotated[Path, tyro.conf.Positional]
 StorePath = Annotated[Path | None, tyro.conf.Positional]
@@ -184,6 +184,11 @@ def _evaluate(
                 "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
                 "is gone"
             )
+    from skel_data import get_split
+    from skel_recipes.evaluate.leaks import leak_notes
+
+    for sentence in leak_notes(recordings, get_split(recordings, result.split)):
+        note(printable(sentence))
     if common.report:
         from skel_recipes.evaluate.report import report
 
@@ -202,11 +207,14 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
         )
     if not hasattr(protocol, "fuses"):
         raise ValueError(f"protocol {name} trains or tests an encoder: it takes a run, got {file}")
-    from skel_eval import FeatureSet, evaluate_features
+    from skel_eval import FeatureSet, evaluate_features, feature_leaks
     from skel_recipes.common.device import pick_device
 
     device = str(pick_device(common.device))
-    outcome = evaluate_features(FeatureSet.load(file), protocol, device=device)
+    features = FeatureSet.load(file)
+    outcome = evaluate_features(features, protocol, device=device)
+    for sentence in feature_leaks(features):
+        note(f"{file}: {sentence}")
     if common.json:
         metrics = {
             key: {"value": one.value, "distinct": one.distinct} for key, one in outcome.metrics.items()

@@ -146,6 +146,10 @@ class SkeletonLayout:
         neighbours = self._neighbours()
         return tuple(_distances(joint, neighbours) for joint in range(self.num_joints))
 
+    def hops_from(self, joint: int) -> tuple[int, ...]:
+        """Bones on the way from a joint to each other one (V,)."""
+        return _distances(joint, self._neighbours())
+
     def _neighbours(self) -> list[list[int]]:
         neighbours: list[list[int]] = [[] for _ in self.joints]
         for child, parent in self.bones:
