@@ -28,6 +28,8 @@ _PER_KEY = 64
 _QUERIES = 24
 """Frames of each test body that vote, where it has so many."""
 _CANDIDATES = 4
+_LONGEST = 1 << 22
+"""Frames of a recording: offsets are below."""
 TOLERANCE = 0.01
 """Mean difference of distances, as a share of their mean, up to which frames are the same."""
 LEAST = 8
@@ -179,24 +181,32 @@ def _candidates(
     describe: _Descriptions, row: int, keys: Ints, tracks: Ints, frames: Ints
 ) -> list[tuple[int, int, int, bool]]:
     """Tracks that may share frames: that of the test clip, that of a training clip, offset, backwards."""
-    votes: dict[tuple[int, int, int, bool], int] = {}
+    found: list[tuple[int, int, int, int, bool]] = []
     for track in _tracks(describe, np.array([row])):
         descriptions, own = describe.of(track)
-        if len(own) < LEAST // 2:
+        if len(own) < 2:
             continue
         asked = np.unique(np.linspace(0, len(own) - 1, min(_QUERIES, len(own))).round().astype(np.int64))
         wanted = describe.keys(descriptions[asked])
         starts, stops = np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, "right")
-        for frame, start, stop in zip(own[asked].tolist(), starts.tolist(), stops.tolist(), strict=True):
-            step = max(1, -(-(stop - start) // _PER_KEY))
-            places = slice(start, stop, step)
-            for other, number in zip(tracks[places].tolist(), frames[places].tolist(), strict=True):
-                for backwards in (False, True):
-                    offset = number + frame if backwards else number - frame
-                    vote = (track, other, offset, backwards)
-                    votes[vote] = votes.get(vote, 0) + 1
-    best = sorted((vote for vote, count in votes.items() if count > 1), key=lambda vote: -votes[vote])
-    return best[:_CANDIDATES] or list(votes)[:_CANDIDATES]
+        counts = np.minimum(stops - starts, _PER_KEY)
+        if not counts.any():
+            continue
+        # evenly among those of a key, where there are too many
+        nth = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        places = np.repeat(starts, counts) + nth * np.repeat(stops - starts, counts) // np.repeat(
+            counts, counts
+        )
+        others, theirs, ours = tracks[places], frames[places], np.repeat(own[asked], counts)
+        offsets = np.concatenate([theirs - ours, theirs + ours]) + _LONGEST
+        packed = (np.concatenate([others, others]) * (2 * _LONGEST) + offsets) * 2
+        packed[len(others) :] += 1
+        votes, numbers = np.unique(packed, return_counts=True)
+        for place in np.argsort(-numbers, kind="stable")[:_CANDIDATES].tolist():
+            rest, backwards = divmod(int(votes[place]), 2)
+            other, offset = divmod(rest, 2 * _LONGEST)
+            found.append((-int(numbers[place]), track, other, offset - _LONGEST, bool(backwards)))
+    return [one[1:] for one in sorted(found)[:_CANDIDATES]]
 
 
 def _compare(
