@@ -2,9 +2,9 @@
 
 `nox -s faults -- --kills 200` does it for pretraining with one and two processes, import, merge, evaluation
 and embedding, with SIGKILL, SIGTERM and SIGINT; then commands are run on disks that are too small. Nothing
-may be lost (the second run ends), wrong (its files have other bits than those of a run that was never killed),
-or left (locks, partial files and folders). With --soak evaluations and augmentation batches follow in one
-process, whose memory may not grow.
+may be lost (the second run ends), wrong (its files have other bits than those of a run that was never
+killed), or left (locks, partial files and folders). With --soak evaluations and augmentation batches follow
+in one process, whose memory may not grow.
 """
 
 import argparse

@@ -86,6 +86,12 @@ def test_where_the_shared_frames_are(recorded, tmp_path):
         np.testing.assert_array_equal(here, own)
 
 
+def test_a_split_without_leaks_is_told_nothing(own_run, recorded, capsys):
+    for _ in range(2):  # found, then kept
+        assert main(["eval", "knn", str(own_run.path), str(recorded.path), "--split", "random"]) == 0
+        assert "share frames" not in capsys.readouterr().err
+
+
 def test_frames_without_joints_are_no_copies(recorded, tmp_path):
     """Absent bodies, missing joints and bodies of one point have nothing to compare."""
     clips = []

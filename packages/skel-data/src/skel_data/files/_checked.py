@@ -54,6 +54,8 @@ def write_checked(
     # Not into a memory map: there a full disk kills the process
     with write_file(path) as file:
         for chunk in chain([np.frombuffer(head.getvalue(), np.uint8)], chunks):
+            if not chunk.size:
+                continue
             data = np.ascontiguousarray(chunk).data.cast("B")
             file.write(data)
             digests.add(data)
