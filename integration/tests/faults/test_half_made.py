@@ -29,7 +29,7 @@ def test_a_run_that_was_killed_while_it_was_made(store, tiny, tmp_path, dead):
     os.utime(folder / ".lock", (0, 0))
     run = pretrain(tiny("compact", train__epochs=1), store, folder)
     assert run.finished
-    assert not [path.name for path in Run.open(folder).path.iterdir() if path.name.startswith(".")]
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="exists already"):

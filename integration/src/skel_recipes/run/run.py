@@ -74,6 +74,7 @@ class Run:
         check_new(path)
         store.check()
         path.mkdir(parents=True, exist_ok=True)
+        remove_partials(path)
         pipeline = recipe.data.pipeline
         info = {
             "format": "skel-run",
