@@ -192,6 +192,13 @@ def demo(session):
 
 
 @nox.session(python=FIRST, default=False)
+def faults(session):
+    """Kill commands at random moments and run them again: `nox -s faults -- --kills 200`."""
+    session.install(*editables(FOLDERS))
+    session.run("python", "tools/faults.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+@nox.session(python=FIRST, default=False)
 def bench(session):
     """Speed on this machine: `nox -s bench -- [data|augment|train|eval ...] [--json]`."""
     session.install(*editables(FOLDERS))

@@ -135,6 +135,7 @@ def test_encoder_that_changes_is_caught(run, store, tmp_path, monkeypatch):
 def test_test_labels_do_not_reach_the_predictions(run, store):
     first = evaluate(run, store, "linear").predictions
     shuffled = type(store).open(store.path)
+    shuffled.check()
     shuffled.columns["label"][first.clips] = (store.labels[first.clips] + 1) % 3
     second = evaluate(run, shuffled, "linear").predictions
     np.testing.assert_array_equal(first.classes, second.classes)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from skel_data import Clip, Store, get_layout, import_dataset, write_ntu_skeleton
+from skel_data.files import InUseError, hold
 from skel_data.readers import Reader, Work, find_each
 from skel_data.readers._parallel import do_all
 
@@ -231,12 +232,11 @@ def test_rows_lost_behind_the_journal_are_read_again(killed, tmp_path):
     assert resumed.hash == import_dataset("ntu60", killed, tmp_path / "b.store").hash
 
 
-def test_two_do_not_resume_at_once(killed, tmp_path):
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        (tmp_path / ".a.store.unfinished" / "owner").write_text(str(sleeper.pid))
-        with pytest.raises(FileExistsError, match=str(sleeper.pid)):
-            import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)
-    finally:
-        sleeper.kill()
-        sleeper.wait()
+def test_two_do_not_import_at_once(killed, tmp_path):
+    for resume in (True, False):
+        with (
+            hold(tmp_path / ".a.store.lock", "the store"),
+            pytest.raises(InUseError, match=f"a.store is in use by process {os.getpid()} on "),
+        ):
+            import_dataset("ntu60", killed, tmp_path / "a.store", resume=resume)
+    assert len(import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)) == 59

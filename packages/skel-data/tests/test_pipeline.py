@@ -1,6 +1,7 @@
 import os
 import stat
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -306,12 +307,12 @@ def test_memory_for_a_mapped_cache_does_not_grow_with_the_store(make_store, make
 def test_a_cache_that_is_not_finished_leaves_nothing(store, monkeypatch, error):
     monkeypatch.setattr(pipeline_module, "_CHUNK_BYTES", 1)
     expected = build_clips(store, Default(), cache=False)
-    replace = pipeline_module.Path.replace
+    replace = Path.replace
 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(pipeline_module.Path, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     if isinstance(error, OSError):
         assert np.array_equal(build_clips(store, Default()), expected)
         assert np.array_equal(build_clips(store, Default(), mmap=True), expected)
@@ -319,7 +320,7 @@ def test_a_cache_that_is_not_finished_leaves_nothing(store, monkeypatch, error):
         with pytest.raises(KeyboardInterrupt):
             build_clips(store, Default())
     assert list((store.path / "cache").iterdir()) == []
-    monkeypatch.setattr(pipeline_module.Path, "replace", replace)
+    monkeypatch.setattr(Path, "replace", replace)
     assert np.array_equal(build_clips(store, Default()), expected)
     assert len(list((store.path / "cache").iterdir())) == 1
 
@@ -363,7 +364,7 @@ def test_a_read_only_store_is_not_cached(store, monkeypatch):
         def refuse(*_, **__):
             raise PermissionError("read-only")
 
-        monkeypatch.setattr(pipeline_module.Path, "mkdir", refuse)
+        monkeypatch.setattr(Path, "mkdir", refuse)
     else:
         store.path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     try:

@@ -124,7 +124,7 @@ def test_pku_mmd_lists_its_splits(dataset):
     # Without its lists there is nothing official: no rule may pass for it
     table = ClipTable(dataset, np.zeros(4), **known)
     assert not {"xsub", "xview"} & set(split_names(table))
-    with pytest.raises(ValueError, match=f"no split 'xview' in {dataset}"):
+    with pytest.raises(ValueError, match=f"no split 'xview' in {dataset!r}"):
         get_split(table, "xview")
 
 
@@ -146,7 +146,9 @@ def test_clips_without_label_are_never_tested(store_of):
 
 
 def test_unknown_names_list_the_others(store_of):
-    with pytest.raises(ValueError, match="no split 'xview' in made-up; there are xsub, subject-1, subject-2"):
+    with pytest.raises(
+        ValueError, match="no split 'xview' in 'made-up'; there are xsub, subject-1, subject-2"
+    ):
         get_split(store_of([{"subject": 1}, {"subject": 2}]), "xview")
     store = store_of([{"split": (1, 2), "subject": 1}, {"split": (2, 1), "subject": 2}])
     for name in ("listed-3", "listed", "listed-0", "subject-3", "subject", "camera-1", "xset", "", "-", "-1"):

@@ -206,8 +206,8 @@ def test_a_kill_leaves_no_store_and_the_next_write_cleans_up(make_store, make_cl
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
-    left = f".some.store.partial-{process.pid}"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [left] + ["some.store"] * existing
+    left = [".some.store.lock", f".some.store.partial-{process.pid}"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left + ["some.store"] * existing
     if existing:
         assert len(Store.open(tmp_path / "some.store")) == 1
     store = make_store([make_clip(0), make_clip(1)], overwrite=True)

@@ -3,18 +3,19 @@
 This module stays light: torch is imported by the commands that need it, when they run.
 """
 
-import os
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 
 from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
 from tyro.extras import SubcommandApp
 
-from skel_recipes.cli.output import say
+from skel_recipes.cli.output import NoteHandler, note, say, sentence, standard_output
 
 Commands = dict[str, "Callable[..., None] | Commands"]
 
@@ -97,7 +98,7 @@ def _check_command(words: Sequence[str], commands: Commands) -> None:
         if word not in commands:
             near = get_close_matches(word, commands, 1)
             meant = f"did you mean {near[0]}? There are" if near else "there are"
-            sys.stderr.write(f"{path}: no command {word!r}; {meant} {', '.join(commands)}\n")
+            note(f"{path}: no command {word!r}; {meant} {', '.join(commands)}")
             raise SystemExit(2)
         inner = commands[word]
         if not isinstance(inner, dict):
@@ -108,6 +109,10 @@ def _check_command(words: Sequence[str], commands: Commands) -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     words = list(sys.argv[1:] if args is None else args)
+    if sys.stdout is None:
+        note("skel: standard output is closed; send it to a file, or to /dev/null")
+        return 1
+    _prepare_output()
     try:
         if words[:1] == ["--version"]:
             say(f"skel {version('skel-recipes')}")
@@ -127,18 +132,29 @@ def main(args: Sequence[str] | None = None) -> int:
             args=words,
             config=(DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName),
         )
-        sys.stdout.flush()
+        with standard_output():
+            sys.stdout.flush()
     except KeyboardInterrupt:
-        sys.stderr.write("skel: interrupted\n")
+        note("skel: interrupted")
         return 130
     except BrokenPipeError:  # whoever read the output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing is left to fail at exit
         return 141
     except (ValueError, TypeError, OSError, ImportError, FloatingPointError) as error:
         # A user can fix these: one sentence. Anything else keeps its traceback.
-        sys.stderr.write(f"skel: {error}\n")
+        note(f"skel: {sentence(error)}")
         return 1
     return 0
+
+
+def _prepare_output() -> None:
+    """Escape what the terminal's encoding lacks, and show warnings as notes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    for name in ("skel_data", "skel_recipes", "skel_eval"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, NoteHandler) for handler in logger.handlers):
+            logger.addHandler(NoteHandler())
 
 
 def import_modules(words: Sequence[str]) -> list[str]:

@@ -1,12 +1,13 @@
 """``skel data``: stores of recordings."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
+from attrs import asdict
 
 from skel_data import SynthSettings
-from skel_recipes.cli.output import note, note_conversion, say, say_json
+from skel_recipes.cli.output import note, note_conversion, printable, say, say_json
 
 _USUAL = SynthSettings()
 
@@ -103,7 +104,7 @@ def data_import(
     for told in (*made.notes, *warnings_of(made)):
         note(told)
     for bad in made.bad_files:
-        note(f"not imported: {bad.name}: {bad.reason}")
+        note(printable(f"not imported: {bad.name}: {bad.reason}"))
     say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")
 
 
@@ -126,9 +127,9 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
         if isinstance(value, dict):
             say(f"{key}:" if value else f"{key}: none")
             for name, entry in value.items():
-                say(f"  {name}: {entry}")
+                say(printable(f"  {name}: {entry}"))
         else:
-            say(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
+            say(printable(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}"))
 
 
 def data_formats() -> None:
@@ -156,7 +157,7 @@ def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
     opened = Store.open(store)
     wrong = validate_store(opened)
     for sentence in wrong:
-        note(sentence)
+        note(printable(sentence))
     if wrong:
         raise ValueError(f"{store}: {len(wrong)} faults")
     say(f"{store}: {len(opened)} clips, all as they were written")
@@ -167,20 +168,23 @@ def data_leaks(
     /,
     *,
     split: str | None = None,
-    near: float = 0.05,
+    near: float | None = None,
     json: bool = False,
 ) -> None:
-    """Find test clips that are in the training part too, exactly or nearly.
+    """Find test clips that are in the training part too: copied, moved, turned, mirrored, reversed or cut.
+
+    Also told: subjects, cameras and setups in both parts of a split that is named after them, and classes
+    without training clips. What is found is kept in the store's folder, and told beside later evaluations.
 
     Args:
         store: The store.
         split: The split; the store's default if not given.
-        near: Distance below which two clips are listed, as a share of the size of the test clip, after the
-            pipeline `default`.
+        near: List, too, pairs of clips nearer than this after the pipeline `default`, as a share of the size
+            of the test clip, such as 0.05. All pairs are compared, which takes long on large sets.
         json: Print JSON.
     """
-    from skel_data import Default, Store, build_clips, get_split, without_copies
-    from skel_eval import find_leaks
+    from skel_data import Store, broken_claims, get_split, without_copies
+    from skel_recipes.evaluate.leaks import copies_of
 
     opened = Store.open(store)
     chosen = get_split(opened, split)
@@ -189,27 +193,53 @@ def data_leaks(
             f"split {chosen.name!r} of {store} has {len(chosen.train)} training clips and {len(chosen.test)} "
             "labelled test clips"
         )
-    clips = build_clips(opened, Default())
-    found = find_leaks(clips[chosen.train], clips[chosen.test], near=near)
+    claims, found = broken_claims(opened, chosen), copies_of(opened, chosen)
     copies = len(chosen.test) - len(without_copies(opened, chosen))
+    pairs = [] if near is None else _near_pairs(opened, chosen, near)
     names = opened.names
-    pairs = [
+    if json:
+        stretches = [
+            {**asdict(one), "test": str(names[one.test]), "train": str(names[one.train])} for one in found
+        ]
+        told = {"split": chosen.name, "test_clips": len(chosen.test), "copies": copies}
+        say_json({**told, "broken_claims": claims, "stretches": stretches, "pairs": pairs})
+        return
+    for one in found:
+        way = "backwards " if one.backwards else ""
+        there, here = (f"{start} to {start + one.frames - 1}" for start in (one.train_start, one.start))
+        say(
+            printable(
+                f"{names[one.test]}: its frames {here} are {way}the frames {there} of {names[one.train]}"
+            )
+        )
+    for test, train, distance in pairs:
+        how = f"is within {100 * distance:.1f} % of" if distance else "equals"
+        say(printable(f"{test} {how} {train} after the pipeline"))
+    for sentence in claims:
+        say(printable(sentence))
+    say(
+        printable(
+            f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of training clips "
+            f"as recorded, {len(found)} share frames with one"
+        )
+    )
+
+
+def _near_pairs(store: Any, split: Any, near: float) -> list[tuple[str, str, float]]:
+    """Test clip, nearest training clip, and their distance, where that is below `near`."""
+    from skel_data import Default, build_clips
+    from skel_eval import find_leaks
+
+    clips = build_clips(store, Default(), mmap=True)
+    found = find_leaks(clips[split.train], clips[split.test], near=near)
+    return [
         (
-            str(names[chosen.test[row]]),
-            str(names[chosen.train[found.nearest[row]]]),
+            str(store.names[split.test[row]]),
+            str(store.names[split.train[found.nearest[row]]]),
             float(found.distances[row]),
         )
         for row in [*found.exact, *found.near]
     ]
-    if json:
-        say_json({"split": chosen.name, "test_clips": len(chosen.test), "copies": copies, "pairs": pairs})
-        return
-    for test, train, distance in pairs:
-        say(f"{test} is within {100 * distance:.1f} % of {train}" if distance else f"{test} equals {train}")
-    say(
-        f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of training clips as "
-        f"recorded, {len(found.exact)} after the pipeline; {len(found.near)} more are within {100 * near:g} %"
-    )
 
 
 def data_merge(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skel_recipes.cli.output import note, note_conversion, say, say_json, table
+from skel_recipes.cli.output import note, note_conversion, printable, say, say_json, table
 
 RunPath = Annotated[Path, tyro.conf.Positional]
 StorePath = Annotated[Path | None, tyro.conf.Positional]
@@ -25,6 +25,7 @@ class Common:
         convert: Bring recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
         tag: A word in the name of this result, to keep several results of one protocol.
+        out: A .json file for the result, in place of one in the run's eval/.
         report: Draw the run's report.html too.
         json: Print JSON.
     """
@@ -35,6 +36,7 @@ class Common:
     convert: bool = False
     device: str = "auto"
     tag: str = ""
+    out: Path | None = None
     report: bool = False
     json: bool = False
 
@@ -178,6 +180,7 @@ def _evaluate(
         device=common.device,
         tag=common.tag or common.published or "",
         handmade=handmade,
+        out=common.out,
     )
     if common.json:
         say_json(result.to_dict())
@@ -192,6 +195,11 @@ def _evaluate(
                 "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
                 "is gone"
             )
+    from skel_data import get_split
+    from skel_recipes.evaluate.leaks import leak_notes
+
+    for sentence in leak_notes(recordings, get_split(recordings, result.split)):
+        note(printable(sentence))
     if common.report:
         from skel_recipes.evaluate.report import report
 
@@ -202,7 +210,7 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
     """Features of any model, with their labels and split."""
     if store is not None:
         raise ValueError(f"{file} has its own labels and split: it takes no store, got {store}")
-    names = ("stream", "split", "convert", "tag", "report")
+    names = ("stream", "split", "convert", "tag", "out", "report")
     given = [one for one in names if getattr(common, one) != getattr(COMMON, one)]
     if given:
         raise ValueError(
@@ -210,11 +218,14 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
         )
     if not hasattr(protocol, "fuses"):
         raise ValueError(f"protocol {name} trains or tests an encoder: it takes a run, got {file}")
-    from skel_eval import FeatureSet, evaluate_features
+    from skel_eval import FeatureSet, evaluate_features, feature_leaks
     from skel_recipes.common.device import pick_device
 
     device = str(pick_device(common.device))
-    outcome = evaluate_features(FeatureSet.load(file), protocol, device=device)
+    features = FeatureSet.load(file)
+    outcome = evaluate_features(features, protocol, device=device)
+    for sentence in feature_leaks(features):
+        note(f"{file}: {sentence}")
     if common.json:
         metrics = {
             key: {"value": one.value, "distinct": one.distinct} for key, one in outcome.metrics.items()

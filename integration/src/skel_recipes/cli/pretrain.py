@@ -16,6 +16,7 @@ def pretrain(
     *,
     out: Path | None = None,
     resume: Path | None = None,
+    strict: bool = False,
     split: str | None = None,
     device: str = "auto",
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),  # noqa: A002 (the flag's name)
@@ -30,6 +31,8 @@ def pretrain(
         store: A store made by "skel data import" or "skel data synth".
         out: Folder of the run, to be made.
         resume: Go on with this interrupted run instead.
+        strict: With --resume: refuse other library versions, threads, processes or another processor than the
+            run began with, as the bits of the weights may differ.
         split: Whose training part is used; the store's default unless given.
         device: cpu, cuda, cuda:1, or auto.
         set: A setting of the recipe, KEY=VALUE; --KEY VALUE is short for it.
@@ -37,11 +40,11 @@ def pretrain(
     if resume is not None:
         if recipe or store or out or set or split:
             raise ValueError(
-                "--resume takes nothing but --device: recipe, store and split are those of the run"
+                "--resume takes only --device and --strict: recipe, store and split are those of the run"
             )
         from skel_recipes.train import trainer
 
-        run = trainer.resume(resume, device=device, progress=True)
+        run = trainer.resume(resume, device=device, strict=strict, progress=True)
     else:
         if recipe is None or store is None or out is None:
             raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")

@@ -53,7 +53,7 @@ def show(
 
     from skel_data import PIPELINES, Store
     from skel_eval import clip_page, write_gif, write_png
-    from skel_recipes.cli.output import say
+    from skel_recipes.cli.output import printable, say
     from skel_recipes.common.files import write_atomically, write_text
     from skel_recipes.config.recipe import load_recipe
     from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
@@ -82,7 +82,7 @@ def show(
             write_atomically(out, lambda file: write_gif(file, title, steps, skeleton, fps=fps))
         case _:
             write_atomically(out, lambda file: write_png(file, title, steps, skeleton, frames=frames))
-    say(f"{out}: clip {index}, {opened.names[index]}, {kind}")
+    say(printable(f"{out}: clip {index}, {opened.names[index]}, {kind}"))
 
 
 def _view(name: str) -> "View":

@@ -1,6 +1,7 @@
 """The processes that train together: one, or as many as ``torchrun`` starts."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,12 @@ from torch import Tensor, distributed
 
 from skel_recipes.common.device import pick_device
 from skel_ssl_objectives import Gather
+
+_LOST = re.compile(
+    r"closed by peer|reset by peer|connection (closed|refused|reset)|broken pipe|remote process|timed ?out",
+    re.IGNORECASE,
+)
+"""What the libraries that connect processes say when one is gone."""
 
 
 @define(frozen=True)
@@ -63,6 +70,9 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
 
     Args:
         device: See `pick_device`.
+
+    Raises:
+        ConnectionError: If another of the processes has ended.
     """
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
     where = pick_device(device)
@@ -75,11 +85,20 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
         distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")
     try:
         if distributed.is_available() and distributed.is_initialized():
-            yield World(distributed.get_rank(), distributed.get_world_size()), where
+            rank, size = distributed.get_rank(), distributed.get_world_size()
+            try:
+                yield World(rank, size), where
+            except RuntimeError as error:
+                if size > 1 and _LOST.search(str(error)):
+                    raise ConnectionError(
+                        f"process {rank + 1} of {size} lost another one, which has ended; start all "
+                        "again, with skel pretrain --resume"
+                    ) from error
+                raise
         else:
             yield World(), where
     finally:
-        if ours:
+        if ours and distributed.is_initialized():
             distributed.destroy_process_group()
 
 

@@ -5,8 +5,14 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
+
+from skel_data.files import write_file
+
+_LONGEST = 48
+"""Bytes of a name: some of them go into one file name, of at most 255 bytes."""
 
 
 def check_folder(path: Path) -> None:
@@ -15,22 +21,15 @@ def check_folder(path: Path) -> None:
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
     """Write a file through a temporary one beside it, which is gone if anything fails.
 
     Raises:
         FileNotFoundError: If there is no folder for it.
     """
     check_folder(path)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with write_file(path) as file:
+        write(file)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -67,5 +66,12 @@ def check_new_folder(path: Path) -> None:
 
 
 def file_name(text: str) -> str:
-    """A name as part of a file's name: letters, digits and . + - _, so that it is never a path."""
-    return re.sub(r"[^\w.+-]+", "_", text).lstrip(".") or "_"
+    """A name as part of a file's name: letters, digits and . + - _, so that it is never a path.
+
+    A long one is cut, and a digest takes the place of its end.
+    """
+    name = re.sub(r"[^\w.+-]+", "_", text).lstrip(".") or "_"
+    if len(name.encode()) <= _LONGEST:
+        return name
+    cut = name.encode()[: _LONGEST - 9].decode(errors="ignore")
+    return f"{cut}-{blake2b(text.encode(errors='surrogatepass'), digest_size=4).hexdigest()}"

@@ -45,7 +45,7 @@ def parse_value(text: str) -> Any:
     """A value as TOML would read it; text that is no TOML value stays a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 
@@ -119,12 +119,14 @@ def _read(name: str, chain: tuple[str, ...]) -> RecipeData:
         text = _text(name) if packaged else _own_text(name)
         try:
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ValueError(f"recipe {name!r}: not a TOML file: {error}") from error
     data.setdefault("name", name if packaged else Path(name).stem)
     if "base" not in data:
         return data
-    base = str(data.pop("base"))
+    base = data.pop("base")
+    if not isinstance(base, str):
+        raise ValueError(f"recipe {name!r}: base must be the name of a recipe, got {base!r}")
     if base.endswith(".toml"):
         base = str(Path(name).parent / base)
     return merge(_read(base, (*chain, name)), data)
@@ -132,7 +134,10 @@ def _read(name: str, chain: tuple[str, ...]) -> RecipeData:
 
 def _own_text(name: str) -> str:
     if name.endswith(".toml"):
-        return Path(name).read_text(encoding="utf-8")
+        try:
+            return Path(name).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"recipe {name!r}: not a TOML file: {error}") from error
     near = get_close_matches(name, recipe_names(), 1)
     short = ", ".join(known for known in recipe_names() if "/" not in known)
     meant = f"did you mean {near[0]!r}? There are" if near else "there are"

@@ -25,6 +25,13 @@ from skel_encoders import create_encoder, encoder_settings
 from skel_recipes.config.library import override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
 
+LARGEST = 1e12
+"""No setting has a reason to be larger."""
+
+
+def _between(low: int, high: int) -> list[Any]:
+    return [validators.ge(low), validators.le(high)]
+
 
 def _known_streams(_: object, __: object, value: str) -> None:
     names = value.split("+")
@@ -79,7 +86,7 @@ class DataSettings:
     split: str = ""
     keep: str = field(default="auto", validator=validators.in_(KEEP))
     dtype: str = field(default="float32", validator=validators.in_(("float32", "float16")))
-    frames: int = field(default=0, validator=validators.ge(0))
+    frames: int = field(default=0, validator=_between(0, 10**5))
     crop: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
     positives: Literal["clip", "performance", "repetition"] = "clip"
     partner_probability: float = field(default=0.5, validator=[validators.gt(0), validators.le(1)])
@@ -108,7 +115,7 @@ class OptimSettings:
     weight_decay: float = field(default=1e-4, validator=validators.ge(0))
     schedule: Literal["constant", "cosine", "step"] = "constant"
     milestones: tuple[int, ...] = ()
-    warmup_epochs: int = field(default=0, validator=validators.ge(0))
+    warmup_epochs: int = field(default=0, validator=_between(0, 10**7))
 
 
 @define(frozen=True)
@@ -130,9 +137,9 @@ class TrainSettings:
         tensorboard: Write TensorBoard events too (needs the extra ``skel-recipes[tensorboard]``).
     """
 
-    epochs: int = field(default=100, validator=validators.ge(1))
-    min_steps: int = field(default=0, validator=validators.ge(0))
-    batch_size: int = field(default=128, validator=validators.ge(2))
+    epochs: int = field(default=100, validator=_between(1, 10**7))
+    min_steps: int = field(default=0, validator=_between(0, 10**10))
+    batch_size: int = field(default=128, validator=_between(2, 10**7))
     seed: int = field(default=0, validator=validators.ge(0))
     precision: Literal["float32", "float64", "bfloat16", "auto"] = "float32"
     monitor_every: int = field(default=10, validator=validators.ge(0))
@@ -248,10 +255,29 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
 
         override(data, overrides, expand)
     try:
+        check_numbers(data)
         return _converter().structure(data, Recipe)
     except (cattrs.BaseValidationError, ValueError, TypeError) as error:
         problems = "\n  ".join(_problems(error))
         raise ValueError(f"recipe {name}:\n  {problems}") from error
+
+
+def check_numbers(value: Any, path: str = "") -> None:
+    """Refuse numbers that are not finite or are absurd, wherever they stand in nested tables and lists.
+
+    Raises:
+        ValueError: If there is one; the message names its path.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            check_numbers(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            check_numbers(item, f"{path}.{index}")
+    elif isinstance(value, float) and not abs(value) <= LARGEST:
+        raise ValueError(f"{path} must be a finite number of at most {LARGEST:g}, got {value}")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{path} must be a number of 64 bits, got one of {value.bit_length()} bits")
 
 
 def dump_recipe(recipe: Recipe) -> str:

@@ -1,6 +1,7 @@
 """Evaluation: a protocol on the encoders of runs, and its baselines."""
 
 import inspect
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,14 +12,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from attrs import asdict, has
+
 from skel_data import Store
 from skel_eval import HANDMADE, UNTRAINED, Outcome, Result, evaluate_features
-from skel_recipes.common.files import file_name
+from skel_recipes.common.files import check_folder, file_name
+from skel_recipes.config.recipe import check_numbers
 from skel_recipes.evaluate.baselines import most_frequent_class, result_of
 from skel_recipes.evaluate.handmade import LARGEST
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
 from skel_recipes.run.run import Run
+
+_LOGGER = logging.getLogger("skel_recipes")
 
 
 def evaluate(
@@ -33,6 +39,7 @@ def evaluate(
     device: str = "auto",
     tag: str = "",
     handmade: Sequence[str] = (),
+    out: str | Path | None = None,
     **options: Any,
 ) -> Result:
     """Evaluate the encoders of finished runs; of several streams or runs, their late fusion.
@@ -55,10 +62,12 @@ def evaluate(
         device: Where to compute.
         tag: What tells this result from others of the same protocol.
         handmade: Hand-made features that are fused with the encoders: "coordinates", "distances".
+        out: A ``.json`` file for the result, in place of one in ``eval/``.
         options: Settings of the protocol, if it is given by name, such as k.
 
     Returns:
-        The result; it is also written to ``eval/`` in the (first) run.
+        The result; it is also written to ``eval/`` in the (first) run. Where that cannot be written to, a
+        warning says so.
 
     Raises:
         ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, the
@@ -67,6 +76,11 @@ def evaluate(
         TypeError: If the protocol has no such option.
     """
     started = time.perf_counter()
+    if out is not None:
+        out = Path(out)
+        if out.suffix != ".json":
+            raise ValueError(f"a result is written to a .json file, got {out}")
+        check_folder(out)
     name, chosen = resolve_protocol(protocol, options)
     runs = [run] if isinstance(run, Run) else list(run)
     if handmade and not hasattr(chosen, "fuses"):
@@ -109,7 +123,13 @@ def evaluate(
         counts=counts | outcome.counts,
         seconds=round(time.perf_counter() - started, 2),
     )
-    result.save(_file(inputs.run, result))
+    if out is not None:
+        result.save(out)
+        return result
+    try:
+        result.save(_file(inputs.run, result))
+    except OSError as error:
+        _LOGGER.warning("the result is not kept: %s; --out FILE.json keeps it elsewhere", error)
     return result
 
 
@@ -123,6 +143,8 @@ def resolve_protocol(protocol: Any, options: dict[str, Any]) -> tuple[str, Any]:
     if not isinstance(protocol, str):
         if options:
             raise TypeError(f"options go with the name of a protocol, not with {protocol!r}")
+        if has(type(protocol)):
+            check_numbers(asdict(protocol, recurse=False), f"protocol {PROTOCOLS.name_of(type(protocol))}")
         return PROTOCOLS.name_of(type(protocol)), protocol
     kind = PROTOCOLS.lookup(protocol)
     known = list(inspect.signature(kind).parameters)
@@ -131,6 +153,7 @@ def resolve_protocol(protocol: Any, options: dict[str, Any]) -> tuple[str, Any]:
             near = get_close_matches(option, known, 1)
             meant = f"did you mean {near[0]!r}? There are" if near else "there are"
             raise TypeError(f"protocol {protocol!r} has no option {option!r}; {meant} {', '.join(known)}")
+    check_numbers(options, f"protocol {protocol}")
     return protocol, kind(**options)
 
 

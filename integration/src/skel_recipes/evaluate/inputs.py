@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from attrs import asdict, define, evolve, field
 from numpy.typing import NDArray
+from torch import nn
 
 from skel_data import (
     SkeletonLayout,
@@ -25,10 +25,12 @@ from skel_data import (
     without_copies,
 )
 from skel_data import stream as take_stream
+from skel_data.files import hold
 from skel_eval import HANDMADE, FeatureSet, Outcome, Predictions, Result, side_by_side, state_digest
 from skel_recipes.common.device import pick_device
-from skel_recipes.common.files import file_name, write_atomically
+from skel_recipes.common.files import file_name
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
+from skel_recipes.evaluate.kept import kept_features, kept_result
 from skel_recipes.run.clips import Floats, clips_of_store
 from skel_recipes.run.embedding import embed_array
 from skel_recipes.run.run import Run
@@ -124,6 +126,7 @@ class EvaluationInputs:
                 f"split {chosen.name!r} of {store.path} has {len(train)} labelled training clips "
                 f"and {len(chosen.test)} test clips"
             )
+        store.check()
         converted, where = store is not given, pick_device(device)
         chosen = evolve(chosen, train=train)
         return cls(tuple(encoders), store, chosen, where, converted, tag, tuple(handmade))
@@ -198,15 +201,18 @@ class EvaluationInputs:
         module = run.encoder(encoder.stream, trained=trained)
         # Encoders of two streams may have the same weights, or none.
         key = _digest([encoder.stream, *_pipeline_key(run)], size=4)
-        name = f"{state_digest(module.state_dict())}-{key}-{self.store.hash[:16]}.npy"
-        file = run.path / "features" / name
-        if (cached := _load(file, len(self.store))) is not None:
-            return cached
+        name = f"{state_digest(module.state_dict())}-{key}-{self.store.hash[:16]}"
+        return kept_features(
+            run.path / "features" / f"{name}.npy",
+            f"{name} {self.store.hash}",
+            (len(self.store), int(cast("Any", module.feature_dim))),
+            lambda: self._embed(encoder, module),
+        )
+
+    def _embed(self, encoder: EncoderRef, module: nn.Module) -> Floats:
+        run = encoder.run
         clips = self.clips if run is self.run else clips_of_store(run, self.store)
-        features = embed_array(module, clips, self.device, stream=encoder.stream, layout=self.store.layout)
-        file.parent.mkdir(exist_ok=True)
-        write_atomically(file, lambda target: np.save(target, features, allow_pickle=False))
-        return features
+        return embed_array(module, clips, self.device, stream=encoder.stream, layout=self.store.layout)
 
     def feature_set(self, features: NDArray[Any]) -> FeatureSet:
         """Features of all clips with what a protocol needs to know; test clips are grouped by subject."""
@@ -288,16 +294,7 @@ class EvaluationInputs:
         ]
         folder = self.run.path / "baselines" if of_run else self.store.path / "cache" / "baselines"
         file = folder / f"{_digest(depends, size=8)}.json"
-        try:
-            return evolve(Result.load(file), **self.identity)  # another run may have kept it
-        except (OSError, ValueError):  # there is none yet, or it is damaged
-            result = compute()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            result.save(file)
-        except OSError:  # a store that is read-only: it is computed again the next time
-            pass
-        return result
+        return evolve(kept_result(file, compute), **self.identity)  # another run may have kept it
 
 
 def encoder_refs(
@@ -345,7 +342,10 @@ def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
     if path.exists():
         return Store.open(path)
     path.parent.mkdir(exist_ok=True)
-    return convert_store(store, path, run.layout, drop_depth=run.layout.dims < store.layout.dims)
+    with hold(path.with_suffix(".lock"), path, wait=True):
+        if path.exists():  # another process has made it meanwhile
+            return Store.open(path)
+        return convert_store(store, path, run.layout, drop_depth=run.layout.dims < store.layout.dims)
 
 
 def _joints(layout: SkeletonLayout) -> tuple[object, ...]:
@@ -362,11 +362,3 @@ def _pipeline_key(run: Run) -> list[Any]:
 
 def _digest(value: Any, *, size: int) -> str:
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=size).hexdigest()
-
-
-def _load(file: Path, clips: int) -> Floats | None:
-    try:
-        features: Floats = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    return features if len(features) == clips else None

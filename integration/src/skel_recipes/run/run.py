@@ -2,7 +2,8 @@
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -10,15 +11,20 @@ from typing import Any
 
 import torch
 from attrs import define, evolve
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
+from skel_data.files import Lock, hold, remove_partials
+from skel_eval import state_digest
 from skel_recipes.common.files import write_atomically, write_text
 from skel_recipes.config.recipe import Recipe, dump_recipe, load_recipe
 
 PACKAGES = ("skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval", "skel-recipes")
+
+LOCK = ".lock"
+"""File of a run's folder that says which process writes to it."""
 
 
 @define(frozen=True, slots=False)
@@ -44,7 +50,7 @@ class Run:
     def create(
         cls, path: str | Path, recipe: Recipe, store: Store, split: str, clips: int, **more: Any
     ) -> "Run":
-        """Make the folder of a new run.
+        """Make the folder of a new run; what a killed process began to make is made anew.
 
         Args:
             path: The folder.
@@ -56,13 +62,13 @@ class Run:
 
         Raises:
             FileExistsError: If the folder exists and is not empty.
+            ValueError: If the metadata of the store are not those that were written.
         """
         path = Path(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise FileExistsError(
-                f"{path} exists already; name another folder, or go on with: --resume {path}"
-            )
+        check_new(path)
+        store.check()
         path.mkdir(parents=True, exist_ok=True)
+        remove_partials(path)
         pipeline = recipe.data.pipeline
         info = {
             "format": "skel-run",
@@ -92,13 +98,14 @@ class Run:
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no run at {path}")
+        remove_partials(path, *(path / name for name in ("eval", "features", "baselines", "converted")))
         try:
             info = json.loads((path / "run.json").read_text(encoding="utf-8"))
-            known = info["format"] == "skel-run" and info["version"] == 1
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            form, number = info["format"], info["version"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"{path} is not a run: it has no readable run.json") from error
-        if not known:
-            raise ValueError(f"{path}: run of format {info['format']} {info['version']}, expected skel-run 1")
+        if form != "skel-run" or number != 1:
+            raise ValueError(f"{path}: run of format {form} {number}, expected skel-run 1")
         return cls(path, load_recipe(path / "recipe.toml"), info)
 
     @cached_property
@@ -143,7 +150,11 @@ class Run:
         file = self.path / "metrics.jsonl"
         if not file.exists():
             return []
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        try:
+            return [dict(json.loads(line)) for line in lines]
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"{file} is damaged, or its training was interrupted: {error}") from error
 
     def save_encoders(self, encoders: Mapping[str, nn.Module], epochs: int) -> None:
         """Write the weights of the encoders after the last epoch, and how many epochs that were."""
@@ -152,7 +163,7 @@ class Run:
             for stream, encoder in encoders.items()
             for name, value in encoder.state_dict().items()
         }
-        data = save(weights, metadata={"epochs": str(epochs)})
+        data = save(weights, metadata={"epochs": str(epochs), "digest": _digest(weights)})
         write_atomically(self.path / "encoder.safetensors", lambda file: file.write(data))
 
     def encoder(self, stream: str | None = None, *, trained: bool = True) -> nn.Module:
@@ -189,13 +200,55 @@ class Run:
     def _last_weights(self) -> dict[str, Tensor]:
         """Those after the last epoch; others are refused, as an epoch could be chosen on test clips."""
         file = self.path / "encoder.safetensors"
-        with safe_open(file, "pt") as opened:
-            epochs = (opened.metadata() or {}).get("epochs")
-        last = str(len(self.metrics()))
+        try:
+            with safe_open(file, "pt") as opened:
+                about = opened.metadata() or {}
+            weights = load_file(file)
+        except (SafetensorError, ValueError) as error:
+            raise ValueError(f"{file} is damaged ({error}); {self._again(file)}") from error
+        epochs, last = about.get("epochs"), str(len(self.metrics()))
         if epochs != last:
             found = f"after epoch {epochs}" if epochs else "of an unknown epoch"
             raise ValueError(f"{file} holds weights {found}, the training ended with epoch {last}")
-        return load_file(file)
+        if about.get("digest", digest := _digest(weights)) != digest:  # earlier versions wrote none
+            raise ValueError(f"{file} is damaged: its weights are not what was written; {self._again(file)}")
+        return weights
+
+    def _again(self, file: Path) -> str:
+        return f"remove {file.name}, then write it again: skel pretrain --resume {self.path}"
+
+
+def _digest(weights: Mapping[str, Tensor]) -> str:
+    """Digest of weights; files keep them in an order of their own."""
+    return state_digest(dict(sorted(weights.items())))
+
+
+def check_new(path: Path) -> None:
+    """Check that a run can be made at a path: nothing is there but what a killed process began to make.
+
+    Raises:
+        FileExistsError: If something else is there.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    if not path.is_dir() or any(not _begun(entry.name) for entry in path.iterdir()):
+        raise FileExistsError(f"{path} exists already; name another folder, or go on with: --resume {path}")
+
+
+def _begun(name: str) -> bool:
+    return name in (LOCK, "recipe.toml") or (name.startswith(".") and ".partial-" in name)
+
+
+@contextmanager
+def hold_run(path: Path) -> Iterator[Lock]:
+    """Hold the folder of a run, to be made or to go on with; only one process may write to it.
+
+    Raises:
+        InUseError: If another process does.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with hold(path / LOCK, path) as lock:
+        yield lock
 
 
 def build_encoders(recipe: Recipe, shape: ClipShape) -> dict[str, nn.Module]:

@@ -7,10 +7,11 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 """
 
 import json
+import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -25,20 +26,25 @@ from tqdm import tqdm
 
 from skel_augment import View
 from skel_data import ClipShape, SkeletonLayout, Store, build_clips, clip_loader, epoch_order, get_split
+from skel_data.files import Lock, sync
 from skel_encoders import checkpoint_blocks
 from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
-from skel_recipes.common.files import write_atomically, write_text
+from skel_recipes.common.files import write_text
 from skel_recipes.config.recipe import Recipe, TrainSettings
 from skel_recipes.methods.context import MethodContext, encoders_of, views_of
 from skel_recipes.methods.per_stream import PerStream
-from skel_recipes.run.run import Run, build_encoders
+from skel_recipes.run.run import Run, build_encoders, check_new, hold_run
+from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
+from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
 from skel_recipes.train.sync_norm import synchronise_norms
 
 if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
+
+_LOGGER = logging.getLogger("skel_recipes")
 
 
 def pretrain(
@@ -79,15 +85,30 @@ def pretrain(
     about = {} if partners is None else {"positives": partners.info}
     with joined(device) as (world, where):
         recipe.train.batches(len(chosen.train), world.size)
-        run = world.on_rank0(lambda: Run.create(out, recipe, store, chosen.name, len(chosen.train), **about))
-        return Trainer(run, store, world, where).fit(progress=progress)
+        about["compute"] = compute_facts(world.size, where)
+        path = Path(out)
+        world.on_rank0(lambda: check_new(path))
+        with _held(path, world) as lock:
+            run = world.on_rank0(
+                lambda: Run.create(path, recipe, store, chosen.name, len(chosen.train), **about)
+            )
+            return Trainer(run, store, world, where, lock).fit(progress=progress)
 
 
-def resume(path: str | Path, *, device: str = "auto", progress: bool = False) -> Run:
+def resume(path: str | Path, *, device: str = "auto", strict: bool = False, progress: bool = False) -> Run:
     """Go on with a run that was interrupted, from its last checkpoint.
 
+    Args:
+        path: The folder.
+        device: As for `pretrain`.
+        strict: Refuse to go on with other library versions, threads, processes or another processor than the
+            run began with, as the bits of the weights may differ; otherwise this is only said.
+        progress: Show a progress bar.
+
     Raises:
-        ValueError: If the store is not the one that the run began with.
+        ValueError: If the store is not the one that the run began with, the last two checkpoints are damaged,
+            or with `strict` something differs.
+        InUseError: If another process trains the run.
     """
     run = Run.open(path)
     store = Store.open(run.info["store"]["path"])
@@ -95,8 +116,27 @@ def resume(path: str | Path, *, device: str = "auto", progress: bool = False) ->
         raise ValueError(f"{store.path} has changed since {run.path} began: the run cannot go on with it")
     if run.finished:
         return run
-    with joined(device) as (world, where):
-        return Trainer(run, store, world, where).fit(progress=progress)
+    store.check()
+    with joined(device) as (world, where), _held(run.path, world) as lock:
+        others = changed_facts(run, compute_facts(world.size, where))
+        if others and strict:
+            raise ValueError(f"{run.path} began with {'; '.join(others)}: the bits of the weights may differ")
+        if others and world.rank == 0:
+            _LOGGER.warning(
+                "%s began with %s: the bits of the weights may differ from an uninterrupted run",
+                run.path,
+                "; ".join(others),
+            )
+        return Trainer(run, store, world, where, lock).fit(progress=progress)
+
+
+@contextmanager
+def _held(path: Path, world: World) -> Iterator[Lock | None]:
+    """Hold a run's folder by the process that writes; an error is raised in all."""
+    with ExitStack() as stack:
+        taken: list[Lock] = []
+        world.on_rank0(lambda: taken.append(stack.enter_context(hold_run(path))))
+        yield taken[0] if taken else None
 
 
 def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
@@ -149,9 +189,14 @@ class Trainer:
         store: The recordings that it began with.
         world: The processes.
         device: Where to compute.
+        lock: That of the run's folder, if this process writes to it.
     """
 
-    def __init__(self, run: Run, store: Store, world: World, device: torch.device) -> None:
+    def __init__(
+        self, run: Run, store: Store, world: World, device: torch.device, lock: Lock | None = None
+    ) -> None:
+        self.lock = lock
+        self.last_intact = True
         recipe, settings = run.recipe, run.recipe.train
         train = get_split(store, run.info["split"]).train
         if world.size > 1:
@@ -200,6 +245,8 @@ class Trainer:
                         seed=settings.seed,
                         crop=run.recipe.data.crop,
                     )
+                if self.lock is not None:
+                    self.lock.check()
                 _log(run, line, events)
                 bar.update()
                 bar.set_postfix(loss=f"{line['loss']:.3f}", clips_s=f"{line['clips_per_second']:.0f}")
@@ -208,8 +255,12 @@ class Trainer:
         if events is not None:
             events.close()
         encoders = encoders_of(self.method, run.streams)
-        self.world.on_rank0(lambda: run.save_encoders(encoders, self.epochs))
+        self.world.on_rank0(lambda: self._finish(encoders))
         return run
+
+    def _finish(self, encoders: Mapping[str, nn.Module]) -> None:
+        self.run.save_encoders(encoders, self.epochs)
+        (self.run.path / PREVIOUS).unlink(missing_ok=True)
 
     def _plan(self) -> str:
         settings, clips = self.run.recipe.train, len(self.clips)
@@ -294,15 +345,17 @@ class Trainer:
 
     def _checkpoint(self, epochs: int) -> None:
         method, optimizer = self.method.state_dict(), self.optimizer.state_dict()
-        state = {"epochs": epochs, "method": method, "optimizer": optimizer}
-        write_atomically(self.run.path / "checkpoint.pt", lambda file: torch.save(state, file))
+        save_checkpoint(
+            self.run.path, {"epochs": epochs, "method": method, "optimizer": optimizer}, keep=self.last_intact
+        )
+        self.last_intact = True
 
     def _restore(self) -> int:
-        """Load the last checkpoint, if there is one; returns the number of epochs behind it."""
-        file = self.run.path / "checkpoint.pt"
-        if not file.exists():
+        """Load the last good checkpoint, if there is one; returns the number of epochs behind it."""
+        name, self.last_intact = self.world.on_rank0(lambda: good_checkpoint(self.run))
+        if name is None:
             return 0
-        state = torch.load(file, map_location=self.device, weights_only=True)
+        state = load_checkpoint(self.run.path / name, self.device)
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
         return int(state["epochs"])
@@ -332,10 +385,11 @@ def autocast_of(settings: TrainSettings, device: torch.device) -> AbstractContex
 
 
 def _last_good(run: Run) -> str:
-    file = run.path / "checkpoint.pt"
-    if not file.exists():
+    name, _ = good_checkpoint(run)
+    if name is None:
         return "there is no checkpoint yet"
-    epochs = torch.load(file, map_location="cpu", weights_only=True)["epochs"]
+    file = run.path / name
+    epochs = load_checkpoint(file, torch.device("cpu"))["epochs"]
     return f"the last good checkpoint is {file}, after epoch {epochs}"
 
 
@@ -350,6 +404,7 @@ def _cut_metrics(run: Run, epochs: int) -> None:
 def _log(run: Run, line: dict[str, Any], events: Any) -> None:
     with (run.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
+        sync(file)  # a checkpoint must not outlive its line
     if events is not None:
         for name, value in line.items():
             events.add_scalar(name, value, line["epoch"])

@@ -7,6 +7,8 @@ from ._loading import epoch_order as epoch_order
 from ._registry import Registry as Registry
 from ._scores import check_min_score as check_min_score, drop_low_scores as drop_low_scores
 from ._streams import STREAMS as STREAMS, stream as stream
+from .checks._claims import broken_claims as broken_claims
+from .checks._copies import Copy as Copy, find_copies as find_copies
 from .corruptions import CORRUPTIONS as CORRUPTIONS, Recording as Recording
 from .corruptions import corruption_names as corruption_names
 from .pipelines._agcn300 import AGCN300 as AGCN300

@@ -126,13 +126,15 @@ class SkeletonLayout:
         for part, group in self.parts:
             for joint in group:
                 words[joint].add(part.lower())
+        neighbours = self._neighbours()
+        away = [[_distances(pair[side], neighbours) for pair in self.facing] for side in (0, 1)]
         sides = [MIDDLE] * self.num_joints
         for joint, twin in enumerate(self.mirror):
             if joint >= twin:
                 continue
             lead = _named_left(words[joint], words[twin]) - _named_left(words[twin], words[joint])
             if lead == 0 and self.facing:
-                near = [min(self.hops[joint][pair[side]] for pair in self.facing) for side in (0, 1)]
+                near = [min(hops[joint] for hops in side) for side in away]
                 lead = near[1] - near[0]
             if lead != 0:
                 sides[joint], sides[twin] = (LEFT, RIGHT) if lead > 0 else (RIGHT, LEFT)
@@ -141,11 +143,19 @@ class SkeletonLayout:
     @cached_property
     def hops(self) -> tuple[tuple[int, ...], ...]:
         """Bones on the way between each two joints (V, V)."""
+        neighbours = self._neighbours()
+        return tuple(_distances(joint, neighbours) for joint in range(self.num_joints))
+
+    def hops_from(self, joint: int) -> tuple[int, ...]:
+        """Bones on the way from a joint to each other one (V,)."""
+        return _distances(joint, self._neighbours())
+
+    def _neighbours(self) -> list[list[int]]:
         neighbours: list[list[int]] = [[] for _ in self.joints]
         for child, parent in self.bones:
             neighbours[child].append(parent)
             neighbours[parent].append(child)
-        return tuple(_distances(joint, neighbours) for joint in range(self.num_joints))
+        return neighbours
 
     def to_dict(self) -> dict[str, Any]:
         """A plain form of the layout that `from_dict` reads and JSON or TOML can hold."""
@@ -180,8 +190,15 @@ class SkeletonLayout:
                 the shoulders and, of several, the last the hips.
 
         Raises:
-            ValueError: If a key is missing or unknown, or a joint does not exist.
+            ValueError: If a key is missing or unknown, a value is of another kind, or a joint does not exist.
         """
+        try:
+            return cls._from_dict(data)
+        except (TypeError, AttributeError, KeyError, IndexError, OverflowError) as error:
+            raise ValueError(f"a layout has a value of the wrong kind: {error}") from error
+
+    @classmethod
+    def _from_dict(cls, data: Mapping[str, Any]) -> "SkeletonLayout":
         unknown = set(data) - {*_REQUIRED, *_OPTIONAL}
         missing = set(_REQUIRED) - set(data)
         name = str(data.get("name", "custom"))
@@ -338,6 +355,9 @@ def get_layout(name: str | Path) -> SkeletonLayout:
         )
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not a TOML file: {error}") from error
-    return SkeletonLayout.from_dict({"name": path.stem, **data})
+    try:
+        return SkeletonLayout.from_dict({"name": path.stem, **data})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -89,7 +89,7 @@ def from_pretrained(folder: str | Path) -> nn.Module:
         version, package, name = int(facts["version"]), facts["package"], facts["architecture"]
         arguments, digest = dict(facts["arguments"]), facts["sha256"]
         known = facts["format"] == "skel-encoder"
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise ValueError(f"{path} does not describe an encoder: {error!r}") from error
     if not known:
         raise ValueError(f"{path} has the format {facts['format']!r}, expected 'skel-encoder'")

@@ -5,7 +5,7 @@ from ._metrics import Calibration, accuracy, calibration, confusion_matrix, per_
 from ._result import HANDMADE, UNTRAINED, Metric, Predictions, Result
 from .checks.diagnostics import alignment, feature_health, instance_retrieval, uniformity
 from .checks.frozen import state_digest, unchanged
-from .checks.leaks import Leaks, find_leaks
+from .checks.leaks import Leaks, feature_leaks, find_leaks
 from ._ranks import same_on_all_ranks
 from .comparison.bootstrap import BootstrapInterval, bootstrap, paired_bootstrap
 from .comparison.compare import Comparison, compare, comparison_notes, comparison_rows
@@ -45,7 +45,7 @@ __all__ = [
     "RetrievalResult", "Row", "Skeleton", "Summary", "TableFormat", "accuracy", "alignment", "best_simple",
     "best_simple_sentence", "bootstrap", "build_optimizer", "calibration", "cells", "clip_page",
     "clip_points", "clustering", "compare", "comparison_notes", "comparison_rows", "confusion_matrix",
-    "evaluate_features", "feature_health", "few_shot", "find_leaks", "finetune", "fuse",
+    "evaluate_features", "feature_health", "feature_leaks", "few_shot", "find_leaks", "finetune", "fuse",
     "instance_retrieval", "knn", "learning_rate_at", "linear_probe", "mlp_probe", "motion_svg", "one_shot",
     "over_seeds", "paired_bootstrap", "per_class_accuracy", "present_joints", "published_protocol",
     "rbf_probe", "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side", "spread",

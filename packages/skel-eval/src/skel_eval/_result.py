@@ -232,7 +232,7 @@ class Result:
         path = Path(path)
         try:
             result = cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is no result of an evaluation: {error}") from error
         predictions, classes = _load_predictions(path.with_suffix(".npz"))
         baselines = [

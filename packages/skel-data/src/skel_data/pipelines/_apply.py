@@ -2,20 +2,21 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from attrs import asdict, evolve
 from numpy.typing import DTypeLike, NDArray
 
-from skel_data._files import write_file
 from skel_data._layout import SkeletonLayout
+from skel_data.files import hold, open_checked, write_checked
 from skel_data.pipelines._pipeline import Pipeline
 from skel_data.pipelines._registry import PIPELINES
 from skel_data.store._store import Store
 
+_LOGGER = logging.getLogger("skel_data")
 _BLOCK_BYTES = 2**20
 """Clips that are processed together hold about this much: what a processor's cache holds."""
 _CHUNK_BYTES = 2**25
@@ -103,9 +104,12 @@ def build_clips(
     Returns:
         Clips (N, C, T, V, M) of this dtype.
 
+    A cache carries digests. It is checked when it is opened, in part, or all of it if it was touched since; a
+    damaged one is made again, with a warning to the logger ``skel_data``. One process makes it, others wait.
+
     Raises:
-        ValueError: If `mmap` is asked for without the cache or with indices, the dtype is another one, or a
-            coordinate is too large for float16.
+        ValueError: If `mmap` is asked for without the cache or with indices, the dtype is another one, a
+            coordinate is too large for float16, or the store is not as it was written.
     """
     if mmap and (indices is not None or not cache):
         raise ValueError(
@@ -116,10 +120,7 @@ def build_clips(
         raise ValueError(f"dtype must be float32 or float16, got {kind}")
     pipeline = _with_bodies(pipeline, int(store.bodies.max()))
     if cache:
-        file = store.path / "cache" / f"{_key(store, pipeline, kind)}.npy"
-        clips = _cached(file, store, pipeline, kind)
-        if clips is None and _keep(file, store, pipeline, kind):
-            clips = _cached(file, store, pipeline, kind)
+        clips = _cached(store, pipeline, kind)
         if clips is not None:
             return clips if mmap else np.array(clips) if indices is None else np.asarray(clips[indices])
     chosen = np.arange(len(store)) if indices is None else np.asarray(indices)
@@ -150,6 +151,7 @@ def _chunks(
     store: Store, pipeline: Pipeline, kind: np.dtype[Any], chosen: NDArray[np.integer[Any]]
 ) -> Iterator[NDArray[Any]]:
     """Processed clips, some at a time."""
+    store.check()
     size = max(1, _CHUNK_BYTES // (4 * int(np.prod(_shape(pipeline, store.layout)))))
     for start in range(0, len(chosen), size):
         some = chosen[start : start + size].tolist()
@@ -172,30 +174,26 @@ def _with_bodies(pipeline: Pipeline, slots: int) -> Pipeline:
     return settled
 
 
-def _cached(file: Path, store: Store, pipeline: Pipeline, kind: np.dtype[Any]) -> NDArray[Any] | None:
-    """The cache, memory-mapped; None where there is none, or a damaged one."""
+def _cached(store: Store, pipeline: Pipeline, kind: np.dtype[Any]) -> NDArray[Any] | None:
+    """The cache, memory-mapped, made if need be; None where it cannot be written."""
+    name = _key(store, pipeline, kind)
+    file = store.path / "cache" / f"{name}.npy"
+    shape = (len(store), *_shape(pipeline, store.layout))
+    key = f"{name} {store.hash}"
     try:
-        clips: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    fits = clips.shape == (len(store), *_shape(pipeline, store.layout)) and clips.dtype == kind
-    return clips if fits else None
-
-
-def _keep(file: Path, store: Store, pipeline: Pipeline, kind: np.dtype[Any]) -> bool:
-    """Write the cache, chunk by chunk. False where that is not possible."""
-    header = {
-        "descr": np.lib.format.dtype_to_descr(kind),
-        "fortran_order": False,
-        "shape": (len(store), *_shape(pipeline, store.layout)),
-    }
+        return open_checked(file, key, shape, kind)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        _LOGGER.warning("%s; it is made again", error)
     try:
         file.parent.mkdir(exist_ok=True)
-        # Not into a memory map: there a full disk kills the process
-        with write_file(file) as target:
-            np.lib.format.write_array_header_1_0(target, header)
-            for chunk in _chunks(store, pipeline, kind, np.arange(len(store))):
-                target.write(chunk.data)
-    except OSError:  # a store that is read-only, or a full disk: the cache is only a convenience
-        return False
-    return True
+        with hold(file.with_name(f".{file.name}.lock"), file, wait=True):
+            try:
+                return open_checked(file, key, shape, kind)  # another process has made it meanwhile
+            except (OSError, ValueError):
+                write_checked(file, key, shape, kind, _chunks(store, pipeline, kind, np.arange(len(store))))
+        return open_checked(file, key, shape, kind)
+    except OSError as error:  # a store that is read-only, or a full disk: the cache is only a convenience
+        _LOGGER.warning("the clips are not kept: %s", error)
+        return None

@@ -9,6 +9,7 @@ and ``parents`` (V; the root's is -1 or itself). ``views`` is read as ``cameras`
 """
 
 import io
+import math
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -21,7 +22,7 @@ from attrs import evolve
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data.readers._reader import Find, Reader, Work
-from skel_data.readers._source import Source
+from skel_data.readers._source import Source, memory
 from skel_data.store._info import DatasetInfo
 from skel_data.store._store import CODES
 
@@ -49,6 +50,7 @@ def _load(source: Source) -> dict[str, np.ndarray]:
     _check_size(name, content)
     try:
         with content, np.load(content, allow_pickle=False) as file:
+            _check_sizes(file)
             arrays = {key: file[key] for key in ("positions", "lengths", *_OPTIONAL, *_LAYOUT) if key in file}
             if "views" in file:  # an earlier name
                 arrays.setdefault("cameras", file["views"])
@@ -146,6 +148,22 @@ def _numbered(name: str, labels: np.ndarray, classes: np.ndarray | None) -> dict
             "class_names": names,
         }
     return {}
+
+
+def _check_sizes(file: Any) -> None:
+    """Refuse, before it is unpacked, what says that it is larger than memory, or than its archive says."""
+    members = {info.filename: info.file_size for info in file.zip.infolist()}
+    if sum(members.values()) > memory():
+        raise ValueError(f"it unpacks to {sum(members.values())} bytes, more than there is memory")
+    for name, size in members.items():
+        with file.zip.open(name) as member:
+            if not name.endswith(".npy"):
+                continue
+            older = np.lib.format.read_magic(member) == (1, 0)
+            form = np.lib.format
+            shape, _, dtype = (form.read_array_header_1_0 if older else form.read_array_header_2_0)(member)
+            if math.prod(shape) * dtype.itemsize > size:
+                raise ValueError(f"{name} says that it is of shape {shape}, and holds {size} bytes")
 
 
 def _check(name: str, arrays: dict[str, np.ndarray]) -> None:

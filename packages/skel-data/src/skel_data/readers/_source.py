@@ -16,11 +16,21 @@ from skel_data._clip import BadFile
 MAX_BYTES = 256 * 2**20
 """Largest member that is read: a recording is far smaller, an archive bomb is not."""
 
+_PIECE = 1 << 20
+
 Member = tuple[str, Callable[[], bytes]]
 
 _TAR_SUFFIXES = (".tar", ".tar.xz", ".tar.gz", ".txz", ".tgz")
 _SUFFIXES = (".zip", *_TAR_SUFFIXES)
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+
+
+def memory() -> int:
+    """Memory of the machine in bytes; where that is not known, more than anything needs."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2**62
 
 
 def is_archive(path: Path) -> bool:
@@ -193,9 +203,26 @@ def _zip_file(path: Path, changed: int) -> zipfile.ZipFile:  # noqa: ARG001 (a f
 def _read_zipped(path: Path, changed: int, info: zipfile.ZipInfo, limit: int) -> bytes:
     _check_size(info.file_size, limit)
     try:
-        return _zip_file(path, changed).read(info)
+        with _zip_file(path, changed).open(info) as member:
+            return _read_exactly(member, info.file_size)
     except (*_DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
         raise ValueError(f"cannot be read from the archive: {error}") from error
+
+
+def _read_exactly(stream: IO[bytes], size: int) -> bytes:
+    """All that a stream of so many bytes holds; one that says less than it holds is not unpacked further.
+
+    Raises:
+        EOFError: If it holds more or fewer.
+    """
+    parts: list[bytes] = []
+    held = 0
+    while part := stream.read(min(_PIECE, size + 1 - held)):
+        parts.append(part)
+        held += len(part)
+    if held != size:
+        raise EOFError(f"it says that it holds {size} bytes, and holds {'more' if held > size else held}")
+    return b"".join(parts)
 
 
 def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:

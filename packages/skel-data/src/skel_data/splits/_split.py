@@ -75,7 +75,7 @@ def get_split(store: ClipTable, name: str | None = None, *, seed: int = 0) -> Sp
         name = f"camera-{name.removeprefix('view-')}"
     train, test = _parts(store, name, seed)
     if name != "random" and not (train.size and test.size):
-        raise ValueError(f"no split {name!r} in {store.dataset}; there are {', '.join(split_names(store))}")
+        raise ValueError(f"no split {name!r} in {store.dataset!r}; there are {', '.join(split_names(store))}")
     return Split(name, train, test)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skel_data._files import sync
 from skel_data._layout import SkeletonLayout
+from skel_data.files import sync
 from skel_data.store._store import Ints
 
 

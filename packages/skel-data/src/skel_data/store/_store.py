@@ -6,6 +6,7 @@ back to back, so nothing is padded), ``tracks.npy`` (the body id of each of thes
 bodies[i]`.
 """
 
+import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout
+from skel_data.files import remove_partials
 from skel_data.splits._clip_table import ClipTable
 from skel_data.store._info import DatasetInfo
 
@@ -27,6 +29,8 @@ COLUMNS = ("name", "offset", "length", "bodies", *CODES, "split", "digest")
 """Columns of ``clips.npz``; `CODES` are those that a `Clip` has as whole numbers."""
 EARLIER = {"camera": "view"}
 """Columns that had another name in version 1."""
+
+_NOT_HASHED = ("counts", "hash", "source", "bad_files", "notes")
 
 Ints = NDArray[np.int64]
 
@@ -64,10 +68,11 @@ class Store(ClipTable):
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no store at {path}")
+        remove_partials(path, path / "cache", path / "cache" / "baselines")
         try:
             header = json.loads((path / "header.json").read_text(encoding="utf-8"))
             is_store = header.get("format") == FORMAT
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             is_store = False
         if not is_store:
             raise ValueError(f"{path} is not a store: it has no header.json with format {FORMAT!r}")
@@ -120,7 +125,47 @@ class Store(ClipTable):
             raise ValueError("clips do not lie one after another")
 
     def clip(self, index: int) -> NDArray[np.float32]:
-        """Coordinates (T, M, V, C) of one clip, a read-only view of the file."""
+        """Coordinates (T, M, V, C) of one clip, a read-only view of the file.
+
+        Raises:
+            ValueError: If they are not those that were written; they are compared with their hash once.
+        """
+        positions = self.unchecked_clip(index)
+        if not self._sound[index]:
+            if clip_digest(positions) != self.digests[index]:
+                raise ValueError(
+                    f"{self.path}: the coordinates of clip {index}, {str(self.names[index])!r}, are not "
+                    "those that were written; "
+                    f"import it anew (`skel data validate {self.path}` lists all faults)"
+                )
+            self._sound[index] = True
+        return positions
+
+    @cached_property
+    def _sound(self) -> NDArray[np.bool_]:
+        """Whether a clip has been compared with its hash (N,)."""
+        return np.zeros(len(self), bool)
+
+    def check(self) -> None:
+        """Compare the metadata and body ids with their hash, once; clips are compared when they are read.
+
+        Raises:
+            ValueError: If they are not those that were written.
+        """
+        if not self._metadata_sound:
+            raise ValueError(
+                f"{self.path}: the metadata or body ids are not those that were written: their hash differs; "
+                "import it anew"
+            )
+
+    @cached_property
+    def _metadata_sound(self) -> bool:
+        about = {key: value for key, value in self.header.items() if key not in _NOT_HASHED}
+        columns = {name: self.columns[name] for name in COLUMNS}
+        return content_hash(about, columns, self.all_tracks) == self.hash
+
+    def unchecked_clip(self, index: int) -> NDArray[np.float32]:
+        """The same as `clip` without a look at the hash."""
         rows, shape = self._row_slice(index)
         return self.frames[rows].reshape(*shape, *self.frames.shape[1:])
 
@@ -187,3 +232,23 @@ class Store(ClipTable):
     def digests(self) -> NDArray[np.str_]:
         """Hash of each clip's coordinates (N,): equal for exact copies."""
         return self.columns["digest"]
+
+
+def clip_digest(positions: NDArray[np.float32]) -> str:
+    """Hash of a clip's shape and coordinates."""
+    digest = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(positions).data)
+    return digest.hexdigest()
+
+
+def content_hash(about: dict[str, Any], table: dict[str, NDArray[Any]], tracks: Ints) -> str:
+    """Hash of the content: everything but the source's name and the bad files."""
+    inner = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(tracks), 1 << 20):
+        inner.update(np.ascontiguousarray(tracks[start : start + (1 << 20)], "<i8").data)
+    content = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16)
+    for name in COLUMNS:
+        written = EARLIER.get(name, name) if about["version"] == 1 else name
+        content.update(json.dumps([written, table[name].tolist()]).encode())
+    content.update(inner.digest())
+    return content.hexdigest()

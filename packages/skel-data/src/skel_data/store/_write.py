@@ -1,6 +1,5 @@
 """Writing a store, one clip at a time, all or nothing."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,14 +8,13 @@ from typing import Any
 
 import numpy as np
 from attrs import asdict, astuple
-from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
-from skel_data._files import partial_folder, write_file
 from skel_data._layout import SkeletonLayout
+from skel_data.files import partial_folder, write_file
 from skel_data.store._info import DatasetInfo
 from skel_data.store._rows import RowFiles
-from skel_data.store._store import CODES, COLUMNS, EARLIER, FORMAT, VERSION, Ints, Store
+from skel_data.store._store import CODES, COLUMNS, FORMAT, VERSION, Store, clip_digest, content_hash
 
 LARGEST = 1e9
 """A coordinate beyond this is damage in any unit, and would overflow sums of squares."""
@@ -56,16 +54,40 @@ def write_store(
 
 @contextmanager
 def new_store(path: Path, *, overwrite: bool, keep: bool = False) -> Iterator[Path]:
-    """The folder to write a store to; see `partial_folder`. A folder that is no store is never replaced."""
-    if path.exists() or path.is_symlink():
+    """The folder to write a store to; see `partial_folder`.
+
+    A folder that is no store is never replaced, nor one that holds anything that is not the store's.
+    """
+    if path.is_symlink() and not path.exists():
+        raise FileExistsError(f"{path} is a link to {path.readlink()}, which is not there")
+    if path.exists():
         if not overwrite:
             raise FileExistsError(f"{path} exists already")
         try:
             Store.open(path)
         except ValueError as error:
             raise FileExistsError(f"{path} is not overwritten, as it is not a store: {error}") from error
+        if foreign := foreign_files(path):
+            raise FileExistsError(
+                f"{path} is not overwritten, as it holds files that are not the store's: "
+                f"{', '.join(foreign[:5])}; move them away"
+            )
     with partial_folder(path, overwrite=overwrite, keep=keep) as folder:
         yield folder
+
+
+def foreign_files(path: Path) -> list[str]:
+    """What a store's folder holds that no store wrote, relative to it."""
+    own = {"header.json", "frames.npy", "tracks.npy", "clips.npz", "cache", "cache/baselines"}
+    found = []
+    for entry in sorted(path.rglob("*")):
+        name = entry.relative_to(path).as_posix()
+        parent = entry.parent.relative_to(path).as_posix()
+        kept = {"cache": (".npy",), "cache/baselines": (".json", ".npz", ".digest")}.get(parent, ())
+        hidden = entry.name.startswith(".") and (".partial-" in entry.name or entry.suffix == ".lock")
+        if entry.is_symlink() or not (name in own or entry.name.endswith(kept or "/") or hidden):
+            found.append(name)
+    return found
 
 
 class StoreWriter:
@@ -208,26 +230,6 @@ class StoreWriter:
         if self._journal is not None:
             self._journal.close()
             (self._folder / "journal.jsonl").unlink()
-
-
-def clip_digest(positions: NDArray[np.float32]) -> str:
-    """Hash of a clip's shape and coordinates."""
-    digest = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(positions).data)
-    return digest.hexdigest()
-
-
-def content_hash(about: dict[str, Any], table: dict[str, NDArray[Any]], tracks: Ints) -> str:
-    """Hash of the content: everything but the source's name and the bad files."""
-    inner = hashlib.blake2b(digest_size=16)
-    for start in range(0, len(tracks), 1 << 20):
-        inner.update(np.ascontiguousarray(tracks[start : start + (1 << 20)], "<i8").data)
-    content = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16)
-    for name in COLUMNS:
-        written = EARLIER.get(name, name) if about["version"] == 1 else name
-        content.update(json.dumps([written, table[name].tolist()]).encode())
-    content.update(inner.digest())
-    return content.hexdigest()
 
 
 def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]) -> str | None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._clip import Clip
-from skel_data._files import partial_folder, write_file
+from skel_data.files import partial_folder, write_file
 
 _FIRST_ID = 2**56 + 1  # ids of a Kinect v2 have 17 digits
 _BODY = "0 1 0 1 1 0 0 0 2"

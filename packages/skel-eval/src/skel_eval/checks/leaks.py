@@ -9,6 +9,7 @@ from attrs import define, field
 from torch import Tensor
 
 from skel_eval._arrays import Array, as_features, as_tensor, rows_per_block
+from skel_eval._feature_set import FeatureSet
 
 
 @define(frozen=True, eq=False)
@@ -82,6 +83,26 @@ def find_leaks(
         nearest=nearest.numpy(),
         distances=distances.numpy(),
     )
+
+
+def feature_leaks(features: FeatureSet) -> list[str]:
+    """What makes a number on features too good or impossible, a sentence each.
+
+    Test rows that equal a training row and are not among the copies that the set itself names, groups in both
+    parts of a set that has groups, and test classes that training lacks.
+    """
+    train_x, train_y, test_x, test_y = (torch.from_numpy(np.ascontiguousarray(x)) for x in features.arrays())
+    notes = []
+    equal = _first_copies(train_x.flatten(1), test_x.flatten(1)).numpy() >= 0
+    if len(features.copies):
+        equal &= ~np.isin(features.test, features.copies)
+    if equal.any():
+        notes.append(f"{int(equal.sum())} of {len(equal)} test rows have the features of a training row")
+    lacking = np.setdiff1d(test_y[test_y >= 0], train_y[train_y >= 0])
+    if len(lacking):
+        rows = int(np.isin(test_y, lacking).sum())
+        notes.append(f"{len(lacking)} classes of {rows} test rows have no training row")
+    return notes
 
 
 def _nearest(test: Tensor, train: Tensor, step: int) -> tuple[Tensor, Tensor]:

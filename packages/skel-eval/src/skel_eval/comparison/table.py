@@ -78,12 +78,25 @@ def results_table(rows: Sequence[Row], style: TableFormat = "markdown") -> str:
     return table_text(lines, style, numbers=range(5, len(head) - 1 - commands))
 
 
+def _no_formula(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    if not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
+
+
 def table_text(
     rows: Sequence[Sequence[Cell]], style: TableFormat = "markdown", *, numbers: Sequence[int] = ()
 ) -> str:
     r"""A table as text that ends with a newline.
 
     LaTeX is a ``tabular`` with the rules of booktabs; CSV is that of RFC 4180, its lines ended by ``\n``.
+    There an apostrophe stands before what a spreadsheet would compute: what begins with = + - or @ and is no
+    number.
 
     Args:
         rows: Cells, the head first; all rows are equally long.
@@ -103,7 +116,9 @@ def table_text(
     right = [column in numbers for column in range(len(rows[0]))]
     if style == "csv":
         stream = io.StringIO()
-        csv.writer(stream, lineterminator="\n").writerows(plain)
+        csv.writer(stream, lineterminator="\n").writerows(
+            [[_no_formula(cell) for cell in row] for row in plain]
+        )
         return stream.getvalue()
     if style == "markdown":
         lines = ["| " + " | ".join(markdown(cell) for cell in row) + " |" for row in rows]

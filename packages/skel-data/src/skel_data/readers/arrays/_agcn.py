@@ -151,8 +151,8 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         layout,
         known[1] if known else tuple(map(str, range(max(labels) + 1))),
         "metres" if layout.name == "ntu-25" else "unknown",
-        **({"dataset": known[0]} if known else {}),
     )
+    info = evolve(info, dataset=known[0]) if known else info
     return info, lambda files: _find(files, parts)
 
 

@@ -38,14 +38,9 @@ def read_matrix(data: bytes, name: str) -> NDArray[Any]:
     for kind, content in _elements(data[128:], order):
         if kind == _COMPRESSED:
             try:
-                inflating = zlib.decompressobj()
-                inflated = inflating.decompress(content, MAX_BYTES)
+                inflated = _inflate(content)
             except zlib.error as error:
                 raise ValueError(f"damaged MATLAB file: {error}") from None
-            if inflating.unconsumed_tail:
-                raise ValueError(f"a variable of more than {MAX_BYTES} bytes")
-            if not inflating.eof:
-                raise ValueError("damaged MATLAB file: a variable is cut off")
             kind, content = next(_elements(inflated, order), (0, b""))
         if kind == _MATRIX:
             parts = _elements(content, order)
@@ -53,6 +48,17 @@ def read_matrix(data: bytes, name: str) -> NDArray[Any]:
             if label == name.encode():
                 return _array(flags, shape, *values, order, name)
     raise ValueError(f"no variable {name}")
+
+
+def _inflate(content: bytes) -> bytes:
+    """A compressed element, unpacked no further than the limit of a file."""
+    stream = zlib.decompressobj()
+    inflated = stream.decompress(content, MAX_BYTES)
+    if stream.unconsumed_tail:
+        raise ValueError(f"MATLAB file with an element of more than {MAX_BYTES} bytes")
+    if not stream.eof:
+        raise ValueError("damaged MATLAB file: a compressed element is cut off")
+    return inflated
 
 
 def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:

@@ -1,0 +1,129 @@
+"""Same seed, same bits: what else they depend on is written down, and compared on resume."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from skel_recipes import Run, dump_recipe, pretrain, resume
+from skel_recipes.cli.app import main
+
+
+def edit(run, change):
+    info = json.loads((run.path / "run.json").read_text())
+    change(info)
+    (run.path / "run.json").write_text(json.dumps(info))
+    (run.path / "encoder.safetensors").unlink(missing_ok=True)
+
+
+def test_run_json_says_what_bits_depend_on(run):
+    compute = Run.open(run.path).info["compute"]
+    assert compute == {
+        "processes": 1,
+        "threads": torch.get_num_threads(),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "device": "cpu",
+    }
+    assert {"torch", "numpy", "skel-data"} <= Run.open(run.path).info["versions"].keys()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda info: info["compute"].update(threads=64), "threads 64, now 1"),
+        (lambda info: info["compute"].update(processes=8), "processes 8, now 1"),
+        (lambda info: info["compute"].update(processor="Z"), "processor Z, now"),
+        (lambda info: info["versions"].update(torch="1.0"), "torch 1.0, now"),
+        (lambda info: info["versions"].update({"skel-augment": "9"}), "skel-augment 9, now"),
+    ],
+)
+def test_a_resume_under_other_facts_says_so_or_refuses(own_run, change, told, caplog, capsys):
+    edit(own_run, change)
+    before = sorted(own_run.path.iterdir())
+    with pytest.raises(ValueError, match=f"{told}.* bits of the weights may differ"):
+        resume(own_run.path, strict=True)
+    assert main(["pretrain", "--resume", str(own_run.path), "--strict"]) == 1
+    assert "may differ" in capsys.readouterr().err
+    assert sorted(own_run.path.iterdir()) == before
+    assert resume(own_run.path).finished
+    assert told in caplog.text
+    assert "may differ" in caplog.text
+
+
+def test_a_resume_under_the_same_facts_is_quiet(own_run, caplog):
+    edit(own_run, lambda _: None)
+    assert resume(own_run.path, strict=True).finished
+    assert not caplog.text
+
+
+def test_runs_of_earlier_versions_are_resumed(own_run, caplog):
+    edit(own_run, lambda info: info.pop("compute"))
+    assert resume(own_run.path, strict=True).finished
+    assert not caplog.text
+
+
+@pytest.mark.slow
+def test_one_of_two_processes_is_killed(store, tiny, tmp_path):
+    """The other ends within a minute with a sentence; the run goes on with one process."""
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(dump_recipe(tiny("compact", train__epochs=100, train__batch_size=6)))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": "2",
+    }
+    run = tmp_path / "run"
+    command = [
+        sys.executable,
+        "-m",
+        "skel_recipes",
+        "pretrain",
+        str(recipe),
+        str(store.path),
+        "--out",
+        str(run),
+    ]
+    both = [
+        subprocess.Popen(
+            command, env=env | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, stderr=subprocess.PIPE
+        )
+        for rank in (0, 1)
+    ]
+    metrics = run / "metrics.jsonl"
+    deadline = time.time() + 90
+    while (not metrics.exists() or metrics.read_text().count("\n") < 3) and time.time() < deadline:
+        time.sleep(0.02)
+    both[1].send_signal(signal.SIGKILL)
+    killed = time.time()
+    told = both[0].communicate(timeout=60)[1].decode()
+    both[1].communicate()
+    assert time.time() - killed < 60
+    assert both[0].returncode == 1, told
+    assert "skel: process 1 of 2 lost another one, which has ended" in told.splitlines()[-1]
+    assert "Traceback" not in told
+    assert not (run / ".lock").exists()
+    again = resume(run)
+    assert len(again.metrics()) == 100
+    assert again.encoder() is not None
+
+
+def test_other_processes_are_said_on_resume(own_run, caplog):
+    edit(own_run, lambda info: info["compute"].update(processes=2))
+    resume(own_run.path)
+    assert f"{own_run.path} began with processes 2, now 1" in caplog.text
+
+
+def test_the_same_recipe_twice_gives_the_same_bits(run, store, tiny, tmp_path):
+    again = pretrain(tiny("compact"), store, tmp_path / "again")
+    one, two = (each.encoder().state_dict() for each in (run, again))
+    assert all(torch.equal(one[name], two[name]) for name in one)

@@ -1,0 +1,18 @@
+"""Files: locks, atomic writing, and arrays with digests."""
+
+from skel_data.files._atomic import partial_folder, remove_partials, sync, write_file
+from skel_data.files._checked import check_all_blocks, open_checked, write_checked
+from skel_data.files._lock import InUseError, Lock, hold
+
+__all__ = [
+    "InUseError",
+    "Lock",
+    "check_all_blocks",
+    "hold",
+    "open_checked",
+    "partial_folder",
+    "remove_partials",
+    "sync",
+    "write_checked",
+    "write_file",
+]

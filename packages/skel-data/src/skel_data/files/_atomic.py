@@ -1,0 +1,163 @@
+"""Atomic writing: a file or a folder appears under its name only when it is complete."""
+
+import errno
+import os
+import platform
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from skel_data.files._lock import hold
+from skel_data.files._process import alive
+
+_PARTIAL = re.compile(r"\.(.+)\.partial-(?:(.*)-)?(\d+)(?:\.[\w-]+)?", re.DOTALL)
+_OLD = 24 * 3600
+"""Seconds after which a partial file of another machine is taken for left behind."""
+
+
+@contextmanager
+def write_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a hidden file beside `path` for bytes; at the end it is brought to the disk and renamed to `path`.
+
+    On an exception it is removed. A link is followed.
+
+    Raises:
+        OSError: If it cannot be written; the file's name is in the message.
+    """
+    if path.is_symlink():
+        path = path.resolve()
+    partial = path.with_name(f".{path.name}.partial-{platform.node()}-{os.getpid()}.{uuid4().hex[:8]}")
+    if len(os.fsencode(partial.name)) > 255 >= len(os.fsencode(path.name)):
+        partial = path.with_name(f".{uuid4().hex[:8]}.partial-{platform.node()[:64]}-{os.getpid()}")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            sync(file)
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno is not None and (error.filename is None or str(error.filename) == str(partial)):
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def sync(file: Any) -> None:
+    """Bring what was written to the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def partial_folder(path: Path, *, overwrite: bool = False, keep: bool = False) -> Iterator[Path]:
+    """Make a hidden folder beside `path` to write to, and rename it to `path` at the end.
+
+    A lock beside `path` is held meanwhile. On an exception the folder is removed. What a killed process left
+    behind for the same target is removed first, and what a call with `keep` left, once there is a folder at
+    `path`. A link at `path` is followed.
+
+    Args:
+        path: The folder to be.
+        overwrite: Whether a folder at `path` is replaced.
+        keep: Whether it stays on an exception or a kill; the next call with `keep` gives it again.
+
+    Raises:
+        InUseError: If another process writes to `path`.
+        FileExistsError: If `path` has come to be meanwhile.
+    """
+    path = path.resolve() if path.is_symlink() else path.parent.resolve() / path.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with hold(path.with_name(f".{path.name}.lock"), path) as lock:
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        partial = unfinished if keep else path.with_name(f".{path.name}.partial-{os.getpid()}")
+        replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
+        _clean_up(path)
+        partial.mkdir(exist_ok=keep)
+        (partial / "owner").unlink(missing_ok=True)  # earlier versions wrote their process id there
+        try:
+            yield partial
+            sync_folder(partial)
+            lock.check()
+            if path.exists():
+                if not overwrite:
+                    raise FileExistsError(f"{path} exists already")
+                path.rename(replaced)
+            partial.rename(path)
+            sync_folder(path.parent)
+            shutil.rmtree(replaced, ignore_errors=True)
+            if not keep:
+                shutil.rmtree(unfinished, ignore_errors=True)
+        except BaseException:
+            if not keep:
+                shutil.rmtree(partial, ignore_errors=True)
+            if replaced.exists() and not path.exists():
+                replaced.rename(path)
+            raise
+
+
+def _clean_up(path: Path) -> None:
+    """Remove what dead processes left; bring back a folder whose replacement did not arrive.
+
+    Whoever holds the lock is the only one that writes.
+    """
+    for kind in ("replaced", "partial"):
+        prefix = f".{path.name}.{kind}-"
+        for left in path.parent.iterdir():
+            pid = left.name.removeprefix(prefix)
+            if left.name.startswith(prefix) and pid.isdigit() and not _others(int(pid)):
+                if kind == "replaced" and not path.exists():
+                    left.rename(path)
+                else:
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def _others(pid: int) -> bool:
+    return pid != os.getpid() and alive(pid)
+
+
+def remove_partials(*folders: Path) -> None:
+    """Remove the partial files that dead processes left in folders.
+
+    Those of this machine go if their process has ended, those of others after a day. A folder that is not
+    there or cannot be written to is passed over.
+    """
+    for folder in folders:
+        try:
+            left = [
+                (entry, found)
+                for entry in os.scandir(folder)
+                if ".partial-" in entry.name and (found := _PARTIAL.fullmatch(entry.name))
+            ]
+        except OSError:
+            continue
+        for entry, found in left:
+            _, node, pid = found.groups()
+            with suppress(OSError):
+                if node == platform.node():
+                    dead = not alive(int(pid))
+                else:
+                    dead = time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD
+                if dead and entry.is_file(follow_symlinks=False):
+                    Path(entry.path).unlink()
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # a file system that cannot do this for folders
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise
+    finally:
+        os.close(descriptor)
