@@ -148,5 +148,5 @@ def test_a_variable_that_unpacks_to_far_more_is_refused(monkeypatch):
     monkeypatch.setattr("skel_data.readers.datasets._matlab.MAX_BYTES", 1000)
     head = bytes(124) + struct.pack("<H", 0x100) + b"IM"
     packed = zlib.compress(variable(np.zeros((20, 3, 99))))
-    with pytest.raises(ValueError, match="a variable of more than 1000 bytes"):
+    with pytest.raises(ValueError, match="an element of more than 1000 bytes"):
         read_matrix(head + struct.pack("<II", 15, len(packed)) + packed, "d_skel")
