@@ -183,7 +183,7 @@ def test_errors(store, tmp_path, tiny, run):
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError, match="no run at"):
         resume(tmp_path / "none")
-    with pytest.raises(ValueError, match="is not a run"):
+    with pytest.raises(ValueError, match="is no run and no encoder"):
         resume(tmp_path)
 
 

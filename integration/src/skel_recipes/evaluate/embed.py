@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from skel_data import Store
 from skel_eval import FeatureSet, linear_probe, side_by_side
 from skel_recipes.common.device import pick_device
-from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source, encoder_refs, in_joints_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source, encoder_refs
 from skel_recipes.run.clips import Floats, clips_of_recordings
 from skel_recipes.run.embedding import embed_array
+from skel_recipes.run.joints import in_joints_of
 from skel_recipes.run.run import Run
 
 _CHUNK = 1024

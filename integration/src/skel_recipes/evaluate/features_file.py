@@ -8,7 +8,8 @@ import numpy as np
 from skel_data import Store
 from skel_recipes.common.files import check_folder, write_atomically
 from skel_recipes.evaluate.embed import classify_windows, embed_windows
-from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs, in_joints_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
+from skel_recipes.run.joints import in_joints_of
 from skel_recipes.run.run import Run
 
 _KINDS = (".npz", ".parquet")

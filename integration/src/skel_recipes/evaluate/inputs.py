@@ -15,10 +15,8 @@ from attrs import asdict, define, evolve, field
 from numpy.typing import NDArray
 
 from skel_data import (
-    SkeletonLayout,
     Split,
     Store,
-    convert_store,
     get_split,
     holdout_groups,
     without_copies,
@@ -26,9 +24,10 @@ from skel_data import (
 from skel_data import stream as take_stream
 from skel_eval import FeatureSet, Outcome, Predictions, Result, side_by_side, state_digest
 from skel_recipes.common.device import pick_device
-from skel_recipes.common.files import file_name, write_atomically
+from skel_recipes.common.files import write_atomically
 from skel_recipes.run.clips import Floats, clips_of_store
 from skel_recipes.run.embedding import embed_array
+from skel_recipes.run.joints import in_joints_of, joints_of
 from skel_recipes.run.run import Run
 
 Ints = NDArray[np.int64]
@@ -99,7 +98,7 @@ class EvaluationInputs:
             raise ValueError(f"a tag has letters, digits and . + - _ only, got {tag!r}")
         first, given = encoders[0].run, store
         for encoder in encoders:
-            if _joints(encoder.run.layout) != _joints(first.layout):
+            if joints_of(encoder.run.layout) != joints_of(first.layout):
                 raise ValueError(
                     f"{first.path} and {encoder.run.path} have different joints and cannot be fused"
                 )
@@ -299,32 +298,6 @@ def encoder_refs(
     if not all(factor >= 0 for factor in factors) or not any(factors):
         raise ValueError(f"weights must be 0 or more and not all 0, got {factors}")
     return [EncoderRef(run, name, weight) for (run, name), weight in zip(encoders, factors, strict=True)]
-
-
-def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
-    """A store as a run can take it: itself, or converted to the joints of the run.
-
-    Raises:
-        ValueError: If the joints differ and may not be converted.
-    """
-    ours, theirs = run.layout, store.layout
-    if _joints(ours) == _joints(theirs):
-        return store
-    if not convert:
-        raise ValueError(
-            f"{run.path} was trained on layout {ours.name!r} ({ours.num_joints} joints), "
-            f"{store.path} has {theirs.name!r} ({theirs.num_joints} joints); --convert brings them together"
-        )
-    path = run.path / "converted" / f"{file_name(store.dataset)}-{store.hash[:16]}.store"
-    if path.exists():
-        return Store.open(path)
-    path.parent.mkdir(exist_ok=True)
-    return convert_store(store, path, run.layout, drop_depth=run.layout.dims < store.layout.dims)
-
-
-def _joints(layout: SkeletonLayout) -> tuple[object, ...]:
-    """What an encoder depends on."""
-    return layout.joints, layout.parents, layout.channels
 
 
 def _pipeline_key(run: Run) -> list[Any]:

@@ -15,20 +15,25 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
+from skel_encoders import from_pretrained
 from skel_recipes.common.files import write_atomically, write_text
 from skel_recipes.config.recipe import Recipe, dump_recipe, load_recipe
+from skel_recipes.run.folder import is_encoder_folder, read_folder
+from skel_recipes.run.init import InitialWeights, load_initial
 
 PACKAGES = ("skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval", "skel-recipes")
 
 
 @define(frozen=True, slots=False)
 class Run:
-    """A run folder.
+    """A run folder, or an encoder folder, which is used in the same way.
 
-    It holds ``recipe.toml`` (the resolved settings), ``run.json`` (store, split, layout, versions),
+    A run folder holds ``recipe.toml`` (the resolved settings), ``run.json`` (store, split, layout, versions),
     ``metrics.jsonl`` (one line per epoch), ``checkpoint.pt`` (to go on from), and when training has
     ended ``encoder.safetensors`` (of several streams, the names of weights begin with the stream's);
-    evaluations add ``eval/*.json``, and a report ``report.html``.
+    evaluations add ``eval/*.json``, and a report ``report.html``. An encoder folder is what
+    `skel_encoders.save_pretrained`, ``skel convert-checkpoint`` and ``skel export`` write: an encoder of one
+    stream, which is finished and has no metrics.
 
     Attributes:
         path: The folder.
@@ -41,8 +46,24 @@ class Run:
     info: Mapping[str, Any]
 
     @classmethod
-    def create(cls, path: str | Path, recipe: Recipe, store: Store, split: str, clips: int) -> "Run":
+    def create(
+        cls,
+        path: str | Path,
+        recipe: Recipe,
+        store: Store,
+        split: str,
+        clips: int,
+        start: InitialWeights | None = None,
+    ) -> "Run":
         """Make the folder of a new run.
+
+        Args:
+            path: The folder.
+            recipe: All settings.
+            store: The recordings.
+            split: Whose training part is used.
+            clips: Number of training clips.
+            start: Weights that the encoders begin with, which are copied to ``init.safetensors``.
 
         Raises:
             FileExistsError: If the folder exists and is not empty.
@@ -53,39 +74,47 @@ class Run:
                 f"{path} exists already; name another folder, or go on with: --resume {path}"
             )
         path.mkdir(parents=True, exist_ok=True)
-        pipeline = recipe.data.pipeline
-        info = {
+        shape = clip_shape(recipe, store)
+        info: dict[str, Any] = {
             "format": "skel-run",
             "version": 1,
             "store": {"path": str(store.path.absolute()), "dataset": store.dataset, "hash": store.hash},
             "split": split,
             "train_clips": clips,
             "layout": store.layout.to_dict(),
-            "frames": recipe.data.frames or pipeline.frames,
-            "bodies": pipeline.bodies or min(int(store.bodies.max()), 2),
+            "frames": shape.frames,
+            "bodies": shape.bodies,
             "versions": {name: version(name) for name in (*PACKAGES, "torch", "numpy")},
             "python": platform.python_version(),
         }
+        if start is not None:
+            info["init"] = start.described()
+            data = save(dict(start.weights))
+            write_atomically(path / "init.safetensors", lambda file: file.write(data))
         write_text(path / "recipe.toml", dump_recipe(recipe))
         write_text(path / "run.json", json.dumps(info, indent=1))
         return cls(path, recipe, info)
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """Open the folder of a run.
+        """Open the folder of a run, or of an encoder.
 
         Raises:
             FileNotFoundError: If there is no such folder.
-            ValueError: If it is not a run.
+            ValueError: If it is neither.
         """
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no run at {path}")
+        if is_encoder_folder(path):
+            return cls(path, *read_folder(path))
         try:
             info = json.loads((path / "run.json").read_text(encoding="utf-8"))
             known = info["format"] == "skel-run" and info["version"] == 1
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a run: it has no readable run.json") from error
+            raise ValueError(
+                f"{path} is no run and no encoder: it has no readable run.json or encoder.json"
+            ) from error
         if not known:
             raise ValueError(f"{path}: run of format {info['format']} {info['version']}, expected skel-run 1")
         return cls(path, load_recipe(path / "recipe.toml"), info)
@@ -113,6 +142,11 @@ class Run:
     def streams(self) -> tuple[str, ...]:
         """The streams, each with an encoder."""
         return self.recipe.data.streams
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether this is an encoder folder, of whose training nothing is known."""
+        return bool(self.info["format"] == "skel-encoder")
 
     @property
     def finished(self) -> bool:
@@ -159,6 +193,8 @@ class Run:
         if stream not in names and (stream is not None or len(names) > 1):
             raise ValueError(f"{self.path} has no stream {stream!r}; there are {', '.join(names)}")
         name = stream or names[0]
+        if trained and self.is_folder:
+            return from_pretrained(self.path)
         encoder = build_encoders(self.recipe, self.shape)[name]
         if trained:
             if not self.finished:
@@ -171,6 +207,13 @@ class Run:
                 {key.removeprefix(prefix): value for key, value in weights if key.startswith(prefix)}
             )
         return encoder.eval()
+
+    def initial_encoders(self) -> dict[str, nn.Module]:
+        """The encoder of each stream as pretraining begins: fresh, or with the weights of another one."""
+        encoders = build_encoders(self.recipe, self.shape)
+        if "init" in self.info:
+            load_initial(encoders, load_file(self.path / "init.safetensors"))
+        return encoders
 
     def _prefix(self, stream: str) -> str:
         return f"{stream}." if len(self.streams) > 1 else ""
@@ -185,6 +228,13 @@ class Run:
             found = f"after epoch {epochs}" if epochs else "of an unknown epoch"
             raise ValueError(f"{file} holds weights {found}, the training ended with epoch {last}")
         return load_file(file)
+
+
+def clip_shape(recipe: Recipe, store: Store) -> ClipShape:
+    """Layout, frames and bodies of the clips that a recipe makes of a store."""
+    pipeline = recipe.data.pipeline
+    bodies = pipeline.bodies or min(int(store.bodies.max()), 2)
+    return ClipShape(store.layout, recipe.data.frames or pipeline.frames, bodies)
 
 
 def build_encoders(recipe: Recipe, shape: ClipShape) -> dict[str, nn.Module]:

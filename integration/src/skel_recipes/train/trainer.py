@@ -9,6 +9,7 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from inspect import signature
@@ -22,7 +23,8 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from skel_augment import View
-from skel_data import ClipShape, SkeletonLayout, Store, build_clips, clip_loader, epoch_order, get_split
+from skel_data import ClipShape, SkeletonLayout, Split, Store
+from skel_data import build_clips, clip_loader, epoch_order, get_split
 from skel_encoders import checkpoint_blocks
 from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
@@ -31,7 +33,9 @@ from skel_recipes.common.files import write_atomically, write_text
 from skel_recipes.config.recipe import Recipe, TrainSettings
 from skel_recipes.methods.context import MethodContext, encoders_of, views_of
 from skel_recipes.methods.per_stream import PerStream
-from skel_recipes.run.run import Run, build_encoders
+from skel_recipes.run.init import match_weights
+from skel_recipes.run.joints import in_joints_of
+from skel_recipes.run.run import Run, build_encoders, clip_shape
 from skel_recipes.train.diagnostics import feature_diagnostics
 from skel_recipes.train.sync_norm import synchronise_norms
 
@@ -42,6 +46,9 @@ def pretrain(
     out: str | Path,
     *,
     split: str | None = None,
+    init: Run | None = None,
+    init_layers: Sequence[str] = (),
+    convert: bool = False,
     device: str = "auto",
     progress: bool = False,
 ) -> Run:
@@ -52,6 +59,11 @@ def pretrain(
         store: The recordings.
         out: Folder of the run, to be made.
         split: Whose training part is used; the recipe's, or else the store's default, unless given.
+        init: A finished run, or an encoder folder, whose weights the encoder begins with, as far as they
+            have the name and shape of its own; ``run.json`` lists those that were loaded and those that
+            were not.
+        init_layers: The layers to load, such as ``blocks.0``; all if empty. Patterns are taken too.
+        convert: Bring recordings with other joints to those of `init`; they are kept in the run's folder.
         device: cpu, cuda, cuda:1, ... or auto. Under `torchrun` each process takes the GPU of its rank.
         progress: Show a progress bar.
 
@@ -60,19 +72,37 @@ def pretrain(
 
     Raises:
         FileExistsError: If the folder is in use.
-        ValueError: If the store is too small, or the views do not fit what the encoder sees.
+        ValueError: If the store is too small, the views do not fit what the encoder sees, or `init` has
+            another encoder or other joints.
         FloatingPointError: If a loss is not finite; the run can be resumed from its last checkpoint.
     """
-    chosen = get_split(store, split or recipe.data.split or None)
-    if len(chosen.train) < 2:
-        raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
+    if init_layers and init is None:
+        raise ValueError("init_layers chooses among the layers of init: give that too")
     if recipe.train.tensorboard:
         _summary_writer()  # a missing extra is reported before the folder is made
-    check_views(recipe, store.layout)
+    check_views(recipe, store.layout if init is None else init.layout)
     with joined(device) as (world, where):
+        if init is not None:
+            given, start = store, init
+            store = world.on_rank0(lambda: in_joints_of(start, given, convert=convert))
+        chosen = get_split(store, split or recipe.data.split or None)
+        if len(chosen.train) < 2:
+            raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
         recipe.train.batches(len(chosen.train), world.size)
-        run = world.on_rank0(lambda: Run.create(out, recipe, store, chosen.name, len(chosen.train)))
+        run = world.on_rank0(lambda: _create(out, recipe, store, chosen, init, init_layers))
         return Trainer(run, store, world, where).fit(progress=progress)
+
+
+def _create(
+    out: str | Path, recipe: Recipe, store: Store, split: Split, init: Run | None, layers: Sequence[str]
+) -> Run:
+    """The folder of a new run, with its initial weights."""
+    create = partial(Run.create, out, recipe, store, split.name, len(split.train))
+    if init is None:
+        return create()
+    new = build_encoders(recipe, clip_shape(recipe, store))
+    sources = {stream: init.encoder(stream) for stream in init.streams}
+    return create(match_weights(new, sources, init.path, layers))
 
 
 def resume(path: str | Path, *, device: str = "auto", progress: bool = False) -> Run:
@@ -111,18 +141,20 @@ def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
             )
 
 
-def build_method(recipe: Recipe, context: MethodContext) -> nn.Module:
-    """The method of a recipe with fresh encoders, all as the seed gives them.
+def build_method(
+    recipe: Recipe, context: MethodContext, encoders: Mapping[str, nn.Module] | None = None
+) -> nn.Module:
+    """The method of a recipe with the encoder of each stream; None for fresh ones, as the seed gives them.
 
     A method of one stream is built once for each of several.
     """
-    encoders = build_encoders(recipe, context.shape)
+    encoders = build_encoders(recipe, context.shape) if encoders is None else encoders
     if recipe.train.checkpoint_blocks:
         for encoder in encoders.values():
             checkpoint_blocks(encoder)
     method: nn.Module
     if getattr(recipe.method, "cross_stream", False):
-        method = recipe.method.build(nn.ModuleDict(encoders), context)
+        method = recipe.method.build(nn.ModuleDict(dict(encoders)), context)
     elif len(encoders) == 1:
         (encoder,) = encoders.values()
         method = recipe.method.build(encoder, context)
@@ -155,7 +187,7 @@ class Trainer:
         self.names = store.names[train]
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
-        method = synchronise_norms(build_method(recipe, self.context), world, device)
+        method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
         self.method: nn.Module = method.to(device, dtype)
         self.module = _averaging(self.method) if world.size > 1 else self.method
         weights = [weight for weight in self.method.parameters() if weight.requires_grad]
