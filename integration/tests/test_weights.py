@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from skel_data import get_layout
+from skel_data import convert_store, get_layout
 from skel_encoders import STGCN, TCN, from_pretrained, save_pretrained
-from skel_recipes import Run, SkeletonFeatures, embed, evaluate
+from skel_recipes import Run, SkeletonFeatures, embed, evaluate, pretrain, resume
 from skel_recipes.cli import main
 
 SIZES = ("--set", "base_channels=4", "feature_dim=16")
@@ -133,3 +133,74 @@ def test_folders_that_are_damaged(folder, tmp_path):
     (tmp_path / "clips.json").write_text('{"format": "skel-clips", "version": 1, "data": {"crops": 1}}')
     with pytest.raises(ValueError, match="unknown key crops"):
         Run.open(tmp_path)
+
+
+def same(a, b):
+    return all(torch.equal(value, b[name]) for name, value in a.items())
+
+
+def test_pretraining_begins_with_the_weights_of_a_run(run, store, tiny, tmp_path):
+    started = pretrain(tiny("compact"), store, tmp_path / "started", init=run)
+    assert same(started.initial_encoders()["joint"].state_dict(), run.encoder().state_dict())
+    assert started.metrics()[0]["loss"] != run.metrics()[0]["loss"]
+    assert same(started.encoder(trained=False).state_dict(), run.encoder(trained=False).state_dict())
+    kept = json.loads((started.path / "run.json").read_text())["init"]
+    assert (kept["path"], kept["not_loaded"], kept["unused"]) == (str(run.path), [], [])
+    for name in ("encoder.safetensors", "checkpoint.pt"):
+        (started.path / name).unlink()
+    again = resume(started.path)
+    assert same(again.encoder().state_dict(), started.encoder().state_dict())
+
+
+def test_pretraining_begins_with_a_folder(folder, store, tmp_path, capsys):
+    words = ["--encoder.base_channels", "4", "--encoder.feature_dim", "16", "--data.pipeline.frames", "16"]
+    words += ["--train.epochs", "1", "--train.min_steps", "0", "--train.batch_size", "8"]
+    command = ["pretrain", "skeletonclr", store.path, *words, "--init", folder]
+    status, output = skel(capsys, *command, "--out", tmp_path / "all")
+    assert status == 0, output.err
+    assert f"weights of {folder}" in output.err
+    status, output = skel(capsys, *command, "--out", tmp_path / "few", "--init-layers", "blocks.0", "input_norm")
+    assert status == 0, output.err
+    assert "stay fresh, in joint.blocks.1" in output.err
+    loaded = Run.open(tmp_path / "few").initial_encoders()["joint"].state_dict()
+    fresh, given = Run.open(tmp_path / "few").encoder(trained=False), from_pretrained(folder).state_dict()
+    for name, value in fresh.state_dict().items():
+        expected = given[name] if name.startswith(("blocks.0.", "input_norm.")) else value
+        assert torch.equal(loaded[name], expected), name
+    status, output = skel(capsys, *command, "--out", tmp_path / "none", "--init-layers", "block.0")
+    assert (status, "has no layer block.0; its layers begin with" in output.err) == (1, True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_weights_of_another_size_are_listed(run, store, tiny, tmp_path):
+    wider = tiny("compact", encoder__widths=[8, 12], train__epochs=1)
+    kept = pretrain(wider, store, tmp_path / "wider", init=run).info["init"]
+    assert kept["loaded"]
+    assert kept["not_loaded"]
+    assert set(kept["loaded"]).isdisjoint(kept["not_loaded"])
+    encoder = Run.open(tmp_path / "wider").encoder().state_dict()
+    assert {f"joint.{name}" for name in encoder} == {*kept["loaded"], *kept["not_loaded"]}
+
+
+def test_other_joints_are_converted_or_refused(run, store, tiny, tmp_path):
+    other = convert_store(store, tmp_path / "other.store", get_layout("kinect-20"))
+    with pytest.raises(ValueError, match="--convert brings them together"):
+        pretrain(tiny("compact"), other, tmp_path / "run", init=run)
+    converted = pretrain(tiny("compact", train__epochs=1), other, tmp_path / "run", init=run, convert=True)
+    assert converted.layout == run.layout
+    assert converted.info["init"]["not_loaded"] == []
+
+
+def test_weights_that_do_not_fit(run, store, tiny, tmp_path):
+    with pytest.raises(ValueError, match="an encoder TCN, the recipe one of STGCN"):
+        pretrain(tiny("skeletonclr"), store, tmp_path / "run", init=run)
+    with pytest.raises(ValueError, match="no encoder of the stream motion; it has joint"):
+        pretrain(tiny("compact", data__stream="joint+motion"), store, tmp_path / "run", init=run)
+    with pytest.raises(ValueError, match="give that too"):
+        pretrain(tiny("compact"), store, tmp_path / "run", init_layers=["blocks"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_run_takes_no_settings(run, capsys):
+    status, output = skel(capsys, "pretrain", "--resume", run.path, "--train.epochs", "9")
+    assert (status, f"--init {run.path}" in output.err) == (1, True)

@@ -84,7 +84,8 @@ def pretrain(
     with joined(device) as (world, where):
         if init is not None:
             given, start = store, init
-            store = world.on_rank0(lambda: in_joints_of(start, given, convert=convert))
+            path = world.on_rank0(lambda: in_joints_of(start, given, convert=convert).path)
+            store = store if path == store.path else Store.open(path)
         chosen = get_split(store, split or recipe.data.split or None)
         if len(chosen.train) < 2:
             raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
@@ -238,7 +239,16 @@ class Trainer:
         settings, clips = self.run.recipe.train, len(self.clips)
         steps = settings.batches(clips, self.world.size)[1]
         why = "" if self.epochs == settings.epochs else f", as train.min_steps is {settings.min_steps}"
-        return f"{self.run.path}: {clips} clips, {self.epochs} epochs of {steps} steps{why}"
+        split = self.run.info["split"]
+        plan = f"{self.run.path}: the {clips} training clips of split {split}, {self.epochs} epochs of {steps} "
+        plan += f"steps{why}"
+        if init := self.run.info.get("init"):
+            plan += f"\nbegins with {len(init['loaded'])} weights of {init['path']}"
+            for key, what in (("not_loaded", "stay fresh"), ("unused", "are not used")):
+                if init[key]:
+                    layers = dict.fromkeys(name.rpartition(".")[0] for name in init[key])
+                    plan += f"; {len(init[key])} {what}, in {', '.join(layers)}"
+        return plan
 
     def _train_epoch(self, epoch: int) -> dict[str, Any]:
         """Train for one epoch; returns its line of metrics."""
