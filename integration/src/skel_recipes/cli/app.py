@@ -37,6 +37,8 @@ _COMMANDS: dict[str, str | dict[str, str]] = {
     "compare": "compare:compare",
     "table": "table:table",
     "embed": "embed:embed",
+    "cluster": "few_labels:cluster",
+    "label": "few_labels:label",
     "export": "export:export",
     "convert-checkpoint": "export:convert_checkpoint",
     "show": "show:show",

@@ -169,17 +169,19 @@ def _evaluate(
         convert=common.convert,
         device=common.device,
         tag=common.tag or common.published or "",
+        told=note,
     )
     if common.json:
         say_json(result.to_dict())
     else:
         say(result_table(result))
         if seen := result.counts["seen_in_pretraining"]:
-            note(f"{seen} of these test clips were seen in pretraining, without their labels")
+            were = "clip was" if seen == 1 else "clips were"
+            note(f"{seen} of these test {were} seen in pretraining, without labels")
         elif seen is None:
             note(
                 "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
-                "is gone"
+                "is gone or was never named"
             )
     if common.report:
         from skel_recipes.evaluate.report import report

@@ -30,7 +30,7 @@ def embed(
     convert: bool = False,
     device: str = "auto",
 ) -> FeatureSet:
-    """Features of all clips of a store, with labels and split, for any protocol.
+    """Features of all clips of a store, labelled or not, with labels and split, for any protocol.
 
     They are computed once and kept in the run's folder.
 
@@ -44,10 +44,12 @@ def embed(
         device: Where to compute.
 
     Raises:
-        ValueError: If the joints differ, the split has no labelled clips, or pretraining has not ended.
+        ValueError: If the joints differ, or pretraining has not ended.
     """
     encoders = encoder_refs([run], stream=stream)
-    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
+    inputs = EvaluationInputs.of(
+        encoders, store, split=split, device=device, convert=convert, needs_labels=False
+    )
     return inputs.embed(source)
 
 

@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -30,6 +30,7 @@ def evaluate(
     convert: bool = False,
     device: str = "auto",
     tag: str = "",
+    told: Callable[[str], object] = str,
     **options: Any,
 ) -> Result:
     """Evaluate the encoders of finished runs; of several streams or runs, their late fusion.
@@ -50,6 +51,7 @@ def evaluate(
         convert: Bring recordings with other joints to those of the run.
         device: Where to compute.
         tag: What tells this result from others of the same protocol.
+        told: Is called with a line that says what part of the recordings is used.
         options: Settings of the protocol, if it is given by name, such as k.
 
     Returns:
@@ -66,6 +68,7 @@ def evaluate(
     encoders = encoder_refs(runs, stream=stream, weights=weights)
     convert = convert or getattr(chosen, "convert", False)
     inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert, tag=tag)
+    told(inputs.used)
     if hasattr(chosen, "fuses"):
         outcome, baselines = _frozen(inputs, name, chosen)
     else:

@@ -1,5 +1,6 @@
 """Features as files: .npz for anything that reads numpy, .parquet for tables."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ def write_features(
     split: str | None = None,
     convert: bool = False,
     device: str = "auto",
+    told: Callable[[str], object] = str,
 ) -> tuple[int, int]:
     """Write the features of all clips with their columns; returns the shape of the features.
+
+    What part of the recordings is used is `told` before it is computed.
 
     Raises:
         FileNotFoundError: If there is no folder for the file.
@@ -34,7 +38,10 @@ def write_features(
     """
     _check(out)
     encoders = encoder_refs([run], stream=stream)
-    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
+    inputs = EvaluationInputs.of(
+        encoders, store, split=split, device=device, convert=convert, needs_labels=False
+    )
+    told(inputs.used)
     found = inputs.embed()
     if out.suffix == ".npz":
         found.save(out)

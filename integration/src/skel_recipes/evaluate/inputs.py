@@ -25,6 +25,7 @@ from skel_data import stream as take_stream
 from skel_eval import FeatureSet, Outcome, Predictions, Result, side_by_side, state_digest
 from skel_recipes.common.device import pick_device
 from skel_recipes.common.files import write_atomically
+from skel_recipes.common.words import count
 from skel_recipes.run.clips import Floats, clips_of_store
 from skel_recipes.run.embedding import embed_array
 from skel_recipes.run.joints import in_joints_of, joints_of
@@ -57,7 +58,7 @@ class EvaluationInputs:
     Attributes:
         encoders: The encoders; several are fused.
         store: The recordings, in the joints of the encoders.
-        split: Its training clips all have a label.
+        split: Its training clips all have a label, but where no label is needed and none is there.
         device: Where to compute.
         converted: Whether the recordings had other joints.
         tag: The user's word for what tells results apart.
@@ -80,16 +81,18 @@ class EvaluationInputs:
         device: str = "auto",
         convert: bool = False,
         tag: str = "",
+        needs_labels: bool = True,
     ) -> "EvaluationInputs":
         """Check that encoders, recordings and split go together.
 
         Args:
             encoders: The encoders.
             store: The recordings.
-            split: The split; by default the one that was pretrained on, or the store's own default.
+            split: The split; by default the one that was pretrained on if it tests, or the store's default.
             device: Where to compute.
             convert: Bring recordings with other joints to those of the runs, by the names of the joints.
             tag: What tells results from others of the same protocol.
+            needs_labels: Whether training clips with a label and test clips must be there.
 
         Raises:
             ValueError: If the joints differ, the split has no labelled clips, or the tag is not one word.
@@ -105,14 +108,28 @@ class EvaluationInputs:
             store = in_joints_of(encoder.run, store, convert=convert)
         same = store.hash == first.info["store"]["hash"]
         chosen = get_split(store, split or (first.info["split"] if same else None))
+        if not split and not len(chosen.test):  # pretrained on every clip
+            chosen = get_split(store)
         train = chosen.train[store.labels[chosen.train] >= 0]
-        if len(train) == 0 or len(chosen.test) == 0:
+        if needs_labels and (len(train) == 0 or len(chosen.test) == 0):
             raise ValueError(
-                f"split {chosen.name!r} of {store.path} has {len(train)} labelled training clips "
-                f"and {len(chosen.test)} test clips"
+                f"split {chosen.name!r} of {store.path} has {count(len(train), 'labelled training clip')} "
+                f"and {count(len(chosen.test), 'test clip')}; an evaluation needs some of both"
             )
+        train = train if len(train) else chosen.train
         converted = store is not given
         return cls(tuple(encoders), store, evolve(chosen, train=train), pick_device(device), converted, tag)
+
+    @property
+    def used(self) -> str:
+        """What part of the recordings is used, in a line."""
+        split, total = self.split, len(self.store)
+        labelled = int((self.store.labels[split.train] >= 0).sum())
+        words = f"{self.store.path}, split {split.name}: {count(total, 'clip')}, "
+        words += f"{count(len(split.train), 'training clip')}" + f" ({labelled} with a label), "
+        words += count(len(split.test), "test clip")
+        left = total - len(split.train) - len(split.test)
+        return words + (f", {left} in neither part or without a label" if left else "")
 
     @property
     def run(self) -> Run:

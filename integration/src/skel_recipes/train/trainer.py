@@ -30,6 +30,7 @@ from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_atomically, write_text
+from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
 from skel_recipes.methods.context import MethodContext, encoders_of, views_of
 from skel_recipes.methods.per_stream import PerStream
@@ -86,9 +87,9 @@ def pretrain(
             given, start = store, init
             path = world.on_rank0(lambda: in_joints_of(start, given, convert=convert).path)
             store = store if path == store.path else Store.open(path)
-        chosen = get_split(store, split or recipe.data.split or None)
+        chosen = get_split(store, split or recipe.data.split or None, needs_test=False)
         if len(chosen.train) < 2:
-            raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
+            raise ValueError(f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}")
         recipe.train.batches(len(chosen.train), world.size)
         run = world.on_rank0(lambda: _create(out, recipe, store, chosen, init, init_layers))
         return Trainer(run, store, world, where).fit(progress=progress)
@@ -240,8 +241,8 @@ class Trainer:
         steps = settings.batches(clips, self.world.size)[1]
         why = "" if self.epochs == settings.epochs else f", as train.min_steps is {settings.min_steps}"
         split = self.run.info["split"]
-        plan = f"{self.run.path}: the {clips} training clips of split {split}, {self.epochs} epochs of {steps} "
-        plan += f"steps{why}"
+        plan = f"{self.run.path}: {count(clips, 'training clip')} of split {split}, "
+        plan += f"{count(self.epochs, 'epoch')} of {count(steps, 'step')}{why}"
         if init := self.run.info.get("init"):
             plan += f"\nbegins with {len(init['loaded'])} weights of {init['path']}"
             for key, what in (("not_loaded", "stay fresh"), ("unused", "are not used")):

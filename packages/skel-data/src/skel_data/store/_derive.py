@@ -1,6 +1,6 @@
-"""Merging of stores, and conversion to another layout."""
+"""Merging of stores, conversion to another layout, and labels that come later."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -116,6 +116,48 @@ def convert_store(
         path,
         chain(store.bad_files, clips()),
         evolve(store.info, layout=layout),
+        source=str(store.header["source"]),
+        overwrite=overwrite,
+    )
+
+
+def label_store(
+    store: Store, path: str | Path, labels: Mapping[int, str], *, overwrite: bool = False
+) -> Store:
+    """Write the clips of a store to a new one, some of them with a label that they did not have.
+
+    Args:
+        store: The clips.
+        path: Folder to make.
+        labels: Name of the class by number of the clip; classes that the store does not have are added behind
+            its own, in the order in which they come.
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If there is no such clip, a name is empty, or a clip has another label already.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+    classes = list(dict.fromkeys([*store.classes, *labels.values()]))
+    for index, name in labels.items():
+        if not 0 <= index < len(store):
+            raise ValueError(f"{store.path} has clips 0 to {len(store) - 1}, there is a label for {index}")
+        if not name.strip():
+            raise ValueError(f"the label of clip {index} is empty")
+        label = int(store.labels[index])
+        if label >= 0 and store.classes[label] != name:
+            raise ValueError(
+                f"clip {index}, {store.names[index]}, is {store.classes[label]!r} in {store.path} already, "
+                f"the new label is {name!r}"
+            )
+
+    def clips() -> Iterator[Clip]:
+        for index, clip in enumerate(_clips(store)):
+            yield evolve(clip, label=classes.index(labels[index])) if index in labels else clip
+
+    return write_store(
+        path,
+        chain(store.bad_files, clips()),
+        evolve(store.info, classes=classes),
         source=str(store.header["source"]),
         overwrite=overwrite,
     )
