@@ -70,7 +70,7 @@ def test_a_converted_checkpoint_is_taken_wherever_a_run_is(folder, encoder, stor
     assert status == 0, output.err
     result = json.loads(output.out)
     assert (result["model"], result["epochs"]) == ("aimclr", 0)
-    assert [one["model"] for one in result["baselines"]][0] == "untrained encoder"
+    assert result["baselines"][0]["model"] == "untrained encoder"
     features = tmp_path / "features.npz"
     assert skel(capsys, "embed", folder, store.path, features)[0] == 0
     with np.load(features) as file, torch.no_grad():
@@ -159,7 +159,9 @@ def test_pretraining_begins_with_a_folder(folder, store, tmp_path, capsys):
     status, output = skel(capsys, *command, "--out", tmp_path / "all")
     assert status == 0, output.err
     assert f"weights of {folder}" in output.err
-    status, output = skel(capsys, *command, "--out", tmp_path / "few", "--init-layers", "blocks.0", "input_norm")
+    status, output = skel(
+        capsys, *command, "--out", tmp_path / "few", "--init-layers", "blocks.0", "input_norm"
+    )
     assert status == 0, output.err
     assert "stay fresh, in joint.blocks.1" in output.err
     loaded = Run.open(tmp_path / "few").initial_encoders()["joint"].state_dict()

@@ -7,6 +7,7 @@ import tyro
 
 from skel_data import SynthSettings
 from skel_recipes.cli.output import note, say, say_json
+from skel_recipes.common.words import count
 
 _USUAL = SynthSettings()
 
@@ -48,8 +49,8 @@ def data_import(
     reader = READERS.lookup(format)
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 
-        def advance(count: int) -> None:
-            bar.update(count - bar.n)
+        def advance(read: int) -> None:
+            bar.update(read - bar.n)
 
         try:
             made = import_dataset(
@@ -71,7 +72,8 @@ def data_import(
             raise
     for bad in made.bad_files:
         note(f"not imported: {bad.name}: {bad.reason}")
-    say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")
+    left_out = count(len(made.bad_files), "bad file")
+    say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}, {left_out}")
 
 
 def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = False) -> None:
@@ -121,8 +123,8 @@ def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
     for sentence in wrong:
         note(sentence)
     if wrong:
-        raise ValueError(f"{store}: {len(wrong)} faults")
-    say(f"{store}: {len(opened)} clips, all as they were written")
+        raise ValueError(f"{store}: {count(len(wrong), 'fault')}")
+    say(f"{store}: {count(len(opened), 'clip')}, all as they were written")
 
 
 def data_leaks(
@@ -196,7 +198,7 @@ def data_merge(
     from skel_data import Store, merge_stores
 
     made = merge_stores([Store.open(store) for store in stores], out, dataset=dataset, overwrite=overwrite)
-    say(f"{out}: {len(made)} clips, {len(made.classes)} classes")
+    say(f"{out}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
 
 
 def data_convert(
@@ -226,7 +228,7 @@ def data_convert(
     for joint, (rule, sources) in explain_conversion(opened.layout, wanted).items():
         if rule != "same name":
             note(f"{joint}: {rule} {' and '.join(sources)}")
-    say(f"{out}: {len(made)} clips in layout {wanted.name}")
+    say(f"{out}: {count(len(made), 'clip')} in layout {wanted.name}")
 
 
 def data_synth(
@@ -252,6 +254,6 @@ def data_synth(
     if ntu_folder is not None and ntu_folder.exists():
         raise FileExistsError(f"{ntu_folder} exists already")
     made = synth_store(store, settings, overwrite=overwrite)
-    say(f"{store}: {len(made)} clips, {len(made.classes)} classes")
+    say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
     if ntu_folder is not None:
         say(f"{ntu_folder}: {write_ntu_folder(ntu_folder, synth_clips(settings))} files")

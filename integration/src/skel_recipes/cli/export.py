@@ -59,7 +59,7 @@ def convert_checkpoint(
     pipeline: str = "default",
     set: tuple[str, ...] = (),  # noqa: A002 (the flag's name)
 ) -> None:
-    """Bring the checkpoint of a published program into a folder that every command takes in the place of a run.
+    """Bring the checkpoint of a published program into a folder that is taken in the place of a run.
 
     Args:
         encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru or transformer.
@@ -95,6 +95,6 @@ def convert_checkpoint(
     load_published(loaded, source, stream=stream)
     save_folder(loaded, out, data, name=out.name, bodies=bodies)
     say(
-        f"{out}: {type(loaded).__name__} from {source}; its clips: pipeline {pipeline}, {data.stream} stream, "
-        f"{frames} frames"
+        f"{out}: {type(loaded).__name__} from {source}; its clips: pipeline {pipeline}, "
+        f"{data.stream} stream, {frames} frames"
     )

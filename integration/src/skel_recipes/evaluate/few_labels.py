@@ -100,7 +100,7 @@ def propose(
     device: str = "auto",
     told: Callable[[str], object] = str,
 ) -> Queries:
-    """Write a table of the clips to label next: typical ones that differ from each other and from labelled ones.
+    """Write a table of the clips to label next: typical ones that differ from each other and from known ones.
 
     Asked for are clips of the training part alone, as test clips must not teach. See `skel_eval.typiclust`.
 
@@ -110,7 +110,8 @@ def propose(
         out: CSV file, with an empty column ``label`` to fill in.
         budget: Number of clips.
         stream: One of the run's streams; None puts the features of all side by side.
-        split: The split; by default the one that was pretrained on, or the store's default; "all" for all clips.
+        split: The split; by default the one that was pretrained on, or the store's default; "all" for all
+            clips.
         convert: Bring recordings with other joints to those of the run.
         seed: Seed of k-means.
         device: Where to compute.

@@ -85,7 +85,7 @@ def read_folder(folder: Path) -> tuple[Recipe, dict[str, Any]]:
     frames, bodies = (int(arguments.pop(key, None) or 0) for key in ("frames", "bodies"))
     facts = _read(folder / CLIPS)
     if facts is None:
-        data = DataSettings(pipeline=Default(**({"frames": frames} if frames else {})))
+        data = DataSettings(pipeline=Default(frames=frames) if frames else Default())
         facts = {}
     else:
         data = read_data(facts["data"], folder / CLIPS)

@@ -1,8 +1,10 @@
 """Run: the folder of a pretraining, with settings, metrics, checkpoint, encoder and evaluations."""
 
 import json
+import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,7 @@ from torch import Tensor, nn
 from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
 from skel_encoders import from_pretrained
 from skel_recipes.common.files import write_atomically, write_text
+from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, dump_recipe, load_recipe
 from skel_recipes.run.folder import is_encoder_folder, read_folder
 from skel_recipes.run.init import InitialWeights, load_initial
@@ -44,6 +47,20 @@ class Run:
     path: Path
     recipe: Recipe
     info: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        shape, info = self.shape, self.info
+        if self.is_folder:
+            done = "encoder folder"
+        else:
+            done = count(len(self.metrics()), "epoch") + (", finished" if self.finished else ", not finished")
+        seen = f" on {info['store']['dataset']}, split {info['split']}" if info["store"]["hash"] else ""
+        return (
+            f"Run({str(self.path)!r}): {self.recipe.name}{seen}, {done}\n"
+            f"  {self.recipe.encoder.name} of stream {self.recipe.data.stream}; "
+            f"clips: {self.recipe.data.pipeline.name}, {shape.frames} frames, "
+            f"{shape.layout.num_joints} joints of {shape.layout.name}, {count(shape.bodies, 'body')}"
+        )
 
     @classmethod
     def create(
@@ -78,7 +95,12 @@ class Run:
         info: dict[str, Any] = {
             "format": "skel-run",
             "version": 1,
-            "store": {"path": str(store.path.absolute()), "dataset": store.dataset, "hash": store.hash},
+            "store": {
+                "path": str(store.path.absolute()),
+                "relative": _relative(store.path, path),
+                "dataset": store.dataset,
+                "hash": store.hash,
+            },
             "split": split,
             "train_clips": clips,
             "layout": store.layout.to_dict(),
@@ -154,12 +176,46 @@ class Run:
         return (self.path / "encoder.safetensors").exists()
 
     def store(self) -> Store | None:
-        """The recordings of the pretraining; None if they are not in their place as they were."""
-        try:
-            store = Store.open(self.info["store"]["path"])
-        except (OSError, ValueError):
-            return None
-        return store if store.hash == self.info["store"]["hash"] else None
+        """The recordings of the pretraining; None if they are in none of `store_places` as they were."""
+        for place in self.store_places():
+            with suppress(OSError, ValueError):
+                store = Store.open(place)
+                if store.hash == self.info["store"]["hash"]:
+                    return store
+        return None
+
+    def store_places(self) -> list[Path]:
+        """Where the recordings are looked for; what they hold decides, by its hash.
+
+        Where they were; where they are seen from a run that was moved with them; and, by their name, beside
+        the run and in the working directory.
+        """
+        told = self.info["store"]
+        if not told["path"]:
+            return []
+        path, here = Path(told["path"]), self.path.absolute()
+        moved = [here / told["relative"]] if told.get("relative") else []
+        places = [path, *moved, here.parent / path.name, Path.cwd() / path.name]
+        return list(dict.fromkeys(Path(os.path.normpath(place)) for place in places))
+
+    def found_store(self) -> Store:
+        """The recordings of the pretraining.
+
+        Raises:
+            ValueError: If they are not found as they were; the message says what was looked for, and where.
+        """
+        store, told = self.store(), self.info["store"]
+        if store is not None:
+            return store
+        if not told["hash"]:
+            raise ValueError(f"{self.path} does not say what it was pretrained on: give the store")
+        places = self.store_places()
+        changed = [str(place) for place in places if place.exists()]
+        what = f"; {' and '.join(changed)} is another or has changed since the run began" if changed else ""
+        raise ValueError(
+            f"the store of {self.path} is not found: looked for {told['dataset']} with hash "
+            f"{told['hash'][:16]} at {', '.join(map(str, places))}{what}"
+        )
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``."""
@@ -198,15 +254,23 @@ class Run:
         encoder = build_encoders(self.recipe, self.shape)[name]
         if trained:
             if not self.finished:
-                raise ValueError(
-                    f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}"
-                )
+                raise ValueError(self._unfinished())
             prefix = self._prefix(name)
             weights = self._last_weights().items()
             encoder.load_state_dict(
                 {key.removeprefix(prefix): value for key, value in weights if key.startswith(prefix)}
             )
         return encoder.eval()
+
+    def _unfinished(self) -> str:
+        """Why there are no trained weights."""
+        lines, file = len(self.metrics()), self.path / "encoder.safetensors"
+        if lines and lines >= self.recipe.train.length(self.info["train_clips"]):
+            return f"{self.path}: pretraining has ended, but its weights are not there: looked for {file}"
+        return (
+            f"{self.path}: pretraining has not ended, there is no {file.name}; "
+            f"go on with: skel pretrain --resume {self.path}"
+        )
 
     def initial_encoders(self) -> dict[str, nn.Module]:
         """The encoder of each stream as pretraining begins: fresh, or with the weights of another one."""
@@ -228,6 +292,14 @@ class Run:
             found = f"after epoch {epochs}" if epochs else "of an unknown epoch"
             raise ValueError(f"{file} holds weights {found}, the training ended with epoch {last}")
         return load_file(file)
+
+
+def _relative(store: Path, run: Path) -> str:
+    """Path of a store as seen from a run; empty if there is none, as between two drives."""
+    try:
+        return Path(os.path.relpath(store.absolute(), run.absolute())).as_posix()
+    except ValueError:
+        return ""
 
 
 def clip_shape(recipe: Recipe, store: Store) -> ClipShape:

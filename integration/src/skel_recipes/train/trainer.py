@@ -23,8 +23,16 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from skel_augment import View
-from skel_data import ClipShape, SkeletonLayout, Split, Store
-from skel_data import build_clips, clip_loader, epoch_order, get_split
+from skel_data import (
+    ClipShape,
+    SkeletonLayout,
+    Split,
+    Store,
+    build_clips,
+    clip_loader,
+    epoch_order,
+    get_split,
+)
 from skel_encoders import checkpoint_blocks
 from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
@@ -39,6 +47,9 @@ from skel_recipes.run.joints import in_joints_of
 from skel_recipes.run.run import Run, build_encoders, clip_shape
 from skel_recipes.train.diagnostics import feature_diagnostics
 from skel_recipes.train.sync_norm import synchronise_norms
+
+_LONGEST_SILENCE = 30.0
+"""Seconds between two lines of a log."""
 
 
 def pretrain(
@@ -89,7 +100,9 @@ def pretrain(
             store = store if path == store.path else Store.open(path)
         chosen = get_split(store, split or recipe.data.split or None, needs_test=False)
         if len(chosen.train) < 2:
-            raise ValueError(f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}")
+            raise ValueError(
+                f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}"
+            )
         recipe.train.batches(len(chosen.train), world.size)
         run = world.on_rank0(lambda: _create(out, recipe, store, chosen, init, init_layers))
         return Trainer(run, store, world, where).fit(progress=progress)
@@ -114,11 +127,9 @@ def resume(path: str | Path, *, device: str = "auto", progress: bool = False) ->
         ValueError: If the store is not the one that the run began with.
     """
     run = Run.open(path)
-    store = Store.open(run.info["store"]["path"])
-    if store.hash != run.info["store"]["hash"]:
-        raise ValueError(f"{store.path} has changed since {run.path} began: the run cannot go on with it")
     if run.finished:
         return run
+    store = run.found_store()
     with joined(device) as (world, where):
         return Trainer(run, store, world, where).fit(progress=progress)
 
@@ -208,6 +219,7 @@ class Trainer:
         events = _summary_writer()(str(run.path / "tensorboard")) if logged else None
         if progress and writing:
             tqdm.write(self._plan(), file=sys.stderr)
+        said = time.monotonic()
         hidden = None if progress and writing else True  # None: shown on a terminal only
         with tqdm(
             total=self.epochs, initial=first, unit="epoch", disable=hidden, desc=run.recipe.name
@@ -228,6 +240,8 @@ class Trainer:
                 _log(run, line, events)
                 bar.update()
                 bar.set_postfix(loss=f"{line['loss']:.3f}", clips_s=f"{line['clips_per_second']:.0f}")
+                if bar.disable and progress:
+                    said = self._say(line, said)
                 if last or (epoch + 1) % settings.checkpoint_every == 0:
                     self._checkpoint(epoch + 1)
         if events is not None:
@@ -235,6 +249,16 @@ class Trainer:
         encoders = encoders_of(self.method, run.streams)
         self.world.on_rank0(lambda: run.save_encoders(encoders, self.epochs))
         return run
+
+    def _say(self, line: dict[str, Any], said: float) -> float:
+        """A line for a log: ten in a training, and one after 30 seconds; returns when the last one was."""
+        epoch, now = line["epoch"], time.monotonic()
+        tenth = max(1, self.epochs // 10)
+        if epoch % tenth and epoch != self.epochs and now - said < _LONGEST_SILENCE:
+            return said
+        pace = f"{line['clips_per_second']:.0f} clips/s"
+        tqdm.write(f"epoch {epoch} of {self.epochs}: loss {line['loss']:.3f}, {pace}", file=sys.stderr)
+        return now
 
     def _plan(self) -> str:
         settings, clips = self.run.recipe.train, len(self.clips)

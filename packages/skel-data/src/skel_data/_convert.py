@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 
 Array = TypeVar("Array")
 
@@ -39,7 +39,7 @@ _ALTERNATIVES: dict[str, list[_Alternative]] = {
 
 
 def conversion(
-    source: SkeletonLayout, target: SkeletonLayout, *, strict: bool = False
+    source: SkeletonLayout | str, target: SkeletonLayout | str, *, strict: bool = False
 ) -> NDArray[np.float32]:
     """Conversion matrix between layouts: how much of each source joint a target joint is.
 
@@ -64,6 +64,7 @@ def conversion(
     Raises:
         ValueError: If a joint cannot be had.
     """
+    source, target = get_layout(source), get_layout(target)
     matrix = np.zeros((target.num_joints, source.num_joints), np.float32)
     for joint, (_, weights) in enumerate(_rules(source, target, strict)):
         matrix[joint, list(weights)] = list(weights.values())
@@ -71,7 +72,7 @@ def conversion(
 
 
 def explain_conversion(
-    source: SkeletonLayout, target: SkeletonLayout
+    source: SkeletonLayout | str, target: SkeletonLayout | str
 ) -> dict[str, tuple[str, tuple[str, ...]]]:
     """For each joint of the target, the rule of `conversion` it went by, and the source joints it is made of.
 
@@ -82,6 +83,7 @@ def explain_conversion(
     >>> explain_conversion(get_layout("coco-17"), get_layout("h36m-17"))["pelvis"]
     ('midpoint', ('left hip', 'right hip'))
     """
+    source, target = get_layout(source), get_layout(target)
     rules = _rules(source, target, strict=False)
     return {
         joint: (rule, tuple(source.joints[index] for index in weights))
@@ -91,8 +93,8 @@ def explain_conversion(
 
 def convert(
     positions: Array,
-    source: SkeletonLayout,
-    target: SkeletonLayout,
+    source: SkeletonLayout | str,
+    target: SkeletonLayout | str,
     *,
     drop_depth: bool = False,
     strict: bool = False,
@@ -120,6 +122,7 @@ def convert(
             dimensions.
     """
     x: Any = positions
+    source, target = get_layout(source), get_layout(target)
     if x.ndim < 2 or tuple(x.shape[-2:]) != (source.num_joints, source.channels):
         raise ValueError(
             f"positions of shape {tuple(x.shape)} do not fit layout {source.name}: "

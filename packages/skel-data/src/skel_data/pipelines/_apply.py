@@ -11,7 +11,7 @@ from attrs import asdict, evolve
 from numpy.typing import DTypeLike, NDArray
 
 from skel_data._files import write_file
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.pipelines._pipeline import Pipeline
 from skel_data.pipelines._registry import PIPELINES
 from skel_data.store._store import Store
@@ -24,7 +24,7 @@ _CHUNK_BYTES = 2**25
 
 def apply_pipeline(
     pipeline: Pipeline,
-    layout: SkeletonLayout,
+    layout: SkeletonLayout | str,
     clips: Sequence[NDArray[Any]],
     tracks: Sequence[NDArray[Any]] | None = None,
 ) -> NDArray[np.float32]:
@@ -32,8 +32,8 @@ def apply_pipeline(
 
     Args:
         pipeline: Settings such as `Default()`.
-        layout: The joints.
-        clips: Coordinates (T, M, V, C) of each clip.
+        layout: The joints: a layout or its name.
+        clips: Coordinates (T, M, V, C) of each clip, or (T, V, C) of one person.
         tracks: Body ids (T, M) of each clip, 0 where there is none. None: each slot is one body.
 
     Returns:
@@ -42,6 +42,8 @@ def apply_pipeline(
     Raises:
         ValueError: If a clip does not fit the layout, or its tracks do not fit it.
     """
+    layout = get_layout(layout)
+    clips = [clip[:, None] if clip.ndim == 3 else clip for clip in map(np.asarray, clips)]
     shape = (layout.num_joints, layout.channels)
     for index, clip in enumerate(clips):
         if clip.ndim != 4 or clip.shape[2:] != shape or 0 in clip.shape:

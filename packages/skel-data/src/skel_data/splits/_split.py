@@ -28,6 +28,13 @@ class Split:
     train: Ints
     test: Ints
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{len(rows)} {kind} clip{'' if len(rows) == 1 else 's'}"
+            for kind, rows in (("training", self.train), ("test", self.test))
+        )
+        return f"Split {self.name}: {sizes}"
+
 
 def split_names(store: ClipTable) -> tuple[str, ...]:
     """Names of the splits that a store, or a clip table, allows.
@@ -52,9 +59,7 @@ def split_names(store: ClipTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*possible, "random"]))
 
 
-def get_split(
-    store: ClipTable, name: str | None = None, *, seed: int = 0, needs_test: bool = True
-) -> Split:
+def get_split(store: ClipTable, name: str | None = None, *, seed: int = 0, needs_test: bool = True) -> Split:
     """One split of a store, or of a clip table.
 
     Args:

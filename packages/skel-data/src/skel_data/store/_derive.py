@@ -8,7 +8,7 @@ from attrs import evolve
 
 from skel_data._clip import Clip
 from skel_data._convert import convert
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.splits._official import PARTS_OF
 from skel_data.store._store import CODES, Store
 from skel_data.store._write import write_store
@@ -84,7 +84,7 @@ def merge_stores(
 def convert_store(
     store: Store,
     path: str | Path,
-    layout: SkeletonLayout,
+    layout: SkeletonLayout | str | Path,
     *,
     drop_depth: bool = False,
     strict: bool = False,
@@ -97,7 +97,7 @@ def convert_store(
     Args:
         store: The clips.
         path: Folder to make.
-        layout: The layout that is wanted.
+        layout: The layout that is wanted, or its name.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
         strict: Make it an error if a joint has no namesake, synonym or midpoint in the store's layout.
         overwrite: Replace the store at `path`, if there is one.
@@ -106,16 +106,17 @@ def convert_store(
         ValueError: If a joint cannot be had, or the layout has other dimensions.
         FileExistsError: If `path` exists and may not be replaced.
     """
+    wanted = get_layout(layout)
 
     def clips() -> Iterator[Clip]:
         for clip in _clips(store):
-            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, strict=strict)
+            positions = convert(clip.positions, store.layout, wanted, drop_depth=drop_depth, strict=strict)
             yield evolve(clip, positions=positions)
 
     return write_store(
         path,
         chain(store.bad_files, clips()),
-        evolve(store.info, layout=layout),
+        evolve(store.info, layout=wanted),
         source=str(store.header["source"]),
         overwrite=overwrite,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import asdict, define, field
 
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 
 
 def _texts(values: Iterable[str]) -> tuple[str, ...]:
@@ -17,7 +17,7 @@ class DatasetInfo:
     """Metadata that hold for all clips of a data set.
 
     Attributes:
-        layout: The joints of every clip.
+        layout: The joints of every clip: a layout or its name.
         classes: Name of each class.
         units: Unit of the coordinates.
         dataset: Name of the data set; official splits go by it.
@@ -27,7 +27,7 @@ class DatasetInfo:
         listed_names: Names of the listed splits, as many as `Clip.split` has entries, if they have names.
     """
 
-    layout: SkeletonLayout
+    layout: SkeletonLayout = field(converter=get_layout)
     classes: tuple[str, ...] = field(converter=_texts)
     units: str
     dataset: str = "unnamed"

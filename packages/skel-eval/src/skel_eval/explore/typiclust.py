@@ -30,8 +30,8 @@ def typiclust(x: Array, budget: int, *, labelled: np.ndarray | None = None, seed
     """Rows that are typical of their neighbourhood and differ from each other and from what has a label.
 
     The features are clustered by k-means into as many clusters as there are labels and queries together, at
-    most 500. Clusters with the fewest labels come first, and of these the largest. Each in turn gives its most
-    typical row: that with the least mean distance to its 20 nearest neighbours in the cluster. This is
+    most 500. Clusters with the fewest labels come first, and of these the largest. Each in turn gives its
+    most typical row: that with the least mean distance to its 20 nearest neighbours in the cluster. This is
     TypiClust of Hacohen, Dekel and Weinshall (arXiv 2202.02794), but that small clusters are not left out, as
     sets of recordings are small.
 
@@ -83,4 +83,5 @@ def _typicality(features: np.ndarray) -> np.ndarray:
         distances = np.sqrt(np.maximum(2 - 2 * similar, 0))
         distances[np.arange(len(distances)), np.arange(start, start + len(distances))] = np.inf
         means.append(np.partition(distances, near - 1, axis=1)[:, :near].mean(1))
-    return 1 / np.maximum(np.concatenate(means), 1e-6)
+    typicality: np.ndarray = 1 / np.maximum(np.concatenate(means), 1e-6)
+    return typicality
