@@ -14,7 +14,6 @@ def export(
     /,
     *,
     stream: str | None = None,
-    pipeline: bool = True,
 ) -> None:
     """Write the encoder of a finished run for programs of your own.
 
@@ -24,19 +23,20 @@ def export(
             of a run; or a file that ends in .onnx, for any
             batch size (needs the extra skel-encoders[onnx]).
         stream: The stream whose encoder it is; needed where there are several.
-        pipeline: For .onnx: put the pipeline into the graph, which then takes recordings as they are. With
-            --no-pipeline it takes clips that skel_data has prepared.
     """
+    import torch
     from attrs import evolve
 
+    from skel_encoders import export_encoder
     from skel_recipes.run.folder import save_folder
-    from skel_recipes.run.onnx import export_onnx
     from skel_recipes.run.run import Run
 
     opened = Run.open(run)
     encoder = opened.encoder(stream)
     if out.suffix == ".onnx":
-        export_onnx(opened, out, stream=stream, pipeline=pipeline)
+        shape = opened.shape
+        clips = torch.zeros(2, shape.layout.channels, shape.frames, shape.layout.num_joints, shape.bodies)
+        export_encoder(encoder, clips, out)
     else:
         name, info = stream or opened.streams[0], opened.info
         data = evolve(opened.recipe.data, stream=name)
