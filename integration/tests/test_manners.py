@@ -51,7 +51,9 @@ def test_content_decides(moved, capsys):
     header = json.loads((place / "header.json").read_text())
     (place / "header.json").write_text(json.dumps(header | {"hash": "0" * 64}))
     assert moved.store() is None
-    with pytest.raises(ValueError, match=r"looked for synthetic with hash .* has changed since the run began"):
+    with pytest.raises(
+        ValueError, match=r"looked for synthetic with hash .* has changed since the run began"
+    ):
         moved.found_store()
     status, output = skel(capsys, "report", moved.path)
     assert (status, "looked for synthetic" in output.err) == (1, True)
