@@ -71,7 +71,7 @@ def test_interruption_is_told_in_a_sentence(capsys, tmp_path, monkeypatch):
     status, output = skel(capsys, "pretrain", "compact", tmp_path / "s", "--out", run)
     assert status == 130
     assert output.err.endswith(f"go on with: skel pretrain --resume {run}\nskel: interrupted\n")
-    assert "900 epochs of 1 steps, as train.min_steps is 900" in output.err
+    assert "900 epochs of 1 step, as train.min_steps is 900" in output.err
 
 
 def test_readers_may_leave():

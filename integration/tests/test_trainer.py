@@ -198,7 +198,7 @@ def test_errors(store, tmp_path, tiny, run):
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError, match="no run at"):
         resume(tmp_path / "none")
-    with pytest.raises(ValueError, match="is not a run"):
+    with pytest.raises(ValueError, match="is no run and no encoder"):
         resume(tmp_path)
 
 
@@ -208,7 +208,7 @@ def test_resume_refuses_another_store(store, tmp_path, tiny, run):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text(json.dumps(info))
     (tmp_path / "run" / "recipe.toml").write_text((run.path / "recipe.toml").read_text())
-    with pytest.raises(ValueError, match="has changed since"):
+    with pytest.raises(ValueError, match="has changed since the run began"):
         resume(tmp_path / "run")
 
 

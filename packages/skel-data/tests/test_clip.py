@@ -13,7 +13,7 @@ def test_arrays_are_converted():
     )
 
 
-@pytest.mark.parametrize("shape", [(2, 5, 3), (0, 1, 5, 3), (2, 0, 5, 3)])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 2, 1, 5, 3), (0, 1, 5, 3), (2, 0, 5, 3)])
 def test_shape_is_checked(shape):
     with pytest.raises(ValueError, match=r"clip 'a': positions"):
         Clip(np.ones(shape), "a")
@@ -26,3 +26,7 @@ def test_tracks_must_fit():
 
 def test_too_large_becomes_infinite_without_a_warning():
     assert np.isinf(Clip(np.full((1, 1, 1, 3), 1e300), "a").positions).all()
+
+
+def test_one_person_needs_no_axis_of_bodies():
+    assert Clip(np.ones((4, 5, 3)), "a").positions.shape == (4, 1, 5, 3)

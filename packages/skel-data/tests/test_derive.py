@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from attrs import evolve
 
-from skel_data import BadFile, convert, convert_store, get_layout, get_split, merge_stores
+from skel_data import BadFile, convert, convert_store, get_layout, get_split, merge_stores, with_labels
 
 
 def test_clips_and_facts_of_both(make_store, make_clip, tmp_path):
@@ -75,3 +76,20 @@ def test_a_store_in_another_layout(make_store, make_clip, ntu, tmp_path):
     flat = convert_store(store, tmp_path / "c.store", get_layout("coco-17"), drop_depth=True)
     assert flat.clip(0).shape == (4, 2, 17, 3)
     assert (flat.clip(0)[..., 2] == 1).all()
+
+
+def test_labels_that_come_later(make_store, make_clip, tmp_path):
+    unlabelled = [evolve(make_clip(0), label=-1), evolve(make_clip(1), label=-1)]
+    store = make_store([*unlabelled, make_clip(1), BadFile("x", "bad")], classes=("a", "b"))
+    labelled = with_labels(store, tmp_path / "new.store", {0: "c", 1: "a", 2: "b"})
+    assert (labelled.classes, labelled.labels.tolist()) == (("a", "b", "c"), [2, 0, 1])
+    assert labelled.digests.tolist() == store.digests.tolist()
+    assert [bad.name for bad in labelled.bad_files] == ["x"]
+    for labels, message in (
+        ({9: "a"}, "has clips 0 to 2, there is a label for 9"),
+        ({0: " "}, "the label of clip 0 is empty"),
+        ({2: "a"}, "is 'b' in .* already, the new label is 'a'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            with_labels(store, tmp_path / "no.store", labels)
+    assert not (tmp_path / "no.store").exists()

@@ -261,3 +261,21 @@ def test_a_hold_out_group_is_known_for_every_training_clip(table, seed):
     assert groups.shape == split.train.shape
     assert (groups >= 0).all()
     assert groups.tolist() == holdout_groups(table, split.train, split.test, seed=seed).tolist()
+
+
+def test_every_clip_trains(store_of):
+    store = store_of([{"label": -1, "subject": 1}, {"subject": 2}, {"subject": 1}])
+    assert parts(store, "all") == ([0, 1, 2], [])
+    assert "all" not in split_names(store)
+
+
+def test_a_list_of_training_clips_alone(store_of):
+    store = store_of([{"split": 1, "subject": 1}, {"split": 1, "subject": 2}, {"split": 0, "subject": 2}])
+    assert parts(store, "listed") == ([0, 1], [])
+    assert get_split(store).name == "xsub"
+    assert get_split(store, needs_test=False).name == "listed"
+    both = store_of([{"split": (1, 1)}, {"split": (1, 2)}])
+    assert get_split(both, needs_test=False).name == "listed-2"
+    nobody = store_of([{"split": 2}, {"split": 2}])
+    with pytest.raises(ValueError, match="no split 'listed'"):
+        get_split(nobody, "listed")

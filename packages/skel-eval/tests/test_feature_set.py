@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from skel_eval import FeatureSet
+from skel_eval import FeatureSet, evaluate_features
 
 GOOD = {
     "features": np.ones((4, 2), np.float32),
@@ -41,7 +41,6 @@ def test_the_least_that_is_needed(tmp_path):
         ({"features": np.full((4, 2), np.nan)}, ValueError, "not finite"),
         ({"labels": np.array([0, 1])}, ValueError, r"labels must have shape \(4,\)"),
         ({"labels": np.ones(4)}, TypeError, "labels must hold integers"),
-        ({"labels": np.full(4, -1)}, ValueError, "none of 2 training rows has a label"),
         ({"train": np.array([0, 2])}, ValueError, "share rows"),
         ({"train": np.array([0, 4])}, ValueError, r"train must lie in 0..3, got 0..4"),
         ({"train": np.array([0, 0])}, ValueError, "train holds a row twice"),
@@ -56,6 +55,12 @@ def test_the_least_that_is_needed(tmp_path):
 def test_errors(changes, error, message):
     with pytest.raises(error, match=message):
         FeatureSet(**GOOD | changes)
+
+
+def test_without_labels_it_is_for_no_protocol():
+    unlabelled = FeatureSet(**GOOD | {"labels": np.full(4, -1)})
+    with pytest.raises(ValueError, match="none of 2 training rows has a label"):
+        evaluate_features(unlabelled, "knn")
 
 
 def test_files_that_are_none(tmp_path):

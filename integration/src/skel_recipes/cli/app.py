@@ -42,6 +42,8 @@ _COMMANDS: dict[str, str | dict[str, str]] = {
     "embed": "embed:embed",
     "fit": "model:fit",
     "predict": "model:predict",
+    "cluster": "few_labels:cluster",
+    "label": "few_labels:label",
     "export": "export:export",
     "convert-checkpoint": "export:convert_checkpoint",
     "show": "show:show",

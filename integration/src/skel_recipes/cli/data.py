@@ -8,6 +8,7 @@ from attrs import asdict
 
 from skel_data import SynthSettings
 from skel_recipes.cli.output import note, note_conversion, printable, say, say_json
+from skel_recipes.common.words import count
 
 _USUAL = SynthSettings()
 
@@ -72,8 +73,8 @@ def data_import(
     reader = READERS.lookup(format)
     with tqdm(unit="clip", desc=format, disable=None) as bar:
 
-        def advance(count: int) -> None:
-            bar.update(count - bar.n)
+        def advance(read: int) -> None:
+            bar.update(read - bar.n)
 
         try:
             made = import_dataset(
@@ -105,7 +106,8 @@ def data_import(
         note(told)
     for bad in made.bad_files:
         note(printable(f"not imported: {bad.name}: {bad.reason}"))
-    say(f"{store}: {len(made)} clips, {len(made.classes)} classes, {len(made.bad_files)} bad files")
+    left_out = count(len(made.bad_files), "bad file")
+    say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}, {left_out}")
 
 
 def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = False) -> None:
@@ -159,8 +161,8 @@ def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
     for sentence in wrong:
         note(printable(sentence))
     if wrong:
-        raise ValueError(f"{store}: {len(wrong)} faults")
-    say(f"{store}: {len(opened)} clips, all as they were written")
+        raise ValueError(f"{store}: {count(len(wrong), 'fault')}")
+    say(f"{store}: {count(len(opened), 'clip')}, all as they were written")
 
 
 def data_leaks(
@@ -263,7 +265,7 @@ def data_merge(
     from skel_data import Store, merge_stores
 
     made = merge_stores([Store.open(store) for store in stores], out, dataset=dataset, overwrite=overwrite)
-    say(f"{out}: {len(made)} clips, {len(made.classes)} classes")
+    say(f"{out}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
 
 
 def data_convert(
@@ -301,7 +303,7 @@ def data_convert(
         most_parents=most_parents,
         overwrite=overwrite,
     )
-    say(f"{out}: {len(made)} clips in layout {wanted.name}")
+    say(f"{out}: {count(len(made), 'clip')} in layout {wanted.name}")
 
 
 def data_label(
@@ -375,6 +377,6 @@ def data_synth(
     if ntu_folder is not None and ntu_folder.exists():
         raise FileExistsError(f"{ntu_folder} exists already")
     made = synth_store(store, settings, overwrite=overwrite)
-    say(f"{store}: {len(made)} clips, {len(made.classes)} classes")
+    say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
     if ntu_folder is not None:
         say(f"{ntu_folder}: {write_ntu_folder(ntu_folder, synth_clips(settings))} files")

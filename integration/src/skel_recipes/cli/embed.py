@@ -5,7 +5,7 @@ from typing import Annotated
 
 import tyro
 
-from skel_recipes.cli.output import note_conversion, say
+from skel_recipes.cli.output import note, note_conversion, say
 
 
 def embed(
@@ -22,14 +22,14 @@ def embed(
     labelled: Path | None = None,
     device: str = "auto",
 ) -> None:
-    """Write the frozen features of all recordings of a store.
+    """Write the frozen features of all recordings of a store, labelled or not.
 
     An .npz file holds features, labels, rows of train and test, names and more, as `skel eval linear
     FEATURES.npz` and `skel_eval.FeatureSet` read it; a .parquet file holds one row for each clip (needs the
     extra skel-recipes[parquet]). With a window it holds one row for each window of the recordings instead.
 
     Args:
-        run: A finished run.
+        run: A finished run, or an encoder folder.
         store: The recordings.
         out: The file: .npz or .parquet.
         stream: One of the run's streams alone; of several the features of all are side by side.
@@ -42,6 +42,7 @@ def embed(
         device: Where to compute.
     """
     from skel_data import Store
+    from skel_recipes.common.words import count
     from skel_recipes.evaluate.features_file import write_features, write_windows
     from skel_recipes.run.run import Run
 
@@ -62,11 +63,11 @@ def embed(
             convert=convert,
             device=device,
         )
-        say(f"{out}: {rows} windows of {len(recordings)} recordings")
+        say(f"{out}: {count(rows, 'window')} of {count(len(recordings), 'recording')}")
     elif step or labelled:
         raise ValueError("--step and --labelled are for windows: give --window too")
     else:
         shape = write_features(
-            out, opened, recordings, stream=stream, split=split, convert=convert, device=device
+            out, opened, recordings, stream=stream, split=split, convert=convert, device=device, told=note
         )
         say(f"{out}: features {shape[0]} x {shape[1]}")

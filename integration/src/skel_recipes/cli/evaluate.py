@@ -181,6 +181,7 @@ def _evaluate(
         tag=common.tag or common.published or "",
         handmade=handmade,
         out=common.out,
+        told=note,
     )
     if common.json:
         say_json(result.to_dict())
@@ -189,11 +190,12 @@ def _evaluate(
         if (best := best_simple({result.seed: result})) is not None:
             say(best_simple_sentence(result.model, best))
         if seen := result.counts["seen_in_pretraining"]:
-            note(f"{seen} of these test clips were seen in pretraining, without their labels")
+            were = "clip was" if seen == 1 else "clips were"
+            note(f"{seen} of these test {were} seen in pretraining, without labels")
         elif seen is None:
             note(
                 "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
-                "is gone"
+                "is gone or was never named"
             )
     from skel_data import get_split
     from skel_recipes.evaluate.leaks import leak_notes

@@ -17,6 +17,9 @@ def pretrain(
     out: Path | None = None,
     resume: Path | None = None,
     strict: bool = False,
+    init: Path | None = None,
+    init_layers: tuple[str, ...] = (),
+    convert: bool = False,
     split: str | None = None,
     device: str = "auto",
     set: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = (),  # noqa: A002 (the flag's name)
@@ -33,14 +36,20 @@ def pretrain(
         resume: Go on with this interrupted run instead.
         strict: With --resume: refuse other library versions, threads, processes or another processor than the
             run began with, as the bits of the weights may differ.
+        init: Begin with the weights of this finished run, or of this folder of an encoder; what is not
+            loaded is listed.
+        init_layers: Load these layers only, such as blocks.0 blocks.1; patterns are taken too.
+        convert: Bring recordings with other joints to those of --init, by the names of the joints.
         split: Whose training part is used; the store's default unless given.
         device: cpu, cuda, cuda:1, or auto.
         set: A setting of the recipe, KEY=VALUE; --KEY VALUE is short for it.
     """
     if resume is not None:
-        if recipe or store or out or set or split:
+        if recipe or store or out or set or split or init or init_layers or convert:
             raise ValueError(
-                "--resume takes only --device and --strict: recipe, store and split are those of the run"
+                "--resume takes only --device and --strict: recipe, store and split are those of the run. "
+                "Begin with its weights and other settings by: "
+                f"skel pretrain RECIPE STORE --init {resume} --out RUN"
             )
         from skel_recipes.train import trainer
 
@@ -52,11 +61,22 @@ def pretrain(
 
         from skel_data import Store
         from skel_recipes.config.recipe import load_recipe
+        from skel_recipes.run.run import Run
         from skel_recipes.train import trainer
 
         settings, opened = load_recipe(recipe, overrides), Store.open(store)
         try:
-            run = trainer.pretrain(settings, opened, out, split=split, device=device, progress=True)
+            run = trainer.pretrain(
+                settings,
+                opened,
+                out,
+                split=split,
+                init=None if init is None else Run.open(init),
+                init_layers=init_layers,
+                convert=convert,
+                device=device,
+                progress=True,
+            )
         except KeyboardInterrupt:
             if out.exists():
                 note(f"go on with: skel pretrain --resume {out}")

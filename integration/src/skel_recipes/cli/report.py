@@ -27,7 +27,5 @@ def report(
     from skel_recipes.run.run import Run
 
     opened = Run.open(run)
-    recordings = opened.store() if store is None else Store.open(store)
-    if recordings is None:
-        raise ValueError(f"the recordings of {run} are not at {opened.info['store']['path']}: give the store")
+    recordings = opened.found_store() if store is None else Store.open(store)
     note(f"report: {page.report(opened, recordings, device=device)}")

@@ -299,6 +299,24 @@ def flat_recipe(recipe: Recipe) -> dict[str, str]:
     return dict(walk(tomllib.loads(dump_recipe(recipe)), ""))
 
 
+def dump_data(data: DataSettings) -> dict[str, Any]:
+    """Pipeline and stream as plain data that `read_data` reads back."""
+    plain: dict[str, Any] = _converter().unstructure(data)
+    return plain
+
+
+def read_data(plain: Any, source: str | Path) -> DataSettings:
+    """Pipeline and stream from plain data.
+
+    Raises:
+        ValueError: If a key is unknown or a value does not fit; the message names the source.
+    """
+    try:
+        return _converter().structure(plain, DataSettings)
+    except (cattrs.BaseValidationError, ValueError, TypeError) as error:
+        raise ValueError(f"{source}: {'; '.join(_problems(error))}") from error
+
+
 @cache
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
@@ -321,6 +339,8 @@ def _by_name(converter: cattrs.Converter, declared: Any, registry: Registry[Any]
         return converter.structure(settings, registry.lookup(name))
 
     def unstructure(value: Any) -> dict[str, Any]:
+        if value is None:  # the method of an encoder that came from elsewhere
+            return {}
         return {"name": registry.name_of(type(value)), **converter.unstructure(value, type(value))}
 
     converter.register_structure_hook_func(lambda kind: kind is declared, structure)

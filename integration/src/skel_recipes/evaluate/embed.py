@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from skel_data import Store
 from skel_eval import FeatureSet, linear_probe, side_by_side
 from skel_recipes.common.device import pick_device
-from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source, encoder_refs, in_joints_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source, encoder_refs
 from skel_recipes.run.clips import Floats, clips_of_recordings
 from skel_recipes.run.embedding import embed_array
+from skel_recipes.run.joints import in_joints_of
 from skel_recipes.run.run import Run
 
 _CHUNK = 1024
@@ -29,7 +30,7 @@ def embed(
     convert: bool = False,
     device: str = "auto",
 ) -> FeatureSet:
-    """Features of all clips of a store, with labels and split, for any protocol.
+    """Features of all clips of a store, labelled or not, with labels and split, for any protocol.
 
     They are computed once and kept in the run's folder.
 
@@ -44,10 +45,12 @@ def embed(
         device: Where to compute.
 
     Raises:
-        ValueError: If the joints differ, the split has no labelled clips, or pretraining has not ended.
+        ValueError: If the joints differ, or pretraining has not ended.
     """
     encoders = encoder_refs([run], stream=stream)
-    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
+    inputs = EvaluationInputs.of(
+        encoders, store, split=split, device=device, convert=convert, needs_labels=False
+    )
     return inputs.embed(source)
 
 

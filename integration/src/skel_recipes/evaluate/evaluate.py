@@ -3,7 +3,7 @@
 import inspect
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
@@ -40,6 +40,7 @@ def evaluate(
     tag: str = "",
     handmade: Sequence[str] = (),
     out: str | Path | None = None,
+    told: Callable[[str], object] = str,
     **options: Any,
 ) -> Result:
     """Evaluate the encoders of finished runs; of several streams or runs, their late fusion.
@@ -63,6 +64,7 @@ def evaluate(
         tag: What tells this result from others of the same protocol.
         handmade: Hand-made features that are fused with the encoders: "coordinates", "distances".
         out: A ``.json`` file for the result, in place of one in ``eval/``.
+        told: Is called with a line that says what part of the recordings is used.
         options: Settings of the protocol, if it is given by name, such as k.
 
     Returns:
@@ -100,6 +102,7 @@ def evaluate(
         tag=tag,
         handmade=list(zip(handmade, factors, strict=True)),
     )
+    told(inputs.used)
     if hasattr(chosen, "fuses"):
         outcome, baselines = _frozen(inputs, name, chosen)
     else:

@@ -1,5 +1,6 @@
 """Features as files: .npz for anything that reads numpy, .parquet for tables."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 from skel_data import Store
 from skel_recipes.common.files import check_folder, write_atomically
 from skel_recipes.evaluate.embed import classify_windows, embed_windows
-from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs, in_joints_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
+from skel_recipes.run.joints import in_joints_of
 from skel_recipes.run.run import Run
 
 _KINDS = (".npz", ".parquet")
@@ -23,8 +25,11 @@ def write_features(
     split: str | None = None,
     convert: bool = False,
     device: str = "auto",
+    told: Callable[[str], object] = str,
 ) -> tuple[int, int]:
     """Write the features of all clips with their columns; returns the shape of the features.
+
+    What part of the recordings is used is `told` before it is computed.
 
     Raises:
         FileNotFoundError: If there is no folder for the file.
@@ -33,7 +38,10 @@ def write_features(
     """
     _check(out)
     encoders = encoder_refs([run], stream=stream)
-    inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)
+    inputs = EvaluationInputs.of(
+        encoders, store, split=split, device=device, convert=convert, needs_labels=False
+    )
+    told(inputs.used)
     found = inputs.embed()
     if out.suffix == ".npz":
         found.save(out)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -13,10 +14,12 @@ from tyro.constructors import PrimitiveConstructorSpec
 from skel_augment import View, describe_view, preset
 from skel_data import labelled_subset
 from skel_encoders import layer_groups
-from skel_eval import UNTRAINED, Finetune, Outcome, Result, finetune, fuse
+from skel_eval import UNTRAINED, Finetune, FinetuneResult, Outcome, Result, finetune, fuse
+from skel_recipes.common.files import write_atomically
 from skel_recipes.evaluate.baselines import accuracy_of, result_of, simple_classifiers
-from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, Ints
 from skel_recipes.methods.context import MethodContext
+from skel_recipes.run.folder import save_folder
 
 
 def _view(value: Any) -> Any:
@@ -46,6 +49,9 @@ class FineTune:
         layer_decay: Layer-wise learning-rate decay: factor from a layer to the one before it.
         view: Augmentation of the training clips: the name of a preset such as compact.view; in Python also
             a view.
+        keep: Folder for the tuned encoder, to be made, which is taken wherever a run is; the linear head is
+            in its head.npz. Of several streams a folder for each is in it; of several repeats the first is
+            kept.
     """
 
     convert: ClassVar[bool] = False
@@ -54,6 +60,7 @@ class FineTune:
     repeats: int = field(default=1, validator=validators.ge(1))
     layer_decay: float = 1.0
     view: Annotated[View | None, ByName] = field(default=None, converter=_view)
+    keep: Path | None = field(default=None, kw_only=True, repr=False)  # no number depends on it
 
     @property
     def title(self) -> str:
@@ -61,7 +68,13 @@ class FineTune:
         return "finetune"
 
     def __call__(self, inputs: EvaluationInputs, name: str) -> tuple[Outcome, tuple[Result, ...]]:
-        """Train with other seeds, and the same from the untrained encoder."""
+        """Train with other seeds, and the same from the untrained encoder.
+
+        Raises:
+            FileExistsError: If the folder to keep the encoder in is there and not empty.
+        """
+        if self.keep is not None and self.keep.exists() and any(self.keep.iterdir()):
+            raise FileExistsError(f"{self.keep} exists already; name another folder")
         seeds = range(self.settings.seed, self.settings.seed + self.repeats)
         subsets = [self.labelled(inputs, seed) for seed in seeds]
 
@@ -98,7 +111,7 @@ class FineTune:
         view = self.view
         return {
             **asdict(self.settings),
-            **asdict(self, recurse=False, filter=lambda one, _: one.name not in ("settings", "view")),
+            **asdict(self, recurse=False, filter=lambda one, _: one.name not in ("settings", "view", "keep")),
             "view": [] if view is None else describe_view(view),
         }
 
@@ -121,6 +134,8 @@ class FineTune:
                 device=inputs.device,
             )
             logits.append(result.logits)
+            if self.keep is not None and trained and seed == self.settings.seed:
+                _keep(result, encoder, inputs, self.keep)
         return fuse(logits, inputs.weights)
 
     def _groups(self, encoder: nn.Module) -> Sequence[dict[str, Any]]:
@@ -173,3 +188,18 @@ class Transfer(FineTune):
 def _augment(context: MethodContext, view: View, clips: Tensor, generator: Generator) -> Tensor:
     """A view of joints, in the stream of the encoder."""
     return context.views(clips, [view], generator)[0]
+
+
+def _keep(result: FinetuneResult, encoder: EncoderRef, inputs: EvaluationInputs, folder: Path) -> None:
+    """Write a tuned encoder and its head; what it was pretrained on is no longer all that it has seen."""
+    run = encoder.run
+    tuned = run.encoder(encoder.stream, trained=False)
+    tuned.load_state_dict(result.encoder_state)
+    if len(inputs.encoders) > 1:
+        folder /= f"{list(inputs.encoders).index(encoder)}-{encoder.stream}"
+    classes = inputs.store.classes
+    data = evolve(run.recipe.data, stream=encoder.stream)
+    name = f"{run.recipe.name}, fine-tuned"
+    save_folder(tuned, folder, data, name=name, bodies=run.shape.bodies, classes=classes)
+    head = {"weight": result.weight, "bias": result.bias, "classes": np.array(classes)}
+    write_atomically(folder / "head.npz", lambda file: np.savez(file, allow_pickle=False, **head))

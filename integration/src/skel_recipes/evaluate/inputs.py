@@ -15,24 +15,21 @@ from numpy.typing import NDArray
 from torch import nn
 
 from skel_data import (
-    SkeletonLayout,
     Split,
     Store,
-    conversion,
-    convert_store,
     get_split,
     holdout_groups,
     without_copies,
 )
 from skel_data import stream as take_stream
-from skel_data.files import hold
 from skel_eval import HANDMADE, FeatureSet, Outcome, Predictions, Result, side_by_side, state_digest
 from skel_recipes.common.device import pick_device
-from skel_recipes.common.files import file_name
+from skel_recipes.common.words import count
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
 from skel_recipes.evaluate.kept import kept_features, kept_result
 from skel_recipes.run.clips import Floats, clips_of_store
 from skel_recipes.run.embedding import embed_array
+from skel_recipes.run.joints import in_joints_of, joints_of
 from skel_recipes.run.run import Run
 
 Ints = NDArray[np.int64]
@@ -62,7 +59,7 @@ class EvaluationInputs:
     Attributes:
         encoders: The encoders; several are fused.
         store: The recordings, in the joints of the encoders.
-        split: Its training clips all have a label.
+        split: Its training clips all have a label, but where no label is needed and none is there.
         device: Where to compute.
         converted: Whether the recordings had other joints.
         tag: The user's word for what tells results apart.
@@ -88,17 +85,19 @@ class EvaluationInputs:
         convert: bool = False,
         tag: str = "",
         handmade: Sequence[tuple[str, float]] = (),
+        needs_labels: bool = True,
     ) -> "EvaluationInputs":
         """Check that encoders, recordings and split go together.
 
         Args:
             encoders: The encoders.
             store: The recordings.
-            split: The split; by default the one that was pretrained on, or the store's own default.
+            split: The split; by default the one that was pretrained on if it tests, or the store's default.
             device: Where to compute.
             convert: Bring recordings with other joints to those of the runs, by the names of the joints.
             tag: What tells results from others of the same protocol.
             handmade: Hand-made features that are fused with the encoders, each with its weight.
+            needs_labels: Whether training clips with a label and test clips must be there.
 
         Raises:
             ValueError: If the joints differ, the split has no labelled clips, the tag is not one word, or
@@ -113,23 +112,37 @@ class EvaluationInputs:
             raise ValueError(f"a tag has letters, digits and . + - _ only, got {tag!r}")
         first, given = encoders[0].run, store
         for encoder in encoders:
-            if _joints(encoder.run.layout) != _joints(first.layout):
+            if joints_of(encoder.run.layout) != joints_of(first.layout):
                 raise ValueError(
                     f"{first.path} and {encoder.run.path} have different joints and cannot be fused"
                 )
             store = in_joints_of(encoder.run, store, convert=convert)
         same = store.hash == first.info["store"]["hash"]
         chosen = get_split(store, split or (first.info["split"] if same else None))
+        if not split and not len(chosen.test):  # pretrained on every clip
+            chosen = get_split(store)
         train = chosen.train[store.labels[chosen.train] >= 0]
-        if len(train) == 0 or len(chosen.test) == 0:
+        if needs_labels and (len(train) == 0 or len(chosen.test) == 0):
             raise ValueError(
-                f"split {chosen.name!r} of {store.path} has {len(train)} labelled training clips "
-                f"and {len(chosen.test)} test clips"
+                f"split {chosen.name!r} of {store.path} has {count(len(train), 'labelled training clip')} "
+                f"and {count(len(chosen.test), 'test clip')}; an evaluation needs some of both"
             )
         store.check()
+        train = train if len(train) else chosen.train
         converted, where = store is not given, pick_device(device)
         chosen = evolve(chosen, train=train)
         return cls(tuple(encoders), store, chosen, where, converted, tag, tuple(handmade))
+
+    @property
+    def used(self) -> str:
+        """What part of the recordings is used, in a line."""
+        split, total = self.split, len(self.store)
+        labelled = int((self.store.labels[split.train] >= 0).sum())
+        words = f"{self.store.path}, split {split.name}: {count(total, 'clip')}, "
+        words += f"{count(len(split.train), 'training clip')}" + f" ({labelled} with a label), "
+        words += count(len(split.test), "test clip")
+        left = total - len(split.train) - len(split.test)
+        return words + (f", {left} in neither part or without a label" if left else "")
 
     @property
     def run(self) -> Run:
@@ -321,36 +334,6 @@ def encoder_refs(
     if not all(factor >= 0 for factor in factors) or not any(factors):
         raise ValueError(f"weights must be 0 or more and not all 0, got {factors}")
     return [EncoderRef(run, name, weight) for (run, name), weight in zip(encoders, factors, strict=True)]
-
-
-def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
-    """A store as a run can take it: itself, or converted to the joints of the run.
-
-    Raises:
-        ValueError: If the joints differ and may not be converted.
-    """
-    ours, theirs = run.layout, store.layout
-    if _joints(ours) == _joints(theirs):
-        return store
-    if not convert:
-        raise ValueError(
-            f"{run.path} was trained on layout {ours.name!r} ({ours.num_joints} joints), "
-            f"{store.path} has {theirs.name!r} ({theirs.num_joints} joints); --convert brings them together"
-        )
-    rules = _digest(conversion(theirs, ours).tolist(), size=4)  # other releases may have other rules
-    path = run.path / "converted" / f"{file_name(store.dataset)}-{store.hash[:16]}-{rules}.store"
-    if path.exists():
-        return Store.open(path)
-    path.parent.mkdir(exist_ok=True)
-    with hold(path.with_suffix(".lock"), path, wait=True):
-        if path.exists():  # another process has made it meanwhile
-            return Store.open(path)
-        return convert_store(store, path, run.layout, drop_depth=run.layout.dims < store.layout.dims)
-
-
-def _joints(layout: SkeletonLayout) -> tuple[object, ...]:
-    """What an encoder depends on."""
-    return layout.joints, layout.parents, layout.channels
 
 
 def _pipeline_key(run: Run) -> list[Any]:

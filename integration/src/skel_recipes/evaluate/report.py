@@ -48,14 +48,21 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
         run.path / "report.html",
         [result, *(one for one in results if one != result)],
         title=f"{recipe.name} on {store.dataset}",
-        subtitle=(
-            f"{recipe.summary}. Pretrained on {run.info['train_clips']} clips without labels; "
-            f"{len(run.metrics())} epochs, seed {recipe.train.seed}; last epoch."
-        ),
+        subtitle=_subtitle(run),
         features=inputs.embed(),
         points=lambda row: clip_points(inputs.clips[row], **drawn),
         skeleton=skeleton_of(inputs.store.layout),
         training=run.metrics(),
         settings=dump_recipe(recipe),
         versions=run.info["versions"],
+    )
+
+
+def _subtitle(run: Run) -> str:
+    if run.is_folder:
+        return f"The encoder of {run.path}; how it was trained is not known."
+    clips, epochs, seed = run.info["train_clips"], len(run.metrics()), run.recipe.train.seed
+    return (
+        f"{run.recipe.summary}. Pretrained on {clips} clips without labels; {epochs} epochs, seed {seed}; "
+        "last epoch."
     )

@@ -14,12 +14,13 @@ from skel_data import Split, Store
 from skel_eval import Finetune, accuracy, finetune, side_by_side
 from skel_recipes.common.device import pick_device
 from skel_recipes.config.recipe import dump_recipe
-from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, encoder_refs, in_joints_of
+from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, encoder_refs
 from skel_recipes.model.calibration import Calibration, calibrate
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.folds import folds_of
 from skel_recipes.model.heads import FITS, HEADS, FitRows, Head, Linear
 from skel_recipes.model.model import Model, apply_heads, fuse_logits
+from skel_recipes.run.joints import in_joints_of
 from skel_recipes.run.run import Run
 
 HeadName = Literal["linear", "rbf", "mlp", "knn", "finetune"]

@@ -1,9 +1,10 @@
 """Run: the folder of a pretraining, with settings, metrics, checkpoint, encoder and evaluations."""
 
 import json
+import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -17,9 +18,13 @@ from torch import Tensor, nn
 
 from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
 from skel_data.files import Lock, hold, remove_partials
+from skel_encoders import from_pretrained
 from skel_eval import state_digest
 from skel_recipes.common.files import write_atomically, write_text
+from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, dump_recipe, load_recipe
+from skel_recipes.run.folder import is_encoder_folder, read_folder
+from skel_recipes.run.init import InitialWeights, load_initial
 
 PACKAGES = ("skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval", "skel-recipes")
 
@@ -29,12 +34,14 @@ LOCK = ".lock"
 
 @define(frozen=True, slots=False)
 class Run:
-    """A run folder.
+    """A run folder, or an encoder folder, which is used in the same way.
 
-    It holds ``recipe.toml`` (the resolved settings), ``run.json`` (store, split, layout, versions),
+    A run folder holds ``recipe.toml`` (the resolved settings), ``run.json`` (store, split, layout, versions),
     ``metrics.jsonl`` (one line per epoch), ``checkpoint.pt`` (to go on from), and when training has
     ended ``encoder.safetensors`` (of several streams, the names of weights begin with the stream's);
-    evaluations add ``eval/*.json``, and a report ``report.html``.
+    evaluations add ``eval/*.json``, and a report ``report.html``. An encoder folder is what
+    `skel_encoders.save_pretrained`, ``skel convert-checkpoint`` and ``skel export`` write: an encoder of one
+    stream, which is finished and has no metrics.
 
     Attributes:
         path: The folder.
@@ -46,18 +53,40 @@ class Run:
     recipe: Recipe
     info: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        shape, info = self.shape, self.info
+        if self.is_folder:
+            done = "encoder folder"
+        else:
+            done = count(len(self.metrics()), "epoch") + (", finished" if self.finished else ", not finished")
+        seen = f" on {info['store']['dataset']}, split {info['split']}" if info["store"]["hash"] else ""
+        return (
+            f"Run({str(self.path)!r}): {self.recipe.name}{seen}, {done}\n"
+            f"  {self.recipe.encoder.name} of stream {self.recipe.data.stream}; "
+            f"clips: {self.recipe.data.pipeline.name}, {shape.frames} frames, "
+            f"{shape.layout.num_joints} joints of {shape.layout.name}, {count(shape.bodies, 'body')}"
+        )
+
     @classmethod
     def create(
-        cls, path: str | Path, recipe: Recipe, store: Store, split: str, clips: int, **more: Any
+        cls,
+        path: str | Path,
+        recipe: Recipe,
+        store: Store,
+        split: str,
+        clips: int,
+        start: InitialWeights | None = None,
+        **more: Any,
     ) -> "Run":
         """Make the folder of a new run; what a killed process began to make is made anew.
 
         Args:
             path: The folder.
-            recipe: Its settings.
+            recipe: All settings.
             store: The recordings.
             split: Whose training part is used.
             clips: Number of training clips.
+            start: Weights that the encoders begin with, which are copied to ``init.safetensors``.
             more: What else stands in ``run.json``.
 
         Raises:
@@ -69,41 +98,54 @@ class Run:
         store.check()
         path.mkdir(parents=True, exist_ok=True)
         remove_partials(path)
-        pipeline = recipe.data.pipeline
-        info = {
+        shape = clip_shape(recipe, store)
+        info: dict[str, Any] = {
             "format": "skel-run",
             "version": 1,
-            "store": {"path": str(store.path.absolute()), "dataset": store.dataset, "hash": store.hash},
+            "store": {
+                "path": str(store.path.absolute()),
+                "relative": _relative(store.path, path),
+                "dataset": store.dataset,
+                "hash": store.hash,
+            },
             "split": split,
             "train_clips": clips,
             "layout": store.layout.to_dict(),
-            "frames": recipe.data.frames or pipeline.frames,
-            "bodies": pipeline.bodies or min(int(store.bodies.max()), 2),
+            "frames": shape.frames,
+            "bodies": shape.bodies,
             "versions": {name: version(name) for name in (*PACKAGES, "torch", "numpy")},
             "python": platform.python_version(),
             **more,
         }
+        if start is not None:
+            info["init"] = start.described()
+            data = save(dict(start.weights))
+            write_atomically(path / "init.safetensors", lambda file: file.write(data))
         write_text(path / "recipe.toml", dump_recipe(recipe))
         write_text(path / "run.json", json.dumps(info, indent=1))
         return cls(path, recipe, info)
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """Open the folder of a run.
+        """Open the folder of a run, or of an encoder.
 
         Raises:
             FileNotFoundError: If there is no such folder.
-            ValueError: If it is not a run.
+            ValueError: If it is neither.
         """
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no run at {path}")
         remove_partials(path, *(path / name for name in ("eval", "features", "baselines", "converted")))
+        if is_encoder_folder(path):
+            return cls(path, *read_folder(path))
         try:
             info = json.loads((path / "run.json").read_text(encoding="utf-8"))
             form, number = info["format"], info["version"]
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"{path} is not a run: it has no readable run.json") from error
+            raise ValueError(
+                f"{path} is no run and no encoder: it has no readable run.json or encoder.json"
+            ) from error
         if form != "skel-run" or number != 1:
             raise ValueError(f"{path}: run of format {form} {number}, expected skel-run 1")
         return cls(path, load_recipe(path / "recipe.toml"), info)
@@ -133,17 +175,56 @@ class Run:
         return self.recipe.data.streams
 
     @property
+    def is_folder(self) -> bool:
+        """Whether this is an encoder folder, of whose training nothing is known."""
+        return bool(self.info["format"] == "skel-encoder")
+
+    @property
     def finished(self) -> bool:
         """Whether pretraining has come to its end."""
         return (self.path / "encoder.safetensors").exists()
 
     def store(self) -> Store | None:
-        """The recordings of the pretraining; None if they are not in their place as they were."""
-        try:
-            store = Store.open(self.info["store"]["path"])
-        except (OSError, ValueError):
-            return None
-        return store if store.hash == self.info["store"]["hash"] else None
+        """The recordings of the pretraining; None if they are in none of `store_places` as they were."""
+        for place in self.store_places():
+            with suppress(OSError, ValueError):
+                store = Store.open(place)
+                if store.hash == self.info["store"]["hash"]:
+                    return store
+        return None
+
+    def store_places(self) -> list[Path]:
+        """Where the recordings are looked for; what they hold decides, by its hash.
+
+        Where they were; where they are seen from a run that was moved with them; and, by their name, beside
+        the run and in the working directory.
+        """
+        told = self.info["store"]
+        if not told["path"]:
+            return []
+        path, here = Path(told["path"]), self.path.absolute()
+        moved = [here / told["relative"]] if told.get("relative") else []
+        places = [path, *moved, here.parent / path.name, Path.cwd() / path.name]
+        return list(dict.fromkeys(Path(os.path.normpath(place)) for place in places))
+
+    def found_store(self) -> Store:
+        """The recordings of the pretraining.
+
+        Raises:
+            ValueError: If they are not found as they were; the message says what was looked for, and where.
+        """
+        store, told = self.store(), self.info["store"]
+        if store is not None:
+            return store
+        if not told["hash"]:
+            raise ValueError(f"{self.path} does not say what it was pretrained on: give the store")
+        places = self.store_places()
+        changed = [str(place) for place in places if place.exists()]
+        what = f"; {' and '.join(changed)} is another or has changed since the run began" if changed else ""
+        raise ValueError(
+            f"the store of {self.path} is not found: looked for {told['dataset']} with hash "
+            f"{told['hash'][:16]} at {', '.join(map(str, places))}{what}"
+        )
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``."""
@@ -181,18 +262,35 @@ class Run:
         if stream not in names and (stream is not None or len(names) > 1):
             raise ValueError(f"{self.path} has no stream {stream!r}; there are {', '.join(names)}")
         name = stream or names[0]
+        if trained and self.is_folder:
+            return from_pretrained(self.path)
         encoder = build_encoders(self.recipe, self.shape)[name]
         if trained:
             if not self.finished:
-                raise ValueError(
-                    f"{self.path}: pretraining has not ended; go on with: skel pretrain --resume {self.path}"
-                )
+                raise ValueError(self._unfinished())
             prefix = self._prefix(name)
             weights = self._last_weights().items()
             encoder.load_state_dict(
                 {key.removeprefix(prefix): value for key, value in weights if key.startswith(prefix)}
             )
         return encoder.eval()
+
+    def _unfinished(self) -> str:
+        """Why there are no trained weights."""
+        lines, file = len(self.metrics()), self.path / "encoder.safetensors"
+        if lines and lines >= self.recipe.train.length(self.info["train_clips"]):
+            return f"{self.path}: pretraining has ended, but its weights are not there: looked for {file}"
+        return (
+            f"{self.path}: pretraining has not ended, there is no {file.name}; "
+            f"go on with: skel pretrain --resume {self.path}"
+        )
+
+    def initial_encoders(self) -> dict[str, nn.Module]:
+        """The encoder of each stream as pretraining begins: fresh, or with the weights of another one."""
+        encoders = build_encoders(self.recipe, self.shape)
+        if "init" in self.info:
+            load_initial(encoders, load_file(self.path / "init.safetensors"))
+        return encoders
 
     def _prefix(self, stream: str) -> str:
         return f"{stream}." if len(self.streams) > 1 else ""
@@ -249,6 +347,21 @@ def hold_run(path: Path) -> Iterator[Lock]:
     path.mkdir(parents=True, exist_ok=True)
     with hold(path / LOCK, path) as lock:
         yield lock
+
+
+def _relative(store: Path, run: Path) -> str:
+    """Path of a store as seen from a run; empty if there is none, as between two drives."""
+    try:
+        return Path(os.path.relpath(store.absolute(), run.absolute())).as_posix()
+    except ValueError:
+        return ""
+
+
+def clip_shape(recipe: Recipe, store: Store) -> ClipShape:
+    """Layout, frames and bodies of the clips that a recipe makes of a store."""
+    pipeline = recipe.data.pipeline
+    bodies = pipeline.bodies or min(int(store.bodies.max()), 2)
+    return ClipShape(store.layout, recipe.data.frames or pipeline.frames, bodies)
 
 
 def build_encoders(recipe: Recipe, shape: ClipShape) -> dict[str, nn.Module]:

@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from inspect import signature
@@ -25,17 +25,29 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from skel_augment import View
-from skel_data import ClipShape, SkeletonLayout, Store, build_clips, clip_loader, epoch_order, get_split
+from skel_data import (
+    ClipShape,
+    SkeletonLayout,
+    Split,
+    Store,
+    build_clips,
+    clip_loader,
+    epoch_order,
+    get_split,
+)
 from skel_data.files import Lock, sync
 from skel_encoders import checkpoint_blocks
 from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_text
+from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
 from skel_recipes.methods.context import MethodContext, encoders_of, views_of
 from skel_recipes.methods.per_stream import PerStream
-from skel_recipes.run.run import Run, build_encoders, check_new, hold_run
+from skel_recipes.run.init import match_weights
+from skel_recipes.run.joints import in_joints_of
+from skel_recipes.run.run import Run, build_encoders, check_new, clip_shape, hold_run
 from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
 from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
@@ -45,6 +57,8 @@ if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
 
 _LOGGER = logging.getLogger("skel_recipes")
+_LONGEST_SILENCE = 30.0
+"""Seconds between two lines of a log."""
 
 
 def pretrain(
@@ -53,6 +67,9 @@ def pretrain(
     out: str | Path,
     *,
     split: str | None = None,
+    init: Run | None = None,
+    init_layers: Sequence[str] = (),
+    convert: bool = False,
     device: str = "auto",
     progress: bool = False,
 ) -> Run:
@@ -63,6 +80,11 @@ def pretrain(
         store: The recordings.
         out: Folder of the run, to be made.
         split: Whose training part is used; the recipe's, or else the store's default, unless given.
+        init: A finished run, or an encoder folder, whose weights the encoder begins with, as far as they
+            have the name and shape of its own; ``run.json`` lists those that were loaded and those that
+            were not.
+        init_layers: The layers to load, such as ``blocks.0``; all if empty. Patterns are taken too.
+        convert: Bring recordings with other joints to those of `init`; they are kept in the run's folder.
         device: cpu, cuda, cuda:1, ... or auto. Under `torchrun` each process takes the GPU of its rank.
         progress: Show a progress bar.
 
@@ -71,28 +93,53 @@ def pretrain(
 
     Raises:
         FileExistsError: If the folder is in use.
-        ValueError: If the store is too small, the views do not fit what the encoder sees, or positives are to
-            come from other recordings that the store does not tell.
+        ValueError: If the store is too small, the views do not fit what the encoder sees, positives are to
+            come from other recordings that the store does not tell, or `init` has another encoder or other
+            joints.
         FloatingPointError: If a loss is not finite; the run can be resumed from its last checkpoint.
     """
-    chosen = get_split(store, split or recipe.data.split or None)
-    if len(chosen.train) < 2:
-        raise ValueError(f"split {chosen.name!r} of {store.path} has {len(chosen.train)} training clips")
+    if init_layers and init is None:
+        raise ValueError("init_layers chooses among the layers of init: give that too")
     if recipe.train.tensorboard:
         _summary_writer()  # a missing extra is reported before the folder is made
-    check_views(recipe, store.layout)
-    partners = _partners(recipe, store, chosen.train)
-    about = {} if partners is None else {"positives": partners.info}
+    check_views(recipe, store.layout if init is None else init.layout)
     with joined(device) as (world, where):
+        if init is not None:
+            given, start = store, init
+            path = world.on_rank0(lambda: in_joints_of(start, given, convert=convert).path)
+            store = store if path == store.path else Store.open(path)
+        chosen = get_split(store, split or recipe.data.split or None, needs_test=False)
+        if len(chosen.train) < 2:
+            raise ValueError(
+                f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}"
+            )
         recipe.train.batches(len(chosen.train), world.size)
+        partners = _partners(recipe, store, chosen.train)
+        about = {} if partners is None else {"positives": partners.info}
         about["compute"] = compute_facts(world.size, where)
         path = Path(out)
         world.on_rank0(lambda: check_new(path))
         with _held(path, world) as lock:
-            run = world.on_rank0(
-                lambda: Run.create(path, recipe, store, chosen.name, len(chosen.train), **about)
-            )
+            run = world.on_rank0(lambda: _create(path, recipe, store, chosen, init, init_layers, about))
             return Trainer(run, store, world, where, lock).fit(progress=progress)
+
+
+def _create(
+    out: Path,
+    recipe: Recipe,
+    store: Store,
+    split: Split,
+    init: Run | None,
+    layers: Sequence[str],
+    about: Mapping[str, Any],
+) -> Run:
+    """The folder of a new run, with its initial weights."""
+    create = partial(Run.create, out, recipe, store, split.name, len(split.train), **about)
+    if init is None:
+        return create()
+    new = build_encoders(recipe, clip_shape(recipe, store))
+    sources = {stream: init.encoder(stream) for stream in init.streams}
+    return create(start=match_weights(new, sources, init.path, layers))
 
 
 def resume(path: str | Path, *, device: str = "auto", strict: bool = False, progress: bool = False) -> Run:
@@ -111,11 +158,9 @@ def resume(path: str | Path, *, device: str = "auto", strict: bool = False, prog
         InUseError: If another process trains the run.
     """
     run = Run.open(path)
-    store = Store.open(run.info["store"]["path"])
-    if store.hash != run.info["store"]["hash"]:
-        raise ValueError(f"{store.path} has changed since {run.path} began: the run cannot go on with it")
     if run.finished:
         return run
+    store = run.found_store()
     store.check()
     with joined(device) as (world, where), _held(run.path, world) as lock:
         others = changed_facts(run, compute_facts(world.size, where))
@@ -159,18 +204,20 @@ def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
             )
 
 
-def build_method(recipe: Recipe, context: MethodContext) -> nn.Module:
-    """The method of a recipe with fresh encoders, all as the seed gives them.
+def build_method(
+    recipe: Recipe, context: MethodContext, encoders: Mapping[str, nn.Module] | None = None
+) -> nn.Module:
+    """The method of a recipe with the encoder of each stream; None for fresh ones, as the seed gives them.
 
     A method of one stream is built once for each of several.
     """
-    encoders = build_encoders(recipe, context.shape)
+    encoders = build_encoders(recipe, context.shape) if encoders is None else encoders
     if recipe.train.checkpoint_blocks:
         for encoder in encoders.values():
             checkpoint_blocks(encoder)
     method: nn.Module
     if getattr(recipe.method, "cross_stream", False):
-        method = recipe.method.build(nn.ModuleDict(encoders), context)
+        method = recipe.method.build(nn.ModuleDict(dict(encoders)), context)
     elif len(encoders) == 1:
         (encoder,) = encoders.values()
         method = recipe.method.build(encoder, context)
@@ -209,7 +256,7 @@ class Trainer:
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
         self.partners = _partners(recipe, store, train)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
-        method = synchronise_norms(build_method(recipe, self.context), world, device)
+        method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
         self.method: nn.Module = method.to(device, dtype)
         self.module = _averaging(self.method) if world.size > 1 else self.method
         weights = [weight for weight in self.method.parameters() if weight.requires_grad]
@@ -228,6 +275,7 @@ class Trainer:
         events = _summary_writer()(str(run.path / "tensorboard")) if logged else None
         if progress and writing:
             tqdm.write(self._plan(), file=sys.stderr)
+        said = time.monotonic()
         hidden = None if progress and writing else True  # None: shown on a terminal only
         with tqdm(
             total=self.epochs, initial=first, unit="epoch", disable=hidden, desc=run.recipe.name
@@ -250,6 +298,8 @@ class Trainer:
                 _log(run, line, events)
                 bar.update()
                 bar.set_postfix(loss=f"{line['loss']:.3f}", clips_s=f"{line['clips_per_second']:.0f}")
+                if bar.disable and progress:
+                    said = self._say(line, said)
                 if last or (epoch + 1) % settings.checkpoint_every == 0:
                     self._checkpoint(epoch + 1)
         if events is not None:
@@ -262,11 +312,29 @@ class Trainer:
         self.run.save_encoders(encoders, self.epochs)
         (self.run.path / PREVIOUS).unlink(missing_ok=True)
 
+    def _say(self, line: dict[str, Any], said: float) -> float:
+        """A line for a log: ten in a training, and one after 30 seconds; returns when the last one was."""
+        epoch, now = line["epoch"], time.monotonic()
+        tenth = max(1, self.epochs // 10)
+        if epoch % tenth and epoch != self.epochs and now - said < _LONGEST_SILENCE:
+            return said
+        pace = f"{line['clips_per_second']:.0f} clips/s"
+        tqdm.write(f"epoch {epoch} of {self.epochs}: loss {line['loss']:.3f}, {pace}", file=sys.stderr)
+        return now
+
     def _plan(self) -> str:
         settings, clips = self.run.recipe.train, len(self.clips)
         steps = settings.batches(clips, self.world.size)[1]
         why = "" if self.epochs == settings.epochs else f", as train.min_steps is {settings.min_steps}"
-        plan = f"{self.run.path}: {clips} clips, {self.epochs} epochs of {steps} steps{why}"
+        split = self.run.info["split"]
+        plan = f"{self.run.path}: {count(clips, 'training clip')} of split {split}, "
+        plan += f"{count(self.epochs, 'epoch')} of {count(steps, 'step')}{why}"
+        if init := self.run.info.get("init"):
+            plan += f"\nbegins with {len(init['loaded'])} weights of {init['path']}"
+            for key, what in (("not_loaded", "stay fresh"), ("unused", "are not used")):
+                if init[key]:
+                    layers = dict.fromkeys(name.rpartition(".")[0] for name in init[key])
+                    plan += f"; {len(init[key])} {what}, in {', '.join(layers)}"
         return plan if self.partners is None else f"{plan}\n{self.partners.note}"
 
     def _train_epoch(self, epoch: int) -> dict[str, Any]:

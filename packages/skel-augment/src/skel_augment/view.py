@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import torch
 from attrs import define, field
@@ -120,7 +121,7 @@ class View:
         return Chain(tuple(params)).resolve(clips).parts
 
     def __call__(
-        self, clips: Tensor, layout: SkeletonLayout, *, generator: torch.Generator | None = None
+        self, clips: Tensor, layout: SkeletonLayout | str, *, generator: torch.Generator | None = None
     ) -> Tensor:
         """Draw parameters for the clips (N, C, T, V, M) and apply them.
 
@@ -128,6 +129,13 @@ class View:
             ValueError: If the clips do not fit the layout.
             TypeError: If the clips are no floating point tensor.
         """
+        given: Any = clips
+        if not isinstance(given, Tensor):
+            kind = type(given)
+            raise TypeError(
+                f"a view takes clips as a tensor, got {kind.__module__}.{kind.__name__}; "
+                "torch.from_numpy makes one of an array"
+            )
         shape = ClipShape.of(clips, layout)
         dtype = torch.promote_types(clips.dtype, torch.float32)
         params = self.sample(shape, len(clips), generator=generator, device=clips.device, dtype=dtype)

@@ -31,7 +31,11 @@ from .splits._performances import performance_groups as performance_groups
 from .splits._split import Split as Split, get_split as get_split, holdout_groups as holdout_groups
 from .splits._split import split_names as split_names, without_copies as without_copies
 from .splits._subset import labelled_subset as labelled_subset, without_seen as without_seen
-from .store._derive import convert_store as convert_store, label_store as label_store
+from .store._derive import (
+    convert_store as convert_store,
+    label_store as label_store,
+    with_labels as with_labels,
+)
 from .store._derive import merge_stores as merge_stores
 from .store._import import import_dataset as import_dataset
 from .store._info import DatasetInfo as DatasetInfo

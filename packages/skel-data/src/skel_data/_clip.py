@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 def _float32(value: Any) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # becomes infinite, which a store refuses with a reason
         array: NDArray[np.float32] = np.ascontiguousarray(value, dtype=np.float32)
-    return array
+    return array[:, None] if array.ndim == 3 else array
 
 
 def _int64(value: Any) -> NDArray[np.int64] | None:
@@ -22,9 +22,10 @@ class Clip:
     """A skeleton sequence as it was recorded.
 
     Attributes:
-        positions: Coordinates (T, M, V, C), float32. NaN, or zero in all coordinates, means missing; a
-            body that is absent in a frame is all zero there. A joint at the very origin is kept by
-            `keep_origin`, which an import calls for formats in which zero does not mean missing.
+        positions: Coordinates (T, M, V, C), float32; (T, V, C) of one person are taken too. NaN, or zero in
+            all coordinates, means missing; a body that is absent in a frame is all zero there. A joint at the
+            very origin is kept by `keep_origin`, which an import calls for formats in which zero does not
+            mean missing.
         name: What the clip is called in its data set, usually the file name without its suffix.
         label: Class, counted from 0; -1 is unknown, here and below.
         subject: Who performs.

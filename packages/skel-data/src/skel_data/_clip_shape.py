@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 
 
 @dataclass(frozen=True, slots=True)  # no attrs class, for torch.compile to build it
@@ -11,7 +11,7 @@ class ClipShape:
     """Shape of the clips of a batch ``(N, C, T, V, M)``; the layout fixes C and V.
 
     Attributes:
-        layout: Joint layout: left-right pairs, coordinates, confidence channel.
+        layout: Joint layout, or its name: left-right pairs, coordinates, confidence channel.
         frames: Frames of a clip, T.
         bodies: Bodies of a clip, M.
 
@@ -25,6 +25,9 @@ class ClipShape:
     bodies: int = 1
 
     def __post_init__(self) -> None:
+        given: Any = self.layout
+        if isinstance(given, str):
+            object.__setattr__(self, "layout", get_layout(given))
         if not isinstance(self.layout, SkeletonLayout):
             raise TypeError(f"layout must be a SkeletonLayout, as of get_layout, got {self.layout!r}")
         for name, number in (("frames", self.frames), ("bodies", self.bodies)):
@@ -49,12 +52,12 @@ class ClipShape:
         return self.layout.num_joints
 
     @classmethod
-    def of(cls, clips: Any, layout: SkeletonLayout) -> "ClipShape":
+    def of(cls, clips: Any, layout: SkeletonLayout | str) -> "ClipShape":
         """Shape of a batch.
 
         Args:
             clips: Tensor or array (N, C, T, V, M), floating point.
-            layout: Layout of its joints.
+            layout: Layout of its joints, or its name.
 
         Raises:
             ValueError: If the batch has another number of axes, channels or joints than the layout asks for.
@@ -62,6 +65,8 @@ class ClipShape:
         """
         if not hasattr(clips, "ndim") or not hasattr(clips, "dtype"):
             raise TypeError(f"clips must be a tensor or an array, got {type(clips).__name__}")
+        if isinstance(layout, str):
+            layout = get_layout(layout)
         if not isinstance(layout, SkeletonLayout):
             raise TypeError(f"layout must be a SkeletonLayout, as of get_layout, got {layout!r}")
         if clips.ndim != 5:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._joint_names import TABLE, joint_names
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 
 Array = TypeVar("Array")
 
@@ -39,8 +39,8 @@ _ALTERNATIVES: dict[str, list[_Alternative]] = {
 
 
 def conversion(
-    source: SkeletonLayout,
-    target: SkeletonLayout,
+    source: SkeletonLayout | str,
+    target: SkeletonLayout | str,
     *,
     strict: bool = False,
     most_parents: float = MOST_PARENTS,
@@ -71,6 +71,7 @@ def conversion(
     Raises:
         ValueError: If a joint cannot be had, or more than `most_parents` of them fall onto their parents.
     """
+    source, target = get_layout(source), get_layout(target)
     matrix = np.zeros((target.num_joints, source.num_joints), np.float32)
     for joint, (_, weights) in enumerate(_rules(source, target, 0 if strict else most_parents)):
         matrix[joint, list(weights)] = list(weights.values())
@@ -78,7 +79,7 @@ def conversion(
 
 
 def explain_conversion(
-    source: SkeletonLayout, target: SkeletonLayout
+    source: SkeletonLayout | str, target: SkeletonLayout | str
 ) -> dict[str, tuple[str, tuple[str, ...]]]:
     """For each joint of the target, the rule of `conversion` it went by, and the source joints it is made of.
 
@@ -89,6 +90,7 @@ def explain_conversion(
     >>> explain_conversion(get_layout("coco-17"), get_layout("h36m-17"))["pelvis"]
     ('midpoint', ('left hip', 'right hip'))
     """
+    source, target = get_layout(source), get_layout(target)
     rules = _rules(source, target, 1)
     return {
         joint: (rule, tuple(source.joints[index] for index in weights))
@@ -98,8 +100,8 @@ def explain_conversion(
 
 def convert(
     positions: Array,
-    source: SkeletonLayout,
-    target: SkeletonLayout,
+    source: SkeletonLayout | str,
+    target: SkeletonLayout | str,
     *,
     drop_depth: bool = False,
     strict: bool = False,
@@ -129,6 +131,7 @@ def convert(
             dimensions.
     """
     x: Any = positions
+    source, target = get_layout(source), get_layout(target)
     if x.ndim < 2 or tuple(x.shape[-2:]) != (source.num_joints, source.channels):
         raise ValueError(
             f"positions of shape {tuple(x.shape)} do not fit layout {source.name}: "

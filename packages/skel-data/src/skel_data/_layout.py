@@ -333,11 +333,11 @@ def _preset(name: str) -> SkeletonLayout:
     return SkeletonLayout.from_dict(tomllib.loads(text))
 
 
-def get_layout(name: str | Path) -> SkeletonLayout:
+def get_layout(name: SkeletonLayout | str | Path) -> SkeletonLayout:
     """The preset of this name, or the layout in a TOML file.
 
     Args:
-        name: A preset (`layout_names` lists them) or the path of a ``.toml`` file.
+        name: A preset (`layout_names` lists them) or the path of a ``.toml`` file; a layout is given back.
 
     Raises:
         ValueError: If there is no such preset, or the file does not describe a layout.
@@ -346,6 +346,8 @@ def get_layout(name: str | Path) -> SkeletonLayout:
     >>> get_layout("ntu-25").num_joints
     25
     """
+    if isinstance(name, SkeletonLayout):
+        return name
     if str(name) in layout_names():
         return _preset(str(name))
     path = Path(name)

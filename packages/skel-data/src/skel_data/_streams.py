@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 
 STREAMS = ("joint", "motion", "bone")
 """Names of the streams."""
@@ -10,7 +10,7 @@ STREAMS = ("joint", "motion", "bone")
 Array = TypeVar("Array")
 
 
-def stream(clips: Array, name: str, layout: SkeletonLayout) -> Array:
+def stream(clips: Array, name: str, layout: SkeletonLayout | str) -> Array:
     """One stream of clips.
 
     ``joint`` is the clips themselves. ``motion`` is the step to the next frame, x[t+1] - x[t], zero
@@ -21,7 +21,7 @@ def stream(clips: Array, name: str, layout: SkeletonLayout) -> Array:
     Args:
         clips: Clips (..., C, T, V, M), a numpy array or a torch tensor.
         name: One of `STREAMS`.
-        layout: The joints.
+        layout: The joints: a layout or its name.
 
     Returns:
         An array of the same kind and shape.
@@ -30,6 +30,7 @@ def stream(clips: Array, name: str, layout: SkeletonLayout) -> Array:
         ValueError: If there is no such stream, or the clips do not fit the layout.
     """
     x: Any = clips
+    layout = get_layout(layout)
     if name not in STREAMS:
         raise ValueError(f"no stream {name!r}; there are {', '.join(STREAMS)}")
     if x.ndim < 4 or x.shape[-4] != layout.channels or x.shape[-2] != layout.num_joints:

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.graph import adjacency
 from skel_encoders.layers import Pointwise, check_clips, init_kaiming, projection
@@ -32,13 +32,14 @@ class TenBlocks(PublishedEncoder):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         bodies: int = 2,
         in_channels: int | None = None,
         base_channels: int = 64,
     ) -> None:
         super().__init__()
+        layout = get_layout(layout)
         if base_channels % 4:
             raise ValueError(f"base_channels must be a multiple of 4, got {base_channels}")
         self.layout = layout

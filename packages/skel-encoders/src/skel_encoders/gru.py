@@ -7,7 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.layers import check_clips
 
@@ -44,7 +44,7 @@ class GRU(PublishedEncoder):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         bodies: int = 2,
         in_channels: int | None = None,
@@ -54,6 +54,7 @@ class GRU(PublishedEncoder):
         input_norm: bool = True,
     ) -> None:
         super().__init__()
+        layout = get_layout(layout)
         if layers < 1:
             raise ValueError(f"layers must be at least 1, got {layers}")
         if direction not in ("forward-twice", "bidirectional"):

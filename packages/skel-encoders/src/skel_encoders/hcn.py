@@ -6,7 +6,7 @@ from einops.layers.torch import Rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.layers import check_clips, encode_once
 
@@ -39,7 +39,7 @@ class HCN(PublishedEncoder):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         frames: int = 64,
         in_channels: int | None = None,
@@ -49,6 +49,7 @@ class HCN(PublishedEncoder):
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
+        layout = get_layout(layout)
         if frames < 16:
             raise ValueError(f"frames are halved four times, so there must be 16 or more, got {frames}")
         if channels % 2:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +108,15 @@ def check_clips(
 
     Raises:
         ValueError: If they are not, or have no frames.
+        TypeError: If they are no tensor.
     """
+    given: Any = clips
+    if not isinstance(given, Tensor):
+        kind = type(given)
+        raise TypeError(
+            f"an encoder takes clips as a tensor, got {kind.__module__}.{kind.__name__}; "
+            "torch.from_numpy makes one of an array"
+        )
     sizes = (channels, frames, layout.num_joints, bodies)
     fits = clips.ndim == 5 and clips.shape[2] > 0
     if not fits or any(size not in (None, found) for size, found in zip(sizes, clips.shape[1:], strict=True)):

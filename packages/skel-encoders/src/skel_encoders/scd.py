@@ -7,7 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.ctrgcn import CTRBlock, find_weight, join_parts
 from skel_encoders.graph import adjacency
@@ -43,7 +43,7 @@ class SCDEncoder(PublishedEncoder):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         frames: int = 64,
         bodies: int = 2,
@@ -55,6 +55,7 @@ class SCDEncoder(PublishedEncoder):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        layout = get_layout(layout)
         if channels % 4:
             raise ValueError(f"channels must be a multiple of 4, got {channels}")
         if hidden_dim % heads:

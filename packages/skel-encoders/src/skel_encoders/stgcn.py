@@ -13,7 +13,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, get_layout
 from skel_encoders.graph import Strategy, adjacency
 from skel_encoders.layers import Dropout, check_clips, encode_once
 from skel_encoders.published import rename_weights
@@ -51,7 +51,7 @@ class STGCN(nn.Module):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         in_channels: int | None = None,
         base_channels: int = 16,
@@ -63,6 +63,7 @@ class STGCN(nn.Module):
         skip_absent: bool = True,
     ) -> None:
         super().__init__()
+        layout = get_layout(layout)
         self.layout = layout
         self.in_channels = layout.channels if in_channels is None else in_channels
         self.base_channels = base_channels

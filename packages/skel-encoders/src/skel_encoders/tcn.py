@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from skel_data import SkeletonLayout, stream
+from skel_data import SkeletonLayout, get_layout, stream
 from skel_encoders.layers import check_clips
 
 
@@ -36,13 +36,14 @@ class TCN(nn.Module):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         widths: tuple[int, ...] = (128, 128, 192, 192, 256, 256),
         kernels: tuple[int, ...] = (5, 5, 3, 3, 3, 3),
         strides: tuple[int, ...] = (2, 1, 2, 1, 1, 1),
     ) -> None:
         super().__init__()
+        layout = get_layout(layout)
         if not widths or not len(widths) == len(kernels) == len(strides):
             raise ValueError(
                 f"widths, kernels and strides must be equally long, got {widths}, {kernels}, {strides}"

@@ -7,7 +7,7 @@ from einops import rearrange
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.layers import check_clips, encode_once
 
@@ -45,7 +45,7 @@ class Transformer(PublishedEncoder):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         frames: int,
         in_channels: int | None = None,
@@ -58,6 +58,7 @@ class Transformer(PublishedEncoder):
         skip_absent: bool = True,
     ) -> None:
         super().__init__()
+        layout = get_layout(layout)
         for name, value in (("frames", frames), ("tubelet", tubelet)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")

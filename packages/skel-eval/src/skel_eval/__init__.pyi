@@ -28,28 +28,32 @@ from .protocols.rbf import RBFProbe, RBFResult, rbf_probe
 from .protocols.ridge import ridge
 from .protocols.training import build_optimizer, learning_rate_at
 from .protocols.task import ProbeResult
+from .explore.clusters import Clusters, find_clusters
+from .explore.typiclust import Queries, typiclust
 from .draw.image import write_gif, write_png
 from .draw.points import clip_points, present_joints
 from .draw.skeleton import Skeleton
 from .draw.svg import motion_svg, strip_svg
 from .report.clip_page import clip_page
+from .report.clusters import write_clusters
 from .report.comparison import write_comparison
 from .report.report import write_report
 
 __all__ = [
     "HANDMADE", "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNTRAINED", "Adam",
-    "BestSimple", "BootstrapInterval", "Calibration", "Cell", "Clustering", "ClusteringResult", "Code",
-    "Comparison", "Difference", "FeatureSet", "FewShot", "FewShotResult", "Finetune", "FinetuneResult",
-    "FrozenProtocol", "KnnResult", "Leaks", "LinearProbe", "Method", "Metric", "MlpProbe", "Outcome",
-    "Predictions", "ProbeResult", "PublishedProtocol", "RBFProbe", "RBFResult", "Result", "Retrieval",
-    "RetrievalResult", "Row", "Skeleton", "Summary", "TableFormat", "accuracy", "alignment", "best_simple",
-    "best_simple_sentence", "bootstrap", "build_optimizer", "calibration", "cells", "clip_page",
-    "clip_points", "clustering", "compare", "comparison_notes", "comparison_rows", "confusion_matrix",
-    "evaluate_features", "feature_health", "feature_leaks", "few_shot", "find_leaks", "finetune", "fuse",
-    "instance_retrieval", "knn", "learning_rate_at", "linear_probe", "mlp_probe", "motion_svg", "one_shot",
-    "over_seeds", "paired_bootstrap", "per_class_accuracy", "present_joints", "published_protocol",
-    "rbf_probe", "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side", "spread",
-    "state_digest", "strip_svg", "summarise", "summarise_methods", "table_text", "unchanged", "uniformity",
-    "write_comparison", "write_gif", "write_png", "write_report",
+    "BestSimple", "BootstrapInterval", "Calibration", "Cell", "Clustering", "ClusteringResult",
+    "Clusters", "Code", "Comparison", "Difference", "FeatureSet", "FewShot", "FewShotResult", "Finetune",
+    "FinetuneResult", "FrozenProtocol", "KnnResult", "Leaks", "LinearProbe", "Method", "Metric",
+    "MlpProbe", "Outcome", "Predictions", "ProbeResult", "PublishedProtocol", "Queries", "RBFProbe",
+    "RBFResult", "Result", "Retrieval", "RetrievalResult", "Row", "Skeleton", "Summary", "TableFormat",
+    "accuracy", "alignment", "best_simple", "best_simple_sentence", "bootstrap", "build_optimizer",
+    "calibration", "cells", "clip_page", "clip_points", "clustering", "compare", "comparison_notes",
+    "comparison_rows", "confusion_matrix", "evaluate_features", "feature_health", "feature_leaks",
+    "few_shot", "find_clusters", "find_leaks", "finetune", "fuse", "instance_retrieval", "knn",
+    "learning_rate_at", "linear_probe", "mlp_probe", "motion_svg", "one_shot", "over_seeds",
+    "paired_bootstrap", "per_class_accuracy", "present_joints", "published_protocol", "rbf_probe",
+    "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side", "spread", "state_digest",
+    "strip_svg", "summarise", "summarise_methods", "table_text", "typiclust", "unchanged", "uniformity",
+    "write_clusters", "write_comparison", "write_gif", "write_png", "write_report",
 ]
 __version__: str

@@ -23,7 +23,7 @@ class FeatureSet:
 
     Attributes:
         features: (N, D).
-        labels: Class of each clip, (N,); below 0 is unknown.
+        labels: Class of each clip, (N,); below 0 is unknown. A protocol needs some, to look at clips none.
         train: Rows for training, (N_train,).
         test: Rows for testing, (N_test,).
         groups: Group of each row, (N,), such as its subject: what is chosen is chosen on groups that are held
@@ -35,8 +35,8 @@ class FeatureSet:
 
     Raises:
         TypeError: If labels or rows are not integers.
-        ValueError: If shapes do not match, a feature is not finite, a row is out of range or in both parts,
-            or no training row has a label.
+        ValueError: If shapes do not match, a feature is not finite, a row is out of range or in both
+            parts.
     """
 
     features: np.ndarray = field(repr=False)
@@ -56,8 +56,6 @@ class FeatureSet:
             raise ValueError("train and test share rows")
         if not np.isin(parts["copies"], parts["test"]).all():
             raise ValueError("copies must be rows of test")
-        if not (labels[parts["train"]] >= 0).any():
-            raise ValueError(f"none of {len(parts['train'])} training rows has a label")
         for name in ("groups", "names"):
             values = getattr(self, name)
             if values is None or (name == "names" and np.shape(values) == (0,)):

@@ -124,6 +124,14 @@ class Result:
         if not self.metrics:
             raise ValueError(f"a result needs a metric, got none for {self.model} {self.protocol}")
 
+    def __repr__(self) -> str:
+        def said(one: "Result") -> str:
+            return f"{one.model}: {self.main} {100 * one.metrics[self.main].value:.1f} %"
+
+        lines = [f"Result of {self.title} {self.stream_title} on {self.dataset}, split {self.split}"]
+        lines += [f"  {said(one)}" for one in (self, *self.baselines) if self.main in one.metrics]
+        return "\n".join(lines)
+
     @property
     def main(self) -> str:
         """Name of the main metric."""

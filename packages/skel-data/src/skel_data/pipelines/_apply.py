@@ -10,7 +10,7 @@ import numpy as np
 from attrs import asdict, evolve
 from numpy.typing import DTypeLike, NDArray
 
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.files import hold, open_checked, write_checked
 from skel_data.pipelines._pipeline import Pipeline
 from skel_data.pipelines._registry import PIPELINES
@@ -25,7 +25,7 @@ _CHUNK_BYTES = 2**25
 
 def apply_pipeline(
     pipeline: Pipeline,
-    layout: SkeletonLayout,
+    layout: SkeletonLayout | str,
     clips: Sequence[NDArray[Any]],
     tracks: Sequence[NDArray[Any]] | None = None,
 ) -> NDArray[np.float32]:
@@ -33,8 +33,8 @@ def apply_pipeline(
 
     Args:
         pipeline: Settings such as `Default()`.
-        layout: The joints.
-        clips: Coordinates (T, M, V, C) of each clip.
+        layout: The joints: a layout or its name.
+        clips: Coordinates (T, M, V, C) of each clip, or (T, V, C) of one person.
         tracks: Body ids (T, M) of each clip, 0 where there is none. None: each slot is one body.
 
     Returns:
@@ -43,6 +43,8 @@ def apply_pipeline(
     Raises:
         ValueError: If a clip does not fit the layout, or its tracks do not fit it.
     """
+    layout = get_layout(layout)
+    clips = [clip[:, None] if clip.ndim == 3 else clip for clip in map(np.asarray, clips)]
     shape = (layout.num_joints, layout.channels)
     for index, clip in enumerate(clips):
         if clip.ndim != 4 or clip.shape[2:] != shape or 0 in clip.shape:

@@ -28,6 +28,13 @@ class Split:
     train: Ints
     test: Ints
 
+    def __repr__(self) -> str:
+        sizes = ", ".join(
+            f"{len(rows)} {kind} clip{'' if len(rows) == 1 else 's'}"
+            for kind, rows in (("training", self.train), ("test", self.test))
+        )
+        return f"Split {self.name}: {sizes}"
+
 
 def split_names(store: ClipTable) -> tuple[str, ...]:
     """Names of the splits that a store, or a clip table, allows.
@@ -40,7 +47,8 @@ def split_names(store: ClipTable) -> tuple[str, ...]:
     train; for sets whose clips are cut from recordings. ``random``: half of each class.
 
     Of a kind with more than 50 leave-one-out splits none is among the names. `get_split` takes them all the
-    same, and ``sequence-S-R`` for any set.
+    same, ``sequence-S-R`` for any set, and two that test no clip: ``all``, where every clip trains, and a
+    listed split that puts all its clips in the training part.
     """
     listed = list(dict.fromkeys(_listed_columns(store).values()))
     names = [*(_listed_name(store, column) for column in listed), "xsub", "xview", "xset"]
@@ -51,7 +59,7 @@ def split_names(store: ClipTable) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*possible, "random"]))
 
 
-def get_split(store: ClipTable, name: str | None = None, *, seed: int = 0) -> Split:
+def get_split(store: ClipTable, name: str | None = None, *, seed: int = 0, needs_test: bool = True) -> Split:
     """One split of a store, or of a clip table.
 
     Args:
@@ -59,14 +67,20 @@ def get_split(store: ClipTable, name: str | None = None, *, seed: int = 0) -> Sp
         name: One of `split_names`, or a name described there. None: the store's default where its clips
             allow it, else the first listed one, else ``xsub``, else ``random``.
         seed: Decides what ``random`` gives; the others do not depend on it.
+        needs_test: Whether a default must have a test part. Without, as for pretraining, a listed split that
+            puts all its clips in the training part is the default of a store that has no other one listed.
 
     Raises:
         ValueError: If the store has no such split; the message names those it has.
     """
+    if name == "all":
+        return Split(name, np.arange(len(store)), np.empty(0, dtype=np.int64))
     if name is None:
         listed = (_listed_name(store, column) for column in _listed_columns(store).values())
-        wished = (store.default_split, *listed, "xsub")
-        usual = (wish for wish in wished if wish and all(part.size for part in _parts(store, wish)))
+        wished = [(wish, True) for wish in (store.default_split, *listed) if wish]
+        wished += [] if needs_test else [(wish, False) for wish, _ in wished]
+        wished += [("xsub", True)]
+        usual = (wish for wish, test in wished if _possible(*_parts(store, wish), test_needed=test))
         name = next(usual, "random")
     columns = _listed_columns(store)
     if name in columns:
@@ -74,9 +88,14 @@ def get_split(store: ClipTable, name: str | None = None, *, seed: int = 0) -> Sp
     elif name.startswith("view-"):  # as ``camera-V`` was called before
         name = f"camera-{name.removeprefix('view-')}"
     train, test = _parts(store, name, seed)
-    if name != "random" and not (train.size and test.size):
+    listed_alone = name in _listed_columns(store)  # such a list may test nobody
+    if name != "random" and not _possible(train, test, test_needed=not listed_alone):
         raise ValueError(f"no split {name!r} in {store.dataset!r}; there are {', '.join(split_names(store))}")
     return Split(name, train, test)
+
+
+def _possible(train: Ints, test: Ints, *, test_needed: bool) -> bool:
+    return bool(train.size and (test.size or not test_needed))
 
 
 def without_copies(store: Store, split: Split) -> Ints:

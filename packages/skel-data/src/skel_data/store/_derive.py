@@ -1,6 +1,6 @@
-"""Merging of stores, and conversion to another layout."""
+"""Merging of stores, conversion to another layout, and labels that come later."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._convert import MOST_PARENTS, conversion, convert
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.splits._official import PARTS_OF
 from skel_data.store._labels import Labels, read_labels
 from skel_data.store._store import CODES, Store
@@ -86,7 +86,7 @@ def merge_stores(
 def convert_store(
     store: Store,
     path: str | Path,
-    layout: SkeletonLayout,
+    layout: SkeletonLayout | str | Path,
     *,
     drop_depth: bool = False,
     strict: bool = False,
@@ -100,7 +100,7 @@ def convert_store(
     Args:
         store: The clips.
         path: Folder to make.
-        layout: The layout that is wanted.
+        layout: The layout that is wanted, or its name.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
         strict: Make it an error if a joint has no namesake, synonym or midpoint in the store's layout.
         most_parents: Largest share of the layout's joints that may take their parents' places.
@@ -111,19 +111,61 @@ def convert_store(
             dimensions.
         FileExistsError: If `path` exists and may not be replaced.
     """
-    conversion(
-        store.layout, layout, strict=strict, most_parents=most_parents
-    )  # an error comes before any work
+    wanted = get_layout(layout)
+    # an error comes before any work
+    conversion(store.layout, wanted, strict=strict, most_parents=most_parents)
 
     def clips() -> Iterator[Clip]:
         for clip in _clips(store):
-            positions = convert(clip.positions, store.layout, layout, drop_depth=drop_depth, most_parents=1)
+            positions = convert(clip.positions, store.layout, wanted, drop_depth=drop_depth, most_parents=1)
             yield evolve(clip, positions=positions)
 
     return write_store(
         path,
         chain(store.bad_files, clips()),
-        evolve(store.info, layout=layout),
+        evolve(store.info, layout=wanted),
+        source=str(store.header["source"]),
+        overwrite=overwrite,
+    )
+
+
+def with_labels(
+    store: Store, path: str | Path, labels: Mapping[int, str], *, overwrite: bool = False
+) -> Store:
+    """Write the clips of a store to a new one, some of them with a label that they did not have.
+
+    Args:
+        store: The clips.
+        path: Folder to make.
+        labels: Name of the class by number of the clip; classes that the store does not have are added behind
+            its own, in the order in which they come.
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If there is no such clip, a name is empty, or a clip has another label already.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+    classes = list(dict.fromkeys([*store.classes, *labels.values()]))
+    for index, name in labels.items():
+        if not 0 <= index < len(store):
+            raise ValueError(f"{store.path} has clips 0 to {len(store) - 1}, there is a label for {index}")
+        if not name.strip():
+            raise ValueError(f"the label of clip {index} is empty")
+        label = int(store.labels[index])
+        if label >= 0 and store.classes[label] != name:
+            raise ValueError(
+                f"clip {index}, {store.names[index]}, is {store.classes[label]!r} in {store.path} already, "
+                f"the new label is {name!r}"
+            )
+
+    def clips() -> Iterator[Clip]:
+        for index, clip in enumerate(_clips(store)):
+            yield evolve(clip, label=classes.index(labels[index])) if index in labels else clip
+
+    return write_store(
+        path,
+        chain(store.bad_files, clips()),
+        evolve(store.info, classes=classes),
         source=str(store.header["source"]),
         overwrite=overwrite,
     )

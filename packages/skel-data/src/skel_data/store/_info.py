@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import asdict, define, field
 
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 
 UNNAMED = "unnamed"
 """Data set of a source that does not tell which one it is; an import takes the source's name."""
@@ -23,7 +23,7 @@ class DatasetInfo:
     """Metadata that hold for all clips of a data set.
 
     Attributes:
-        layout: The joints of every clip.
+        layout: The joints of every clip: a layout or its name.
         classes: Name of each class.
         units: Unit of the coordinates.
         dataset: Name of the data set; official splits go by it.
@@ -36,7 +36,7 @@ class DatasetInfo:
         notes: What a user should know of how the set was read, a sentence each.
     """
 
-    layout: SkeletonLayout
+    layout: SkeletonLayout = field(converter=get_layout)
     classes: tuple[str, ...] = field(converter=_texts)
     units: str
     dataset: str = UNNAMED

@@ -37,7 +37,7 @@ Ints = NDArray[np.int64]
 
 @define(frozen=True, eq=False, slots=False, kw_only=True)
 class Store(ClipTable):
-    """Data set on disk, memory-mapped; `Store.open` opens one.
+    """Data set on disk, memory-mapped; ``Store(path)`` opens one, as `Store.open` does.
 
     Its metadata are those of a `ClipTable`.
 
@@ -56,6 +56,22 @@ class Store(ClipTable):
     frames: NDArray[np.float32]
     columns: dict[str, NDArray[Any]]
     all_tracks: Ints
+
+    def __init__(self, path: str | Path, **attributes: Any) -> None:
+        if attributes:
+            self.__attrs_init__(path=path, **attributes)  # type: ignore[attr-defined]
+        else:
+            self.__dict__.update(type(self).open(path).__dict__)
+
+    def __repr__(self) -> str:
+        labelled = int((self.labels >= 0).sum())
+        layout = self.layout
+        classes = f"{len(self.classes)} class{'' if len(self.classes) == 1 else 'es'}"
+        return (
+            f"Store({str(self.path)!r}): {self.dataset}\n"
+            f"  {len(self)} clip{'' if len(self) == 1 else 's'}, {labelled} with a label, {classes}\n"
+            f"  layout {layout.name}: {layout.num_joints} joints, {layout.dims}-D, in {self.units}"
+        )
 
     @classmethod
     def open(cls, path: str | Path) -> "Store":

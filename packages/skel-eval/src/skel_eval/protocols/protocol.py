@@ -79,13 +79,15 @@ def evaluate_features(
         options: Settings of a protocol that is given by name.
 
     Raises:
-        ValueError: If there is no such protocol, no set or sets of other rows, no test row has a label,
-            weights do not match the sets, or an option is out of range.
+        ValueError: If there is no such protocol, no set or sets of other rows, no training or test row
+            has a label, weights do not match the sets, or an option is out of range.
         TypeError: If the protocol has no such option, or is given with its settings and options.
     """
     run = _protocol(protocol, options)
     sets = [features] if isinstance(features, FeatureSet) else list(features)
     for one in sets:
+        if not (one.labels[one.train] >= 0).any():
+            raise ValueError(f"none of {len(one.train)} training rows has a label")
         if not (one.labels[one.test] >= 0).any():
             raise ValueError(f"none of {len(one.test)} test rows has a label")
     if not sets:

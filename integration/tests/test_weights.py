@@ -1,0 +1,208 @@
+"""Weights from elsewhere: encoder folders in the place of runs, and as the start of a pretraining."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from skel_data import convert_store, get_layout
+from skel_encoders import STGCN, TCN, from_pretrained, save_pretrained
+from skel_recipes import Run, SkeletonFeatures, embed, evaluate, pretrain, resume
+from skel_recipes.cli import main
+
+SIZES = ("--set", "base_channels=4", "feature_dim=16")
+
+
+def skel(capsys, *words):
+    status = main([str(word) for word in words])
+    return status, capsys.readouterr()
+
+
+def published(encoder):
+    """An ST-GCN's weights as AimCLR's program names them, in its query network."""
+    ours = {
+        "spatial.weight": "gcn.conv.weight",
+        "spatial_bias": "gcn.conv.bias",
+        "spatial_norm": "tcn.0",
+        "temporal.": "tcn.2.",
+        "temporal_norm": "tcn.3",
+        "residual": "residual",
+    }
+    state = {"A": torch.ones(3, 25, 25), "fc.0.weight": torch.ones(2, 16)}
+    for name, value in encoder.state_dict().items():
+        if name.startswith("input_norm."):
+            state[name.replace("input_norm", "data_bn")] = value
+            continue
+        _, index, rest = name.split(".", 2)
+        if rest == "edge_weight":
+            state[f"edge_importance.{index}"] = value
+            continue
+        if rest == "spatial.weight":
+            value = torch.cat(value.chunk(3, 1))
+        elif rest == "spatial_bias":
+            value = value.flatten()
+        part = next(part for part in ours if rest.startswith(part))
+        state[f"st_gcn_networks.{index}.{ours[part]}{rest.removeprefix(part)}"] = value
+    return {f"encoder_q.{name}": value for name, value in state.items()}
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(1)
+    return STGCN(get_layout("ntu-25"), base_channels=4, feature_dim=16).eval()
+
+
+@pytest.fixture(scope="module")
+def folder(encoder, tmp_path_factory):
+    """What ``skel convert-checkpoint`` makes of AimCLR's file."""
+    place = tmp_path_factory.mktemp("aimclr")
+    torch.save(published(encoder), place / "epoch300_model.pt")
+    words = ["convert-checkpoint", "stgcn", place / "epoch300_model.pt", place / "aimclr", "--frames", "16"]
+    assert main([str(word) for word in (*words, *SIZES)]) == 0
+    return place / "aimclr"
+
+
+def test_a_converted_checkpoint_is_taken_wherever_a_run_is(folder, encoder, store, tmp_path, capsys):
+    opened = Run.open(folder)
+    assert (opened.streams, opened.shape.frames, opened.shape.bodies) == (("joint",), 16, 2)
+    status, output = skel(capsys, "eval", "knn", folder, store.path, "--json")
+    assert status == 0, output.err
+    result = json.loads(output.out)
+    assert (result["model"], result["epochs"]) == ("aimclr", 0)
+    assert result["baselines"][0]["model"] == "untrained encoder"
+    features = tmp_path / "features.npz"
+    assert skel(capsys, "embed", folder, store.path, features)[0] == 0
+    with np.load(features) as file, torch.no_grad():
+        from skel_recipes.run.clips import clips_of_store
+
+        expected = encoder(torch.from_numpy(np.array(clips_of_store(opened, store))))
+        np.testing.assert_allclose(file["features"], expected, rtol=1e-5, atol=1e-6)
+    assert SkeletonFeatures(folder).fit([]).transform([store.clip(0)]).shape == (1, 16)
+
+
+def test_a_tuned_encoder_is_kept(folder, store, tmp_path, capsys):
+    kept, words = tmp_path / "tuned", ("--epochs", "2", "--json")
+    status, output = skel(capsys, "eval", "finetune", folder, store.path, "--keep", kept, *words)
+    assert status == 0, output.err
+    result = json.loads(output.out)
+    assert "keep" not in result["settings"]
+    assert not torch.equal(
+        from_pretrained(kept).input_norm.running_mean, from_pretrained(folder).input_norm.running_mean
+    )
+    with np.load(kept / "head.npz") as head:
+        logits = embed(Run.open(kept), store).features @ head["weight"].T + head["bias"]
+        assert tuple(head["classes"]) == store.classes
+    found = evaluate(Run.open(folder), store, "finetune", settings=_epochs(2)).predictions
+    np.testing.assert_allclose(logits[found.clips], found.logits, rtol=1e-4, atol=1e-5)
+    status, output = skel(capsys, "eval", "finetune", folder, store.path, "--keep", kept, *words)
+    assert (status, "exists already" in output.err) == (1, True)
+
+
+def _epochs(count):
+    from skel_eval import Finetune
+
+    return Finetune(epochs=count)
+
+
+def test_a_run_that_is_exported_gives_the_same_features(run, store, tmp_path, capsys):
+    out = tmp_path / "exported"
+    assert skel(capsys, "export", run.path, out)[0] == 0
+    exported = Run.open(out)
+    assert exported.shape == run.shape
+    np.testing.assert_array_equal(embed(exported, store).features, embed(run, store).features)
+    assert exported.info["store"]["hash"] == store.hash
+    assert evaluate(exported, store, "knn").counts["seen_in_pretraining"] == 0
+
+
+def test_a_plain_folder_gets_the_default_pipeline(store, tmp_path):
+    save_pretrained(TCN(get_layout("ntu-25"), widths=(4,), kernels=(3,), strides=(1,)), tmp_path)
+    opened = Run.open(tmp_path)
+    assert (opened.pipeline.name, opened.shape.frames, opened.streams) == ("default", 64, ("joint",))
+    assert embed(opened, store).features.shape == (len(store), opened.encoder().feature_dim)
+
+
+def test_folders_that_are_damaged(folder, tmp_path):
+    with pytest.raises(ValueError, match="no run and no encoder"):
+        Run.open(tmp_path)
+    save_pretrained(from_pretrained(folder), tmp_path)
+    for text in ("{", "[]", '{"format": "skel-clips", "version": 9, "data": {}}'):
+        (tmp_path / "clips.json").write_text(text)
+        with pytest.raises(ValueError, match=r"clips\.json"):
+            Run.open(tmp_path)
+    (tmp_path / "clips.json").write_text('{"format": "skel-clips", "version": 1, "data": {"crops": 1}}')
+    with pytest.raises(ValueError, match="unknown key crops"):
+        Run.open(tmp_path)
+
+
+def same(a, b):
+    return all(torch.equal(value, b[name]) for name, value in a.items())
+
+
+def test_pretraining_begins_with_the_weights_of_a_run(run, store, tiny, tmp_path):
+    started = pretrain(tiny("compact"), store, tmp_path / "started", init=run)
+    assert same(started.initial_encoders()["joint"].state_dict(), run.encoder().state_dict())
+    assert started.metrics()[0]["loss"] != run.metrics()[0]["loss"]
+    assert same(started.encoder(trained=False).state_dict(), run.encoder(trained=False).state_dict())
+    kept = json.loads((started.path / "run.json").read_text())["init"]
+    assert (kept["path"], kept["not_loaded"], kept["unused"]) == (str(run.path), [], [])
+    for name in ("encoder.safetensors", "checkpoint.pt"):
+        (started.path / name).unlink()
+    again = resume(started.path)
+    assert same(again.encoder().state_dict(), started.encoder().state_dict())
+
+
+def test_pretraining_begins_with_a_folder(folder, store, tmp_path, capsys):
+    words = ["--encoder.base_channels", "4", "--encoder.feature_dim", "16", "--data.pipeline.frames", "16"]
+    words += ["--train.epochs", "1", "--train.min_steps", "0", "--train.batch_size", "8"]
+    command = ["pretrain", "skeletonclr", store.path, *words, "--init", folder]
+    status, output = skel(capsys, *command, "--out", tmp_path / "all")
+    assert status == 0, output.err
+    assert f"weights of {folder}" in output.err
+    status, output = skel(
+        capsys, *command, "--out", tmp_path / "few", "--init-layers", "blocks.0", "input_norm"
+    )
+    assert status == 0, output.err
+    assert "stay fresh, in joint.blocks.1" in output.err
+    loaded = Run.open(tmp_path / "few").initial_encoders()["joint"].state_dict()
+    fresh, given = Run.open(tmp_path / "few").encoder(trained=False), from_pretrained(folder).state_dict()
+    for name, value in fresh.state_dict().items():
+        expected = given[name] if name.startswith(("blocks.0.", "input_norm.")) else value
+        assert torch.equal(loaded[name], expected), name
+    status, output = skel(capsys, *command, "--out", tmp_path / "none", "--init-layers", "block.0")
+    assert (status, "has no layer block.0; its layers begin with" in output.err) == (1, True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_weights_of_another_size_are_listed(run, store, tiny, tmp_path):
+    wider = tiny("compact", encoder__widths=[8, 12], train__epochs=1)
+    kept = pretrain(wider, store, tmp_path / "wider", init=run).info["init"]
+    assert kept["loaded"]
+    assert kept["not_loaded"]
+    assert set(kept["loaded"]).isdisjoint(kept["not_loaded"])
+    encoder = Run.open(tmp_path / "wider").encoder().state_dict()
+    assert {f"joint.{name}" for name in encoder} == {*kept["loaded"], *kept["not_loaded"]}
+
+
+def test_other_joints_are_converted_or_refused(run, store, tiny, tmp_path):
+    other = convert_store(store, tmp_path / "other.store", get_layout("kinect-20"))
+    with pytest.raises(ValueError, match="--convert brings them together"):
+        pretrain(tiny("compact"), other, tmp_path / "run", init=run)
+    converted = pretrain(tiny("compact", train__epochs=1), other, tmp_path / "run", init=run, convert=True)
+    assert converted.layout == run.layout
+    assert converted.info["init"]["not_loaded"] == []
+
+
+def test_weights_that_do_not_fit(run, store, tiny, tmp_path):
+    with pytest.raises(ValueError, match="an encoder TCN, the recipe one of STGCN"):
+        pretrain(tiny("skeletonclr"), store, tmp_path / "run", init=run)
+    with pytest.raises(ValueError, match="no encoder of the stream motion; it has joint"):
+        pretrain(tiny("compact", data__stream="joint+motion"), store, tmp_path / "run", init=run)
+    with pytest.raises(ValueError, match="give that too"):
+        pretrain(tiny("compact"), store, tmp_path / "run", init_layers=["blocks"])
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_resumed_run_takes_no_settings(run, capsys):
+    status, output = skel(capsys, "pretrain", "--resume", run.path, "--train.epochs", "9")
+    assert (status, f"--init {run.path}" in output.err) == (1, True)

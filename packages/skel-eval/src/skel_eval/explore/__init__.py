@@ -1,0 +1,1 @@
+"""Features without labels: clusters to look at, and the clips to label next."""
