@@ -78,7 +78,7 @@ def test_smoke(models, store, head):
     assert len(repr(model).splitlines()) <= 5
 
 
-@pytest.mark.parametrize("head", ["linear", "mlp", "knn", "finetune"])
+@pytest.mark.parametrize("head", HEADS)
 def test_the_accuracy_is_that_of_the_protocol(models, run, store, head):
     """`fit` on the training part is the protocol of that name, and its model predicts the same again."""
     settings = QUICK.get(head)
@@ -95,7 +95,7 @@ def test_the_accuracy_is_that_of_the_protocol(models, run, store, head):
     assert held_out["none_of_these"] == int((found.labels[test] < 0).sum())
 
 
-@pytest.mark.parametrize("head", ["linear", "knn", "finetune"])
+@pytest.mark.parametrize("head", ["linear", "rbf", "knn", "finetune"])
 def test_streams_are_fused_as_the_protocol_fuses_them(streams, store, tmp_path, head):
     settings, weights = QUICK.get(head), (0.6, 0.4)
     options = {"settings": settings} if head == "finetune" else {}
