@@ -163,7 +163,7 @@ def test_files_that_do_not_name_their_joints_have_those_of_the_model(models, sto
 
 def test_other_joints_are_converted_where_that_is_asked_for(models, store, tmp_path):
     model, other = models["linear"], get_layout("mediapipe-33")
-    recording = convert(store.clip(3), store.layout, evolve(other, confidence=False))
+    recording = convert(store.clip(3), store.layout, evolve(other, confidence=False), most_parents=1)
     named = {"joint_names": np.array(other.joints), "parents": np.array(other.parents)}
     np.savez(tmp_path / "a.npz", positions=recording, lengths=[len(recording)], **named)
     with pytest.raises(ValueError, match=r"the source has 'a' \(33 joints, 3 channels\); --convert"):
