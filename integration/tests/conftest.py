@@ -18,11 +18,12 @@ TCN = {
 TINY = {
     "compact": {
         **TCN,
+        "method.projection_dim": 16,
         "train.epochs": 3,
         "train.checkpoint_every": 1,
         "optim.warmup_epochs": 1,
     },
-    "vicreg": {**TCN, "method.projection_dim": 16},
+    "simclr": TCN,
     "skeletonclr": STGCN,
     "crossclr": {**STGCN, "method.cross_epoch": 1},
     "aimclr": {**STGCN, "method.mining_epoch": 1},

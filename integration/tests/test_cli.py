@@ -295,7 +295,7 @@ def test_demo(capsys, tmp_path):
     [
         (["pretrain", "compact"], "expected: skel pretrain RECIPE STORE --out RUN"),
         (["pretrain", "compact", "no.store", "--out", "run"], "no store at no.store"),
-        (["pretrain", "--resume", "no", "--out", "run"], "--resume takes nothing"),
+        (["pretrain", "--resume", "no", "--out", "run"], "--resume takes only"),
         (["pretrain", "compact", "no.store", "--out", "run", "--train.epochz", "3"], "unknown key epochz"),
         (["pretrain", "compact", "no.store", "--out", "run", "--set", "epochs"], "KEY=VALUE"),
         (["pretrain", "compact", "s", "--train.epochs", "--out", "run"], "--train.epochs expects a value"),
