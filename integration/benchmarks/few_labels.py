@@ -1,9 +1,9 @@
 """Few labels: `fit` on a frozen encoder against the same classifier on features without any pretraining.
 
-``python integration/benchmarks/few_labels.py RUN ...`` takes runs of one recipe with different seeds, and the
-recordings that they were pretrained on. For each run it draws some labels of each class from the training part
-of the split, with the seed of the run, and tests on the test part. The table has mean and standard deviation of
-the accuracy over the runs.
+``python integration/benchmarks/few_labels.py RUN ...`` takes runs of one recipe with different seeds, and
+the recordings that they were pretrained on. For each run it draws some labels of each class from the training
+part of the split, with the seed of the run, and tests on the test part. The table has mean and standard
+deviation of the accuracy over the runs.
 
 With ``--choose`` nothing is tested on the test part: each group of the training part is held out in turn, and
 the labels are drawn from the others: for the choice of a classifier.

@@ -242,7 +242,7 @@ class _Nystroem:
         self.vectors, self.gamma = landmarks, gamma
         values, vectors = torch.linalg.eigh(_rbf(landmarks, landmarks, gamma))
         kept = values > _RANK * values[-1]
-        self.whitening = vectors[:, kept] / values[kept].sqrt()
+        self.whitening: Tensor = vectors[:, kept] / values[kept].sqrt()
         self.features = self._map(train)
         self.gram = self.features.T @ self.features
 
