@@ -33,7 +33,6 @@ OWN = "compact"
 PROTOCOLS = ("linear", "1-NN")
 RIDGE = "ridge on coordinates"
 COORDINATES = (RIDGE, "coordinates")
-SIMPLE = (UNTRAINED, "coordinates", "distances")
 
 
 @attrs.define(frozen=True)
@@ -153,23 +152,36 @@ def rendered(page: str, rows: Sequence[Entry]) -> str:
 
 
 def own(rows: Sequence[Entry]) -> str:
-    """One recipe on all data sets: a line for each head, with what it gets from other features."""
-    others = (name.split()[0] for name in SIMPLE)
-    lines: list[list[str | Code]] = [["data set, split", "head", Code(OWN), *others, "pretraining"]]
-    for entry in rows:
-        row, copies = entry.row, entry.row.counts["copies"]
-        if row.method != OWN:
-            continue
-        head = row.protocol + (" and distances" if "distances" in row.stream else "")
-        where = entry.heading + ("" if row.result.n > 1 else " (one seed)")
-        time = entry.note or (f"{entry.cost.minutes:.1f} min" if entry.cost.minutes else "")
-        values = [row.baselines.get(name) for name in SIMPLE]
-        lines.append([where, head, spread(row.result), *map(spread, values), time])
+    """One recipe on all data sets."""
+    head = [
+        "data set, split",
+        "clips train/test",
+        "linear",
+        "untrained",
+        "1-NN",
+        "untrained",
+        "ridge",
+        "pretraining",
+    ]
+    lines = [head]
+    for group in _by_protocol(rows, lambda entry: entry.row.method == OWN):
+        some = next(iter(group.values()))
+        row, copies = some.row, some.row.counts["copies"]
+        seeds = "" if row.result.n > 1 else " (one seed)"
+        time = some.note or (f"{some.cost.minutes:.0f} min" if some.cost.minutes else "")
+        cells = [
+            some.heading + (", all" if copies else "") + seeds,
+            f"{row.counts['train']}/{row.counts['test']}",
+        ]
+        lines.append([*cells, *_pairs(group), _mean(row.baselines.get(RIDGE)), time])
         if copies:
-            values = [row.distinct_baselines.get(name) for name in SIMPLE]
-            where = f"{where}, without {copies} copies"
-            lines.append([where, head, spread(row.distinct), *map(spread, values), ""])
-    return table_text(lines, numbers=range(2, 7))
+            cells = [
+                f"{some.heading}, without {copies} copies",
+                f"{row.counts['train']}/{row.counts['test'] - copies}",
+            ]
+            ridge = _mean(row.distinct_baselines.get(RIDGE))
+            lines.append([*cells, *_pairs(group, distinct=True), ridge, ""])
+    return table_text(lines, numbers=range(2, 8))
 
 
 def small(rows: Sequence[Entry]) -> str:
@@ -194,7 +206,7 @@ def small(rows: Sequence[Entry]) -> str:
                 Code(row.method),
                 row.stream,
                 ", ".join(map(str, row.seeds)),
-                *_pairs(group),
+                *_pairs(group, gain=True),
             ]
             cells += ["" if cost.minutes is None else f"{cost.minutes:.1f}"]
             cells += ["" if cost.clips_per_second is None else f"{cost.clips_per_second:.0f}"]
@@ -261,16 +273,18 @@ def _by_protocol(rows: Sequence[Entry], wanted: Callable[[Entry], bool]) -> list
     return list(found.values())
 
 
-def _pairs(group: dict[str, Entry]) -> list[str]:
+def _pairs(group: dict[str, Entry], *, distinct: bool = False, gain: bool = False) -> list[str]:
     """For each protocol the trained and the untrained encoder, and the difference in points."""
     cells = []
     for protocol in PROTOCOLS:
         ours, before = None, None
         if protocol in group:
             row = group[protocol].row
-            ours, before = row.result, row.baselines.get(UNTRAINED)
+            ours = row.distinct if distinct else row.result
+            before = (row.distinct_baselines if distinct else row.baselines).get(UNTRAINED)
         cells += [spread(ours), spread(before)]
-        cells.append("" if ours is None or before is None else f"{100 * (ours.mean - before.mean):+.1f}")
+        if gain:
+            cells.append("" if ours is None or before is None else f"{100 * (ours.mean - before.mean):+.1f}")
     return cells
 
 

@@ -18,12 +18,11 @@ TCN = {
 TINY = {
     "compact": {
         **TCN,
-        "method.projection_dim": 16,
         "train.epochs": 3,
         "train.checkpoint_every": 1,
         "optim.warmup_epochs": 1,
     },
-    "simclr": TCN,
+    "vicreg": {**TCN, "method.projection_dim": 16},
     "skeletonclr": STGCN,
     "crossclr": {**STGCN, "method.cross_epoch": 1},
     "aimclr": {**STGCN, "method.mining_epoch": 1},

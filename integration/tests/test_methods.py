@@ -9,7 +9,7 @@ from skel_recipes.methods.per_stream import PerStream
 
 NAMES = [
     "compact",
-    "simclr",
+    "vicreg",
     "skeletonclr",
     "crossclr",
     "aimclr",
@@ -22,7 +22,7 @@ NAMES = [
     "cmd",
     "isc",
 ]
-NO_TEACHER = ["compact", "simclr", "pstl", "usdrl"]
+NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl"]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 

@@ -28,7 +28,7 @@ def trained(store, tiny, tmp_path_factory):
     """Runs without and with positives of other recordings, each evaluated."""
     folder, runs = tmp_path_factory.mktemp("runs"), {}
     for name, settings in (("clip", {"data__split": "xsub"}), ("performance", OTHER)):
-        runs[name] = pretrain(tiny("compact", **settings), store, folder / name)
+        runs[name] = pretrain(tiny("vicreg", **settings), store, folder / name)
         evaluate(runs[name], store, "linear")
     return runs
 
@@ -61,13 +61,13 @@ def test_draws_are_as_often_as_asked_for_and_even():
 
 def test_partners_of_a_store(store):
     train = get_split(store, "xsub").train
-    settings = load_recipe("compact", {"data.positives": "performance"}).data
+    settings = load_recipe("vicreg", {"data.positives": "performance"}).data
     drawn = train[partners_of(store, train, settings).draw(0, 0)]
     for codes in (store.labels, store.subjects, store.replications):
         assert np.array_equal(codes[drawn], codes[train])
     moved = store.cameras[drawn] != store.cameras[train]
     assert np.array_equal(moved, drawn != train)
-    again = load_recipe("compact", {"data.positives": "repetition"}).data
+    again = load_recipe("vicreg", {"data.positives": "repetition"}).data
     drawn = train[partners_of(store, train, again).draw(0, 0)]
     for codes in (store.labels, store.subjects, store.cameras):
         assert np.array_equal(codes[drawn], codes[train])
@@ -94,7 +94,7 @@ def test_run_says_what_it_did(trained, store, tiny, tmp_path, capsys):
     }
     assert Run.open(trained["performance"].path).info["positives"] == expected
     assert "positives" not in trained["clip"].info
-    pretrain(tiny("compact", **OTHER), store, tmp_path / "run", progress=True)
+    pretrain(tiny("vicreg", **OTHER), store, tmp_path / "run", progress=True)
     said = " ".join(capsys.readouterr().err.split())
     assert "data.positives = performance" in said
     assert "for 24 of 24 clips; 0 have none and use themselves" in said
@@ -105,7 +105,7 @@ def test_they_change_the_run_and_streamed_clips_do_not(trained, store, tiny, tmp
     def weights(run):
         return load_file(run.path / "encoder.safetensors")
 
-    streamed = pretrain(tiny("compact", **OTHER, data__keep="stream"), store, tmp_path / "run")
+    streamed = pretrain(tiny("vicreg", **OTHER, data__keep="stream"), store, tmp_path / "run")
     first, second, without = map(weights, (trained["performance"], streamed, trained["clip"]))
     assert all(torch.equal(first[key], second[key]) for key in first)
     assert any(not torch.equal(first[key], without[key]) for key in first)
@@ -118,7 +118,7 @@ def test_resume_is_exact(trained, store, tiny, tmp_path, monkeypatch):
     def cut(*_):
         raise PowerCutError
 
-    recipe = tiny("compact", **OTHER, train__checkpoint_every=1)
+    recipe = tiny("vicreg", **OTHER, train__checkpoint_every=1)
     monkeypatch.setattr(
         trainer.Trainer,
         "_checkpoint",
@@ -158,16 +158,16 @@ def test_no_published_number_stands_beside_them(trained):
 
 def test_errors(store, tiny, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no training clip of .* has another camera's recording"):
-        pretrain(tiny("compact", data__positives="performance"), store, tmp_path / "run")  # one camera trains
+        pretrain(tiny("vicreg", data__positives="performance"), store, tmp_path / "run")  # one camera trains
     with pytest.raises(ValueError, match="positives"):
-        tiny("compact", data__positives="class")
+        tiny("vicreg", data__positives="class")
     with pytest.raises(ValueError, match="partner_probability"):
-        tiny("compact", data__partner_probability=0)
+        tiny("vicreg", data__partner_probability=0)
     assert not (tmp_path / "run").exists()
     kind = METHODS.lookup("vicreg")
     monkeypatch.setattr(kind, "one_view", True, raising=False)
     with pytest.raises(ValueError, match="method vicreg draws one view of a clip"):
-        tiny("compact", **OTHER)
+        tiny("vicreg", **OTHER)
 
 
 def test_a_method_without_a_second_view_is_refused(store, tiny, tmp_path, monkeypatch):
@@ -178,4 +178,4 @@ def test_a_method_without_a_second_view_is_refused(store, tiny, tmp_path, monkey
 
     monkeypatch.setattr(MethodContext, "views_by_stream", apart)
     with pytest.raises(ValueError, match="the method draws no second view with its context"):
-        pretrain(tiny("compact", **OTHER), store, tmp_path / "run")
+        pretrain(tiny("vicreg", **OTHER), store, tmp_path / "run")

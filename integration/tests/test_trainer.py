@@ -18,7 +18,7 @@ from skel_recipes.train import trainer
 
 NAMES = [
     "compact",
-    "simclr",
+    "vicreg",
     "skeletonclr",
     "crossclr",
     "aimclr",

@@ -13,7 +13,7 @@ from skel_recipes import dump_recipe, load_recipe
 
 NAMES = [
     "compact",
-    "simclr",
+    "vicreg",
     "skeletonclr",
     "crossclr",
     "aimclr",
@@ -47,13 +47,13 @@ def trained(store, tmp_path_factory, tiny):
     folder = tmp_path_factory.mktemp("world")
     recipes = []
     for name in NAMES:
-        dropout = {} if name in ("compact", "simclr", "usdrl", "cmd", "isc") else {"encoder__dropout": 0.0}
+        dropout = {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc") else {"encoder__dropout": 0.0}
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))
     other = {"data__positives": "performance", "data__split": "xsub"}
     recipes.append(folder / "partners.toml")
-    recipes[-1].write_text(dump_recipe(tiny("compact", **EXACT, **other)))
+    recipes[-1].write_text(dump_recipe(tiny("vicreg", **EXACT, **other)))
     script = Path(__file__).with_name("train_by_recipes.py")
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
@@ -87,7 +87,7 @@ def test_losses_agree(trained, name):
 def test_weights_queues_and_teachers_agree(trained, name):
     one, two = (checkpoint(trained / number / name)["method"] for number in ("one", "two"))
     assert one.keys() == two.keys()
-    if name not in ("compact", "simclr", "pstl", "usdrl"):
+    if name not in ("compact", "vicreg", "pstl", "usdrl"):
         assert any("teacher" in key for key in one)
     for key in one:
         torch.testing.assert_close(
