@@ -362,7 +362,7 @@ class Trainer:
                 peak=recipe.optim.lr,
                 schedule=recipe.optim.schedule,
                 milestones=recipe.optim.milestones,
-                warmup_epochs=recipe.optim.warmup_epochs,
+                warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
