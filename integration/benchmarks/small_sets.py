@@ -29,8 +29,8 @@ def fold_store(fold: str, folder: Path) -> Store:
     column, _, number = rule.partition("=")
     path = folder / f"{Path(source).stem}-{column}-{number}.store"
     if path.exists():
-        return Store(path)
-    store = Store(source)
+        return Store.open(path)
+    store = Store.open(source)
     train = get_split(store).train
     held = getattr(store, f"{column}s")[train] == int(number)
     if not 0 < held.sum() < len(train):
