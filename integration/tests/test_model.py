@@ -78,6 +78,12 @@ def test_smoke(models, store, head):
     assert len(repr(model).splitlines()) <= 5
 
 
+def test_neighbours_take_all_labels(run, store):
+    """With all labels nothing is held out, so there is no test row to look for neighbours of."""
+    model = fit(run, store, head="knn")
+    assert model.predict(store).labels.shape == (len(store),)
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_the_accuracy_is_that_of_the_protocol(models, run, store, head):
     """`fit` on the training part is the protocol of that name, and its model predicts the same again."""

@@ -44,7 +44,7 @@ def copies_of(store: Store, split: Split) -> list[Copy]:
 def leak_notes(store: Store, split: Split) -> list[str]:
     """What a reader of a number must know of its split, a sentence each.
 
-    In a large store copies are not looked for; those that `copies_of` has kept are told.
+    In a large store copies are not looked for; those that `copies_of` has kept are named.
     """
     notes = broken_claims(store, split)
     found = copies_of(store, split) if len(store.frames) <= SMALL else _kept(*_file(store, split))

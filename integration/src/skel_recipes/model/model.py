@@ -196,6 +196,8 @@ def apply_heads(
     heads: tuple[Head, ...], features: list[Floats], weights: tuple[float, ...], classes: int
 ) -> Tensor:
     """Fused logits (N, classes), float64, of the features (N, D) of each encoder."""
+    if not len(features[0]):
+        return torch.zeros(0, classes, dtype=torch.float64)
     if heads[0].fuses == "features":
         features = [side_by_side(features, weights)]
     logits = [head(torch.from_numpy(x)) for head, x in zip(heads, features, strict=True)]
