@@ -135,7 +135,7 @@ def test_files_predict_what_models_predict(exported, store, tmp_path):
         np.testing.assert_allclose(found[probabilities], expected.probabilities, atol=1e-5)
         np.testing.assert_array_equal(found[labels], expected.labels)
     assert expected.labels[-1] == -1
-    assert len(set(expected.labels.tolist())) > 2
+    assert np.ptp(expected.probabilities[:-1], axis=0).max() > 0.01
 
 
 @needs_onnx
