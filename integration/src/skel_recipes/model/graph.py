@@ -9,6 +9,7 @@ from torch.nn import functional
 from skel_data import Default, SkeletonLayout, check_min_score
 from skel_data import stream as take_stream
 from skel_recipes.model.embedder import Embedder
+from skel_recipes.model.heads import Neighbours
 from skel_recipes.model.model import Model
 
 _BONE = 0.25  # what `Default` scales the mean bone to
@@ -94,8 +95,12 @@ class Graph(nn.Module):
             return _side_by_side(features, weights)
         if model.heads[0].fuses == "features":
             features = [_side_by_side(features, weights)]
-        logits = [head(part) for head, part in zip(model.heads, features, strict=True)]
-        fused = _fuse(logits, weights, len(model.classes))
+        classes = len(model.classes)
+        logits = [
+            head.logits(part, classes) if isinstance(head, Neighbours) else head(part)
+            for head, part in zip(model.heads, features, strict=True)
+        ]
+        fused = _fuse(logits, weights, classes)
         seen = (clips.abs().amax((1, 2, 3, 4)) > 0)[:, None]
         probabilities = (fused / model.calibration.temperature).softmax(1) * seen
         best = probabilities.amax(1)

@@ -1,6 +1,7 @@
 """ONNX files that stand alone: pipeline, encoders and, of a model, the classifier in one graph."""
 
 import json
+import re
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,10 +67,22 @@ def export_onnx(
     names: dict[str, Any] = {"input_names": [given], "output_names": gives}
     made: Any = torch.onnx.export(program, external_data=False, verbose=False, **names)
     proto = made.model_proto
+    _name_axes(proto.graph, [dynamic[axis].__name__ for axis in sorted(dynamic)])
     for key, value in {"input": given, "outputs": ",".join(gives), **_facts(source, embedder)}.items():
         proto.metadata_props.add(key=key, value=value)
     data = proto.SerializeToString()
     write_atomically(out, lambda file: file.write(data))
+
+
+def _name_axes(graph: Any, names: list[str]) -> None:
+    """Call the dynamic axes of the input by these names, and those of all other values that are as long."""
+    symbols = [axis.dim_param for axis in graph.input[0].type.tensor_type.shape.dim if axis.dim_param]
+    known = dict(zip(symbols, names, strict=True))
+    word = re.compile("|".join(rf"\b{re.escape(symbol)}\b" for symbol in symbols))
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for axis in value.type.tensor_type.shape.dim:
+            if axis.dim_param:
+                axis.dim_param = word.sub(lambda found: known[found.group()], axis.dim_param)
 
 
 def _facts(source: Run | Model, embedder: Embedder) -> dict[str, str]:
