@@ -110,7 +110,9 @@ def exported(request, store, tmp_path_factory):
         two = evolve(one, streams=("joint", "bone"), weights=(1.0, 0.5), encoders=both)
         second = evolve(first, weight=first.weight.roll(1, 1), bias=first.bias.clone())
         model = evolve(model, embedder=two, heads=(first, second))
-    model = evolve(model, calibration=Calibration(temperature=1.0, threshold=0.45))
+    # The features of this ST-GCN are 8.8 +- 0.02: what float32 rounds moves logits by 1e-4
+    temperature = 10.0 if request.param == "stgcn" else 1.0
+    model = evolve(model, calibration=Calibration(temperature, threshold=0.45))
     model.save(folder / "model")
     assert main(["export", str(folder / "model"), str(folder / "it.onnx")]) == 0
     return model, folder / "it.onnx"
