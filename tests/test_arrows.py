@@ -117,7 +117,7 @@ def test_version_is_stated_once(name):
 # Folders of a package from the ground up; those of one floor do not know each other.
 FLOORS = {
     "skel-recipes": [{"common"}, {"methods"}, {"config"}, {"run"}, {"train", "evaluate"}, {"model"}, {"cli"}],
-    "skel-eval": [{""}, {"protocols", "draw"}, {"checks", "comparison"}, {"report"}],
+    "skel-eval": [{""}, {"protocols", "draw"}, {"checks", "comparison", "explore"}, {"report"}],
 }
 
 

@@ -172,7 +172,9 @@ def test_clips_seen_in_another_store_are_known_by_their_content(run, store, tmp_
     other = write_store(tmp_path / "part.store", clips, info, source="made")
     result = evaluate(run, other, "knn")
     assert (result.counts["test"], result.counts["seen_in_pretraining"]) == (7, 4)
-    lost = evolve(run, info={**run.info, "store": {**run.info["store"], "path": str(tmp_path / "gone")}})
+    lost = evolve(
+        run, info={**run.info, "store": {**run.info["store"], "path": str(tmp_path / "gone"), "relative": ""}}
+    )
     assert evaluate(lost, other, "knn").counts["seen_in_pretraining"] is None
 
 

@@ -1,18 +1,16 @@
 """Classifier heads: numbers, folds, and the calibration on what is held out."""
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_eval import MlpProbe
+from skel_eval import MlpProbe, RBFProbe, rbf_probe
 from skel_recipes.model.calibration import KEPT, calibrate
 from skel_recipes.model.folds import folds_of
-from skel_recipes.model.heads import FITS
-from skel_recipes.model.kernel_ridge import KernelRidge
+from skel_recipes.model.heads import FITS, SHARPNESS
 
 QUICK = {"mlp": MlpProbe(epochs=3, width=16)}
 
@@ -40,25 +38,25 @@ def test_calibration_without_held_out_rows():
     assert calibrate(torch.full((2, 2), -torch.inf), torch.tensor([0, 1])).threshold == 0
 
 
-def test_kernel_ridge_is_not_for_large_sets(monkeypatch):
-    monkeypatch.setattr("skel_recipes.model.kernel_ridge.MOST_ROWS", 10)
-    x, y = torch.randn(11, 2, generator=torch.Generator().manual_seed(0)), torch.arange(11) % 2
-    with pytest.raises(ValueError, match="takes up to 10 labelled clips, there are 11"):
-        FITS["rbf"](x, y, None, None)
-
-
-def test_kernel_ridge_is_that_of_scikit_learn():
-    from sklearn.kernel_ridge import KernelRidge as Reference
-
+@pytest.mark.parametrize(
+    ("probe", "landmarks"), [(RBFProbe(), 90), (RBFProbe(exact_rows=50, landmarks=20), 20)]
+)
+def test_the_rbf_head_is_the_rbf_probe(probe, landmarks):
+    """Exact, or by the Nyström method; a fit to some rows keeps the width and strength of the first fit."""
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(40, 6, generator=generator), torch.arange(40) % 3
-    fitted = KernelRidge.fit(x, y, 1.0, 0.1)
-    z = ((x.double() - fitted.mean) / fitted.scale).numpy()
-    target = np.eye(3)[y.numpy()]
-    distances = sorted(np.square(a - b).sum() for a, b in combinations(z, 2))
-    median = distances[(len(distances) - 1) // 2]
-    reference = Reference(alpha=0.1, kernel="rbf", gamma=1 / median).fit(z, target - target.mean(0))
-    np.testing.assert_allclose(fitted(x).numpy(), reference.predict(z) + target.mean(0), atol=1e-9)
+    y, groups = torch.arange(90) % 3, torch.arange(90) % 5
+    x, test = torch.randn(90, 6, generator=generator) + y[:, None], torch.randn(9, 6, generator=generator)
+    fit = FITS["rbf"](x, y, groups, probe)
+    head, expected = (
+        fit(torch.ones(90, dtype=torch.bool)),
+        rbf_probe(x, y, test, y[:9], groups=groups, settings=probe),
+    )
+    assert len(head.vectors) == landmarks
+    np.testing.assert_allclose(head(test).numpy(), SHARPNESS * expected.scores, rtol=1e-6, atol=1e-6)
+    some = groups > 0
+    chosen = evolve(probe, gammas=(expected.gamma,), strengths=(expected.strength,))
+    expected = rbf_probe(x[some], y[some], test, y[:9], settings=chosen)
+    np.testing.assert_allclose(fit(some)(test).numpy(), SHARPNESS * expected.scores, rtol=1e-6, atol=1e-6)
 
 
 @given(

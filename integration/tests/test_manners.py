@@ -74,7 +74,7 @@ def test_objects_look_like_a_few_lines(run, store):
     assert "48 clips, 48 with a label, 3 classes" in shown[0]
     assert "compact on synthetic, split listed, 3 epochs, finished" in shown[1]
     assert shown[2] == "Split listed: 12 training clips, 12 test clips"
-    assert "untrained encoder: accuracy" in shown[3]
+    assert "baselines: untrained encoder " in shown[3]
 
 
 def test_public_names_are_completed():

@@ -78,7 +78,7 @@ def test_smoke(models, store, head):
     assert len(repr(model).splitlines()) <= 5
 
 
-@pytest.mark.parametrize("head", ["linear", "mlp", "knn", "finetune"])
+@pytest.mark.parametrize("head", HEADS)
 def test_the_accuracy_is_that_of_the_protocol(models, run, store, head):
     """`fit` on the training part is the protocol of that name, and its model predicts the same again."""
     settings = QUICK.get(head)
@@ -95,7 +95,7 @@ def test_the_accuracy_is_that_of_the_protocol(models, run, store, head):
     assert held_out["none_of_these"] == int((found.labels[test] < 0).sum())
 
 
-@pytest.mark.parametrize("head", ["linear", "knn", "finetune"])
+@pytest.mark.parametrize("head", ["linear", "rbf", "knn", "finetune"])
 def test_streams_are_fused_as_the_protocol_fuses_them(streams, store, tmp_path, head):
     settings, weights = QUICK.get(head), (0.6, 0.4)
     options = {"settings": settings} if head == "finetune" else {}
@@ -163,7 +163,7 @@ def test_files_that_do_not_name_their_joints_have_those_of_the_model(models, sto
 
 def test_other_joints_are_converted_where_that_is_asked_for(models, store, tmp_path):
     model, other = models["linear"], get_layout("mediapipe-33")
-    recording = convert(store.clip(3), store.layout, evolve(other, confidence=False))
+    recording = convert(store.clip(3), store.layout, evolve(other, confidence=False), most_parents=1)
     named = {"joint_names": np.array(other.joints), "parents": np.array(other.parents)}
     np.savez(tmp_path / "a.npz", positions=recording, lengths=[len(recording)], **named)
     with pytest.raises(ValueError, match=r"the source has 'a' \(33 joints, 3 channels\); --convert"):

@@ -91,6 +91,7 @@ def test_few_labels_are_drawn_by_seed_and_only_they_are_used(run, store, monkeyp
 def test_test_labels_do_not_reach_fine_tuning(run, store):
     first = tune(run, store).predictions
     shuffled = type(store).open(store.path)
+    shuffled.check()  # before the labels are no longer those that were written
     shuffled.columns["label"][first.clips] = (store.labels[first.clips] + 1) % 3
     np.testing.assert_array_equal(tune(run, shuffled).predictions.logits, first.logits)
 
@@ -166,6 +167,7 @@ def test_intervals_are_of_the_main_metric(store, tmp_path, tiny):
 def test_report_without_test_clips_of_the_training_classes(store, tmp_path, tiny):
     run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
     novel = type(store).open(store.path)
+    novel.check()
     split = inputs_of(run, store).split
     novel.columns["label"][split.train] = 0
     novel.columns["label"][split.test] = 1 + np.arange(len(split.test)) % 2

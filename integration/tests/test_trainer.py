@@ -216,7 +216,7 @@ def test_loss_that_is_not_finite_stops_the_run(store, tmp_path, tiny):
     told = r"in epoch \d, step \d the losses were {'loss': nan}; its clips were A0\dS\d.*; .*checkpoint"
     with pytest.raises(FloatingPointError, match=told):
         pretrain(
-            tiny("compact", optim__optimizer="sgd", optim__lr=1e30, optim__warmup_epochs=0),
+            tiny("compact", optim__optimizer="sgd", optim__lr=1e12, optim__warmup_epochs=0),
             store,
             tmp_path / "run",
         )
@@ -243,3 +243,11 @@ def test_gradient_checkpointing_gives_the_same_weights(store, tmp_path, tiny):
         for flag in (False, True)
     ]
     assert_same(*(weights(run) for run in runs))
+
+
+def test_the_warm_up_has_at_least_so_many_steps(store, tiny, tmp_path):
+    settings = {"optim__warmup_epochs": 0, "optim__warmup_steps": 1000, "optim__lr": 1.0, "train__epochs": 2}
+    run = pretrain(tiny("compact", **settings), store, tmp_path / "run")
+    steps = run.recipe.train.batches(run.info["train_clips"])[1]
+    last = [(epoch * steps + steps - 1) / 1000 for epoch in range(2)]
+    assert [line["lr"] for line in run.metrics()] == pytest.approx(last)

@@ -8,7 +8,8 @@ import torch
 
 from skel_data import convert_store, get_layout
 from skel_encoders import STGCN, TCN, from_pretrained, save_pretrained
-from skel_recipes import Run, SkeletonFeatures, embed, evaluate, pretrain, resume
+from skel_eval import Finetune
+from skel_recipes import Run, SkeletonFeatures, embed, evaluate, fit, load_model, pretrain, resume
 from skel_recipes.cli import main
 
 SIZES = ("--set", "base_channels=4", "feature_dim=16")
@@ -206,3 +207,29 @@ def test_weights_that_do_not_fit(run, store, tiny, tmp_path):
 def test_a_resumed_run_takes_no_settings(run, capsys):
     status, output = skel(capsys, "pretrain", "--resume", run.path, "--train.epochs", "9")
     assert (status, f"--init {run.path}" in output.err) == (1, True)
+
+
+@pytest.mark.parametrize("head", ["linear", "finetune"])
+def test_a_folder_is_fitted_and_predicts(folder, store, tmp_path, head):
+    """What `skel fit` makes of a folder stands alone, and says that nothing is known of its pretraining."""
+    settings = Finetune(epochs=1, milestones=()) if head == "finetune" else None
+    run = Run.open(folder)
+    model = fit(run, store, labels="train", head=head, settings=settings, device="cpu")
+    assert model.origin["pretraining"]["hash"] == ""
+    assert model.held_out["clips"] == 12
+    opened = load_model(model.save(tmp_path / "model"), device="cpu")
+    found = opened.predict(store)
+    np.testing.assert_array_equal(found.probabilities, model.predict(store).probabilities)
+    if head == "linear":
+        expected = embed(run, store, device="cpu").features
+        np.testing.assert_allclose(opened.embed(store), expected, atol=1e-6)
+        result = evaluate(run, store, "linear", device="cpu")
+        assert model.held_out["accuracy"] == pytest.approx(result.metric.value)
+
+
+def test_a_folder_is_fitted_by_the_command(folder, store, tmp_path, capsys):
+    model = tmp_path / "model"
+    status, output = skel(capsys, "fit", folder, store.path, "--out", model)
+    assert (status, "48 labels used (all labels)" in output.out) == (0, True), output.err
+    status, output = skel(capsys, "predict", model, store.path, "--json")
+    assert (status, len(json.loads(output.out))) == (0, 48)

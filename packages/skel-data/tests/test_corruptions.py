@@ -60,4 +60,5 @@ def test_another_view_keeps_bones_and_heights(recording):
 
 def test_flat_recordings_are_not_seen_from_elsewhere():
     assert "viewpoint" not in corruption_names(get_layout("coco-17"))
+    assert corruption_names("coco-17") == corruption_names(get_layout("coco-17"))
     assert corruption_names(get_layout("ntu-25")) == list(CORRUPTIONS)

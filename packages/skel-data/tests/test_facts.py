@@ -5,7 +5,7 @@ import pytest
 
 from skel_data import SkeletonLayout, Store, get_split, import_dataset, label_store, summarise, warnings_of
 from skel_data.readers._folders import Patterns, tell
-from skel_data.readers._parts import part_of
+from skel_data.splits._parts import part_of
 from skel_data.store._labels import read_labels
 
 BVH = b"""HIERARCHY

@@ -259,4 +259,4 @@ def test_many_joints_are_checked_quickly():
     chain["bones"][0] = [1, count - 1]  # a ring
     with pytest.raises(ValueError, match="joint '1' does not lead to the root"):
         SkeletonLayout.from_dict(chain)
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 20  # in quadratic time it would be minutes

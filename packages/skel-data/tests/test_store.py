@@ -263,3 +263,12 @@ def test_stores_of_version_1_are_read(tmp_path):
 def parts(store, name):
     split = get_split(store, name)
     return split.train.tolist(), split.test.tolist()
+
+
+def test_a_path_opens_the_store(make_store, make_clip):
+    made = make_store([make_clip()])
+    store = Store(str(made.path))
+    assert store.hash == made.hash
+    assert store.default_split == made.default_split
+    np.testing.assert_array_equal(store.labels, made.labels)
+    np.testing.assert_array_equal(store.clip(0), made.clip(0))

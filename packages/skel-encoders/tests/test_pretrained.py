@@ -123,7 +123,10 @@ def test_errors(tmp_path):
         ({"architecture": "__import__"}, "no encoder '__import__'"),
         ({"arguments": arguments | {"depth": 3}}, "cannot build the encoder 'stgcn': .*'depth'"),
         ({"arguments": {}}, "cannot build the encoder 'stgcn': 'layout'"),
-        ({"arguments": arguments | {"layout": "utd-20"}}, "cannot build the encoder 'stgcn': 'str'"),
+        (
+            {"arguments": arguments | {"layout": "utd-21"}},
+            "cannot build the encoder 'stgcn': a layout has a value of the wrong kind",
+        ),
         (
             {"arguments": arguments | {"base_channels": -4}},
             "cannot build the encoder 'stgcn': .*negative dimension",

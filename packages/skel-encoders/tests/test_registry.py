@@ -211,7 +211,9 @@ def test_conversion_refuses(value, wanted):
 
 @pytest.mark.parametrize("name", list_encoders())
 def test_arrays_of_numpy_are_refused_and_names_of_layouts_are_taken(name):
-    encoder = ENCODERS.lookup(name)("utd-20", **({"frames": 16} if name in ("hcn", "transformer") else {}))
+    encoder = ENCODERS.lookup(name)(
+        "utd-20", **({"frames": 16} if name in ("hcn", "transformer", "dste") else {})
+    )
     assert encoder.layout == get_layout("utd-20")
     with pytest.raises(TypeError, match=r"takes clips as a tensor, got numpy.ndarray; torch.from_numpy"):
         encoder(np.zeros((2, 3, 16, 20, 1), np.float32))

@@ -90,6 +90,20 @@ def test_choice_is_leave_one_group_out(task, exact_rows):
         assert rate == hits / len(labels)
 
 
+@pytest.mark.parametrize("exact_rows", [200, 50])
+def test_the_regression_predicts_further_rows(task, exact_rows):
+    train, labels, test, truth, groups = task
+    labels = np.where(labels == 1, -1, labels)
+    settings = RBFProbe(exact_rows=exact_rows, landmarks=30)
+    result = rbf_probe(train, labels, test, truth, groups=groups, settings=settings)
+    regression = result.regression
+    assert len(regression.vectors) == (result.landmarks or (labels >= 0).sum())
+    found = regression(torch.from_numpy(test))
+    assert found.dtype == torch.float64
+    np.testing.assert_allclose(found, result.scores, rtol=1e-7, atol=1e-8)
+    assert regression(torch.from_numpy(test[:0])).shape == (0, result.scores.shape[1])
+
+
 def test_classes_without_train_rows_are_never_predicted(task):
     train, labels, test, truth, _ = task
     labels = np.where(labels == 1, -1, labels)

@@ -331,7 +331,8 @@ def data_label(
     for told in made.notes:
         note(told)
     unlabelled = int((made.labels < 0).sum())
-    say(f"{out or store}: {len(made)} clips, {len(made.classes)} classes, {unlabelled} unlabelled")
+    found = f"{count(len(made), 'clip')}, {count(len(made.classes), 'class')}, {unlabelled} unlabelled"
+    say(f"{out or store}: {found}")
 
 
 def data_layout(source: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = None) -> None:
@@ -351,7 +352,7 @@ def data_layout(source: Annotated[Path, tyro.conf.Positional], /, *, out: Path |
     if out.exists():
         raise FileExistsError(f"{out} exists already")
     out.write_text(text, encoding="utf-8")
-    say(f"{out}: {layout.num_joints} joints")
+    say(f"{out}: {count(layout.num_joints, 'joint')}")
 
 
 def data_synth(
@@ -379,4 +380,4 @@ def data_synth(
     made = synth_store(store, settings, overwrite=overwrite)
     say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
     if ntu_folder is not None:
-        say(f"{ntu_folder}: {write_ntu_folder(ntu_folder, synth_clips(settings))} files")
+        say(f"{ntu_folder}: {count(write_ntu_folder(ntu_folder, synth_clips(settings)), 'file')}")

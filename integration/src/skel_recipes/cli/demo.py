@@ -14,6 +14,7 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> 
     from skel_data import SynthSettings, synth_store
     from skel_recipes.cli.evaluate import result_table
     from skel_recipes.cli.output import say
+    from skel_recipes.common.words import count
     from skel_recipes.config.recipe import load_recipe
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.evaluate.report import report
@@ -24,7 +25,7 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> 
     out.mkdir(parents=True)
     say("1. Synthetic recordings: subjects and viewpoints of the test part are new to the training part.")
     store = synth_store(out / "synth.store", SynthSettings(seed=seed))
-    say(f"   {len(store)} clips of {len(store.classes)} actions in {store.path}")
+    say(f"   {count(len(store), 'clip')} of {count(len(store.classes), 'action')} in {store.path}")
     say("2. Pretraining without labels: recipe compact, shortened.")
     recipe = load_recipe("compact", {"train.epochs": epochs, "train.min_steps": 0, "train.seed": seed})
     run = pretrain(recipe, store, out / "run", progress=True)

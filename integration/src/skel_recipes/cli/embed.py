@@ -62,6 +62,7 @@ def embed(
             split=split,
             convert=convert,
             device=device,
+            told=note,
         )
         say(f"{out}: {count(rows, 'window')} of {count(len(recordings), 'recording')}")
     elif step or labelled:

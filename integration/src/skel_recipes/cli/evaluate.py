@@ -162,7 +162,6 @@ def _evaluate(
     if store is None:
         raise ValueError("expected: skel eval PROTOCOL RUN STORE, or skel eval PROTOCOL FEATURES.npz")
     from skel_data import Store
-    from skel_eval import best_simple, best_simple_sentence
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
@@ -187,8 +186,6 @@ def _evaluate(
         say_json(result.to_dict())
     else:
         say(result_table(result))
-        if (best := best_simple({result.seed: result})) is not None:
-            say(best_simple_sentence(result.model, best))
         if seen := result.counts["seen_in_pretraining"]:
             were = "clip was" if seen == 1 else "clips were"
             note(f"{seen} of these test {were} seen in pretraining, without labels")
@@ -243,7 +240,9 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
 
 
 def result_table(result: Any) -> str:
-    """A result and its baselines as text."""
+    """A result and its baselines as text, with the paired difference from the best simple one."""
+    from skel_eval import best_simple, best_simple_sentence
+
     copies = result.counts.get("copies")
     head = f"{result.title} {result.stream_title}, {result.dataset} {result.split}, "
     head += f"{result.counts['test']} test clips"
@@ -254,4 +253,5 @@ def result_table(result: Any) -> str:
             values = (metric.value, metric.distinct)[: 1 + apart]
             cells = ("" if value is None else f"{100 * value:.1f} %" for value in values)
             rows.append((one.model, *cells))
-    return table(rows)
+    best = best_simple({result.seed: result})
+    return table(rows) if best is None else f"{table(rows)}\n{best_simple_sentence(result.model, best)}"

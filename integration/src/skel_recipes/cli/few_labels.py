@@ -60,7 +60,7 @@ def cluster(
         told=note,
     )
     sizes = np.bincount(found.cluster)
-    say(f"{out} and {page}: {count(k, 'cluster')} of {sizes.min()} to {sizes.max()} clips")
+    say(f"{out} and {page}: {count(k, 'cluster')} of {sizes.min()} to {count(sizes.max(), 'clip')}")
 
 
 def label(
@@ -106,6 +106,8 @@ def label(
 
     opened, recordings = Run.open(run), Store.open(store)
     if labels is not None:
+        before = int((recordings.labels >= 0).sum())
+        note(f"{store}: all {count(len(recordings), 'clip')}, of which {before} have a label")
         made = bring_back(recordings, labels, out, overwrite=overwrite)
         known = int((made.store.labels >= 0).sum())
         say(

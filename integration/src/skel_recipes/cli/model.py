@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from skel_recipes.cli.output import note, say, say_json, table
+from skel_recipes.common.words import count
 
 if TYPE_CHECKING:
     from skel_recipes.model.model import Model
@@ -35,7 +36,7 @@ def fit(
     training clips that are classified right are at or above it.
 
     Args:
-        run: A finished run.
+        run: A finished run, or an encoder folder.
         store: Recordings; those without a label are passed over.
         out: Folder of the model, to be made.
         labels: all: every label there is. train: those of the split's training part; the accuracy on its test
@@ -77,19 +78,21 @@ def fit(
 def _what_was_fitted(model: "Model") -> list[str]:
     used, clips = model.origin["labels"], model.origin["store"]["clips"]
     chosen, held = model.calibration, model.held_out
-    head = f"{model.head_name} on {'+'.join(model.embedder.streams)}: {used['used']} labels used"
+    head = f"{model.head_name} on {'+'.join(model.embedder.streams)}: {count(used['used'], 'label')} used"
     rest = f"{used['held_out']} held out to test, {used['unused']} not used"
-    lines = [f"{head} ({used['split']}), {rest}; {clips - used['labelled']} of {clips} clips have none"]
+    without = f"{clips - used['labelled']} of {count(clips, 'clip')} have none"
+    lines = [f"{head} ({used['split']}), {rest}; {without}"]
     if used["classes_without"]:
         lines.append(f"never predicted, as no clip used has the label: {', '.join(used['classes_without'])}")
     if chosen.accuracy is None:
         lines.append("no class has two clips: nothing could be held out, so there is no threshold")
     else:
-        lines.append(f"accuracy {_percent(chosen.accuracy)} on {chosen.clips} training clips, while held out")
+        held_out = f"{count(chosen.clips, 'training clip')}, while held out"
+        lines.append(f"accuracy {_percent(chosen.accuracy)} on {held_out}")
         lines.append(f"threshold {chosen.threshold:.3f}: a clip of lower probability is none of these")
     if held is not None:
         lines.append(
-            f"accuracy {_percent(held['accuracy'])} on the {held['clips']} test clips of split "
+            f"accuracy {_percent(held['accuracy'])} on the {count(held['clips'], 'test clip')} of split "
             f"{held['split']}; {held['none_of_these']} of them are none of these"
         )
     return lines
@@ -149,7 +152,7 @@ def predict(
     rows = predictions.rows(top)
     if out is not None:
         predictions.save(out, top)
-        say(f"{out}: {len(rows)} {'windows' if window else 'recordings'} of {source}")
+        say(f"{out}: {count(len(rows), 'window' if window else 'recording')} of {source}")
     elif json:
         say_json(rows)
     else:

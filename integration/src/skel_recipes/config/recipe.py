@@ -108,6 +108,7 @@ class OptimSettings:
         schedule: constant, cosine (to zero), or step (a tenth after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
+        warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -116,6 +117,7 @@ class OptimSettings:
     schedule: Literal["constant", "cosine", "step"] = "constant"
     milestones: tuple[int, ...] = ()
     warmup_epochs: int = field(default=0, validator=_between(0, 10**7))
+    warmup_steps: int = field(default=0, validator=_between(0, 10**10))
 
 
 @define(frozen=True)

@@ -8,23 +8,25 @@ import torch
 from numpy.typing import NDArray
 
 from skel_augment import View
-from skel_data import ClipShape, Pipeline, SkeletonLayout, apply_pipeline
+from skel_data import ClipShape, Pipeline, SkeletonLayout, apply_pipeline, get_layout
 from skel_eval import Skeleton, clip_points, present_joints
 
 Points = NDArray[np.float64]
 
 
-def skeleton_of(layout: SkeletonLayout) -> Skeleton:
-    """Bones and sides of a layout."""
+def skeleton_of(layout: SkeletonLayout | str) -> Skeleton:
+    """Bones and sides of a layout, or of one by its name."""
+    layout = get_layout(layout)
     return Skeleton(layout.bones, layout.sides)
 
 
-def plane(layout: SkeletonLayout, pipeline: Pipeline | None = None) -> dict[str, Any]:
+def plane(layout: SkeletonLayout | str, pipeline: Pipeline | None = None) -> dict[str, Any]:
     """Settings of `skel_eval.clip_points` for clips as recorded, or of a pipeline.
 
     Drawn are x and y, but after ``agcn300``, which stands bodies along z, x and z. In two dimensions y points
     down.
     """
+    layout = get_layout(layout)
     standing = pipeline is not None and pipeline.name == "agcn300" and layout.dims == 3 and layout.facing
     return {"axes": (0, 2) if standing else (0, 1), "up": layout.dims == 3}
 
@@ -32,7 +34,7 @@ def plane(layout: SkeletonLayout, pipeline: Pipeline | None = None) -> dict[str,
 def clip_steps(
     raw: NDArray[np.float32],
     tracks: NDArray[np.int64],
-    layout: SkeletonLayout,
+    layout: SkeletonLayout | str,
     pipeline: Pipeline,
     views: Mapping[str, View],
     *,
@@ -44,7 +46,7 @@ def clip_steps(
     Args:
         raw: Coordinates as recorded, (T, M, V, C).
         tracks: Body ids, (T, M), 0 where there is none.
-        layout: The joints.
+        layout: The joints, or the name of a layout.
         pipeline: The pipeline.
         views: Views by name, applied to what the pipeline gives.
         draws: How often each view is drawn.
@@ -53,6 +55,7 @@ def clip_steps(
     Returns:
         (T, M, V, 2) by title, as from `skel_eval.clip_points`.
     """
+    layout = get_layout(layout)
     recorded = raw.transpose(3, 0, 2, 1)[: layout.dims].copy()
     if layout.confidence:
         recorded[:, ~(raw[..., layout.dims] > 0).transpose(0, 2, 1)] = np.nan

@@ -1,6 +1,6 @@
 """Embedding of recordings without labels or split: arrays, and windows of long recordings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,6 +164,7 @@ def classify_windows(
     stream: str | None = None,
     split: str | None = None,
     device: str = "auto",
+    told: Callable[[str], object] = str,
 ) -> tuple[Ints, NDArray[np.float64]]:
     """Class of each window, by a linear probe on the labelled training clips of a store.
 
@@ -174,6 +175,7 @@ def classify_windows(
         stream: As there.
         split: The split of the labelled store; its default if None.
         device: Where to compute.
+        told: Is called with a line that says what part of the recordings is used.
 
     Returns:
         Classes (W,), and probabilities (W, classes).
@@ -182,6 +184,7 @@ def classify_windows(
         ValueError: If the joints differ, or the split has no labelled clips.
     """
     inputs = EvaluationInputs.of(encoder_refs([run], stream=stream), labelled, split=split, device=device)
+    told(inputs.used)
     known, labels, train = inputs.embed().features, labelled.labels, inputs.split.train
     none = np.full(len(windows.features), -1)
     probe = linear_probe(

@@ -8,6 +8,7 @@ import numpy as np
 
 from skel_data import Store
 from skel_recipes.common.files import check_folder, write_atomically
+from skel_recipes.common.words import count
 from skel_recipes.evaluate.embed import classify_windows, embed_windows
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
 from skel_recipes.run.joints import in_joints_of
@@ -66,8 +67,11 @@ def write_windows(
     split: str | None = None,
     convert: bool = False,
     device: str = "auto",
+    told: Callable[[str], object] = str,
 ) -> int:
     """Write the features of windows, and their classes if there is a labelled store; returns their number.
+
+    What part of the recordings is used is `told` before it is computed.
 
     Raises:
         FileNotFoundError: If there is no folder for the file.
@@ -75,6 +79,7 @@ def write_windows(
         ImportError: If a .parquet file is asked for without the extra.
     """
     _check(out)
+    told(f"{store.path}: all {count(len(store), 'recording')}, in windows of {count(length, 'frame')}")
     store = in_joints_of(run, store, convert=convert)
     windows = embed_windows(run, store, length=length, step=step, stream=stream, device=device)
     columns: dict[str, Any] = {
@@ -85,7 +90,7 @@ def write_windows(
     if labelled is not None:
         labelled = in_joints_of(run, labelled, convert=convert)
         classes, probabilities = classify_windows(
-            run, labelled, windows, stream=stream, split=split, device=device
+            run, labelled, windows, stream=stream, split=split, device=device, told=told
         )
         columns |= {"class": np.array(labelled.classes)[classes], "probability": probabilities.max(1)}
     if out.suffix == ".npz":

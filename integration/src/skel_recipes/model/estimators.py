@@ -37,7 +37,7 @@ class SkeletonFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     recordings. Nothing is fitted: `fit` only opens the run. A pickle holds the encoders, and needs no run.
 
     Args:
-        run: Folder of a finished run.
+        run: Folder of a finished run, or of an encoder.
         stream: One of its streams; None puts the features of all side by side.
         min_score: Score of a pose estimator below which a joint is missing.
         device: Where to compute.
@@ -89,7 +89,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     always names a class. A pickle holds encoders and classifier, and needs no run.
 
     Args:
-        run: Folder of a finished run.
+        run: Folder of a finished run, or of an encoder.
         head: The classifier: linear, rbf, mlp or knn.
         stream: One of the run's streams; None fuses all.
         min_score: Score of a pose estimator below which a joint is missing.

@@ -49,7 +49,7 @@ def fit(
     these are known; with ``finetune``, a fifth of them is held out once. Nothing is chosen on test clips.
 
     Args:
-        run: A finished run.
+        run: A finished run, or an encoder folder.
         store: Recordings; those without a label are passed over.
         labels: ``all`` labels, or those of the training part of a split, whose test part is then held out.
         head: The classifier: ``linear`` (logistic regression), ``rbf`` (kernel ridge regression), ``mlp``

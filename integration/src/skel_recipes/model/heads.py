@@ -13,11 +13,8 @@ from attrs import asdict, define, evolve, field
 from torch import Tensor
 from torch.nn import functional
 
-from skel_eval import LBFGS, MlpProbe, linear_probe, mlp_probe
-from skel_eval.protocols.holdout import fold_of_rows
+from skel_eval import LBFGS, MlpProbe, RBFProbe, RBFRegression, linear_probe, mlp_probe, rbf_probe
 from skel_eval.protocols.task import column_statistics
-from skel_recipes.model.folds import FOLDS
-from skel_recipes.model.kernel_ridge import KernelRidge, choose_kernel_ridge
 
 SHARPNESS = 10.0
 """What turns outputs between 0 and 1 into logits, before they are calibrated: the inverse of the usual
@@ -102,21 +99,14 @@ class Neighbours(_Arrays):
 
 
 @define(frozen=True, eq=False)
-class Rbf(_Arrays):
+class Rbf(_Arrays, RBFRegression):
     """Kernel ridge regression of one-hot classes, with the Gaussian (RBF) kernel on standardised features."""
 
-    fuses: ClassVar[Literal["logits", "features"]] = "features"
-    mean: Tensor = field(repr=False)
-    scale: Tensor = field(repr=False)
-    gamma: Tensor
-    vectors: Tensor = field(repr=False)
-    coefficients: Tensor = field(repr=False)
-    bias: Tensor = field(repr=False)
+    fuses: ClassVar[Literal["logits", "features"]] = "logits"
 
     def __call__(self, x: Tensor) -> Tensor:
         """Logits (N, classes), float64, of features (N, D)."""
-        parts = (self.mean, self.scale, self.gamma, self.vectors, self.coefficients, self.bias)
-        return SHARPNESS * KernelRidge(*parts)(x)
+        return SHARPNESS * super().__call__(x)
 
 
 def fit_linear(x: Tensor, y: Tensor, groups: Tensor | None, settings: LBFGS | None = None) -> FitRows:
@@ -171,15 +161,18 @@ def fit_knn(x: Tensor, y: Tensor, groups: Tensor | None, settings: None = None) 
     return fit
 
 
-def fit_rbf(x: Tensor, y: Tensor, groups: Tensor | None, settings: None = None) -> FitRows:
-    """Kernel ridge regression, whose width and strength are chosen on held-out training rows."""
-    del settings
-    numbered = None if groups is None else torch.unique(groups, return_inverse=True)[1]
-    width, strength = choose_kernel_ridge(x, y, fold_of_rows(y, numbered, FOLDS))
+def fit_rbf(x: Tensor, y: Tensor, groups: Tensor | None, settings: RBFProbe | None = None) -> FitRows:
+    """Kernel ridge regression by `skel_eval.rbf_probe`.
+
+    The first call chooses width and strength on rows that it holds out; later ones keep them.
+    """
+    chosen: list[RBFProbe] = [settings or RBFProbe()]
 
     def fit(rows: Tensor) -> Head:
-        fitted = KernelRidge.fit(x[rows], y[rows], width, strength)
-        return Rbf(fitted.mean, fitted.scale, fitted.gamma, fitted.vectors, fitted.coefficients, fitted.bias)
+        known = None if groups is None else groups[rows]
+        probe = rbf_probe(x[rows], y[rows], x[:1], torch.tensor([-1]), settings=chosen[-1], groups=known)
+        chosen.append(evolve(chosen[0], gammas=(probe.gamma,), strengths=(probe.strength,)))
+        return Rbf(**asdict(probe.regression, recurse=False))
 
     return fit
 

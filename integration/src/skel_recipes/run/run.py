@@ -341,12 +341,18 @@ def _begun(name: str) -> bool:
 def hold_run(path: Path) -> Iterator[Lock]:
     """Hold the folder of a run, to be made or to go on with; only one process may write to it.
 
+    A folder that is still empty at the end is removed.
+
     Raises:
         InUseError: If another process does.
     """
     path.mkdir(parents=True, exist_ok=True)
-    with hold(path / LOCK, path) as lock:
-        yield lock
+    try:
+        with hold(path / LOCK, path) as lock:
+            yield lock
+    finally:
+        with suppress(OSError):  # there is something in it
+            path.rmdir()
 
 
 def _relative(store: Path, run: Path) -> str:

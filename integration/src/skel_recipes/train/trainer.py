@@ -33,6 +33,7 @@ from skel_data import (
     build_clips,
     clip_loader,
     epoch_order,
+    get_layout,
     get_split,
 )
 from skel_data.files import Lock, sync
@@ -184,7 +185,7 @@ def _held(path: Path, world: World) -> Iterator[Lock | None]:
         yield taken[0] if taken else None
 
 
-def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
+def check_views(recipe: Recipe, layout: SkeletonLayout | str) -> None:
     """Check that every view of a method brings clips to the frames that the encoder sees.
 
     Steps that hide frames, such as PSTL's motion attention mask, may leave fewer.
@@ -194,7 +195,7 @@ def check_views(recipe: Recipe, layout: SkeletonLayout) -> None:
     """
     kept = recipe.data.pipeline.frames
     frames = recipe.data.frames or kept
-    shape = ClipShape(layout, kept, recipe.data.pipeline.bodies or 1)
+    shape = ClipShape(get_layout(layout), kept, recipe.data.pipeline.bodies or 1)
     for name, view in views_of(recipe.method).items():
         after = View(view.steps[: view.before_hiding]).output_shape(shape).frames
         if after != frames:
@@ -361,7 +362,7 @@ class Trainer:
                 peak=recipe.optim.lr,
                 schedule=recipe.optim.schedule,
                 milestones=recipe.optim.milestones,
-                warmup_epochs=recipe.optim.warmup_epochs,
+                warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate

@@ -6,7 +6,7 @@ import numpy as np
 from attrs import define, evolve, field
 from numpy.typing import NDArray
 
-from skel_data._layout import SkeletonLayout
+from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.pipelines._steps import turn
 
 
@@ -86,6 +86,7 @@ CORRUPTIONS: dict[str, tuple[Corruption, tuple[float, float, float]]] = {
 """Corruptions by name, each with three severities."""
 
 
-def corruption_names(layout: SkeletonLayout) -> list[str]:
-    """Names of the corruptions that suit a layout: in two dimensions there is no other viewpoint."""
-    return [name for name in CORRUPTIONS if layout.dims == 3 or name != "viewpoint"]
+def corruption_names(layout: SkeletonLayout | str) -> list[str]:
+    """Names of the corruptions that suit a layout, or one by its name: in 2-D there is no other viewpoint."""
+    dims = get_layout(layout).dims
+    return [name for name in CORRUPTIONS if dims == 3 or name != "viewpoint"]

@@ -8,7 +8,7 @@ from einops import rearrange
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
-from skel_data import SkeletonLayout
+from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.layers import check_clips
 
@@ -42,7 +42,7 @@ class DSTE(PublishedEncoder):
 
     def __init__(
         self,
-        layout: SkeletonLayout,
+        layout: SkeletonLayout | str,
         *,
         frames: int = 64,
         bodies: int = 2,
@@ -65,6 +65,7 @@ class DSTE(PublishedEncoder):
             raise ValueError(f"convolution must lie in [0, 1], got {convolution}")
         if not 0 <= drop_path < 1:
             raise ValueError(f"drop_path must lie in [0, 1), got {drop_path}")
+        layout = get_layout(layout)
         self.layout = layout
         self.frames = frames
         self.bodies = bodies
@@ -188,11 +189,11 @@ class _Layer(nn.Module):
         # one attention for all three: it has the same weights in both branches
         tokens = torch.cat([convolved, self.shifted_norms[0](both)])
         seen = self.drop(self.attention(tokens, tokens, tokens, need_weights=False)[0])
-        convolved = x + seen[: len(x)]
+        convolved = x + seen[: x.shape[0]]
         convolved = self.drop(self.convolved_mlp(self.convolved_norms[1](convolved)))
-        both = both + seen[len(x) :]
+        both = both + seen[x.shape[0] :]
         both = both + self.drop(self.shifted_mlp(self.shifted_norms[1](both)))
-        shifted = (both[: len(x)] + both[len(x) :]) / 2
+        shifted = (both[: x.shape[0]] + both[x.shape[0] :]) / 2
         features: Tensor = self.share * convolved + (1 - self.share) * shifted
         return features
 

@@ -24,7 +24,7 @@ from .protocols.mlp import MlpProbe, mlp_probe
 from .protocols.protocol import FrozenProtocol, Outcome, evaluate_features
 from .protocols.published import PUBLISHED_PROTOCOLS, PublishedProtocol, published_protocol
 from .protocols.retrieval import Retrieval, RetrievalResult, retrieval
-from .protocols.rbf import RBFProbe, RBFResult, rbf_probe
+from .protocols.rbf import RBFProbe, RBFRegression, RBFResult, rbf_probe
 from .protocols.ridge import ridge
 from .protocols.training import build_optimizer, learning_rate_at
 from .protocols.task import ProbeResult
@@ -42,18 +42,19 @@ from .report.report import write_report
 __all__ = [
     "HANDMADE", "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNTRAINED", "Adam",
     "BestSimple", "BootstrapInterval", "Calibration", "Cell", "Clustering", "ClusteringResult",
-    "Clusters", "Code", "Comparison", "Difference", "FeatureSet", "FewShot", "FewShotResult", "Finetune",
-    "FinetuneResult", "FrozenProtocol", "KnnResult", "Leaks", "LinearProbe", "Method", "Metric",
-    "MlpProbe", "Outcome", "Predictions", "ProbeResult", "PublishedProtocol", "Queries", "RBFProbe",
-    "RBFResult", "Result", "Retrieval", "RetrievalResult", "Row", "Skeleton", "Summary", "TableFormat",
-    "accuracy", "alignment", "best_simple", "best_simple_sentence", "bootstrap", "build_optimizer",
-    "calibration", "cells", "clip_page", "clip_points", "clustering", "compare", "comparison_notes",
-    "comparison_rows", "confusion_matrix", "evaluate_features", "feature_health", "feature_leaks",
-    "few_shot", "find_clusters", "find_leaks", "finetune", "fuse", "instance_retrieval", "knn",
-    "learning_rate_at", "linear_probe", "mlp_probe", "motion_svg", "one_shot", "over_seeds",
-    "paired_bootstrap", "per_class_accuracy", "present_joints", "published_protocol", "rbf_probe",
-    "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side", "spread", "state_digest",
-    "strip_svg", "summarise", "summarise_methods", "table_text", "typiclust", "unchanged", "uniformity",
-    "write_clusters", "write_comparison", "write_gif", "write_png", "write_report",
+    "Clusters", "Code", "Comparison", "Difference", "FeatureSet", "FewShot", "FewShotResult",
+    "Finetune", "FinetuneResult", "FrozenProtocol", "KnnResult", "Leaks", "LinearProbe", "Method",
+    "Metric", "MlpProbe", "Outcome", "Predictions", "ProbeResult", "PublishedProtocol", "Queries",
+    "RBFProbe", "RBFRegression", "RBFResult", "Result", "Retrieval", "RetrievalResult", "Row",
+    "Skeleton", "Summary", "TableFormat", "accuracy", "alignment", "best_simple",
+    "best_simple_sentence", "bootstrap", "build_optimizer", "calibration", "cells", "clip_page",
+    "clip_points", "clustering", "compare", "comparison_notes", "comparison_rows", "confusion_matrix",
+    "evaluate_features", "feature_health", "feature_leaks", "few_shot", "find_clusters", "find_leaks",
+    "finetune", "fuse", "instance_retrieval", "knn", "learning_rate_at", "linear_probe", "mlp_probe",
+    "motion_svg", "one_shot", "over_seeds", "paired_bootstrap", "per_class_accuracy", "present_joints",
+    "published_protocol", "rbf_probe", "results_table", "retrieval", "ridge", "same_on_all_ranks",
+    "side_by_side", "spread", "state_digest", "strip_svg", "summarise", "summarise_methods",
+    "table_text", "typiclust", "unchanged", "uniformity", "write_clusters", "write_comparison",
+    "write_gif", "write_png", "write_report",
 ]
 __version__: str

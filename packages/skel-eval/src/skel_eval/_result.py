@@ -126,11 +126,12 @@ class Result:
 
     def __repr__(self) -> str:
         def said(one: "Result") -> str:
-            return f"{one.model}: {self.main} {100 * one.metrics[self.main].value:.1f} %"
+            return f"{one.model} {100 * one.metrics[self.main].value:.1f} %"
 
         lines = [f"Result of {self.title} {self.stream_title} on {self.dataset}, split {self.split}"]
-        lines += [f"  {said(one)}" for one in (self, *self.baselines) if self.main in one.metrics]
-        return "\n".join(lines)
+        others = [said(one) for one in self.baselines if self.main in one.metrics]
+        lines += [f"  {self.main}: {said(self)}"] if self.main in self.metrics else []
+        return "\n".join(lines + ([f"  baselines: {', '.join(others)}"] if others else []))
 
     @property
     def main(self) -> str:

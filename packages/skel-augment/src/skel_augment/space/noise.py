@@ -126,7 +126,7 @@ class JointDrift(Augmentation):
         joints, bodies, count = shape.joints, shape.bodies, len(uniforms)
         drifts = (uniforms[:, : joints * bodies] < self.share).to(uniforms.dtype)
         steps = normals(uniforms[:, joints * bodies :])[:, : shape.dims * self.knots * joints * bodies]
-        steps = steps.view(count, -1, self.knots)
+        steps = steps.view(count, shape.dims * joints * bodies, self.knots)
         values = functional.interpolate(steps, size=shape.frames, mode="linear", align_corners=True)
         values = values.view(count, shape.dims, joints, bodies, shape.frames).movedim(4, 2)
         values = values * drifts.view(count, 1, 1, joints, bodies)

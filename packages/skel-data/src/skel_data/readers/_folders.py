@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from attrs import define, field
 
-from skel_data.readers._parts import TRAIN, part_of
+from skel_data.splits._parts import TRAIN, part_of
 
 _SUBJECT = re.compile(r"(?:s|subj|subject|p|person|participant|actor|user|player)[ _-]?\d+", re.IGNORECASE)
 _MOST_SHOWN = 5

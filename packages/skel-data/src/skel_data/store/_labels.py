@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from skel_data._clip import BadFile, Clip
-from skel_data.readers._parts import parts_of
+from skel_data.splits._parts import parts_of
 from skel_data.store._info import DatasetInfo
 
 _COLUMNS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import define
+from attrs import define, fields
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile
@@ -61,7 +61,9 @@ class Store(ClipTable):
         if attributes:
             self.__attrs_init__(path=path, **attributes)  # type: ignore[attr-defined]
         else:
-            self.__dict__.update(type(self).open(path).__dict__)
+            opened = type(self).open(path)
+            for one in fields(type(self)):  # some are slots of the class below
+                object.__setattr__(self, one.name, getattr(opened, one.name))
 
     def __repr__(self) -> str:
         labelled = int((self.labels >= 0).sum())

@@ -53,6 +53,34 @@ class RBFProbe:
         return evolve(classified(features, probe.predictions, None, used), scores=probe.scores)
 
 
+@define(frozen=True, eq=False)
+class RBFRegression:
+    """Fitted kernel ridge regression: K(x) @ coefficients + bias, with an RBF kernel on standard columns.
+
+    Attributes:
+        mean: Mean of each column of the train rows, (D,), float64 as all others.
+        scale: Their standard deviation, (D,).
+        gamma: Factor of the squared distance in the kernel, ().
+        vectors: Standardised train rows, or landmarks of the Nyström method, (V, D).
+        coefficients: (V, classes).
+        bias: (classes,); -inf for a class without train rows.
+    """
+
+    mean: Tensor = field(repr=False)
+    scale: Tensor = field(repr=False)
+    gamma: Tensor
+    vectors: Tensor = field(repr=False)
+    coefficients: Tensor = field(repr=False)
+    bias: Tensor = field(repr=False)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs (N, classes), float64, of features (N, D): about 1 for the class of a row, 0 for others."""
+        rows = (x.double() - self.mean) / self.scale
+        blocks = torch.split(rows, rows_per_block(8 * len(self.vectors), None))
+        gamma = float(self.gamma)
+        return torch.cat([_rbf(one, self.vectors, gamma) @ self.coefficients for one in blocks]) + self.bias
+
+
 @define(frozen=True, eq=False, kw_only=True)
 class RBFResult:
     """What `rbf_probe` found.
@@ -65,6 +93,7 @@ class RBFResult:
         gamma: The factor that was used, as a multiple of 1 / median squared distance.
         strength: The ridge penalty that was used.
         landmarks: Number of landmarks; None for the exact kernel.
+        regression: What was fitted, on the CPU: it predicts further rows.
         held_out: (gamma, strength, accuracy on held-out train rows), smoothest first; empty without a choice.
     """
 
@@ -74,6 +103,7 @@ class RBFResult:
     gamma: float
     strength: float
     landmarks: int | None
+    regression: RBFRegression = field(repr=False)
     held_out: tuple[tuple[float, float, float], ...] = ()
 
 
@@ -144,6 +174,7 @@ def rbf_probe(
     scores = found.new_full((len(found), int(present.max()) + 1), -torch.inf).index_copy_(1, present, found)
     refuse_nan(scores, "scores")
     predictions = scores.argmax(1)
+    regression = _regression(mean, scale, chosen, coefficients, means, present)
     return RBFResult(
         predictions=predictions.numpy(),
         scores=scores.numpy(),
@@ -151,7 +182,29 @@ def rbf_probe(
         gamma=gamma,
         strength=strength,
         landmarks=None if landmarks is None else len(landmarks),
+        regression=regression,
         held_out=tuple(held_out),
+    )
+
+
+def _regression(
+    mean: Tensor,
+    scale: Tensor,
+    kernel: "_Exact | _Nystroem",
+    coefficients: Tensor,
+    means: Tensor,
+    present: Tensor,
+) -> RBFRegression:
+    """The regression on the CPU, with a column for each class up to the last one that is present."""
+    classes = int(present.max()) + 1
+    weights = kernel.of_vectors(coefficients).cpu()
+    return RBFRegression(
+        mean.cpu(),
+        scale.cpu(),
+        torch.tensor(kernel.gamma, dtype=torch.float64),
+        kernel.vectors.cpu(),
+        weights.new_zeros(len(weights), classes).index_copy_(1, present, weights),
+        means.new_full((classes,), -torch.inf).index_copy_(0, present, means),
     )
 
 
@@ -159,7 +212,7 @@ class _Exact:
     """Kernel ridge regression in its dual form, with one coefficient for each fitted row and class."""
 
     def __init__(self, train: Tensor, gamma: float) -> None:
-        self.train, self.gamma = train, gamma
+        self.vectors, self.gamma = train, gamma
         self.kernel = _rbf(train, train, gamma)
 
     def fit(self, rows: Tensor, target: Tensor, strengths: Sequence[float]) -> list[Tensor]:
@@ -174,18 +227,22 @@ class _Exact:
 
     def predict(self, x: Tensor, coefficients: Tensor) -> Tensor:
         """Outputs (N, K) for other rows, of a fit to all."""
-        blocks = torch.split(x, rows_per_block(8 * len(self.train), None))
-        return torch.cat([_rbf(block, self.train, self.gamma) @ coefficients for block in blocks])
+        blocks = torch.split(x, rows_per_block(8 * len(self.vectors), None))
+        return torch.cat([_rbf(block, self.vectors, self.gamma) @ coefficients for block in blocks])
+
+    def of_vectors(self, coefficients: Tensor) -> Tensor:
+        """Coefficients of the kernel with `vectors`, (V, K)."""
+        return coefficients
 
 
 class _Nystroem:
     """Ridge regression on the features of the Nyström method, with one coefficient for each of these."""
 
     def __init__(self, train: Tensor, landmarks: Tensor, gamma: float) -> None:
-        self.landmarks, self.gamma = landmarks, gamma
+        self.vectors, self.gamma = landmarks, gamma
         values, vectors = torch.linalg.eigh(_rbf(landmarks, landmarks, gamma))
         kept = values > _RANK * values[-1]
-        self.whitening = vectors[:, kept] / values[kept].sqrt()
+        self.whitening: Tensor = vectors[:, kept] / values[kept].sqrt()
         self.features = self._map(train)
         self.gram = self.features.T @ self.features
 
@@ -205,9 +262,13 @@ class _Nystroem:
         """Outputs (N, K) for other rows, of a fit to all."""
         return self._map(x) @ coefficients
 
+    def of_vectors(self, coefficients: Tensor) -> Tensor:
+        """Coefficients of the kernel with `vectors`, (V, K)."""
+        return self.whitening @ coefficients
+
     def _map(self, x: Tensor) -> Tensor:
-        blocks = torch.split(x, rows_per_block(8 * len(self.landmarks), None))
-        return torch.cat([_rbf(block, self.landmarks, self.gamma) @ self.whitening for block in blocks])
+        blocks = torch.split(x, rows_per_block(8 * len(self.vectors), None))
+        return torch.cat([_rbf(block, self.vectors, self.gamma) @ self.whitening for block in blocks])
 
 
 def _held_out(

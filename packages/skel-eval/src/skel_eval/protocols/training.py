@@ -112,7 +112,7 @@ def learning_rate_at(
     schedule: str,
     milestones: Sequence[int] = (),
     gamma: float = 0.1,
-    warmup_epochs: int = 0,
+    warmup_epochs: float = 0,
     minimum: float = 0.0,
 ) -> float:
     """Learning rate at a moment of a training: linear warm-up from 0, then the schedule.

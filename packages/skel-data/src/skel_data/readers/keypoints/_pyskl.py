@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._parts import parts_of
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._ntu import NTU60
 from skel_data.readers.keypoints._unpickle import load_plain
+from skel_data.splits._parts import parts_of
 from skel_data.store._info import DatasetInfo
 
 _MAX_BYTES = 4 * 2**30  # the largest published file has some 2 GB
