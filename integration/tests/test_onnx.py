@@ -138,6 +138,8 @@ def test_files_predict_what_models_predict(exported, store, tmp_path):
         "clips = np.load(sys.argv[2])\n"
         "together = session.run(['labels', 'probabilities'], {'recordings': clips['arr_0']})\n"
         "alone = [session.run(None, {'recordings': clips[name][None]}) for name in clips.files[1:]]\n"
+        "many = session.run(['labels'], {'recordings': np.concatenate([clips['arr_0']] * 12)})[0]\n"
+        "assert len(many) > 256 and (many == np.tile(together[0], 12)).all()\n"
         "assert not {'torch', 'skel_data'} & set(sys.modules)\n"
         "alone = [np.concatenate(part) for part in zip(*alone)]\n"
         "np.savez(sys.argv[3], *together, *alone)\n"

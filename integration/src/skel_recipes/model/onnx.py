@@ -16,6 +16,9 @@ from skel_recipes.model.graph import LONGEST, Graph
 from skel_recipes.model.model import Model
 from skel_recipes.run.run import Run
 
+_BLOCK = 256
+"""Recordings that each part takes in one block; the graph is made of that, and takes more as well."""
+
 
 def export_onnx(
     source: Run | Model, out: str | Path, *, stream: str | None = None, pipeline: bool = True
@@ -53,7 +56,7 @@ def export_onnx(
         source.encoder(stream)  # refuses what is not there
         model, embedder = None, Embedder.of(encoder_refs([source], stream=stream), torch.device("cpu"))
     graph, shape = Graph(embedder, model, pipeline=pipeline).eval(), embedder.shape
-    layout, batch = shape.layout, torch.export.Dim("batch", max=LONGEST)
+    layout, batch = shape.layout, torch.export.Dim("batch", max=_BLOCK)
     given = "recordings" if pipeline else "clips"
     gives = ["features"] if model is None else ["labels", "probabilities"]
     if pipeline:
