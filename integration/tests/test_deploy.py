@@ -3,6 +3,9 @@
 import csv
 import json
 import pickle
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -100,11 +103,34 @@ def test_all_ways_agree_on_every_clip(world, monkeypatch, tmp_path):
     np.testing.assert_allclose(chances, found.probabilities, atol=1e-5)
     assert (classifier.predict([clip for clip, _ in new]) == found.best).all()
 
+    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        labels, chances = by_onnx(folder, tmp_path, [clip for clip, _ in new])
+        np.testing.assert_allclose(chances, found.probabilities, atol=1e-5)
+        np.testing.assert_array_equal(labels, found.labels)
+
     truth = np.array([label for _, label in new])
     assert (found.best == truth).mean() > 2 / CLASSES
     kept = found.labels >= 0
     assert 0.5 < kept.mean() <= 1
     assert (found.labels[kept] == truth[kept]).mean() >= (found.best == truth).mean()
+
+
+def by_onnx(folder, out, clips):
+    """Labels and probabilities of clips from an exported file, in a process without torch."""
+    skel("export", folder / "model", out / "model.onnx")
+    np.savez(out / "clips.npz", *clips)
+    script = (
+        "import sys, numpy as np, onnxruntime\n"
+        "session = onnxruntime.InferenceSession(sys.argv[1])\n"
+        "clips = np.load(sys.argv[2])\n"
+        "found = [session.run(None, {'recordings': clips[name][None]}) for name in clips.files]\n"
+        "assert not {'torch', 'skel_data'} & set(sys.modules)\n"
+        "np.savez(sys.argv[3], *map(np.concatenate, zip(*found)))\n"
+    )
+    files = [out / "model.onnx", out / "clips.npz", out / "found.npz"]
+    subprocess.run([sys.executable, "-c", script, *map(str, files)], check=True)
+    found = np.load(files[2])
+    return found["arr_0"], found["arr_1"]
 
 
 def by_scikit_learn(folder, monkeypatch):
@@ -128,6 +154,12 @@ def test_all_ways_agree_on_ten_minutes(world, monkeypatch, tmp_path):
     found = model.predict(recording, window=window, step=step)
     assert len(found) == len(by_command) == int(np.ceil((FRAMES - window) / step)) + 1
     assert [row["class"] for row in by_command] == [found.name_of(label) for label in found.labels.tolist()]
+
+    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        windows = [recording[a:b] for a, b in zip(found.starts, found.stops, strict=True)]
+        labels, chances = by_onnx(folder, tmp_path, windows)
+        np.testing.assert_allclose(chances, found.probabilities, atol=1e-5)
+        np.testing.assert_array_equal(labels, found.labels)
 
     stream, by_stream = model.stream(window=window, step=1), {}
     stops = set(found.stops.tolist())

@@ -9,40 +9,53 @@ from skel_recipes.cli.output import say
 
 
 def export(
-    run: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[Path, tyro.conf.Positional],
     out: Annotated[Path, tyro.conf.Positional],
     /,
     *,
     stream: str | None = None,
+    pipeline: bool = True,
 ) -> None:
-    """Write the encoder of a finished run for programs of your own.
+    """Write the encoder of a finished run, or a whole model, for programs of your own.
 
     Args:
-        run: A finished run, or an encoder folder.
-        out: A folder, which `skel_encoders.from_pretrained` opens and which every command takes in the place
-            of a run; or a file that ends in .onnx, for any
-            batch size (needs the extra skel-encoders[onnx]).
-        stream: The stream whose encoder it is; needed where there are several.
+        source: A finished run, or an encoder folder; or, for .onnx, a model.
+        out: A file that ends in .onnx (needs the extra skel-encoders[onnx]): it takes recordings, any number
+            of them and of any length, and gives features, or, of a model, labels and probabilities. Or, of a
+            run, a folder, which `skel_encoders.from_pretrained` opens and which every command takes in the
+            place of a run.
+        stream: The stream of a run whose encoder it is; needed where there are several.
+        pipeline: For .onnx: put the pipeline into the file. With --no-pipeline it takes clips that skel_data
+            has prepared.
     """
-    import torch
     from attrs import evolve
 
-    from skel_encoders import export_encoder
     from skel_recipes.run.folder import save_folder
     from skel_recipes.run.run import Run
 
-    opened = Run.open(run)
-    encoder = opened.encoder(stream)
     if out.suffix == ".onnx":
-        shape = opened.shape
-        clips = torch.zeros(2, shape.layout.channels, shape.frames, shape.layout.num_joints, shape.bodies)
-        export_encoder(encoder, clips, out)
-    else:
-        name, info = stream or opened.streams[0], opened.info
-        data = evolve(opened.recipe.data, stream=name)
-        told = {"store": info["store"], "split": info["split"], "classes": info.get("classes", ())}
-        save_folder(encoder, out, data, name=opened.recipe.name, bodies=opened.shape.bodies, **told)
-    say(f"{out}: {type(encoder).__name__} of {run}")
+        from skel_recipes.model.files import load_model
+        from skel_recipes.model.onnx import export_onnx
+
+        is_model = (source / "model.json").exists()
+        given = load_model(source, device="cpu") if is_model else Run.open(source)
+        export_onnx(given, out, stream=stream, pipeline=pipeline)
+        say(f"{out}: {'model' if is_model else 'encoder'} of {source}")
+        return
+    if (source / "model.json").exists():
+        raise ValueError(
+            f"{source} is a model: it is exported to a file that ends in .onnx, got {out}; "
+            "its folder stands alone, and can be copied as it is"
+        )
+    if not pipeline:
+        raise ValueError(f"--no-pipeline goes with a file that ends in .onnx, got {out}")
+    opened = Run.open(source)
+    encoder = opened.encoder(stream)
+    name, info = stream or opened.streams[0], opened.info
+    data = evolve(opened.recipe.data, stream=name)
+    told = {"store": info["store"], "split": info["split"], "classes": info.get("classes", ())}
+    save_folder(encoder, out, data, name=opened.recipe.name, bodies=opened.shape.bodies, **told)
+    say(f"{out}: {type(encoder).__name__} of {source}")
 
 
 def convert_checkpoint(
