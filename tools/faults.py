@@ -183,8 +183,8 @@ def jobs(template):
         Job("merge", [*merged[:4], "--out", "m.store"], [*merged[:4], "--out", "m.store", "--overwrite"],
             [f"m.store/{name}" for name in files]),
         Job("evaluation", evaluated, evaluated, ["done/eval/*.json", "done/features/*"]),
-        Job("embedding", ["embed", "done", "a.store", "--out", "f.npz"],
-            ["embed", "done", "a.store", "--out", "f.npz"], ["done/features/*"]),
+        Job("embedding", ["embed", "done", "a.store", "f.npz"],
+            ["embed", "done", "a.store", "f.npz"], ["done/features/*"]),
     ]  # fmt: skip
     for job in made:
         job.needs = ["run/run.json"] if job.name.startswith("pre") else []

@@ -103,7 +103,7 @@ def test_json_that_is_none(tmp_path, own_run, own_store, content):
     with pytest.raises(ValueError, match="a.json is no result"):
         Result.load(tmp_path / "a.json")
     (own_run.path / "run.json").write_text(content)
-    with pytest.raises(ValueError, match="own-run.*(not a run|of format)"):
+    with pytest.raises(ValueError, match="own-run.*(no readable run.json|of format)"):
         Run.open(own_run.path)
     (own_store.path / "header.json").write_text(content)
     with pytest.raises(ValueError, match="own.store is not a store"):
