@@ -141,7 +141,9 @@ def attack(job, template, work, rng, counts):
             time.sleep(0.01)
     counts["killed" if any(codes) else "had ended"] += 1
     again = job.again if all((folder / path).exists() for path in job.needs) else job.command
-    if any(codes) and not job.run(folder, again) and not job.run(folder, job.again):
+    ended = not any(codes) or job.run(folder, again) or job.run(folder, job.again)
+    # killed after its last file: the second run is told that all is there
+    if not ended and job.found(folder) != job.expected:
         counts["lost"] += 1
         print((folder / "log").read_text()[-600:], flush=True)
         return
