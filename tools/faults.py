@@ -129,14 +129,19 @@ def attack(job, template, work, rng, counts):
         os.kill(child, number)
     limit = time.time() + 60
     codes = []
+    late = set()
     while children:
         pid, status = os.waitpid(children[0], os.WNOHANG)
         if pid:
             codes.append(os.waitstatus_to_exitcode(status))
             children.pop(0)
         elif time.time() > limit:
-            counts["did not end in a minute"] += 1
+            if children[0] not in late:
+                counts["did not end in a minute"] += 1
+                print((folder / "log").read_text()[-600:], flush=True)
+                late.add(children[0])
             os.kill(children[0], signal.SIGKILL)
+            time.sleep(0.01)
         else:
             time.sleep(0.01)
     counts["killed" if any(codes) else "had ended"] += 1
@@ -238,7 +243,7 @@ def soak(template, evaluations, batches):
 
     store, run = Store.open(template / "a.store"), Run.open(template / "done")
     clips = torch.from_numpy(np.array(build_clips(store, run.pipeline)[:8]))
-    view, generator = preset("skeletonclr"), torch.Generator().manual_seed(0)
+    view, generator = preset("skeletonclr.view"), torch.Generator().manual_seed(0)
 
     def megabytes():
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
