@@ -69,7 +69,8 @@ def test_runs_of_earlier_versions_are_resumed(own_run, caplog):
 
 
 @pytest.mark.slow
-def test_one_of_two_processes_is_killed(store, tiny, tmp_path):
+@pytest.mark.parametrize("victim", [0, 1])
+def test_one_of_two_processes_is_killed(store, tiny, tmp_path, request, victim):
     """The other ends within a minute with a sentence; the run goes on with one process."""
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(dump_recipe(tiny("compact", train__epochs=100, train__batch_size=6)))
@@ -99,19 +100,29 @@ def test_one_of_two_processes_is_killed(store, tiny, tmp_path):
         )
         for rank in (0, 1)
     ]
+
+    def end():
+        for process in both:
+            process.kill()
+            process.wait()
+            process.stderr.close()
+
+    request.addfinalizer(end)
     metrics = run / "metrics.jsonl"
     deadline = time.time() + 90
     while (not metrics.exists() or metrics.read_text().count("\n") < 3) and time.time() < deadline:
         time.sleep(0.02)
-    both[1].send_signal(signal.SIGKILL)
+    assert metrics.exists(), "two processes did not begin within 90 seconds"
+    other = both[1 - victim]
+    both[victim].send_signal(signal.SIGKILL)
     killed = time.time()
-    told = both[0].communicate(timeout=60)[1].decode()
-    both[1].communicate()
+    told = other.communicate(timeout=60)[1].decode()
+    both[victim].communicate()
     assert time.time() - killed < 60
-    assert both[0].returncode == 1, told
-    assert "skel: process 1 of 2 lost another one, which has ended" in told.splitlines()[-1]
+    assert other.returncode == 1, told
+    assert f"skel: process {2 - victim} of 2 lost another one, which has ended" in told
     assert "Traceback" not in told
-    assert not (run / ".lock").exists()
+    assert (run / ".lock").exists() == (victim == 0)  # the first holds it
     again = resume(run)
     assert len(again.metrics()) == 100
     assert again.encoder() is not None

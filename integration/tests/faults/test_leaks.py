@@ -92,6 +92,20 @@ def test_a_split_without_leaks_is_told_nothing(own_run, recorded, capsys):
         assert "share frames" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("noise", "copies"), [(0.004, 0), (0.0, 1)])
+def test_people_who_stand_still_alike_are_no_copies(recorded, tmp_path, noise, copies):
+    """Two who hold one pose, each with the noise of a sensor; a copy of a still recording is found."""
+    pose = recorded.clip(0)[:1, :1].astype(np.float64)
+    random = np.random.default_rng(0)
+    first, second = (pose + noise * random.normal(size=(30, *pose.shape[1:])) for _ in range(2))
+    clips = [
+        Clip(np.ascontiguousarray(x, np.float32), str(part), label=0, split=part)
+        for part, x in ((1, first), (2, second))
+    ]
+    store = write_store(tmp_path / "a.store", clips, recorded.info, source="made")
+    assert len(find_copies(store, get_split(store, "listed"))) == copies
+
+
 def test_frames_without_joints_are_no_copies(recorded, tmp_path):
     """Absent bodies, missing joints and bodies of one point have nothing to compare."""
     clips = []

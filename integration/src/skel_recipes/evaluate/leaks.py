@@ -11,7 +11,7 @@ from skel_data.files import check_all_blocks, hold, write_checked
 
 SMALL = 500_000
 """Frames of a store in which copies are looked for without being asked: it takes seconds."""
-_VERSION = 1
+_VERSION = 2
 _LOGGER = logging.getLogger("skel_recipes")
 
 

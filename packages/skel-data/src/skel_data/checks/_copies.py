@@ -32,6 +32,10 @@ _LONGEST = 1 << 22
 """Frames of a recording: offsets are below."""
 TOLERANCE = 0.01
 """Mean difference of distances, as a share of their mean, up to which frames are the same."""
+_OF_MOTION = 0.5
+"""Share of the motion in a stretch that the difference may be: people who stand still look alike."""
+_ROUNDING = 0.001
+"""Difference below which frames are the same although nothing moves."""
 LEAST = 8
 """Frames in a row that two clips must share."""
 
@@ -232,6 +236,9 @@ def _compare(
     if length < min(least, len(own), len(theirs)) or length < 2:
         return None
     stretch = slice(start, start + length)
+    difference, motion = float(differences[stretch].mean()), _motion(a[stretch])
+    if difference > max(_OF_MOTION * motion, _ROUNDING):
+        return None
     return Copy(
         row,
         other // describe.slots,
@@ -239,8 +246,13 @@ def _compare(
         int(own[start]),
         int(theirs[places[stretch]].min()),
         backwards,
-        float(differences[stretch].mean()),
+        difference,
     )
+
+
+def _motion(descriptions: Floats) -> float:
+    """Mean deviation of descriptions from their mean over time."""
+    return float(np.abs(descriptions - descriptions.mean(0)).mean())
 
 
 def _longest(flags: NDArray[Any]) -> tuple[int, int]:
