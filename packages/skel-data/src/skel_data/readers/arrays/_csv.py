@@ -294,8 +294,7 @@ def _reasons(source: Source) -> Iterator[str]:
 
 
 def _paths(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if path.lower().endswith(SUFFIXES)]
+    return [path for path in source.paths() if path.lower().endswith(SUFFIXES)]
 
 
 def _find(

@@ -144,8 +144,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
 
 
 def _paths(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if _suffix(path)]
+    return [path for path in source.paths() if _suffix(path)]
 
 
 def _find_frames(source: Source, joints: int, channels: int) -> Iterator[Work | BadFile]:

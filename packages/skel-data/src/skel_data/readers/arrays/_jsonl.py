@@ -186,7 +186,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     labels: Mapping[str, int] = {}
     classes = names.label
     if not seen["label"] - {""}:
-        paths = [entry[0] for entry in source if not isinstance(entry, BadFile)]
+        paths = source.paths()
         labels, classes = folder_labels([path for path in paths if path.lower().endswith(SUFFIXES)])
     info = DatasetInfo(layout, classes, "unknown", subject_names=names.subject, camera_names=names.camera)
     return info, partial(_find, layout=layout, names=names, labels=labels)

@@ -45,7 +45,7 @@ def _match(name: str) -> re.Match[str]:
 
 
 def _classes(source: Source) -> tuple[str, ...]:
-    paths = [PurePosixPath(entry[0]) for entry in source if not isinstance(entry, BadFile)]
+    paths = [PurePosixPath(path) for path in source.paths()]
     matches = [_NAME.fullmatch(path.stem) for path in paths if path.suffix.lower() == ".amc"]
     return tuple(sorted({match[2] for match in matches if match and match[2]}))
 

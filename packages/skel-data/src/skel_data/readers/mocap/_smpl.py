@@ -125,8 +125,7 @@ def _poses(file: Npz) -> Floats:
 
 
 def _paths(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if path.lower().endswith(".npz")]
+    return [path for path in source.paths() if path.lower().endswith(".npz")]
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
