@@ -102,6 +102,8 @@ def _arrays(look: Look) -> Iterator[str]:
 def _pickles(look: Look) -> Iterator[str]:
     content = look.pickle
     annotations = content.get("annotations") if isinstance(content, dict) else content
+    if annotations is None and isinstance(content, dict):  # by name
+        annotations = list(content.values())
     first = annotations[0] if isinstance(annotations, list) and annotations else None
     if isinstance(first, dict) and "keypoint" in first:
         yield "pyskl"

@@ -172,4 +172,22 @@ def _find(source: Source, folders: dict[str, int], amass: bool) -> Iterator[Work
         yield evolve(work, args=(*work.args, *more)) if isinstance(work, Work) else work
 
 
-SMPL = Reader("smpl", None, None, (), None, ".npz", units="metres", describe=_describe, zeros_there=True)
+def _folders(source: Source) -> dict[str, str]:
+    """Paths; nothing where they are those of AMASS, whose folders are subjects."""
+    paths = [path for path in _paths(source) if not _shape(path)]
+    amass = any(AMASS_NAME.fullmatch(PurePosixPath(path).name) for path in paths)
+    return {} if amass else {path: path for path in paths}
+
+
+SMPL = Reader(
+    "smpl",
+    None,
+    None,
+    (),
+    None,
+    ".npz",
+    units="metres",
+    describe=_describe,
+    zeros_there=True,
+    folders=_folders,
+)
