@@ -66,6 +66,12 @@ FILES = {
     "deeplabcut": {"a.csv": "scorer,n,n,n\nbodyparts,a,a,a\ncoords,x,y,likelihood\n0,1,2,3\n"},
 }
 MORE = {
+    "annotations by name": ("pyskl", {"a.pkl": {"a": ANNOTATION, "b": ANNOTATION}}),
+    "padded arrays": (
+        "npz",
+        {"a.npz": {"positions": np.ones((2, 5, 17, 3)), "labels": [0, 1]}},
+    ),
+    "one bad person": ("mediapipe", {"a.json": [[{"landmark": 3}], [[[0.1, 0.2, 0.3]] * 33]]}),
     "tracker of AlphaPose": ("alphapose", {"a.json": {"1.jpg": [{"keypoints": flat(), "idx": 1}]}}),
     "cmu of AlphaPose": ("alphapose", {"a.json": {"1.jpg": {"bodies": [{"joints": flat(18)}]}}}),
     "COCO results": ("coco-keypoints", {"a.json": [{"image_id": 1, "keypoints": flat(), "score": 1}]}),

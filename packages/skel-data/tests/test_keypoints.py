@@ -79,6 +79,13 @@ def test_joints_of_a_low_score_are_missing(tmp_path, load):
         load("openpose", min_score=float("nan"))
 
 
+def test_openpose_in_three_dimensions_is_refused(tmp_path, load):
+    body = {"pose_keypoints_2d": [], "pose_keypoints_3d": [0.5] * 100}
+    openpose(tmp_path / "data", {number: [body] for number in range(3)})
+    with pytest.raises(ValueError, match=r"OpenPose's 3-D reconstruction .* import those with format npy"):
+        load("openpose")
+
+
 @pytest.mark.parametrize(("count", "name"), [(25, "openpose-25"), (18, "openpose-18"), (15, "openpose-15")])
 def test_openpose(tmp_path, load, count, name):
     openpose(

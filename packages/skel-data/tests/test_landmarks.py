@@ -1,6 +1,7 @@
 """The forms that people write MediaPipe's landmarks in."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -80,6 +81,33 @@ def test_hands(load):
 def test_numbers_of_frames_are_kept(load):
     store = load([{"frame": 10 * t, "landmarks": named(X[t])} for t in (0, 1, 3)])
     assert store.tracks(0).tolist() == [[1], [1], [0], [1]]
+
+
+def test_frames_a_second(load):
+    store = load({"fps": 25, "frames": [named(x) for x in X]})
+    assert store.rates[0] == 25
+    assert load({"fps": 25, **{str(t): named(x) for t, x in enumerate(X)}}).rates[0] == 25
+    assert load([named(x) for x in X]).rates[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ([named(marks(0, 20))], "frame 2: 20 landmarks of 4 numbers"),
+        ("abc", "frame 2: a frame must be"),
+        ([named(X[2], presence=1)[:5] + [{"x": 1}] * 28], "frame 2: a landmark must have"),
+        ([named(marks(2, 33, 3))], r"frame 2: a body of shape \(33, 3\)"),
+    ],
+)
+def test_what_cannot_be_read_costs_its_frame(load, bad, reason):
+    frames = [[named(x)] for x in X]
+    whole = load(frames).clip(0)
+    store = load([*frames[:2], bad, *frames[3:]])
+    assert np.array_equal(store.clip(0)[[0, 1, 3, 4]], whole[[0, 1, 3, 4]])
+    assert not store.clip(0)[2].any()
+    assert re.match(reason, store.bad_files[0].reason)
+    two = load([*frames[:2], [named(X[2]), {"landmark": 3}], *frames[3:]])
+    assert np.array_equal(two.clip(0), whole)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def test_hdm05(folder):
         clip = clips[name]
         assert isinstance(clip, Clip), clip
         assert (clip.label, clip.subject, clip.replication, clip.split) == expected
+        assert clip.rate == 120
         assert clip.positions.shape == (2, 1, 31, 3)
 
 

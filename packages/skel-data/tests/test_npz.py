@@ -106,7 +106,10 @@ def test_bad_clips_cost_no_good_one(load):
             "label 'c' is not among",
         ),
         ({"split": np.array(["train", "test", "other"])}, "split as text must be train, val or test"),
-        ({"split": np.array([True, False, True])}, "split must be whole numbers"),
+        (
+            {"split": np.array([True, False, True])},
+            "split is true or false; write 1 for train",
+        ),
         ({"names": np.array(["a", "b", "c"], object)}, "save text as np.array"),
         ({"positions": None, "lengths": None}, "no array lengths, positions"),
         ({"lengths": np.array([3, 2, 5])}, "add up to 10, but positions has 9"),

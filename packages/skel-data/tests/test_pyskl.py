@@ -245,15 +245,23 @@ def test_variants_of_annotations(load):
     assert store.names.tolist() == ["v0", "v1", "v2"]
 
 
+@pytest.mark.parametrize(("told", "kept"), [(7, 6), (4, 4), (0, 6), ("6", 6)])
+def test_wrong_total_frames_cost_no_clip(load, told, kept):
+    store = load([annotation("a", total_frames=told), annotation("b")])
+    assert [len(clip) for clip in (store.clip(0), store.clip(1))] == [kept, 6]
+    assert np.array_equal(store.clip(0), store.clip(1)[:kept])
+    (bad,) = store.bad_files
+    assert f"keypoint has 6 frames, but total_frames is {told!r}; the first {kept} are" in bad.reason
+
+
 def test_bad_annotations_cost_no_good_one(load):
     cases = [
-        (annotation("few", total_frames=7), "keypoint has 6 frames, but total_frames is 7"),
         (annotation("flat", keypoint=np.ones((6, 75))), r"expected numbers (M, T, V, C)"),
         (annotation("text", keypoint=np.full((1, 6, 25, 3), "x")), "expected numbers"),
         (annotation("nobody", shape=(0, 6, 25, 3)), "expected numbers"),
         (annotation("many", label=10**9), "more than 10000 classes"),
         (annotation("below", label=-2), "label -2"),
-        (annotation("several", label=[1, 2]), "label must be a int, it is list"),
+        (annotation("several", label=[1, 2]), "label has 2 classes, and a clip has one here"),
         (annotation("scored", keypoint_score=np.ones((1, 5, 25))), "keypoint_score is float64 (1, 5, 25)"),
         (annotation("scores", keypoint_score=[1]), "keypoint_score must be an array"),
         (annotation("other", shape=(1, 6, 17, 3)), "layout ntu-25 has (25, 3)"),
@@ -273,7 +281,7 @@ def test_bad_annotations_cost_no_good_one(load):
     assert len(store.bad_files) == len(cases)
     for bad, (item, reason) in zip(store.bad_files, cases, strict=True):
         assert reason in bad.reason
-        assert bad.name == (item["frame_dir"] if isinstance(item, dict) else "annotation 15")
+        assert bad.name == (item["frame_dir"] if isinstance(item, dict) else "annotation 14")
 
 
 @pytest.mark.parametrize(
@@ -634,7 +642,7 @@ def test_deep_nesting_in_an_annotation(load):
     good = pickle.dumps([annotation(label="LABEL"), annotation(NAMES[1])], 2)
     store = load(good.replace(pickle.dumps("LABEL", 2)[2:-3], deep))
     assert store.names.tolist() == [NAMES[1]]
-    assert store.bad_files[0].reason == "label must be a int, it is list"
+    assert store.bad_files[0].reason.startswith("label has 1 classes, and a clip has one here")
 
 
 GOOD = pickle.dumps({"split": {"a_train": ["x"]}, "annotations": [annotation(shape=(1, 1, 25, 3))]}, 4)

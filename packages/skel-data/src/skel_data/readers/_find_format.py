@@ -11,7 +11,7 @@ from skel_data.readers._source import Source
 from skel_data.readers.arrays._agcn import is_data
 from skel_data.readers.arrays._ctrgcn import ARRAY
 from skel_data.readers.keypoints._deeplabcut import read_head
-from skel_data.readers.keypoints._landmarks import frames_of
+from skel_data.readers.keypoints._landmarks import numbered_frames, people_of, person_of
 from skel_data.readers.keypoints._yolo import rows_of
 from skel_data.readers.mocap._h36m import KEYS
 
@@ -88,7 +88,9 @@ def _arrays(look: Look) -> Iterator[str]:
         yield "h36m"
     if {"poses", "root_orient", "global_orient"} & names and {"trans", "transl", "betas", "gender"} & names:
         yield "smpl"
-    if {"positions", "lengths"} <= names:
+    if {"positions", "lengths"} <= names or (
+        "positions" in names and names & {"labels", "joint_names"} and len(look.arrays["positions"]) != 3
+    ):
         yield "npz"
     if look.suffixes[".npy"]:
         if look.array and look.array[0].kind in "iuf" and look.array[1]:
@@ -100,6 +102,8 @@ def _arrays(look: Look) -> Iterator[str]:
 def _pickles(look: Look) -> Iterator[str]:
     content = look.pickle
     annotations = content.get("annotations") if isinstance(content, dict) else content
+    if annotations is None and isinstance(content, dict):  # by name
+        annotations = list(content.values())
     first = annotations[0] if isinstance(annotations, list) and annotations else None
     if isinstance(first, dict) and "keypoint" in first:
         yield "pyskl"
@@ -135,11 +139,23 @@ def _json(look: Look) -> Iterator[str]:
         people = people.get("bodies", people.get("people")) if isinstance(people, dict) else people
         if isinstance(people, list):
             yield "alphapose"
+    if _has_landmarks(content):
+        yield "mediapipe"
+
+
+def _has_landmarks(content: Any) -> bool:
+    """Whether a person of MediaPipe's is in any frame."""
     try:
-        if any(frames_of(content).values()):
-            yield "mediapipe"
+        frames = numbered_frames(content)
     except ValueError:
-        pass
+        return False
+    for frame in frames.values():
+        try:
+            if people := people_of(frame):
+                return bool(person_of(people[0]).size)
+        except ValueError:
+            continue
+    return False
 
 
 _OBJECTS: tuple[tuple[set[str], str], ...] = (

@@ -22,11 +22,11 @@ _NUMBER = re.compile(r"(.*?)[_.\- ]?(\d{1,18})")
 
 def numbered(path: str, suffix: str) -> tuple[str, int] | None:
     """Folder and stem of a file such as ``clip/name_0012.json``, and the last number in its name."""
-    file = PurePosixPath(path)
-    if not file.name.lower().endswith(suffix):
+    folder, slash, name = path.rpartition("/")
+    if not name.lower().endswith(suffix):
         return None
-    match = _NUMBER.fullmatch(file.name[: -len(suffix)])
-    return None if match is None else (str(file.parent / (match[1] or "_")), int(match[2]))
+    match = _NUMBER.fullmatch(name[: -len(suffix)])
+    return None if match is None else (folder + slash + (match[1] or "_"), int(match[2]))
 
 
 def clip_name(clip: str, source: Source) -> str:
@@ -55,7 +55,7 @@ def frame_folders(source: Source, key: Key) -> dict[str, str]:
 
 def clips_in(source: Source, key: Key) -> dict[str, int]:
     """The clips of a source, and how many frames each has."""
-    found = (key(entry[0]) for entry in source if not isinstance(entry, BadFile))
+    found = map(key, source.paths())
     return Counter(clip for clip, _ in filter(None, found))
 
 

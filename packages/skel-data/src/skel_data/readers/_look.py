@@ -38,7 +38,7 @@ class Look:
     @cached_property
     def paths(self) -> list[str]:
         """The files."""
-        return [entry[0] for entry in self.source if not isinstance(entry, BadFile)]
+        return self.source.paths()
 
     @cached_property
     def suffixes(self) -> Counter[str]:

@@ -88,6 +88,8 @@ def _usual_form(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarra
     if "labels" in arrays:
         found |= _numbered(name, arrays["labels"], arrays.get("class_names"))
     split = arrays.get("split")
+    if split is not None and split.dtype.kind == "b":
+        raise ValueError(f"{name}: split is true or false; write 1 for train and 2 for test, or these words")
     if split is not None and split.dtype.kind == "U" and split.ndim == 1:
         words = [str(word).strip().lower() for word in split]
         found["split"] = np.array([_WORDS.get(word, -1) for word in words], np.int64)

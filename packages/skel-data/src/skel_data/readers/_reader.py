@@ -122,8 +122,7 @@ Parse = Callable[..., Clip | Iterable[Clip | BadFile]]
 
 def paths_of(source: Source, suffix: str) -> dict[str, str]:
     """The files of a source that have the suffix, each as the path that tells of itself."""
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return {path: path for path in paths if path.lower().endswith(suffix)}
+    return {path: path for path in source.paths() if path.lower().endswith(suffix)}
 
 
 def find_each(

@@ -61,6 +61,8 @@ class Source:
         if not self.path.exists():
             raise FileNotFoundError(f"no such file or folder: {self.path}")
         self.name = self.path.name or self.path.resolve().name
+        self._entries: list[Member | BadFile] | None = None
+        self._paths: list[str] | None = None
 
     @property
     def in_any_order(self) -> bool:
@@ -74,13 +76,27 @@ class Source:
             ValueError: If the source has the suffix of an archive but nothing can be read from it.
         """
         if self.path.is_dir():
-            return self._folder()
+            return iter(self._entries) if self._entries is not None else self._walk()
         suffix = self.path.name.lower()
         if suffix.endswith(".zip"):
             return self._zip()
         if suffix.endswith(_TAR_SUFFIXES):
             return self._tar()
         return iter([(self.path.name, partial(_read_file, self.path, self.max_bytes))])
+
+    def paths(self) -> list[str]:
+        """The files, by name; they are looked for once."""
+        if self._paths is None:
+            self._paths = [entry[0] for entry in self if not isinstance(entry, BadFile)]
+        return self._paths
+
+    def _walk(self) -> Iterator[Member | BadFile]:
+        """The files of a folder, which are kept once the walk has come to its end."""
+        entries = []
+        for entry in self._folder():
+            entries.append(entry)
+            yield entry
+        self._entries = entries
 
     def _folder(self) -> Iterator[Member | BadFile]:
         root = self.path.resolve()

@@ -1,6 +1,6 @@
 """Import of a data set into a store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
@@ -176,14 +176,11 @@ def _givers(
 ) -> Iterator[Labels]:
     """What gives facts to clips: folders, then a table."""
     if patterns or reader.folders is not None:
-        paths = (
-            reader.folders(files)
-            if reader.folders is not None and not patterns
-            else _names(reader, files, layout)
-        )
+        own = {} if reader.folders is None else reader.folders(files)
+        paths = _names(reader, files, layout, own) if patterns else own
         told = tell(paths, patterns)
         words = {"class": told.classes, "subject": told.subjects, "split": told.parts}
-        if reader.folders is not None and not told.classes:  # nor do they by the reader's own rule
+        if own and not told.classes:  # nor do they by the reader's own rule
             words["class"] = dict.fromkeys(paths, "")
         info = evolve(info, notes=(*info.notes, *told.notes))
         folders = Labels.of(folder_rows(words), info, numbers=False)
@@ -205,12 +202,14 @@ def _givers(
             yield labels
 
 
-def _names(reader: Reader, files: Source, layout: SkeletonLayout | None) -> dict[str, str]:
+def _names(
+    reader: Reader, files: Source, layout: SkeletonLayout | None, own: Mapping[str, str]
+) -> dict[str, str]:
     """Names of the shares of work in a source, which are paths where they are files."""
     if files.path.is_file() and not is_archive(files.path):
         return {work.name: work.name for work in reader.open(files, layout)[1]}
-    if reader.folders is not None:
-        return {name: name for name in reader.folders(files)}
+    if own:
+        return {name: name for name in own}
     return paths_of(files, reader.suffix)
 
 

@@ -294,8 +294,7 @@ def _reasons(source: Source) -> Iterator[str]:
 
 
 def _paths(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if path.lower().endswith(SUFFIXES)]
+    return [path for path in source.paths() if path.lower().endswith(SUFFIXES)]
 
 
 def _find(
@@ -307,4 +306,11 @@ def _find(
             yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
 
 
-CSV = Reader("csv", None, None, (), None, ".csv", units="unknown", describe=_describe)
+def _folders(source: Source) -> dict[str, str]:
+    """Paths; nothing where the tables tell the classes."""
+    _, first = next(_tables(source), ("", None))
+    told = first is None or "label" in first.columns.facts
+    return {} if told else {path: path for path in _paths(source)}
+
+
+CSV = Reader("csv", None, None, (), None, ".csv", units="unknown", describe=_describe, folders=_folders)

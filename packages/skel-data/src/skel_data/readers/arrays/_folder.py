@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._frames import Frame, clips_in, find_frames, frame_labels, numbered
+from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._axes import to_clip
@@ -30,6 +30,7 @@ from skel_data.store._info import DatasetInfo
 
 SUFFIXES = (".npy", ".npz")
 _NAMES = ("positions", "keypoints", "joints", "poses", "skeleton", "skeletons", "landmarks", "data")
+_MOST_CHANNELS = 4
 _LAYOUTS = {(33, 3): "mediapipe-33", (33, 4): "mediapipe-33"}
 
 
@@ -144,8 +145,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
 
 
 def _paths(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if _suffix(path)]
+    return [path for path in source.paths() if _suffix(path)]
 
 
 def _find_frames(source: Source, joints: int, channels: int) -> Iterator[Work | BadFile]:
@@ -161,4 +161,15 @@ def _find_clips(
             yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
 
 
-NPY = Reader("npy", None, None, (), None, ".npy", units="unknown", describe=_describe)
+def _folders(source: Source) -> dict[str, str]:
+    """Paths of the files; where each is a frame, of the clips."""
+    try:
+        shape = _first(source).shape
+    except ValueError:  # told when it is described
+        return {}
+    if len(shape) == 1 or (len(shape) == 2 and shape[1] <= _MOST_CHANNELS):
+        return frame_folders(source, _key)
+    return {path: path for path in _paths(source)}
+
+
+NPY = Reader("npy", None, None, (), None, ".npy", units="unknown", describe=_describe, folders=_folders)

@@ -186,7 +186,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     labels: Mapping[str, int] = {}
     classes = names.label
     if not seen["label"] - {""}:
-        paths = [entry[0] for entry in source if not isinstance(entry, BadFile)]
+        paths = source.paths()
         labels, classes = folder_labels([path for path in paths if path.lower().endswith(SUFFIXES)])
     info = DatasetInfo(layout, classes, "unknown", subject_names=names.subject, camera_names=names.camera)
     return info, partial(_find, layout=layout, names=names, labels=labels)
@@ -201,4 +201,11 @@ def _find(
             yield evolve(work, args=(*work.args, label)) if isinstance(work, Work) else work
 
 
-JSONL = Reader("jsonl", None, None, (), None, ".jsonl", units="unknown", describe=_describe)
+def _folders(source: Source) -> dict[str, str]:
+    """Paths; nothing where the lines tell the classes."""
+    if any(_fact(line, "label") is not None for _, lines in _read(source) for line in lines):
+        return {}
+    return {path: path for path in source.paths() if path.lower().endswith(SUFFIXES)}
+
+
+JSONL = Reader("jsonl", None, None, (), None, ".jsonl", units="unknown", describe=_describe, folders=_folders)

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO
 
-from skel_data._clip import BadFile
 from skel_data.readers._source import Source
 
 
 def paths_in(source: Source) -> list[str]:
     """The files of a source."""
-    return [entry[0] for entry in source if not isinstance(entry, BadFile)]
+    return source.paths()
 
 
 @contextmanager

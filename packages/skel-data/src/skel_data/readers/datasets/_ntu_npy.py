@@ -46,7 +46,7 @@ def parse(name: str, data: bytes) -> list[Clip | BadFile]:
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-    paths = [entry[0].rpartition("/")[2] for entry in source if not isinstance(entry, BadFile)]
+    paths = [path.rpartition("/")[2] for path in source.paths()]
     names = [path.removesuffix(SUFFIX) for path in paths if path.endswith(SUFFIX)]
     matches = [match for match in map(_NAME.fullmatch, names) if match]
     found = ntu_set([match[0] for match in matches], [int(match[1]) - 1 for match in matches])

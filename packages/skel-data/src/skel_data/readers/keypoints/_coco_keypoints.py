@@ -24,10 +24,10 @@ from skel_data.readers.keypoints._keypoints import (
     joints_and_scores,
     json_reader,
     numbers,
+    rate_of,
     track_of,
 )
 
-_FASTEST = 1e5
 _DIGITS = re.compile(r"\d+")
 
 
@@ -38,10 +38,10 @@ def parse(name: str, data: bytes, label: int = -1) -> Clip | list[Clip | BadFile
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ValueError("no list of people or of frames, alone or under the key 'instance_info'")
     if items and "instances" in items[0]:
-        return _mmpose(items).clip(name, label, _rate(content))
+        return _mmpose(items).clip(name, label, rate_of(content))
     videos = _coco(items)
     if len(videos) == 1:
-        return videos.popitem()[1].clip(name, label, _rate(content))
+        return videos.popitem()[1].clip(name, label, rate_of(content))
     return [item for video in videos for item in _clip(f"{name}_{video}", label, videos[video])]
 
 
@@ -52,13 +52,6 @@ def _clip(name: str, label: int, frames: Frames) -> list[Clip | BadFile]:
     except ValueError as error:
         return [BadFile(name, str(error))]
     return [made] if isinstance(made, Clip) else made
-
-
-def _rate(content: Any) -> float:
-    """Frames a second, where the file tells."""
-    about = content.get("meta_info", content) if isinstance(content, dict) else {}
-    rate = about.get("fps") if isinstance(about, dict) else None
-    return float(rate) if isinstance(rate, int | float) and 0 < rate < _FASTEST else 0.0
 
 
 def _coco(people: list[dict[str, Any]]) -> dict[str, Frames]:

@@ -112,7 +112,7 @@ def _numbers(data: bytes, skip: int, columns: list[int]) -> NDArray[np.float64]:
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-    paths = [entry[0] for entry in source if not isinstance(entry, BadFile)]
+    paths = source.paths()
     labels, classes = folder_labels([path for path in paths if path.lower().endswith(".csv")])
     head = None
     for entry in source:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._reader import Reader, Work, find_each, paths_of
+from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._association import associate
 from skel_data.store._info import DatasetInfo
@@ -181,6 +181,18 @@ class Frames(dict[int, list[Person]]):
         return [*(BadFile(name, f"{reason}; left out of the clip") for reason in self.reasons), clip]
 
 
+RATES = ("fps", "frame_rate", "framerate")
+"""Keys of frames a second."""
+_FASTEST = 1e5
+
+
+def rate_of(content: Any) -> float:
+    """Frames a second, where a file's object tells them, alone or under ``meta_info``; else 0."""
+    about = content.get("meta_info", content) if isinstance(content, dict) else {}
+    found = next((about[key] for key in RATES if key in about), 0) if isinstance(about, dict) else 0
+    return float(found) if isinstance(found, int | float) and 0 < found < _FASTEST else 0.0
+
+
 def track_of(value: Any) -> int:
     """A track id as a file has it, a whole number, alone or in a list; -1 where there is none."""
     if isinstance(value, list) and len(value) == 1:
@@ -212,31 +224,60 @@ def folder_labels(paths: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]
 
 def json_paths(source: Source) -> list[str]:
     """The JSON files of a source."""
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if path.lower().endswith(".json")]
+    return [path for path in source.paths() if path.lower().endswith(".json")]
 
 
 ParseLabelled = Callable[[str, bytes, int], Clip | Iterable[Clip | BadFile]]
 
 
-def find_clips(source: Source, parse: ParseLabelled) -> Iterator[Work | BadFile]:
-    """One share of work for each JSON file: `parse` of its name, its content and its label."""
+@define(frozen=True)
+class First:
+    """The first file of a source with a clip that can be read, which is not made a second time.
+
+    Attributes:
+        path: The file.
+        clips: What it gave, with the class unknown.
+        shape: Joints and channels of its first clip.
+    """
+
+    path: str
+    clips: list[Clip | BadFile]
+    shape: tuple[int, int]
+
+
+def first_clips(source: Source, parse: ParseLabelled) -> First | None:
+    """The first file with a clip that can be read; None if there is none."""
+    for work in find_each(source, ".json", parse):
+        if isinstance(work, Work):
+            clips = evolve(work, args=(*work.args, -1)).clips()
+            for clip in clips:
+                if isinstance(clip, Clip):
+                    joints, channels = clip.positions.shape[2:]
+                    return First(work.name, clips, (joints, channels))
+    return None
+
+
+def find_clips(source: Source, parse: ParseLabelled, first: First | None = None) -> Iterator[Work | BadFile]:
+    """One share of work for each JSON file: `parse` of its name, its content and its label.
+
+    Args:
+        source: The files.
+        parse: Makes the clips of a file.
+        first: What `first_clips` has made already.
+    """
     labels, _ = folder_labels(json_paths(source))
     for work in find_each(source, ".json", parse):
         if isinstance(work, Work):
-            work = evolve(work, args=(*work.args, labels.get(work.name, -1)))
+            label = labels.get(work.name, -1)
+            if first is not None and work.name == first.path:
+                work = Work(work.name, _labelled, (first.clips, label))
+            else:
+                work = evolve(work, args=(*work.args, label))
         yield work
 
 
-def _first_shape(source: Source, parse: ParseLabelled) -> tuple[int, int] | None:
-    """Joints and channels of the first clip that can be read; None if there is none."""
-    for work in find_each(source, ".json", parse):
-        if isinstance(work, Work):
-            for clip in evolve(work, args=(*work.args, -1)).clips():
-                if isinstance(clip, Clip):
-                    joints, channels = clip.positions.shape[2:]
-                    return joints, channels
-    return None
+def _labelled(clips: list[Clip | BadFile], label: int) -> list[Clip | BadFile]:
+    return [evolve(clip, label=label) if isinstance(clip, Clip) else clip for clip in clips]
 
 
 def json_reader(
@@ -258,8 +299,9 @@ def json_reader(
         others: Names of other layouts by joints and channels of the first person there is.
     """
 
-    def describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
-        shape = _first_shape(source, parse) if others or layout is not None else None
+    def describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
+        first = first_clips(source, parse) if others or layout is not None else None
+        shape = None if first is None else first.shape
         if layout is None:
             layout = get_layout((others or {}).get(shape or (0, 0), usual))
             if others and shape and shape[0] != layout.num_joints:
@@ -267,8 +309,8 @@ def json_reader(
         dims = shape[1] - 1 if shape and shape[1] in (3, 4) else layout.dims  # those that the file has
         layout = evolve(layout, confidence=True, dims=dims)
         classes = folder_labels(json_paths(source))[1]
-        return DatasetInfo(layout, classes, units, up=up if layout.dims == 3 else "")
+        info = DatasetInfo(layout, classes, units, up=up if layout.dims == 3 else "")
+        return info, partial(find_clips, parse=parse, first=first)
 
-    find = partial(find_clips, parse=parse)
     folders = partial(paths_of, suffix=".json")
-    return Reader(name, None, None, (), find, ".json", units=units, describe=describe, folders=folders)
+    return Reader(name, None, None, (), None, ".json", units=units, describe=describe, folders=folders)

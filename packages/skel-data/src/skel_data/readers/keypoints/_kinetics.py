@@ -91,8 +91,7 @@ def _label_files(source: Source) -> dict[str, About]:
 
 
 def _json(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if path.lower().endswith(".json")]
+    return [path for path in source.paths() if path.lower().endswith(".json")]
 
 
 def _own_labels(source: Source) -> dict[str, About]:

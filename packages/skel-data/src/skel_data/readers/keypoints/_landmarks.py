@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from skel_data.readers.keypoints._keypoints import brief, numbers
+from skel_data.readers.keypoints._keypoints import RATES, brief, numbers
 
 COUNTS = (33, 21)
 """Landmarks of a body, and of a hand."""
@@ -43,24 +43,43 @@ def frames_of(content: Any) -> dict[int, list[NDArray[Any]]]:
     Raises:
         ValueError: If the content has none of the forms.
     """
+    return {
+        number: [person_of(person) for person in people_of(frame)]
+        for number, frame in numbered_frames(content).items()
+    }
+
+
+def numbered_frames(content: Any) -> dict[int, Any]:
+    """The frames as the file has them, by number.
+
+    Raises:
+        ValueError: If the content has none of the forms.
+    """
     if isinstance(content, dict) and "frames" in content:
         content = content["frames"]
-    if isinstance(content, dict) and content and all(key.isdecimal() for key in content):
-        return {int(key): _people(frame) for key, frame in content.items()}
+    if isinstance(content, dict):
+        by_number = {key: frame for key, frame in content.items() if key not in RATES}
+        if by_number and all(key.isdecimal() and len(key) < 19 for key in by_number):
+            return {int(key): frame for key, frame in by_number.items()}
     if not isinstance(content, list):
         raise ValueError("no list of frames, alone or under the key 'frames', and no object by frame number")
-    frames: dict[int, list[NDArray[Any]]] = {}
+    frames: dict[int, Any] = {}
     for place, frame in enumerate(content):
         told = (
             next((frame[key] for key in _FRAMES if key in frame), place) if isinstance(frame, dict) else place
         )
         if type(told) is not int or told in frames:
             raise ValueError(f"a frame's number must be whole, each once, not {brief(told)}")
-        frames[told] = _people(frame)
+        frames[told] = frame
     return frames
 
 
-def _people(frame: Any) -> list[NDArray[Any]]:
+def people_of(frame: Any) -> list[Any]:
+    """The people of a frame, as the file has them.
+
+    Raises:
+        ValueError: If the frame has none of the forms.
+    """
     if not frame:
         return []
     if isinstance(frame, dict):
@@ -69,12 +88,12 @@ def _people(frame: Any) -> list[NDArray[Any]]:
             if set(frame) <= {*_FRAMES, "timestamp", "time", "timestamp_ms"}:
                 return []
             raise ValueError(f"no landmarks in a frame, whose keys are {', '.join(map(str, frame))[:100]}")
-        return _people(frame[key])
+        return people_of(frame[key])
     if not isinstance(frame, list):
         raise ValueError(f"a frame must be a list of people or null, it is {brief(frame)}")
     if _is_person(frame):
-        return [_person(frame)]
-    return [_person(person) for person in frame if person]
+        return [frame]
+    return [person for person in frame if person]
 
 
 def _is_person(values: list[Any]) -> bool:
@@ -87,7 +106,12 @@ def _is_person(values: list[Any]) -> bool:
     return isinstance(first, int | float)
 
 
-def _person(person: Any) -> NDArray[Any]:
+def person_of(person: Any) -> NDArray[Any]:
+    """The landmarks (33 or 21, 3 or 4) of a person.
+
+    Raises:
+        ValueError: If the person has none of the forms.
+    """
     if isinstance(person, dict):
         person = person.get("landmark", person.get("landmarks"))
     if not isinstance(person, list) or not person:

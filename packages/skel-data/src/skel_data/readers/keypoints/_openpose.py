@@ -7,7 +7,6 @@ name of the folder around it (``CLASS/clip/clip_000000000012_keypoints.json``).
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
@@ -16,7 +15,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
-from skel_data.readers._frames import frame_folders
+from skel_data.readers._frames import clips_in, frame_folders
 from skel_data.readers._reader import Reader, Work, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
@@ -30,6 +29,10 @@ from skel_data.store._info import DatasetInfo
 
 _SUFFIX = "_keypoints.json"
 _NAME = re.compile(r"(.*?)_?(\d{1,18})(?:_keypoints)?\.json", re.IGNORECASE)
+_THREE_D = (
+    "OpenPose's 3-D reconstruction (pose_keypoints_3d without pose_keypoints_2d), which is not read: write "
+    "x, y, z and score of each clip as an array (T, M, V, 4) to a .npy file, and import those with format npy"
+)
 _LAYOUTS = {25: "openpose-25", 18: "openpose-18", 15: "openpose-15", 26: "halpe-26"}
 
 
@@ -65,6 +68,8 @@ def _people(data: bytes) -> list[Person]:
     for person in people:
         track = person.get("person_id")
         keypoints = person.get("pose_keypoints_2d")
+        if not keypoints and person.get("pose_keypoints_3d"):
+            raise ValueError(_THREE_D)
         if keypoints != []:  # a person of whom only hands or face were found
             found.append(Person(joints_and_scores(keypoints, "pose_keypoints_2d"), track_of(track)))
     return found
@@ -72,18 +77,14 @@ def _people(data: bytes) -> list[Person]:
 
 def _clips(source: Source) -> dict[str, int]:
     """Path without number of each clip, and how many files it has."""
-    return Counter(
-        found[0]
-        for entry in source
-        if not isinstance(entry, BadFile) and (found := _clip_and_frame(entry[0]))
-    )
+    return clips_in(source, _clip_and_frame)
 
 
 def _clip_and_frame(path: str) -> tuple[str, int] | None:
     """Path without number, and number, of a frame's file."""
-    file = PurePosixPath(path)
-    match = _NAME.fullmatch(file.name)
-    return None if match is None else (str(file.parent / (match[1] or "_")), int(match[2]))
+    folder, slash, name = path.rpartition("/")
+    match = _NAME.fullmatch(name)
+    return None if match is None else (folder + slash + (match[1] or "_"), int(match[2]))
 
 
 def _labels(clips: dict[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
@@ -137,16 +138,18 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
 
 def _joints(source: Source) -> int:
     """Joints of the first person in a source."""
+    reason = ""
     for entry in source:
         if isinstance(entry, BadFile) or _clip_and_frame(entry[0]) is None:
             continue
         try:
             people = _people(entry[1]())
-        except ValueError:
+        except ValueError as error:
+            reason = reason or f"; the first that cannot be read, {entry[0]}: {error}"
             continue
         if people:
             return len(people[0].joints)
-    raise ValueError(f"{source.name}: no person in any file NAME_000000000012{_SUFFIX}")
+    raise ValueError(f"{source.name}: no person in any file NAME_000000000012{_SUFFIX}{reason}")
 
 
 OPENPOSE = Reader(

@@ -14,6 +14,7 @@ from skel_data.readers.keypoints._keypoints import (
     Person,
     brief,
     find_clips,
+    first_clips,
     folder_labels,
     json_paths,
     make_clip,
@@ -83,9 +84,11 @@ def people_reader(name: str, frames_of: FramesOf, units: str = "pixels") -> Read
     """
 
     def describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-        chosen = layout_for(first_joints(source, frames_of, ".json"), layout, source.name)
+        parse = partial(parse_people, frames_of=frames_of)
+        first = first_clips(source, parse)
+        chosen = layout_for(None if first is None else first.shape[0], layout, source.name)
         info = DatasetInfo(chosen, folder_labels(json_paths(source))[1], units)
-        return info, partial(find_clips, parse=partial(parse_people, frames_of=frames_of))
+        return info, partial(find_clips, parse=parse, first=first)
 
     return Reader(
         name,

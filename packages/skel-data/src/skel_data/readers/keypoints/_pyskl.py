@@ -20,6 +20,7 @@ from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._ntu import NTU60
+from skel_data.readers.keypoints._keypoints import brief
 from skel_data.readers.keypoints._unpickle import load_plain
 from skel_data.splits._parts import parts_of
 from skel_data.store._info import DatasetInfo
@@ -34,17 +35,16 @@ def parse(
     name: str,
     label: int,
     split: tuple[int, ...] | int,
-    frames: int,
+    frames: Any,
     keypoint: NDArray[Any],
     score: NDArray[Any] | None,
-) -> Clip:
+) -> Iterator[Clip | BadFile]:
     """Make a clip of one annotation, of positions (M, T, V, C) and perhaps confidence (M, T, V).
 
+    A `frames` that keypoint does not have is told; fewer are the first ones, what follows being padding.
     A name in the form of NTU RGB+D tells setup, camera, subject and replication.
     """
     shape = keypoint.shape
-    if shape[1] != frames:
-        raise ValueError(f"keypoint has {shape[1]} frames, but total_frames is {frames}")
     positions = keypoint
     if score is not None:
         if score.shape != shape[:3] or score.dtype.kind not in "fiu":
@@ -52,9 +52,13 @@ def parse(
         positions = np.concatenate([keypoint, score[..., None]], 3, dtype=np.float32, casting="unsafe")
     match = _NTU_NAME.fullmatch(name)
     setup, camera, subject, replication = map(int, match.groups()[:4]) if match else (-1, -1, -1, -1)
-    return Clip(
-        positions.transpose(1, 0, 2, 3), name, label, subject, camera, setup, replication, split=split
-    )
+    positions = positions.transpose(1, 0, 2, 3)
+    if frames is not None and frames != len(positions):
+        kept = frames if type(frames) is int and 0 < frames < len(positions) else len(positions)
+        reason = f"keypoint has {len(positions)} frames, but total_frames is {brief(frames)}"
+        yield BadFile(name, f"{reason}; the first {kept} are in the clip")
+        positions = positions[:kept]
+    yield Clip(positions, name, label, subject, camera, setup, replication, split=split)
 
 
 def _load(source: Source) -> tuple[list[Any], dict[str, Any]]:
@@ -102,9 +106,11 @@ def _fields(annotation: Any) -> dict[str, Any]:
         keypoint = keypoint[None]
         score = score[None] if isinstance(score, np.ndarray) and score.ndim == 2 else score
     given["keypoint"] = keypoint
-    if isinstance(keypoint, np.ndarray) and keypoint.ndim > 1:
-        given.setdefault("total_frames", keypoint.shape[1])
-    wanted: dict[str, type] = {"frame_dir": str, "label": int, "keypoint": np.ndarray, "total_frames": int}
+    if isinstance(given["label"], list | tuple):
+        raise ValueError(
+            f"label has {len(given['label'])} classes, and a clip has one here: write one class, or -1"
+        )
+    wanted: dict[str, type] = {"frame_dir": str, "label": int, "keypoint": np.ndarray}
     for key, kind in wanted.items():
         usable = _is_name(given.get(key)) if kind is str else isinstance(given.get(key), kind)
         if not usable:
@@ -119,7 +125,7 @@ def _fields(annotation: Any) -> dict[str, Any]:
     return {
         "name": str(given["frame_dir"]),
         "label": given["label"],
-        "frames": given["total_frames"],
+        "frames": given.get("total_frames"),
         "keypoint": np.asarray(keypoint),
         "score": None if score is None else np.asarray(score),
     }

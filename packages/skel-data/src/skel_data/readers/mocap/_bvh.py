@@ -9,7 +9,7 @@ of the joint's offset.
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
 
@@ -18,14 +18,16 @@ from attrs import define
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
+from skel_data.readers._reader import Find, Reader, find_each, paths_of
 from skel_data.readers._source import Source
+from skel_data.readers.arrays._open import open_file
 from skel_data.readers.mocap._kinematics import Floats, forward, row_numbers, turn
 from skel_data.store._info import DatasetInfo
 
 _CHANNELS = {f"{axis}{kind}".encode(): kind[0] + axis for axis in "xyz" for kind in ("position", "rotation")}
 _HEAD = re.compile(rb"frames\s*:?\s*(\d{1,9})\s+frame\s*time\s*:?\s*(\S+)", re.IGNORECASE)
 _COMMENT = re.compile(rb"(?:(?<=\s)|^)(?:#|//)[^\n]*", re.MULTILINE)
+_MOTION = re.compile(rb"[\r\n]\s*MOTION[^\r\n]*", re.IGNORECASE)
 _FASTEST = 1e5
 _Words = list[tuple[int, bytes]]
 
@@ -84,25 +86,26 @@ def read_bvh(data: bytes) -> Motion:
     Raises:
         ValueError: With the line and the reason, if the text is malformed.
     """
-    lines, start = _lines(data)
-    tree = _tree([(at, word) for at, words in lines[:start] for word in words])
-    head, rows = lines[start + 1 : start + 3], lines[start + 3 :]
-    text = b" ".join(word for _, words in head for word in words)
+    numbers, lines, start = _lines(data)
+    tree = _tree(_words(numbers, lines[:start]))
+    head, rows, places = lines[start + 1 : start + 3], lines[start + 3 :], numbers[start + 3 :]
+    text = b" ".join(word for words in head for word in words)
     match = _HEAD.fullmatch(text) if len(head) == 2 else None
     if match is None:
-        raise ValueError(f"line {lines[start][0]}: MOTION must be followed by Frames: and Frame Time:")
+        raise ValueError(f"line {numbers[start]}: MOTION must be followed by Frames: and Frame Time:")
     width, count = sum(map(len, tree.channels)), int(match[1])
-    total = sum(len(words) for _, words in rows)
-    uneven = width > 0 and total % width == 0 and any(len(words) != width for _, words in rows)
+    total = sum(map(len, rows))
+    uneven = width > 0 and total % width == 0 and set(map(len, rows)) != {width}
     if uneven and abs(total // width - count) <= 1:  # wrapped
-        every = [(at, word) for at, words in rows for word in words]
-        rows = [(every[i][0], [word for _, word in every[i : i + width]]) for i in range(0, total, width)]
+        every = _words(places, rows)
+        places = [every[i][0] for i in range(0, total, width)]
+        rows = [[word for _, word in every[i : i + width]] for i in range(0, total, width)]
     if not rows or abs(len(rows) - count) > 1:
         raise ValueError(
             f"{count} frames announced, {len(rows)} in the file"
             + (f"; cut off? To read what is there, write Frames: {len(rows)}" if rows else "")
         )
-    motion, damaged = _numbers(rows, width)
+    motion, damaged = _numbers(rows, places, width)
     try:
         rate = round(1 / float(match[2]), 3)
     except (ValueError, ZeroDivisionError):
@@ -110,8 +113,8 @@ def read_bvh(data: bytes) -> Motion:
     return Motion(tree, _positions(tree, motion), rate if 0 < rate < _FASTEST else 0.0, damaged)
 
 
-def _lines(data: bytes) -> tuple[list[tuple[int, list[bytes]]], int]:
-    """The words of each line that has any, with the line's number, and which of these is MOTION."""
+def _lines(data: bytes) -> tuple[Sequence[int], list[list[bytes]], int]:
+    """Number and words of each line that has any, and which of these is MOTION."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", errors="replace").encode()
     data = data.removeprefix(b"\xef\xbb\xbf")
@@ -119,24 +122,31 @@ def _lines(data: bytes) -> tuple[list[tuple[int, list[bytes]]], int]:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if b"#" in data or b"//" in data:
         data = _COMMENT.sub(b"", data)
-    lines = [(at, line.split()) for at, line in enumerate(data.split(b"\n"), 1)]
-    lines = [(at, words) for at, words in lines if words]
-    start = next((i for i, (_, words) in enumerate(lines) if words[0].upper() == b"MOTION"), None)
+    lines = [line.split() for line in data.rstrip().split(b"\n")]
+    numbers: Sequence[int] = range(1, len(lines) + 1)
+    if not all(lines):
+        numbers = [at for at, words in enumerate(lines, 1) if words]
+        lines = [words for words in lines if words]
+    start = next((i for i, words in enumerate(lines) if words[0].upper() == b"MOTION"), None)
     if start is None:
         raise ValueError("no MOTION: not a BVH file, or cut off")
-    return lines, start
+    return numbers, lines, start
 
 
-def _numbers(rows: list[tuple[int, list[bytes]]], width: int) -> tuple[Floats, list[str]]:
+def _words(numbers: Sequence[int], lines: list[list[bytes]]) -> _Words:
+    """The words of lines, each with the number of its line."""
+    return [(at, word) for at, words in zip(numbers, lines, strict=False) for word in words]
+
+
+def _numbers(rows: list[list[bytes]], places: Sequence[int], width: int) -> tuple[Floats, list[str]]:
     """The numbers of each row (T, width), NaN in those that are damaged, and what is wrong with these."""
-    if all(len(words) == width for _, words in rows):
+    if set(map(len, rows)) == {width}:
         try:
-            motion = row_numbers([words for _, words in rows], [at for at, _ in rows])
-            return motion.reshape(len(rows), width), []
+            return row_numbers(rows, places).reshape(len(rows), width), []
         except ValueError:
             pass
     motion, damaged = np.full((len(rows), width), np.nan), []
-    for frame, (at, words) in enumerate(rows):
+    for frame, (at, words) in enumerate(zip(places, rows, strict=True)):
         try:
             if len(words) != width:
                 raise ValueError(f"line {at}: {len(words)} numbers, the joints have {width} channels")
@@ -297,15 +307,12 @@ def _usual_tree(source: Source) -> tuple[Tree, int, int]:
     reasons = []
     trees: dict[tuple[tuple[str, ...], tuple[int, ...]], Tree] = {}
     counts: Counter[tuple[tuple[str, ...], tuple[int, ...]]] = Counter()
-    for work in find_each(source, ".bvh", parse):
+    for path, head in _heads(source):
         try:
-            if isinstance(work, Work):
-                tree = _tree_of(_up_to_motion(work.args[1]))
-                counts[trees.setdefault((tree.joints, tree.parents), tree).joints, tree.parents] += 1
-            else:
-                reasons.append(f"{work.name}: {work.reason}")
+            tree = _tree_of(head())
+            counts[trees.setdefault((tree.joints, tree.parents), tree).joints, tree.parents] += 1
         except ValueError as error:
-            reasons.append(f"{work.name}: {error}")
+            reasons.append(f"{path}: {error}")
     if not counts:
         raise ValueError(
             f"{source.name}: no .bvh file that can be read; {', '.join(reasons[:1])}".rstrip("; ")
@@ -316,14 +323,42 @@ def _usual_tree(source: Source) -> tuple[Tree, int, int]:
 
 @lru_cache(maxsize=64)  # most files of a folder have the same
 def _tree_of(data: bytes) -> Tree:
-    lines, start = _lines(data)
-    return _tree([(at, word) for at, words in lines[:start] for word in words])
+    numbers, lines, start = _lines(data)
+    return _tree(_words(numbers, lines[:start]))
 
 
-def _up_to_motion(data: bytes) -> bytes:
-    """A file up to its frames, which are the most of it."""
-    match = re.search(rb"[\r\n]\s*MOTION[^\r\n]*", data, re.IGNORECASE)
+def _heads(source: Source) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Each file up to its frames, which are the most of it."""
+    if source.in_any_order:
+        for path in paths_of(source, ".bvh"):
+            yield path, partial(_head, source, path)
+        return
+    for entry in source:
+        if not isinstance(entry, BadFile) and entry[0].lower().endswith(".bvh"):
+            yield entry[0], partial(_up_to_motion, entry[1])
+
+
+def _head(source: Source, path: str) -> bytes:
+    head, size = b"", 1 << 14
+    with open_file(source, path) as file:
+        while (piece := file.read(size)) and len(head) <= source.max_bytes:
+            head += piece
+            size *= 2
+            if match := _MOTION.search(head):
+                return head[: match.end()]
+    return _not_empty(head)
+
+
+def _up_to_motion(read: Callable[[], bytes]) -> bytes:
+    data = _not_empty(read())
+    match = _MOTION.search(data)
     return data if match is None else data[: match.end()]
+
+
+def _not_empty(data: bytes) -> bytes:
+    if not data:
+        raise ValueError("empty file")
+    return data
 
 
 BVH = Reader(

@@ -1,8 +1,9 @@
 """HDM05 (Mueller et al., CG-2007-2, 2007): Acclaim files, ``HDM_bd_squat1Reps_001_120.amc``, ``HDM_bd.asf``.
 
-All 120 frames of a second are kept. The unit of length is 1/0.45 inch, as in the CMU database: in metres so
-found, a body in a jump falls with 9.7 m/s². Classes are those in the names of the files; a take such as
-``HDM_bd_01-01_01_120.amc`` has none. Folders ``train`` and ``test`` are a listed split.
+All frames are kept, 120 a second, as the last number of a name tells. The unit of length is 1/0.45 inch, as
+in the CMU database: in metres so found, a body in a jump falls with 9.7 m/s². Classes are those in the names
+of the files; a take such as ``HDM_bd_01-01_01_120.amc`` has none. Folders ``train`` and ``test`` are a listed
+split.
 """
 
 import re
@@ -18,7 +19,7 @@ from skel_data.readers._source import Source
 from skel_data.readers.mocap._acclaim import find_motions, positions_in_metres
 from skel_data.store._info import DatasetInfo
 
-_NAME = re.compile(r"HDM_(bd|bk|dg|mm|tr)_(?:([A-Za-z]\w*?)|\d[\d-]*)_(\d{1,9})_\d+")
+_NAME = re.compile(r"HDM_(bd|bk|dg|mm|tr)_(?:([A-Za-z]\w*?)|\d[\d-]*)_(\d{1,9})_(\d{1,4})")
 _ACTORS = ("bd", "bk", "dg", "mm", "tr")
 _SPLITS = {"train": 1, "test": 2}
 
@@ -36,6 +37,7 @@ def parse(path: str, data: bytes, skeleton: bytes, label: int = -1) -> Iterator[
         label=label,
         subject=_ACTORS.index(match[1]),
         replication=int(match[3]),
+        rate=float(match[4]),
         split=next((_SPLITS[part] for part in file.parts if part in _SPLITS), 0),
     )
 
@@ -45,7 +47,7 @@ def _match(name: str) -> re.Match[str]:
 
 
 def _classes(source: Source) -> tuple[str, ...]:
-    paths = [PurePosixPath(entry[0]) for entry in source if not isinstance(entry, BadFile)]
+    paths = [PurePosixPath(path) for path in source.paths()]
     matches = [_NAME.fullmatch(path.stem) for path in paths if path.suffix.lower() == ".amc"]
     return tuple(sorted({match[2] for match in matches if match and match[2]}))
 

@@ -50,7 +50,7 @@ def forward(parents: Sequence[int], turns: Floats, steps: Floats, carriers: Sequ
     return positions
 
 
-def row_numbers(rows: list[list[bytes]], lines: list[int]) -> Floats:
+def row_numbers(rows: list[list[bytes]], lines: Sequence[int]) -> Floats:
     """The numbers of several lines, one after another.
 
     Args:

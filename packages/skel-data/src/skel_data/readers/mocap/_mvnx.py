@@ -88,7 +88,7 @@ def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Clip:
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
     layout = layout or get_layout("xsens-23")
-    paths = [entry[0] for entry in source if not isinstance(entry, BadFile)]
+    paths = source.paths()
     labels, classes = folder_labels([path for path in paths if path.lower().endswith(".mvnx")])
     return DatasetInfo(layout, classes, "metres", up="z"), partial(_find, layout=layout, labels=labels)
 

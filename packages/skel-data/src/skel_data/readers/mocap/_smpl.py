@@ -125,8 +125,7 @@ def _poses(file: Npz) -> Floats:
 
 
 def _paths(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if path.lower().endswith(".npz")]
+    return [path for path in source.paths() if path.lower().endswith(".npz")]
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
@@ -173,4 +172,22 @@ def _find(source: Source, folders: dict[str, int], amass: bool) -> Iterator[Work
         yield evolve(work, args=(*work.args, *more)) if isinstance(work, Work) else work
 
 
-SMPL = Reader("smpl", None, None, (), None, ".npz", units="metres", describe=_describe, zeros_there=True)
+def _folders(source: Source) -> dict[str, str]:
+    """Paths; nothing where they are those of AMASS, whose folders are subjects."""
+    paths = [path for path in _paths(source) if not _shape(path)]
+    amass = any(AMASS_NAME.fullmatch(PurePosixPath(path).name) for path in paths)
+    return {} if amass else {path: path for path in paths}
+
+
+SMPL = Reader(
+    "smpl",
+    None,
+    None,
+    (),
+    None,
+    ".npz",
+    units="metres",
+    describe=_describe,
+    zeros_there=True,
+    folders=_folders,
+)

@@ -89,8 +89,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
 
 
 def _paths(source: Source) -> list[str]:
-    paths = (entry[0] for entry in source if not isinstance(entry, BadFile))
-    return [path for path in paths if path.lower().endswith(".trc")]
+    return [path for path in source.paths() if path.lower().endswith(".trc")]
 
 
 def _first(source: Source) -> tuple[list[str], str]:
