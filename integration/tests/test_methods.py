@@ -73,7 +73,7 @@ def test_losses_on_any_layout(name, layout, bodies, tiny):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("streams", ["motion", "bone", "joint+bone", THREE])
+@pytest.mark.parametrize("streams", ["motion", "bone", "distance", "joint+distance", THREE])
 def test_gradient_reaches_all_that_is_trained(name, streams, tiny):
     if name in CROSS and "+" not in streams:
         with pytest.raises(ValueError, match="learns across streams"):

@@ -20,7 +20,7 @@ from cattrs.v import format_exception
 from torch import nn
 
 from skel_augment import View, build_view, describe_view, preset
-from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
+from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry, stream_channels
 from skel_encoders import create_encoder, encoder_settings
 from skel_recipes.config.library import override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
@@ -51,10 +51,21 @@ class EncoderConfig:
     name: str
     settings: Mapping[str, Any] = field(factory=dict)
 
-    def build(self, shape: ClipShape) -> nn.Module:
-        """An encoder of such clips with fresh weights."""
+    def build(self, shape: ClipShape, stream: str = "joint") -> nn.Module:
+        """An encoder of such clips, in one of their streams, with fresh weights.
+
+        Raises:
+            ValueError: If the stream has other channels than the layout, and the encoder takes no other.
+        """
+        settings, channels = dict(self.settings), stream_channels(stream, shape.layout)
+        if channels != shape.layout.channels and settings.get("in_channels") is None:
+            if "in_channels" not in encoder_settings(self.name, **settings):
+                raise ValueError(
+                    f"encoder {self.name!r} has no setting in_channels: it takes no stream {stream!r}"
+                )
+            settings["in_channels"] = channels
         return create_encoder(
-            self.name, layout=shape.layout, frames=shape.frames, bodies=shape.bodies, **self.settings
+            self.name, layout=shape.layout, frames=shape.frames, bodies=shape.bodies, **settings
         )
 
 
@@ -64,7 +75,7 @@ class DataSettings:
 
     Attributes:
         pipeline: How recordings become clips of equal length.
-        stream: joint, motion or bone, taken after augmentation; or several joined by +, such as
+        stream: joint, motion, bone or distance, taken after augmentation; or several joined by +, such as
             joint+motion+bone, with an encoder for each.
         split: Whose training part is pretrained on; the store's default if empty.
         keep: Where clips are kept: device, stream (read batch by batch, for sets that do not fit), or

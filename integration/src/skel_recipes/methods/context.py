@@ -73,7 +73,7 @@ class MethodContext:
         """
         return sample_views(
             views,
-            ClipShape.of(clips, self.layout),
+            ClipShape(self.layout, clips.shape[2], clips.shape[4]),  # the channels are those of a stream
             len(clips),
             generator=generator,
             device=clips.device,
