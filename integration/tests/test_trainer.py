@@ -30,6 +30,7 @@ NAMES = [
     "usdrl",
     "cmd",
     "isc",
+    "mamp",
 ]
 
 

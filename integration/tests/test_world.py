@@ -25,6 +25,7 @@ NAMES = [
     "usdrl",
     "cmd",
     "isc",
+    "mamp",
 ]
 EXACT = {
     "train__precision": "float64",
@@ -47,7 +48,9 @@ def trained(store, tmp_path_factory, tiny):
     folder = tmp_path_factory.mktemp("world")
     recipes = []
     for name in NAMES:
-        dropout = {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc") else {"encoder__dropout": 0.0}
+        dropout = (
+            {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc", "mamp") else {"encoder__dropout": 0.0}
+        )
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))
