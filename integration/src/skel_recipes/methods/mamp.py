@@ -68,8 +68,8 @@ class MAMPSettings:
         """The method around a fresh encoder.
 
         Raises:
-            ValueError: If the encoder is no transformer of joint-frame tokens, or the mask is one of tubes and
-                the layout has no parts.
+            ValueError: If the encoder is no transformer of joint-frame tokens, or the layout has no parts and
+                the mask is one of tubes.
         """
         if not isinstance(encoder, Transformer):
             raise ValueError(

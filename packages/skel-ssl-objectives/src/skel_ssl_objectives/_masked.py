@@ -45,7 +45,7 @@ def token_motion(patches: Tensor, joints: int) -> Tensor:
         patches: (B, L, P), as of `patchify`.
         joints: V; L is T' V.
     """
-    x = patches.unflatten(1, (-1, joints))
+    x = patches.reshape(len(patches), patches.shape[1] // joints, joints, patches.shape[2])
     if x.shape[1] == 1:
         return torch.zeros_like(patches[..., 0])
     steps = (x[:, 1:] - x[:, :-1]).abs().mean(-1)
@@ -67,7 +67,7 @@ def motion_energy(motion: Tensor, joints: int, windows: tuple[int, ...] = (1, 3,
     """
     if not windows or any(one < 1 or one % 2 == 0 for one in windows):
         raise ValueError(f"windows must be odd numbers of tokens, got {windows}")
-    x = motion.unflatten(1, (-1, joints)).transpose(1, 2)  # (B, V, T')
+    x = motion.reshape(len(motion), motion.shape[1] // joints, joints).transpose(1, 2)  # (B, V, T')
     pooled = [
         torch.nn.functional.avg_pool1d(x, one, stride=1, padding=one // 2, count_include_pad=False)
         for one in windows
