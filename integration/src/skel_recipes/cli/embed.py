@@ -1,4 +1,4 @@
-"""``skel embed``: features of recordings, for programs of one's own."""
+"""``skel embed``: features of recordings, for your own programs."""
 
 from pathlib import Path
 from typing import Annotated

@@ -85,7 +85,7 @@ def pretrain(
 
 
 def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /, *, full: bool = False) -> None:
-    """List the recipes, or print one, laid over its base.
+    """List the recipes, or print one, merged with its base.
 
     Args:
         name: Name of a recipe, or a TOML file.

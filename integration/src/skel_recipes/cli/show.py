@@ -95,7 +95,7 @@ def _view(name: str) -> "View":
 
 
 def _chosen(store: "Store", clip: int | None, name: str | None) -> int:
-    """Number of the clip that is asked for by number or by name."""
+    """Index of the clip that the user names by number or by name."""
     if name is None:
         index = clip or 0
         if not 0 <= index < len(store):
