@@ -28,6 +28,8 @@ def embed(
     FEATURES.npz` and `skel_eval.FeatureSet` read it; a .parquet file holds one row for each clip (needs the
     extra skel-recipes[parquet]). With a window it holds one row for each window of the recordings instead.
 
+    Example: skel embed run utd.store features.npz
+
     Args:
         run: A finished run, or an encoder folder.
         store: The recordings.

@@ -31,6 +31,8 @@ def show(
 
     Left, right and trunk have colours of their own, further bodies are paler. Missing joints are left out.
 
+    Example: skel show utd.store --clip 3 --out clip.gif
+
     Args:
         store: The recordings.
         clip: Which clip, from 0; the first if there is no --name either.
