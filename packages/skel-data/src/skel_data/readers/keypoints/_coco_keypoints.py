@@ -128,6 +128,6 @@ def _number(image: Any) -> int:
     raise ValueError(f"image_id must be a number, or text with one, not {brief(image)}")
 
 
-_LAYOUTS = {(26, 3): "halpe-26", (133, 3): "coco-wholebody-133", (17, 4): "h36m-17"}
+_LAYOUTS = {(26, 3): "halpe-26", (133, 3): "coco-wholebody-133", (136, 3): "halpe-136", (17, 4): "h36m-17"}
 
 COCO_KEYPOINTS = json_reader("coco-keypoints", parse, "coco-17", "pixels", others=_LAYOUTS)
