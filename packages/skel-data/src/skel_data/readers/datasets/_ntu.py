@@ -200,7 +200,9 @@ def _mended(lines: list[bytes], frames: int, damaged: list[str], error: ValueErr
                 raise ValueError("a line that is no joint")
             kept += own
         except ValueError:
-            broken.append(f"frame {frame} of {frames}, lines {start + 1} to {stop}: not as bodies are written")
+            broken.append(
+                f"frame {frame} of {frames}, lines {start + 1} to {stop}: not as bodies are written"
+            )
             kept.append(b"0")
     if 2 * len(broken) > frames:
         raise error
