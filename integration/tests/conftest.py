@@ -45,21 +45,8 @@ TINY = {
         "method.projection_dim": 8,
         "train.min_steps": 0,
     },
-    "mamp": {
-        **SMALL,
-        "encoder.feature_dim": 8,
-        "encoder.heads": 2,
-        "encoder.layers": 1,
-        "method.mask_ratio": 0.7,
-        "method.decoder_dim": 8,
-        "method.decoder_layers": 1,
-        "method.decoder_heads": 2,
-    },
     "pstl": {**STGCN, "method.projection_dim": 16},
 }
-
-
-TINY |= {"mae": TINY["mamp"], "after-amr": TINY["mamp"]}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -30,7 +30,6 @@ NAMES = [
     "usdrl",
     "cmd",
     "isc",
-    "mamp",
 ]
 
 

@@ -25,7 +25,6 @@ NAMES = [
     "usdrl",
     "cmd",
     "isc",
-    "mamp",
 ]
 EXACT = {
     "train__precision": "float64",
@@ -48,9 +47,7 @@ def trained(store, tmp_path_factory, tiny):
     folder = tmp_path_factory.mktemp("world")
     recipes = []
     for name in NAMES:
-        dropout = (
-            {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc", "mamp") else {"encoder__dropout": 0.0}
-        )
+        dropout = {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc") else {"encoder__dropout": 0.0}
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))
@@ -90,7 +87,7 @@ def test_losses_agree(trained, name):
 def test_weights_queues_and_teachers_agree(trained, name):
     one, two = (checkpoint(trained / number / name)["method"] for number in ("one", "two"))
     assert one.keys() == two.keys()
-    if name not in ("compact", "vicreg", "pstl", "usdrl", "mamp"):
+    if name not in ("compact", "vicreg", "pstl", "usdrl"):
         assert any("teacher" in key for key in one)
     for key in one:
         torch.testing.assert_close(

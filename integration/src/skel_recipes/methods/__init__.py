@@ -44,7 +44,6 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "cmd": "skel_recipes.methods.cmd:CMDSettings",
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
-        "mamp": "skel_recipes.methods.mamp:MAMPSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),

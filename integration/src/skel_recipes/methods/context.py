@@ -118,25 +118,6 @@ class MethodContext:
             self.second.used = True
         return [self.apply(*each) for each in zip(seen, views, drawn, strict=True)]
 
-    def uniforms(self, shape: tuple[int, ...], generator: torch.Generator | None, *, like: Tensor) -> Tensor:
-        """Uniform numbers in [0, 1) of this shape, whose rows are this process's part of the global batch.
-
-        They are those that one process would draw for these rows, on the device and in the dtype of `like`.
-        """
-        rows, device = shape[0], like.device if generator is None else generator.device
-        numbers = torch.rand(self.world.size * rows, *shape[1:], generator=generator, device=device)
-        return numbers[self.world.rank * rows :][:rows].to(like)
-
-    def mean_over_processes(self, loss: Tensor, rows: int) -> Tensor:
-        """A mean over so many rows of this process as its part of the mean over the rows of all processes.
-
-        Gradients are averaged over processes, which may have different numbers of rows.
-        """
-        if self.world.size == 1:
-            return loss
-        share = torch.tensor(float(rows), device=loss.device)
-        return loss * (share / self.world.mean(share).clamp(min=1e-12))
-
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""
         return wanted or max(1, 4 * self.num_train_clips // 5)

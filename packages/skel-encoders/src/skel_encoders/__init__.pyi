@@ -12,7 +12,6 @@ from .registry import encoder_settings as encoder_settings, list_encoders as lis
 from .scd import SCDEncoder as SCDEncoder
 from .stgcn import STGCN as STGCN
 from .tcn import TCN as TCN
-from .token_decoder import TokenDecoder as TokenDecoder
 from .training import checkpoint_blocks as checkpoint_blocks, layer_groups as layer_groups
 from .transformer import Transformer as Transformer
 
