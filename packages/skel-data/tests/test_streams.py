@@ -79,12 +79,17 @@ def test_laws_of_distances(confidence, bodies, seed):
     clips = np.random.default_rng(seed).normal(size=(2, layout.channels, 3, 15, bodies))
     clips[1, :, :, :, 0] = 0
     found = stream(clips, "distance", layout)
-    np.testing.assert_allclose(found[0, 4, 2, 9, 0], np.linalg.norm(clips[0, :2, 2, 9, 0] - clips[0, :2, 2, 4, 0]))
+    np.testing.assert_allclose(
+        found[0, 4, 2, 9, 0], np.linalg.norm(clips[0, :2, 2, 9, 0] - clips[0, :2, 2, 4, 0])
+    )
     assert np.array_equal(found, found.swapaxes(1, 3))
     assert not found[1, ..., 0].any()  # an absent body stays so
     cos, sin = np.cos(0.7), np.sin(0.7)
     turned = clips.copy()
-    turned[:, 0], turned[:, 1] = cos * clips[:, 0] + sin * clips[:, 1] + 3, cos * clips[:, 1] - sin * clips[:, 0]
+    turned[:, 0], turned[:, 1] = (
+        cos * clips[:, 0] + sin * clips[:, 1] + 3,
+        cos * clips[:, 1] - sin * clips[:, 0],
+    )
     np.testing.assert_allclose(stream(turned, "distance", layout), found, atol=1e-12)
 
 

@@ -112,7 +112,11 @@ def masked_mse(
     """
     tokens = prediction.shape[:2]
     weights = hidden if weight is None else weight
-    if prediction.ndim != 3 or target.shape != prediction.shape or not hidden.shape == tokens == weights.shape:
+    if (
+        prediction.ndim != 3
+        or target.shape != prediction.shape
+        or not hidden.shape == tokens == weights.shape
+    ):
         shapes = ", ".join(str(tuple(x.shape)) for x in (prediction, target, hidden, weights))
         raise ValueError(f"expected (B, L, D), (B, L, D), (B, L), (B, L), got {shapes}")
     with torch.autocast(prediction.device.type, enabled=False):
