@@ -82,7 +82,7 @@ def token_mask(
             raise ValueError(f"layout {layout.name!r} has {layout.num_joints} joints, the bodies {joints}")
         score = _tube_score(uniforms, layout, tokens // joints)
     kept = score.argsort(stable=True, dim=1)[:, :keep]
-    hidden = torch.ones_like(score, dtype=torch.bool).scatter(1, kept, False)  # noqa: FBT003 (a value)
+    hidden = torch.ones_like(score, dtype=torch.bool).scatter(1, kept, False)
     return TokenMask(kept, hidden)
 
 
