@@ -27,7 +27,7 @@ class Given(MethodContext):
 
     numbers = torch.empty(0)
 
-    def uniforms(self, clips, count, generator):
+    def uniforms(self, clips, count, generator):  # noqa: ARG002
         assert self.numbers.shape == (len(clips), count)
         return self.numbers.to(clips)
 

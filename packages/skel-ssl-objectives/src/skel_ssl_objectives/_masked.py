@@ -48,10 +48,12 @@ def token_target(
     patches = points.unflatten(2, (-1, tubelet)).permute(0, 2, 4, 3, 1).flatten(1, 2).flatten(2)
     if not normalize:
         return patches
-    if patches.shape[2] < 2:
+    numbers = patches.shape[2]
+    if numbers < 2:
         raise ValueError("a token of one number cannot be normalised")
     centred = patches - patches.mean(2, keepdim=True)
-    return centred * (patches.var(2, keepdim=True) + _VARIANCE).rsqrt()
+    variance = centred.square().sum(2, keepdim=True) / (numbers - 1)
+    return centred * (variance + _VARIANCE).rsqrt()
 
 
 def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 2, 4)) -> Tensor:
