@@ -175,7 +175,8 @@ class Transformer(PublishedEncoder):
         self.drop_path = rate
         for block, share in zip(self.blocks, _drop_paths(rate, self.layers), strict=True):
             for name in ("drop_path1", "drop_path2"):
-                setattr(block, name, DropPath(share) if share else nn.Identity())
+                path = DropPath(share) if share else nn.Identity()
+                setattr(block, name, path.train(self.training))
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M)."""
