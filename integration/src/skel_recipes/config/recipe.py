@@ -112,6 +112,9 @@ class OptimSettings:
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
         warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
+        min_lr: For cosine: learning rate at the end.
+        beta2: Adam and AdamW: decay rate of the mean of squared gradients.
+        decay_vectors: Whether biases and other vectors decay too.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -121,6 +124,9 @@ class OptimSettings:
     milestones: tuple[int, ...] = ()
     warmup_epochs: int = field(default=0, validator=_between(0, 10**7))
     warmup_steps: int = field(default=0, validator=_between(0, 10**10))
+    min_lr: float = field(default=0.0, validator=validators.ge(0))
+    beta2: float = field(default=0.999, validator=[validators.ge(0), validators.lt(1)])
+    decay_vectors: bool = True
 
 
 @define(frozen=True)
