@@ -31,6 +31,7 @@ NAMES = [
     "cmd",
     "isc",
     "mamp",
+    "after-amr",
 ]
 
 

@@ -260,13 +260,14 @@ class Trainer:
         method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
         self.method: nn.Module = method.to(device, dtype)
         self.module = _averaging(self.method) if world.size > 1 else self.method
+        weights = [weight for weight in self.method.parameters() if weight.requires_grad]
         optim = recipe.optim
         self.optimizer = build_optimizer(
-            _trained(self.method, decay_vectors=optim.decay_vectors),
+            weights if optim.decay_vectors else _decay_groups(weights, optim.weight_decay),
             optim.optimizer,
             optim.lr,
             weight_decay=optim.weight_decay,
-            betas=optim.betas,
+            beta2=optim.beta2,
         )
         self.epochs = settings.length(len(self.clips), world.size)
 
@@ -366,9 +367,9 @@ class Trainer:
                 self.epochs,
                 peak=recipe.optim.lr,
                 schedule=recipe.optim.schedule,
-                minimum=recipe.optim.min_lr,
                 milestones=recipe.optim.milestones,
                 warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
+                minimum=recipe.optim.min_lr,
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -445,13 +446,13 @@ def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partne
     return partners_of(store, train, recipe.data)
 
 
-def _trained(method: nn.Module, *, decay_vectors: bool) -> list[Any]:
-    """The weights that are trained; vectors in a group of their own without decay, if they have none."""
-    weights = [weight for weight in method.parameters() if weight.requires_grad]
-    if decay_vectors:
-        return weights
-    free = [weight for weight in weights if weight.ndim < 2]
-    return [{"params": [w for w in weights if w.ndim >= 2]}, {"params": free, "weight_decay": 0.0}]
+def _decay_groups(weights: Sequence[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Groups for the optimiser: matrices, which decay, and biases and other vectors, which do not."""
+    vectors = [weight for weight in weights if weight.ndim < 2]
+    return [
+        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
 
 
 def _averaging(method: nn.Module) -> nn.Module:
