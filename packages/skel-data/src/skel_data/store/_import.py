@@ -98,11 +98,12 @@ def import_dataset(
             raise ValueError(f"{what} must be at least 1, got {number}")
     if zeros not in (None, "missing", "there"):
         raise ValueError(f"zeros must be missing or there, got {zeros!r}")
-    files = Source(source)
+    files, ignored = Source(source), ""
     if format == "auto":
-        from skel_data.readers._find_format import find_format  # imports most readers
+        from skel_data.readers._find_format import find_format, left_out  # imports most readers
 
         format = find_format(files)  # noqa: A001 (the argument's name)
+        ignored = left_out(files, READERS.lookup(format).suffix)
     reader = READERS.lookup(format) if isinstance(format, str) else format
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     info, found = reader.open(files, given)
@@ -117,6 +118,7 @@ def import_dataset(
         units=units or info.units,
         default_split=reader.default_split,
         min_score=float(min_score),
+        notes=(*info.notes, f"found to be {reader.name}; {ignored}") if ignored else info.notes,
     )
     check_min_score(info.layout, min_score)
     info = evolve(info, **_up(up, reader, files, given, info))

@@ -245,6 +245,8 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
     if not set(_listed(clip)) <= {0, 1, 2}:
         return f"split {_listed(clip)}, expected 0 (unknown), 1 (train) or 2 (test)"
     magnitude = np.abs(clip.positions)
+    if magnitude.max(initial=0) <= LARGEST and magnitude[..., : layout.dims].any():
+        return None  # nearly all clips
     if (magnitude > LARGEST).any():
         return f"a coordinate of {magnitude[magnitude > LARGEST][0]:g}"
     coordinates = magnitude[..., : layout.dims]
