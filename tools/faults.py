@@ -104,7 +104,7 @@ class Job:
 
     def found(self, folder):
         """Digests of what it makes."""
-        files = sorted(file for pattern in self.makes for file in folder.glob(pattern))
+        files = sorted(file for pattern in self.makes for file in folder.glob(pattern) if file.is_file())
         return {str(file.relative_to(folder)): digest(file) for file in files}
 
 
@@ -191,7 +191,7 @@ def jobs(template):
         Job("embedding", ["embed", "done", "a.store", "f.npz"],
             ["embed", "done", "a.store", "f.npz"], ["done/features/*"]),
         Job("fit", ["fit", "done", "a.store", "--out", "model"],
-            ["predict", "model", "a.store"], ["model/*"]),
+            ["predict", "model", "a.store"], ["model/**/*"]),
     ]  # fmt: skip
     needs = {"pretrain": ["run/run.json"], "fit": ["model"]}
     for job in made:

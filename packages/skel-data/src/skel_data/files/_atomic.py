@@ -17,7 +17,7 @@ from skel_data.files._process import alive
 def write_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a hidden file beside `path` for bytes; at the end it is brought to the disk and renamed to `path`.
 
-    On an exception it is removed. What killed processes left in the folder is removed, too. A link is followed.
+    On an exception it is removed, and what killed processes left in the folder, too. A link is followed.
 
     Raises:
         OSError: If it cannot be written; the file's name is in the message.
