@@ -145,8 +145,8 @@ def load_strictly(encoder: nn.Module, weights: Mapping[str, Tensor], source: Pat
 def replaced(path: Path) -> Iterator[Path]:
     """Write a file atomically: to the path that this yields, which takes the place of ``path`` in the end.
 
-    A reader sees the file as it was or as it is now, also after a loss of power. What killed processes of this
-    machine left of the same file is removed.
+    A reader sees the file as it was or as it is now, also after a loss of power. What killed processes of
+    this machine left of the same file is removed.
     """
     prefix = f".{path.name}.partial-{platform.node()}-"
     for left in path.parent.iterdir() if path.parent.is_dir() else ():

@@ -13,8 +13,8 @@ from uuid import uuid4
 def write_atomically(path: Path, write: Callable[[BinaryIO], Any]) -> None:
     """Call `write` with an open file that takes the place of `path` once it is whole and on the disk.
 
-    A link is followed. What killed processes of this machine left of the same file is removed. The partial file
-    is named as skel-data does it.
+    A link is followed. What killed processes of this machine left of the same file is removed. The partial
+    file is named as skel-data does it.
 
     Raises:
         OSError: If it cannot be written; the file's name is in the message.
