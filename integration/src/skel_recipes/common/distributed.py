@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
     Args:
         device: See `pick_device`.
 
-    The processes wait for one another for 50 seconds, or as many as the environment variable
+    The processes wait for one another for 45 seconds, or as many as the environment variable
     SKEL_CONNECT_SECONDS says. Under `torchrun`, which ends all when one has ended, it is 30 minutes.
 
     Raises:
@@ -119,15 +120,18 @@ def _connect(backend: str) -> None:
     from torch.distributed.rendezvous import rendezvous
 
     seconds = _connect_seconds()
-    began = time.monotonic()
+    deadline = time.monotonic() + seconds
     try:
-        store, rank, size = next(rendezvous("env://", timeout=timedelta(seconds=seconds)))
-        left = timedelta(seconds=max(1.0, began + seconds - time.monotonic()))
+        if os.environ.get("RANK", "0") != "0":
+            _wait_for_first(deadline)
+        left = timedelta(seconds=max(1.0, deadline - time.monotonic()))
+        store, rank, size = next(rendezvous("env://", timeout=left))
+        left = timedelta(seconds=max(1.0, deadline - time.monotonic()))
         store.set_timeout(left)
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=left)
         _set_timeout(_AT_WORK)
         store.set_timeout(_AT_WORK)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, OSError) as error:
         if distributed.is_initialized():
             distributed.destroy_process_group()
         number, size = int(os.environ.get("RANK", "0")) + 1, os.environ["WORLD_SIZE"]
@@ -135,6 +139,22 @@ def _connect(backend: str) -> None:
             f"process {number} of {size} did not reach all others in {seconds:g} seconds, or one has ended; "
             "start all again; if they need longer, set SKEL_CONNECT_SECONDS"
         ) from error
+
+
+def _wait_for_first(deadline: float) -> None:
+    """Wait until the first process listens. PyTorch waits longer and longer between its tries."""
+    host, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT", "")
+    if not host or not port.isdecimal():
+        return  # PyTorch says what is expected
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 def _set_timeout(timeout: timedelta) -> None:
@@ -147,7 +167,7 @@ def _connect_seconds() -> float:
     """Seconds in which all processes must be connected."""
     text = os.environ.get("SKEL_CONNECT_SECONDS", "")
     if not text:
-        return _AT_WORK.total_seconds() if "TORCHELASTIC_RUN_ID" in os.environ else 50.0
+        return _AT_WORK.total_seconds() if "TORCHELASTIC_RUN_ID" in os.environ else 45.0
     try:
         seconds = float(text)
     except ValueError:
