@@ -15,6 +15,16 @@ TCN = {
     "encoder.strides": [2, 1],
     "train.min_steps": 0,
 }
+MASKED = {
+    **SMALL,
+    "encoder.feature_dim": 16,
+    "encoder.heads": 2,
+    "encoder.layers": 2,
+    "method.decoder_dim": 8,
+    "method.decoder_heads": 2,
+    "method.decoder_layers": 1,
+    "train.min_steps": 0,
+}
 TINY = {
     "compact": {
         **TCN,
@@ -46,6 +56,9 @@ TINY = {
         "train.min_steps": 0,
     },
     "pstl": {**STGCN, "method.projection_dim": 16},
+    "mamp": MASKED,
+    "mae": MASKED,
+    "after-amr": MASKED,
 }
 
 

@@ -30,6 +30,8 @@ NAMES = [
     "usdrl",
     "cmd",
     "isc",
+    "mamp",
+    "after-amr",
 ]
 
 

@@ -45,6 +45,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
+        "masked": "skel_recipes.methods.masked:MaskedPredictionSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),
     expected="an attrs class with a method build",

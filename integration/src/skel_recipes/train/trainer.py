@@ -262,7 +262,13 @@ class Trainer:
         self.module = _averaging(self.method) if world.size > 1 else self.method
         weights = [weight for weight in self.method.parameters() if weight.requires_grad]
         optim = recipe.optim
-        self.optimizer = build_optimizer(weights, optim.optimizer, optim.lr, weight_decay=optim.weight_decay)
+        self.optimizer = build_optimizer(
+            weights if optim.decay_vectors else _decay_groups(weights, optim.weight_decay),
+            optim.optimizer,
+            optim.lr,
+            weight_decay=optim.weight_decay,
+            beta2=optim.beta2,
+        )
         self.epochs = settings.length(len(self.clips), world.size)
 
     def fit(self, *, progress: bool = False) -> Run:
@@ -363,6 +369,7 @@ class Trainer:
                 schedule=recipe.optim.schedule,
                 milestones=recipe.optim.milestones,
                 warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
+                minimum=recipe.optim.min_lr,
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -437,6 +444,15 @@ def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partne
     from skel_recipes.train.partners import partners_of
 
     return partners_of(store, train, recipe.data)
+
+
+def _decay_groups(weights: Sequence[nn.Parameter], decay: float) -> list[dict[str, Any]]:
+    """Groups for the optimiser: matrices, which decay, and biases and other vectors, which do not."""
+    vectors = [weight for weight in weights if weight.ndim < 2]
+    return [
+        {"params": [weight for weight in weights if weight.ndim >= 2], "weight_decay": decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
 
 
 def _averaging(method: nn.Module) -> nn.Module:

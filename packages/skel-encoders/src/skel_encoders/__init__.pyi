@@ -1,5 +1,6 @@
 from .agcn import AGCN as AGCN
 from .ctrgcn import CTRGCN as CTRGCN
+from .decoder import TokenDecoder as TokenDecoder
 from .export import export_encoder as export_encoder
 from .graph import adjacency as adjacency
 from .dste import DSTE as DSTE
