@@ -238,11 +238,8 @@ def test_optimiser_of_the_recipe(store, tmp_path, tiny):
 class TestFineTuning:
     """As MAMP fine-tunes: joints kept, a hidden layer, drop path, layer decay."""
 
-    @pytest.fixture(scope="class")
-    def masked_run(self, store, tmp_path_factory, tiny):
-        return pretrain(tiny("mamp", train__epochs=1), store, tmp_path_factory.mktemp("masked") / "run")
-
-    def test_preset(self, masked_run, store, tmp_path, capsys):
+    def test_preset(self, store, tmp_path, tiny, capsys):
+        masked_run = pretrain(tiny("mamp", train__epochs=1), store, tmp_path / "run")
         kept = tmp_path / "tuned"
         words = ["finetune", str(masked_run.path), str(store.path), "--published", "mamp", "--epochs", "1"]
         words += ["--warmup-epochs", "0", "--hidden", "5", "--keep", str(kept), "--json"]
