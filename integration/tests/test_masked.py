@@ -235,27 +235,29 @@ def test_optimiser_of_the_recipe(store, tmp_path, tiny):
     assert sum(len(group["params"]) for group in groups) == _parameters(run.recipe, store)
 
 
-class TestFineTuning:
-    """As MAMP fine-tunes: joints kept, a hidden layer, drop path, layer decay."""
+@pytest.fixture(scope="module")
+def masked_run(store, tmp_path_factory, tiny):
+    return pretrain(tiny("mamp", train__epochs=1), store, tmp_path_factory.mktemp("masked") / "run")
 
-    def test_preset(self, store, tmp_path, tiny, capsys):
-        masked_run = pretrain(tiny("mamp", train__epochs=1), store, tmp_path / "run")
-        kept = tmp_path / "tuned"
-        words = ["finetune", str(masked_run.path), str(store.path), "--published", "mamp", "--epochs", "1"]
-        words += ["--warmup-epochs", "0", "--hidden", "5", "--keep", str(kept), "--json"]
-        main(["eval", *words])
-        settings = json.loads(capsys.readouterr().out)["settings"]
-        assert (settings["drop_path"], settings["keep_joints"], settings["layer_decay"]) == (0.3, True, 0.8)
-        assert (settings["hidden"], settings["dropout"], settings["learning_rate"]) == (5, 0.3, 3e-4)
-        with np.load(kept / "head.npz") as head:
-            assert head["hidden.linear.weight"].shape == (5, 16 * store.layout.num_joints)
-            assert head["weight"].shape == (len(store.classes), 5)
-        assert not from_pretrained(kept).drop_path
 
-    def test_encoders_that_cannot(self, run, store):
-        for options, message in (
-            ({"keep_joints": True}, "keep_joints is for encoder transformer, got TCN"),
-            ({"drop_path": 0.1}, "drop_path is for encoder transformer, got TCN"),
-        ):
-            with pytest.raises(ValueError, match=message):
-                evaluate(run, store, FineTune(Finetune(epochs=1, milestones=()), **options))
+def test_fine_tuning_preset(masked_run, store, tmp_path, capsys):
+    kept = tmp_path / "tuned"
+    words = ["finetune", str(masked_run.path), str(store.path), "--published", "mamp", "--epochs", "1"]
+    words += ["--warmup-epochs", "0", "--hidden", "5", "--keep", str(kept), "--json"]
+    main(["eval", *words])
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert (settings["drop_path"], settings["keep_joints"], settings["layer_decay"]) == (0.3, True, 0.8)
+    assert (settings["hidden"], settings["dropout"], settings["learning_rate"]) == (5, 0.3, 3e-4)
+    with np.load(kept / "head.npz") as head:
+        assert head["hidden.linear.weight"].shape == (5, 16 * store.layout.num_joints)
+        assert head["weight"].shape == (len(store.classes), 5)
+    assert not from_pretrained(kept).drop_path
+
+
+def test_fine_tuning_encoders_that_cannot(run, store):
+    for options, message in (
+        ({"keep_joints": True}, "keep_joints is for encoder transformer, got TCN"),
+        ({"drop_path": 0.1}, "drop_path is for encoder transformer, got TCN"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluate(run, store, FineTune(Finetune(epochs=1, milestones=()), **options))

@@ -20,8 +20,9 @@ from cattrs.v import format_exception
 from torch import nn
 
 from skel_augment import View, build_view, describe_view, preset
-from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry, stream_channels
-from skel_encoders import create_encoder, encoder_settings
+from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
+from skel_encoders import encoder_settings
+from skel_recipes.common.encoders import build_encoder
 from skel_recipes.config.library import override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
 
@@ -57,16 +58,7 @@ class EncoderConfig:
         Raises:
             ValueError: If the stream has other channels than the layout, and the encoder takes no other.
         """
-        settings, channels = dict(self.settings), stream_channels(stream, shape.layout)
-        if channels != shape.layout.channels and settings.get("in_channels") is None:
-            if "in_channels" not in encoder_settings(self.name, **settings):
-                raise ValueError(
-                    f"encoder {self.name!r} has no setting in_channels: it takes no stream {stream!r}"
-                )
-            settings["in_channels"] = channels
-        return create_encoder(
-            self.name, layout=shape.layout, frames=shape.frames, bodies=shape.bodies, **settings
-        )
+        return build_encoder(self.name, shape, stream, **self.settings)
 
 
 @define(frozen=True)

@@ -1,7 +1,6 @@
 """Context of a method: the clips that it is trained on, and the views that are drawn of them."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -86,12 +85,18 @@ class MethodContext:
         """The view of the clips in every stream.
 
         Streams are taken after augmentation, as in the published programs, but before joints or
-        frames are hidden: a hidden joint has no bone, and a hidden frame does not move.
+        frames are hidden: a hidden joint has no bone, and a hidden frame does not move. Distances are
+        taken after that, as each joint is in all of them.
         """
         hiding = view.before_hiding
         shown = view.apply(clips, params, stop=hiding)
-        take = partial(stream, shown, layout=self.layout)
-        return {name: view.apply(take(name), params, start=hiding) for name in self.streams}
+
+        def take(name: str) -> Tensor:
+            if name == "distance":
+                return stream(view.apply(shown, params, start=hiding), name, self.layout)
+            return view.apply(stream(shown, name, self.layout), params, start=hiding)
+
+        return {name: take(name) for name in self.streams}
 
     def views(
         self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False

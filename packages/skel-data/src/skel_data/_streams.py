@@ -1,4 +1,4 @@
-"""Streams: the joint, motion, bone and distance modality of a clip, for numpy arrays and torch tensors alike."""
+"""Streams: the joint, motion, bone and distance modality of a clip, as numpy arrays or torch tensors."""
 
 from typing import Any, TypeVar
 
