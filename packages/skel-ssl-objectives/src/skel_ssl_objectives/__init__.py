@@ -21,6 +21,7 @@ from skel_ssl_objectives._masked import (
     token_motion,
     token_target,
 )
+from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
@@ -54,8 +55,10 @@ __all__ = [
     "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",
+    "nnclr",
     "nt_xent",
     "patchify",
+    "queue_neighbor",
     "scd",
     "token_mask",
     "token_motion",
