@@ -115,6 +115,10 @@ class OptimSettings:
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
         decay_vectors: Whether it holds for biases, norms and other vectors, too.
         betas: Of Adam and AdamW: decay of the running means of gradients and of their squares.
+        layer_decay: Layer-wise learning-rate decay of the encoder: factor from a layer to the one before it. The
+            last layer, and what a method adds to the encoder, has the whole rate.
+        frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
+        clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
         schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
         min_lr: For cosine: learning rate at the end.
         milestones: For step: epochs after which the rate falls.
@@ -127,6 +131,9 @@ class OptimSettings:
     weight_decay: float = field(default=1e-4, validator=validators.ge(0))
     decay_vectors: bool = True
     betas: tuple[float, float] = field(default=(0.9, 0.999), validator=_decays)
+    layer_decay: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
+    frozen_layers: int = field(default=0, validator=_between(0, 10**4))
+    clip_tensors: float = field(default=0.0, validator=validators.ge(0))
     schedule: Literal["constant", "cosine", "step"] = "constant"
     min_lr: float = field(default=0.0, validator=validators.ge(0))
     milestones: tuple[int, ...] = ()
