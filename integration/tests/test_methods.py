@@ -10,6 +10,7 @@ from skel_recipes.methods.per_stream import PerStream
 NAMES = [
     "compact",
     "vicreg",
+    "nnclr",
     "skeletonclr",
     "crossclr",
     "aimclr",
@@ -25,7 +26,7 @@ NAMES = [
     "mae",
     "after-amr",
 ]
-NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl", "mamp", "mae", "after-amr"]
+NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr"]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 

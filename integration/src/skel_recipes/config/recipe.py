@@ -115,8 +115,8 @@ class OptimSettings:
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
         decay_vectors: Whether it holds for biases, norms and other vectors, too.
         betas: Of Adam and AdamW: decay of the running means of gradients and of their squares.
-        layer_decay: Layer-wise learning-rate decay of the encoder: factor from a layer to the one before it. The
-            last layer, and what a method adds to the encoder, has the whole rate.
+        layer_decay: Layer-wise learning-rate decay of the encoder: factor from a layer to the one before it.
+            The last layer, and what a method adds to the encoder, has the whole rate.
         frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
         clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
         schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).

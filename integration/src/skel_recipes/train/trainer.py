@@ -52,7 +52,7 @@ from skel_recipes.run.run import Run, build_encoders, check_new, clip_shape, hol
 from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
 from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
-from skel_recipes.train.groups import clip_tensors, parameter_groups
+from skel_recipes.train.groups import check_layers, clip_tensors, parameter_groups
 from skel_recipes.train.sync_norm import synchronise_norms
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def _create(
     about: Mapping[str, Any],
 ) -> Run:
     """The folder of a new run, with its initial weights."""
+    check_layers(recipe, clip_shape(recipe, store))
     create = partial(Run.create, out, recipe, store, split.name, len(split.train), **about)
     if init is None:
         return create()

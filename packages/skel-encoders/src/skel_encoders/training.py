@@ -55,8 +55,8 @@ def freeze_layers(encoder: nn.Module, count: int) -> None:
     Statistics of BatchNorm within them still follow the data in training mode.
 
     Args:
-        encoder: The encoder; its layers are those of `layer_groups`, and its own parameters, such as positional
-            embeddings, belong to the first one.
+        encoder: The encoder; its layers are those of `layer_groups`, and its own parameters, such as
+            positional embeddings, belong to the first one.
         count: How many, from the input.
 
     Raises:
