@@ -38,6 +38,7 @@ EXACT = {
     "optim__lr": 0.05,
     "optim__warmup_epochs": 0,
 }
+NO_DROPOUT = ("compact", "vicreg", "nnclr", "usdrl", "cmd", "isc", "mamp")
 # SCD-Net begins with graph convolutions that weigh a millionth, and its masks leave exact zeros beside
 # them: there rounding decides on which side of a ReLU's kink a value lies, in one process as in two.
 NO_TIES = {"method__view": [{"name": "shear"}, {"name": "gaussian_noise", "std": 0.05}]}
@@ -49,11 +50,7 @@ def trained(store, tmp_path_factory, tiny):
     folder = tmp_path_factory.mktemp("world")
     recipes = []
     for name in NAMES:
-        dropout = (
-            {}
-            if name in ("compact", "vicreg", "nnclr", "usdrl", "cmd", "isc", "mamp")
-            else {"encoder__dropout": 0.0}
-        )
+        dropout = {} if name in NO_DROPOUT else {"encoder__dropout": 0.0}
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))

@@ -97,8 +97,8 @@ def match_weights(
 def tuned_settings(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     """Settings that a recipe takes over from a run that it tunes: encoder, pipeline, stream, frames and crop.
 
-    Where recordings keep their own length, views bring them to what the encoder sees, so that the run's view is
-    taken over too.
+    Where recordings keep their own length, views bring them to what the encoder sees, so that the run's view
+    is taken over too.
 
     Args:
         recipe: That of the run.
