@@ -33,6 +33,7 @@ TINY = {
         "optim.warmup_epochs": 1,
     },
     "vicreg": {**TCN, "method.projection_dim": 16},
+    "nnclr": {**TCN, "method.projection_dim": 12, "method.hidden_dim": 16},
     "skeletonclr": STGCN,
     "crossclr": {**STGCN, "method.cross_epoch": 1},
     "aimclr": {**STGCN, "method.mining_epoch": 1},

@@ -14,6 +14,7 @@ from skel_recipes import dump_recipe, load_recipe
 NAMES = [
     "compact",
     "vicreg",
+    "nnclr",
     "skeletonclr",
     "crossclr",
     "aimclr",
@@ -29,7 +30,7 @@ NAMES = [
     "mae",
     "after-amr",
 ]
-NO_TEACHER = ("compact", "vicreg", "pstl", "usdrl", "mamp", "mae", "after-amr")
+NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr")
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,

@@ -25,6 +25,18 @@ class SecondClips:
     used: bool = False
 
 
+@define(eq=False)
+class CurrentBatch:
+    """What a method may know of the clips of a batch beside what is recorded in them.
+
+    Attributes:
+        ids: (N,) number of each clip of this process in the training set; the trainer sets them before each
+            step. None: not known, so that all clips count as new.
+    """
+
+    ids: Tensor | None = None
+
+
 @define(frozen=True)
 class MethodContext:
     """Context of a method: what its encoders see, how many clips there are, and who shares a batch.
@@ -35,6 +47,7 @@ class MethodContext:
         num_train_clips: Number of clips in the training set, for queues that are scaled to it.
         world: The processes that share a batch.
         second: What second views are drawn of, if not of the clips themselves.
+        batch: Which clips the batch has.
     """
 
     shape: ClipShape
@@ -42,6 +55,7 @@ class MethodContext:
     num_train_clips: int
     world: World = World()
     second: SecondClips = field(factory=SecondClips, eq=False, repr=False)
+    batch: CurrentBatch = field(factory=CurrentBatch, eq=False, repr=False)
 
     @property
     def layout(self) -> SkeletonLayout:

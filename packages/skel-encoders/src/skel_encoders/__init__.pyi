@@ -13,7 +13,11 @@ from .registry import encoder_settings as encoder_settings, list_encoders as lis
 from .scd import SCDEncoder as SCDEncoder
 from .stgcn import STGCN as STGCN
 from .tcn import TCN as TCN
-from .training import checkpoint_blocks as checkpoint_blocks, layer_groups as layer_groups
+from .training import (
+    checkpoint_blocks as checkpoint_blocks,
+    freeze_layers as freeze_layers,
+    layer_groups as layer_groups,
+)
 from .transformer import Transformer as Transformer
 
 __version__: str

@@ -12,6 +12,7 @@ from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
 from skel_ssl_objectives._heads import mlp_head
 from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
+from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
@@ -43,7 +44,9 @@ __all__ = [
     "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",
+    "nnclr",
     "nt_xent",
+    "queue_neighbor",
     "scd",
     "token_target",
     "usdrl",
