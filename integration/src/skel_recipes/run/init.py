@@ -108,7 +108,7 @@ def tuned_settings(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
         Settings by dotted key, for `load_recipe`; lay those of the user over them.
     """
     data = dump_data(recipe.data)
-    taken = {"encoder": {"name": recipe.encoder.name, **recipe.encoder.settings}}
+    taken: dict[str, Any] = {"encoder": {"name": recipe.encoder.name, **recipe.encoder.settings}}
     taken |= {f"data.{key}": data[key] for key in ("pipeline", "stream", "frames", "crop") if key in data}
     view = getattr(recipe.method, "view", None)
     if recipe.data.frames and isinstance(view, View):

@@ -46,7 +46,10 @@ def parameter_groups(method: nn.Module, streams: Sequence[str], optim: OptimSett
     if optim.decay_vectors:
         return [*groups, {"params": weights}] if weights else groups
     free = [weight for weight in weights if weight.ndim < 2]
-    heads = [{"params": [w for w in weights if w.ndim >= 2]}, {"params": free, "weight_decay": 0.0}]
+    heads: list[dict[str, Any]] = [
+        {"params": [w for w in weights if w.ndim >= 2]},
+        {"params": free, "weight_decay": 0.0},
+    ]
     return [*groups, *(group for group in heads if group["params"] or not groups)]
 
 

@@ -45,7 +45,9 @@ def token_target(
         raise ValueError(f"stride must be at least 1, got {stride}")
     if kind == "motion":
         points = _step(points, stride)
-    patches = points.unflatten(2, (-1, tubelet)).permute(0, 2, 4, 3, 1).flatten(1, 2).flatten(2)
+    count, channels, frames, joints = points.shape
+    tokens = points.reshape(count, channels, frames // tubelet, tubelet, joints)
+    patches: Tensor = tokens.permute(0, 2, 4, 3, 1).flatten(1, 2).flatten(2)
     if not normalize:
         return patches
     numbers = patches.shape[2]
@@ -53,7 +55,8 @@ def token_target(
         raise ValueError("a token of one number cannot be normalised")
     centred = patches - patches.mean(2, keepdim=True)
     variance = centred.square().sum(2, keepdim=True) / (numbers - 1)
-    return centred * (variance + _VARIANCE).rsqrt()
+    scaled: Tensor = centred * (variance + _VARIANCE).rsqrt()
+    return scaled
 
 
 def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 2, 4)) -> Tensor:
@@ -80,9 +83,10 @@ def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 
     total = torch.zeros((), device=points.device)
     for window in windows:
         squares = _step(points, window).square().sum(1)
-        energy = squares.unflatten(1, (-1, tubelet)).mean(2).flatten(1)
+        energy = squares.reshape(len(points), -1, tubelet, squares.shape[2]).mean(2).flatten(1)
         total = total + energy / energy.mean(1, keepdim=True).clamp(min=_TINY)
-    return total / len(windows)
+    mean: Tensor = total / len(windows)
+    return mean
 
 
 def masked_mse(
