@@ -123,7 +123,7 @@ def test_ranks_are_in_order_of_similarity():
 
 
 def test_two_processes_agree_with_one():
-    prediction, neighbor = rows(), rows(seed=3)
+    prediction, neighbor = functional.normalize(rows(), dim=1), rows(seed=3)
     halves = [
         nnclr(part, neighbor[3 * rank :][:3], gather=lambda _: prediction, rank=rank)
         for rank, part in enumerate(prediction.split(3))

@@ -40,6 +40,11 @@ class NNCLRSettings:
     projection_dim: int = field(default=0, validator=validators.ge(0))
     hidden_dim: int = 4096
 
+    @property
+    def one_view(self) -> bool:
+        """Whether one view is drawn, so that no second one can come from another recording."""
+        return self.views == 1
+
     def build(self, encoder: Any, context: MethodContext) -> "NNCLR":
         """The method around a fresh encoder."""
         return NNCLR(self, encoder, context)
