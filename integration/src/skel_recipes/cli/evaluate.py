@@ -136,6 +136,8 @@ def eval_fuse(
 ) -> None:
     """Late fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
 
+    Example: skel eval fuse run utd.store --weights 0.6 0.4 0.6
+
     Args:
         paths: Finished runs, and last the store. A run of several streams counts as so many.
         weights: One for each stream, in the order of the runs; AimCLR's are 0.6 (joint), 0.4 (motion) and 0.6

@@ -35,6 +35,8 @@ def fit(
     predict` uses it. It also has a threshold below which a clip is "none of these": 95 % of the held-out
     training clips that are classified right are at or above it.
 
+    Example: skel fit run utd.store --out model
+
     Args:
         run: A finished run, or an encoder folder.
         store: Recordings; those without a label are passed over.
@@ -120,6 +122,8 @@ def predict(
     """Recognise actions: class and probability of each recording, or of each window of it.
 
     A recording whose most probable class is below the model's threshold is "none of these".
+
+    Example: skel predict model new.store --top 3
 
     Args:
         model: A model that `skel fit` wrote.

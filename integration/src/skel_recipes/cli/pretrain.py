@@ -29,6 +29,8 @@ def pretrain(
     Any setting of the recipe can be given as a flag with its dotted key: --train.epochs 30. "skel pretrain
     RECIPE --help" lists them.
 
+    Example: skel pretrain compact utd.store --out run
+
     Args:
         recipe: Name of a recipe, or a TOML file; "skel recipe" lists and prints them.
         store: A store made by "skel data import" or "skel data synth".
@@ -92,7 +94,9 @@ def pretrain(
 
 
 def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /, *, full: bool = False) -> None:
-    """List the recipes, or print one, laid over its base.
+    """List the recipes, or print one, merged with its base.
+
+    Example: skel recipe compact
 
     Args:
         name: Name of a recipe, or a TOML file.

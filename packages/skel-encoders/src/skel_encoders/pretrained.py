@@ -82,7 +82,7 @@ def from_pretrained(folder: str | Path) -> nn.Module:
         FileNotFoundError: If one of the two files is not there.
         ValueError: If they are no encoder, are of a newer format, do not belong together, or name arguments,
             tensors or an architecture that this version of the package does not have; an architecture of
-            one's own, ``module:Name``, is found once its module is imported.
+            your own, ``module:Name``, is found once its module is imported.
     """
     path = Path(folder) / "encoder.json"
     try:

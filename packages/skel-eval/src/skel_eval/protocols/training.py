@@ -122,7 +122,7 @@ def learning_rate_at(
         epochs: Length of the training.
         peak: Learning rate after the warm-up.
         schedule: "constant", "step" or "cosine".
-        milestones: step: epochs from which on the learning rate is multiplied by gamma once more.
+        milestones: step: epochs at which the learning rate is multiplied by gamma.
         gamma: step: that factor.
         warmup_epochs: Length of the warm-up.
         minimum: cosine: learning rate at the end.

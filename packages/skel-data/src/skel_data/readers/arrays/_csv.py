@@ -92,7 +92,7 @@ class Table:
         """Columns as numbers (rows, columns), NaN where a field is empty.
 
         Raises:
-            ValueError: With the row, if a field is no number.
+            ValueError: With the row, if a field is not a number.
         """
         if self._lines:
             try:
