@@ -60,7 +60,9 @@ def test_pages_and_sources_are_found():
     assert len(SOURCES) > 200
 
 
-@pytest.mark.parametrize("phrase", ["half of many a bill", "a number that is\nno number", "The whole line once"])
+@pytest.mark.parametrize(
+    "phrase", ["half of many a bill", "a number that is\nno number", "The whole line once"]
+)
 def test_phrases_are_found(phrase):
     assert PLAIN.search(phrase)
 
