@@ -45,7 +45,9 @@ def token_target(
         raise ValueError(f"stride must be at least 1, got {stride}")
     if kind == "motion":
         points = _step(points, stride)
-    patches = points.unflatten(2, (-1, tubelet)).permute(0, 2, 4, 3, 1).flatten(1, 2).flatten(2)
+    count, channels, frames, joints = points.shape
+    tokens = points.reshape(count, channels, frames // tubelet, tubelet, joints)
+    patches = tokens.permute(0, 2, 4, 3, 1).flatten(1, 2).flatten(2)
     if not normalize:
         return patches
     numbers = patches.shape[2]
@@ -77,10 +79,11 @@ def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 
     points = at_least_float32(_checked(bodies, tubelet).detach())
     if not windows or min(windows) < 1:
         raise ValueError(f"windows must be numbers of frames, one or more of at least 1, got {windows}")
+    count, _, frames, joints = points.shape
     total = torch.zeros((), device=points.device)
     for window in windows:
         squares = _step(points, window).square().sum(1)
-        energy = squares.unflatten(1, (-1, tubelet)).mean(2).flatten(1)
+        energy = squares.reshape(count, frames // tubelet, tubelet, joints).mean(2).flatten(1)
         total = total + energy / energy.mean(1, keepdim=True).clamp(min=_TINY)
     return total / len(windows)
 
