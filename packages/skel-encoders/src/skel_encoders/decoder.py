@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from timm.layers import Mlp
+from timm.layers.mlp import Mlp
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional

@@ -4,7 +4,7 @@ import re
 
 import torch
 from einops import rearrange
-from timm.layers import DropPath
+from timm.layers.drop import DropPath
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
