@@ -114,7 +114,8 @@ class TokenDecoder(nn.Module):
                 tokens = block(tokens, seen)
         numbers = self.prediction(self.norm(tokens))
         if self.patch > 1:
-            grid = numbers.unflatten(1, (rows, self.joints)).unflatten(3, (self.patch, -1))
+            out = numbers.shape[2] // self.patch
+            grid = numbers.reshape(len(numbers), rows, self.joints, self.patch, out)
             numbers = grid.transpose(2, 3).flatten(1, 3)[:, : steps * self.joints]
         predictions: Tensor = numbers
         return predictions
@@ -136,7 +137,8 @@ class _CrossBlock(nn.Module):
     def forward(self, queries: Tensor, seen: Tensor) -> Tensor:
         """Queries (B, L, D) that looked at the tokens (B, K, D)."""
         parts = self.query(self.norm1(queries)), *self.key_value(seen).chunk(2, dim=2)
-        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in parts)
+        share = queries.shape[2] // self.heads
+        q, k, v = (part.reshape(*part.shape[:2], self.heads, share).transpose(1, 2) for part in parts)
         attended = functional.scaled_dot_product_attention(q, k, v)
         queries = queries + self.proj(attended.transpose(1, 2).flatten(2))
         result: Tensor = queries + self.mlp(self.norm2(queries))

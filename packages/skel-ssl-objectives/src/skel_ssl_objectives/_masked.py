@@ -80,6 +80,7 @@ def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 
     points = at_least_float32(_checked(bodies, tubelet).detach())
     if not windows or min(windows) < 1:
         raise ValueError(f"windows must be numbers of frames, one or more of at least 1, got {windows}")
+    count, _, frames, joints = points.shape
     total = torch.zeros((), device=points.device)
     for window in windows:
         squares = _step(points, window).square().sum(1)

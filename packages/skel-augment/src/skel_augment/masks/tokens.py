@@ -108,7 +108,7 @@ def token_motion(bodies: Tensor, tubelet: int) -> Tensor:
     points = bodies.to(torch.promote_types(bodies.dtype, torch.float32))
     tokens = points.reshape(*points.shape[:2], points.shape[2] // tubelet, tubelet, points.shape[3])
     step = tokens.diff(dim=2).abs().mean((1, 3))  # (B, T' - 1, V)
-    first = step[:, :1] if step.shape[1] else step.new_zeros(len(step), 1, bodies.shape[3])
+    first = step[:, :1] if step.shape[1] else step.new_zeros(count, 1, joints)
     return torch.cat([first, step], 1).flatten(1)
 
 
