@@ -140,7 +140,7 @@ class SLiM(PublishedEncoder):
             x = torch.where(hidden.view(*x.shape[:3], 1), mask_token.to(x.dtype), x)
         x = (x + self.joint_position).flatten(1, 2)
         first = torch.cat([self.class_token[None], self.register_tokens]).to(x.dtype)
-        x = torch.cat([first.expand(len(x), -1, -1), x], dim=1)
+        x = torch.cat([first.expand(x.shape[0], -1, -1), x], dim=1)
         rotation = self._rotation(times, len(first), x)
         classes = []
         for number, block in enumerate(self.blocks):

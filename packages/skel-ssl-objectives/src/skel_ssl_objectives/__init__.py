@@ -22,14 +22,27 @@ from skel_ssl_objectives._masked import (
     token_target,
 )
 from skel_ssl_objectives._nt_xent import nt_xent
+from skel_ssl_objectives._prototypes import (
+    Centre,
+    PrototypeHead,
+    cosine_schedule,
+    koleo,
+    patch_loss,
+    prototype_loss,
+    sinkhorn_knopp,
+)
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
+from skel_ssl_objectives._slim import slim
 from skel_ssl_objectives._teacher import Teacher
+from skel_ssl_objectives._tubes import tube_mask
 from skel_ssl_objectives._vicreg import covariance_loss, cross_correlation, usdrl, variance_loss, vicreg
 
 __all__ = [
+    "Centre",
     "Clues",
     "Gather",
+    "PrototypeHead",
     "Queue",
     "Teacher",
     "TokenMask",
@@ -41,6 +54,7 @@ __all__ = [
     "cmd",
     "contrast",
     "cosine_distance",
+    "cosine_schedule",
     "covariance_loss",
     "cross_correlation",
     "cross_view",
@@ -49,17 +63,23 @@ __all__ = [
     "d3m",
     "info_nce",
     "kept_tokens",
+    "koleo",
     "masked_prediction",
     "mlp_head",
     "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",
     "nt_xent",
+    "patch_loss",
     "patchify",
+    "prototype_loss",
     "scd",
+    "sinkhorn_knopp",
+    "slim",
     "token_mask",
     "token_motion",
     "token_target",
+    "tube_mask",
     "usdrl",
     "variance_loss",
     "vicreg",
