@@ -55,6 +55,18 @@ TINY = {
         "method.decoder_layers": 1,
         "method.decoder_heads": 2,
     },
+    "slim": {
+        **SMALL,
+        "encoder.width": 8,
+        "encoder.heads": 2,
+        "encoder.layers": 1,
+        "encoder.class_layers": 1,
+        "encoder.tubelet": 5,
+        "method.prototypes": 6,
+        "method.hidden_dim": 8,
+        "method.bottleneck_dim": 8,
+        "train.min_steps": 0,
+    },
     "pstl": {**STGCN, "method.projection_dim": 16},
 }
 

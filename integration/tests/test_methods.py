@@ -24,6 +24,7 @@ NAMES = [
     "mamp",
     "mae",
     "after-amr",
+    "slim",
 ]
 NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl", "mamp", "mae", "after-amr"]
 CROSS = ["crossclr", "cmcs", "cmd"]

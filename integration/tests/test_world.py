@@ -26,6 +26,7 @@ NAMES = [
     "cmd",
     "isc",
     "mamp",
+    "slim",
 ]
 EXACT = {
     "train__precision": "float64",
@@ -49,7 +50,7 @@ def trained(store, tmp_path_factory, tiny):
     recipes = []
     for name in NAMES:
         dropout = (
-            {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc", "mamp") else {"encoder__dropout": 0.0}
+            {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc", "mamp", "slim") else {"encoder__dropout": 0.0}
         )
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")

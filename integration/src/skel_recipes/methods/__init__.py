@@ -45,6 +45,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
         "mamp": "skel_recipes.methods.mamp:MAMPSettings",
+        "slim": "skel_recipes.methods.slim:SLiMSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),

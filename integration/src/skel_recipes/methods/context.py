@@ -25,6 +25,21 @@ class SecondClips:
     used: bool = False
 
 
+@define(eq=False)
+class Progress:
+    """Where a training is, for what changes with it; the trainer sets it before each step.
+
+    Attributes:
+        step: Steps done, over all epochs.
+        steps_per_epoch: Steps of an epoch.
+        epochs: Epochs of the training.
+    """
+
+    step: int = 0
+    steps_per_epoch: int = 1
+    epochs: int = 1
+
+
 @define(frozen=True)
 class MethodContext:
     """Context of a method: what its encoders see, how many clips there are, and who shares a batch.
@@ -35,6 +50,7 @@ class MethodContext:
         num_train_clips: Number of clips in the training set, for queues that are scaled to it.
         world: The processes that share a batch.
         second: What second views are drawn of, if not of the clips themselves.
+        progress: Where the training is.
     """
 
     shape: ClipShape
@@ -42,6 +58,7 @@ class MethodContext:
     num_train_clips: int
     world: World = World()
     second: SecondClips = field(factory=SecondClips, eq=False, repr=False)
+    progress: Progress = field(factory=Progress, eq=False, repr=False)
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -118,14 +135,22 @@ class MethodContext:
             self.second.used = True
         return [self.apply(*each) for each in zip(seen, views, drawn, strict=True)]
 
-    def uniforms(self, shape: tuple[int, ...], generator: torch.Generator | None, *, like: Tensor) -> Tensor:
+    def uniforms(
+        self,
+        shape: tuple[int, ...],
+        generator: torch.Generator | None,
+        *,
+        like: Tensor,
+        whole: bool = False,
+    ) -> Tensor:
         """Uniform numbers in [0, 1) of this shape, whose rows are this process's part of the global batch.
 
         They are those that one process would draw for these rows, on the device and in the dtype of `like`.
+        With ``whole`` they are those of the rows of all processes.
         """
         rows, device = shape[0], like.device if generator is None else generator.device
         numbers = torch.rand(self.world.size * rows, *shape[1:], generator=generator, device=device)
-        return numbers[self.world.rank * rows :][:rows].to(like)
+        return (numbers if whole else numbers[self.world.rank * rows :][:rows]).to(like)
 
     def mean_over_processes(self, loss: Tensor, rows: int) -> Tensor:
         """A mean over so many rows of this process as its part of the mean over the rows of all processes.

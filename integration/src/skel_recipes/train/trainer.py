@@ -269,6 +269,8 @@ class Trainer:
             betas=optim.betas,
         )
         self.epochs = settings.length(len(self.clips), world.size)
+        self.context.progress.epochs = self.epochs
+        self.context.progress.steps_per_epoch = settings.batches(len(self.clips), world.size)[1]
 
     def fit(self, *, progress: bool = False) -> Run:
         """Train to the last epoch; returns the finished run."""
@@ -372,6 +374,7 @@ class Trainer:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+            self.context.progress.step = epoch * steps + step
             with precision:
                 losses = self.module(batch, epoch=epoch, generator=generator)
             if self.partners is not None and not self.context.second.used:
