@@ -50,7 +50,9 @@ def trained(store, tmp_path_factory, tiny):
     recipes = []
     for name in NAMES:
         dropout = (
-            {} if name in ("compact", "vicreg", "usdrl", "cmd", "isc", "mamp", "slim") else {"encoder__dropout": 0.0}
+            {}
+            if name in ("compact", "vicreg", "usdrl", "cmd", "isc", "mamp", "slim")
+            else {"encoder__dropout": 0.0}
         )
         recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
         recipes.append(folder / f"{name}.toml")

@@ -43,7 +43,9 @@ def test_shapes():
 def test_errors():
     with pytest.raises(ValueError, match="one layer or more and two prototypes or more, got 0 and 10"):
         PrototypeHead(6, 8, 4, 10, layers=0)
-    with pytest.raises(ValueError, match="temperature must be positive and iterations 0 or more, got 0 and 3"):
+    with pytest.raises(
+        ValueError, match="temperature must be positive and iterations 0 or more, got 0 and 3"
+    ):
         sinkhorn_knopp(logits(5, 10), temperature=0)
     with pytest.raises(ValueError, match=r"one shape and a positive temperature, got \(2, 3\), \(2, 4\)"):
         prototype_loss(logits(2, 3), logits(2, 4))
@@ -52,7 +54,9 @@ def test_errors():
     with pytest.raises(ValueError, match="two clips or more, got 1"):
         koleo(logits(1, 3))
     with pytest.raises(ValueError, match="got 5 and 4 rows"):
-        slim(logits(5, 3), logits(4, 3), logits(4, 3), logits(4, 2), *[logits(0, 3)] * 2, torch.zeros(4, 2) > 0)
+        slim(
+            logits(5, 3), logits(4, 3), logits(4, 3), logits(4, 2), *[logits(0, 3)] * 2, torch.zeros(4, 2) > 0
+        )
 
 
 @pytest.mark.vectors("sinkhorn")
@@ -60,7 +64,9 @@ def test_published_sinkhorn(vector, agree):
     config, x = vector.config, read(vector, "in.x")
     found = sinkhorn_knopp(x, temperature=config["temperature"], iterations=config["iterations"])
     one = sinkhorn_knopp(x, temperature=config["temperature"], iterations=1)
-    agree([(found, vector["out.assignment"]), (found, vector["out.patch"]), (one, vector["out.assignment_1"])])
+    agree(
+        [(found, vector["out.assignment"]), (found, vector["out.patch"]), (one, vector["out.assignment_1"])]
+    )
 
 
 @pytest.mark.vectors("dino_centre")

@@ -113,6 +113,7 @@ class OptimSettings:
         optimizer: sgd (with momentum 0.9), adam or adamw.
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
+        final_weight_decay: Weight decay at the end, reached along a cosine; below 0: it stays.
         decay_vectors: Whether it holds for biases, norms and other vectors, too.
         betas: Of Adam and AdamW: decay of the running means of gradients and of their squares.
         schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
@@ -120,11 +121,13 @@ class OptimSettings:
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
         warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
+        clip_norm: Largest norm of the gradient of all weights; a larger one is scaled down to it. 0: any.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: float = field(default=0.1, validator=validators.gt(0))
     weight_decay: float = field(default=1e-4, validator=validators.ge(0))
+    final_weight_decay: float = -1.0
     decay_vectors: bool = True
     betas: tuple[float, float] = field(default=(0.9, 0.999), validator=_decays)
     schedule: Literal["constant", "cosine", "step"] = "constant"
@@ -132,6 +135,7 @@ class OptimSettings:
     milestones: tuple[int, ...] = ()
     warmup_epochs: int = field(default=0, validator=_between(0, 10**7))
     warmup_steps: int = field(default=0, validator=_between(0, 10**10))
+    clip_norm: float = field(default=0.0, validator=validators.ge(0))
 
 
 @define(frozen=True)

@@ -53,6 +53,7 @@ from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkp
 from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
 from skel_recipes.train.sync_norm import synchronise_norms
+from skel_ssl_objectives import cosine_schedule
 
 if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
@@ -374,6 +375,7 @@ class Trainer:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
+            self._decay(epoch * steps + step, self.epochs * steps)
             self.context.progress.step = epoch * steps + step
             with precision:
                 losses = self.module(batch, epoch=epoch, generator=generator)
@@ -384,6 +386,8 @@ class Trainer:
                 )
             self.optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
+            if recipe.optim.clip_norm:
+                torch.nn.utils.clip_grad_norm_(self.method.parameters(), recipe.optim.clip_norm)
             self.optimizer.step()
             history.append({name: value.detach() for name, value in losses.items()})
 
@@ -408,6 +412,16 @@ class Trainer:
             "seconds": seconds,
             "clips_per_second": steps * size / seconds,
         }
+
+    def _decay(self, step: int, steps: int) -> None:
+        """Set the weight decay of a step, where it changes; vectors without any stay so."""
+        optim = self.run.recipe.optim
+        if optim.final_weight_decay < 0:
+            return
+        decay = cosine_schedule(step, steps, optim.weight_decay, optim.final_weight_decay)
+        for number, group in enumerate(self.optimizer.param_groups):
+            if optim.decay_vectors or number == 0:  # the second group is that of the vectors
+                group["weight_decay"] = decay
 
     def _batches(self, order: list[NDArray[np.int64]], epoch: int) -> Iterator[Tensor]:
         """The batches of an epoch; before each, the context gets the clips of its second views."""

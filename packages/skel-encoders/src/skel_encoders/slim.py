@@ -74,7 +74,11 @@ class SLiM(PublishedEncoder):
     ) -> None:
         super().__init__()
         layout = get_layout(layout)
-        for name, value, least in (("tubelet", tubelet, 1), ("layers", layers, 1), ("registers", registers, 0)):
+        for name, value, least in (
+            ("tubelet", tubelet, 1),
+            ("layers", layers, 1),
+            ("registers", registers, 0),
+        ):
             if value < least:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         if width % (2 * heads):

@@ -172,7 +172,7 @@ def prototype_loss(targets: Tensor, logits: Tensor, *, temperature: float = 0.1)
 
 
 def patch_loss(targets: Tensor, logits: Tensor, hidden: Tensor, *, temperature: float = 0.1) -> Tensor:
-    """iBOT's loss of masked tokens (Zhou et al., ICLR 2022): the mean over views of that of their hidden tokens.
+    """IBOT's loss of masked tokens (Zhou et al., ICLR 2022): the mean over views of that of their hidden tokens.
 
     A view without hidden tokens counts as zero.
 

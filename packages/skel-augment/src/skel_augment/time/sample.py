@@ -1,7 +1,6 @@
 """Temporal crops of which frames are sampled, for views of several lengths."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from attrs import define, field
@@ -10,7 +9,6 @@ from torch import Tensor
 
 from skel_augment.augmentation import Augmentation
 from skel_augment.params import Params
-from skel_augment.time.order import pick_frames
 from skel_augment.time.speed import TimePosition
 from skel_augment.uniforms import between, choice
 from skel_data import ClipShape
