@@ -89,11 +89,25 @@ def in_use(encoder, clips):
     return encoder
 
 
+class Own(nn.Module):
+    """An encoder of a user: mean and deviation of each joint, then a layer."""
+
+    def __init__(self, layout, *, feature_dim=12):
+        super().__init__()
+        self.layout, self.feature_dim = layout, feature_dim
+        self.layer = nn.Linear(2 * layout.channels * layout.num_joints, feature_dim)
+
+    def forward(self, clips):
+        x = clips.mean(4).permute(0, 2, 1, 3).flatten(2)
+        return self.layer(torch.cat([x.mean(1), x.std(1)], 1))
+
+
 SMALL = {"widths": (8, 8), "kernels": (3, 3), "strides": (2, 1)}
 ENCODERS = {
     "tcn": (lambda layout: TCN(layout, **SMALL), "linear"),
     "stgcn": (lambda layout: STGCN(layout, base_channels=4, feature_dim=16), "rbf"),
     "transformer": (lambda layout: Transformer(layout, frames=16, feature_dim=16, heads=2, layers=1), "knn"),
+    "own": (Own, "mlp"),
 }
 
 

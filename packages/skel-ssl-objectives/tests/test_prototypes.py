@@ -43,9 +43,7 @@ def test_shapes():
 def test_errors():
     with pytest.raises(ValueError, match="one layer or more and two prototypes or more, got 0 and 10"):
         PrototypeHead(6, 8, 4, 10, layers=0)
-    with pytest.raises(
-        ValueError, match="temperature must be positive and iterations 0 or more, got 0 and 3"
-    ):
+    with pytest.raises(ValueError, match="temperature must be positive and iterations 0 or more"):
         sinkhorn_knopp(logits(5, 10), temperature=0)
     with pytest.raises(ValueError, match=r"one shape and a positive temperature, got \(2, 3\), \(2, 4\)"):
         prototype_loss(logits(2, 3), logits(2, 4))

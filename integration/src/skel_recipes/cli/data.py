@@ -61,7 +61,7 @@ def data_import(
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
-        resume: Keep what was read when interrupted, and go on from it.
+        resume: Keep what was read when interrupted, and go on from it. A complete store stays as it is.
     """
     from tqdm import tqdm
 

@@ -21,7 +21,7 @@ def fit(
     *,
     out: Path,
     labels: Literal["all", "train"] = "all",
-    head: Literal["linear", "rbf", "mlp", "knn", "finetune"] = "linear",
+    head: Literal["linear", "rbf", "mlp", "knn", "finetune"] = "rbf",
     stream: str | None = None,
     weights: tuple[float, ...] = (),
     split: str | None = None,
@@ -41,7 +41,7 @@ def fit(
         out: Folder of the model, to be made.
         labels: all: every label there is. train: those of the split's training part; the accuracy on its test
             part is printed and kept.
-        head: linear (logistic regression), rbf (kernel ridge regression), mlp (one hidden layer), knn
+        head: rbf (kernel ridge regression), linear (logistic regression), mlp (one hidden layer), knn
             (nearest neighbour), or finetune (linear, the encoder trained with it).
         stream: One of the run's streams alone; of several streams all are fused.
         weights: One for each stream; equal unless given.

@@ -187,7 +187,7 @@ class SLiM(nn.Module):
         Rows are view by view. The second global view is drawn of other recordings where the run has them.
         """
         s, context = self.settings, self.context
-        numbers = context.uniforms((len(clips),), generator, like=clips)
+        numbers = self.uniforms((len(clips),), generator, like=clips)
         other = clips
         if context.second.clips is not None:
             other, context.second.used = context.second.clips, True
@@ -205,6 +205,20 @@ class SLiM(nn.Module):
             seen = context.apply(bodies[place], view, params)[context.stream]
             (whole if number < 2 else local.setdefault(seen.shape[2], [])).append(seen)
         return torch.cat(whole), [torch.cat(each) for each in local.values()]
+
+    def uniforms(
+        self,
+        shape: tuple[int, ...],
+        generator: torch.Generator | None,
+        *,
+        like: Tensor,
+        whole: bool = False,
+    ) -> Tensor:
+        """Uniform numbers in [0, 1) whose rows are this process's part of the global batch, or all of it."""
+        world, rows = self.context.world, shape[0]
+        device = like.device if generator is None else generator.device
+        numbers = torch.rand(world.size * rows, *shape[1:], generator=generator, device=device)
+        return (numbers if whole else numbers[world.rank * rows :][:rows]).to(like)
 
     def one_body(self, clips: Tensor, uniforms: Tensor) -> Tensor:
         """A random body (N, C, T, V, 1) of those that are not zero throughout in clips (N, C, T, V, M)."""
@@ -235,14 +249,14 @@ class SLiM(nn.Module):
         """
         world, joints = self.context.world, self.encoder.layout.num_joints
         rows = -(-frames // self.encoder.tubelet)
-        numbers = self.context.uniforms((clips, views, 2), generator, like=like, whole=True)
+        numbers = self.uniforms((clips, views, 2), generator, like=like, whole=True)
         rank = numbers[..., 0].flatten().argsort().argsort().view(numbers.shape[:2])
         count = round(share * rank.numel())
         low, high = self.settings.mask_ratios
         ratio = low + (high - low) * (rank + numbers[..., 1]) / max(count, 1)
         budgets = torch.where(rank < count, (rows * joints * ratio).long(), 0)
         mine = budgets[world.rank * clips :][:clips].T.flatten()
-        proposals = self.context.uniforms((clips, views, _PROPOSALS, 5), generator, like=like)
+        proposals = self.uniforms((clips, views, _PROPOSALS, 5), generator, like=like)
         return tube_mask(
             proposals.transpose(0, 1).flatten(0, 1), mine, self.groups, rows, joints, smallest=rows
         )

@@ -11,16 +11,8 @@ from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
 from skel_ssl_objectives._heads import mlp_head
-from skel_ssl_objectives._masked import (
-    TokenMask,
-    kept_tokens,
-    masked_prediction,
-    motion_energy,
-    patchify,
-    token_mask,
-    token_motion,
-    token_target,
-)
+from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
+from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._prototypes import (
     Centre,
@@ -45,7 +37,6 @@ __all__ = [
     "PrototypeHead",
     "Queue",
     "Teacher",
-    "TokenMask",
     "TwoViews",
     "attention_drop",
     "barlow_twins",
@@ -62,22 +53,20 @@ __all__ = [
     "cscl",
     "d3m",
     "info_nce",
-    "kept_tokens",
     "koleo",
-    "masked_prediction",
+    "masked_mse",
     "mlp_head",
     "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",
+    "nnclr",
     "nt_xent",
     "patch_loss",
-    "patchify",
     "prototype_loss",
+    "queue_neighbor",
     "scd",
     "sinkhorn_knopp",
     "slim",
-    "token_mask",
-    "token_motion",
     "token_target",
     "tube_mask",
     "usdrl",

@@ -5,6 +5,7 @@ arXiv 2304.07193).
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -41,7 +42,7 @@ class PrototypeHead(nn.Module):
             )
         widths = [in_dim, *[hidden_dim] * (layers - 1), bottleneck_dim]
         modules: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             modules += [nn.Linear(before, after), nn.GELU()]
         self.mlp = nn.Sequential(*modules[:-1])
         self.scale = nn.Parameter(torch.ones(prototypes, 1))
@@ -172,9 +173,9 @@ def prototype_loss(targets: Tensor, logits: Tensor, *, temperature: float = 0.1)
 
 
 def patch_loss(targets: Tensor, logits: Tensor, hidden: Tensor, *, temperature: float = 0.1) -> Tensor:
-    """IBOT's loss of masked tokens (Zhou et al., ICLR 2022): the mean over views of that of their hidden tokens.
+    """Loss of masked tokens in iBOT (Zhou et al., ICLR 2022), a mean over views.
 
-    A view without hidden tokens counts as zero.
+    Of each view it is the mean over its hidden tokens, and zero where there are none.
 
     Args:
         targets: (H, K) a teacher's assignments of all hidden tokens, view by view.
@@ -204,7 +205,8 @@ def koleo(features: Tensor, *, epsilon: float = _TINY, gather: Gather | None = N
 
     Args:
         features: (N, D).
-        epsilon: Added to the difference of every coordinate and to the distance; 1e-6 in SLiM, 1e-8 in DINOv2.
+        epsilon: Added to the difference of every coordinate and to the distance; 1e-6 in SLiM,
+            1e-8 in DINOv2.
         gather: See `Gather`; then neighbours come from all processes. None for one process.
 
     Returns:
@@ -231,8 +233,8 @@ def cosine_schedule(
 ) -> float:
     """Cosine schedule with a linear warm-up, as in DINO's program.
 
-    The warm-up is ``warmup_steps`` equally spaced values from ``warmup_start`` to ``start``, both included. The
-    cosine then begins at ``start`` and would reach ``end`` one step after the last.
+    The warm-up is ``warmup_steps`` equally spaced values from ``warmup_start`` to ``start``, both included.
+    The cosine then begins at ``start`` and would reach ``end`` one step after the last.
 
     Args:
         step: The step, from 0.

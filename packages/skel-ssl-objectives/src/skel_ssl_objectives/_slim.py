@@ -49,7 +49,8 @@ def slim(
     rows = len(targets) // 2
     if len(targets) != 2 * rows or not rows or len(local_logits) % rows:
         raise ValueError(
-            f"expected logits of L N local and 2 N global views, got {len(local_logits)} and {len(targets)} rows"
+            "expected logits of L N local and 2 N global views, got "
+            f"{len(local_logits)} and {len(targets)} rows"
         )
     views = len(local_logits) // rows
     pairs = 2 + 2 * views

@@ -26,8 +26,8 @@ def tube_mask(
     or when ``uniforms`` has no more, the mask stays short of its budget.
 
     Args:
-        uniforms: (B, P, 5) numbers in [0, 1) of P proposals: group, number of joints, first joint, area, first
-            row.
+        uniforms: (B, P, 5) numbers in [0, 1) of P proposals: group, number of joints, first joint, area,
+            first row.
         budgets: (B,) int64 cells to hide in each mask.
         groups: Joints of each limb, in the order along it.
         rows: T', rows of the grid.
@@ -43,7 +43,8 @@ def tube_mask(
     """
     if uniforms.ndim != 3 or uniforms.shape[2] != 5 or budgets.shape != uniforms.shape[:1]:
         raise ValueError(
-            f"expected uniforms (B, P, 5) and budgets (B,), got {tuple(uniforms.shape)}, {tuple(budgets.shape)}"
+            "expected uniforms (B, P, 5) and budgets (B,), got "
+            f"{tuple(uniforms.shape)}, {tuple(budgets.shape)}"
         )
     if not groups or any(not group or not 0 <= min(group) <= max(group) < joints for group in groups):
         raise ValueError(f"groups must be lists of joints from 0 to {joints - 1}, got {groups}")
