@@ -15,7 +15,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -28,11 +28,12 @@ from skel_recipes.evaluate.table import Pretraining, pretraining_of, published_c
 
 DOCS = Path(__file__).parent
 PAGES = ("results.md", "results-small.md")
-OWN = "compact"
-"""The recipe that has a table of its own."""
+OWN = ("compact", "compact-2s", "vicreg")
+"""The recipes that have a table of their own."""
 PROTOCOLS = ("linear", "1-NN")
-RIDGE = "ridge on coordinates"
-COORDINATES = (RIDGE, "coordinates")
+HEADS = (*PROTOCOLS, "rbf")
+COORDINATES = ("ridge on coordinates", "coordinates")
+SIMPLE = (*COORDINATES, "distances")
 
 
 @attrs.define(frozen=True)
@@ -152,41 +153,31 @@ def rendered(page: str, rows: Sequence[Entry]) -> str:
 
 
 def own(rows: Sequence[Entry]) -> str:
-    """One recipe on all data sets."""
-    head = [
-        "data set, split",
-        "clips train/test",
-        "linear",
-        "untrained",
-        "1-NN",
-        "untrained",
-        "ridge",
-        "pretraining",
-    ]
-    lines = [head]
-    for group in _by_protocol(rows, lambda entry: entry.row.method == OWN):
+    """The recipes that we recommend on all data sets, with the best simple baseline under the same head."""
+    head = ["data set, split", "recipe"]
+    for name in HEADS:
+        head += [name, "best simple"]
+    lines: list[list[str | Code]] = [[*head, "minutes"]]
+    for group in _by_protocol(rows, lambda entry: entry.row.method in OWN, HEADS):
         some = next(iter(group.values()))
         row, copies = some.row, some.row.counts["copies"]
         seeds = "" if row.result.n > 1 else " (one seed)"
-        time = some.note or (f"{some.cost.minutes:.0f} min" if some.cost.minutes else "")
-        cells = [
-            some.heading + (", all" if copies else "") + seeds,
-            f"{row.counts['train']}/{row.counts['test']}",
-        ]
-        lines.append([*cells, *_pairs(group), _mean(row.baselines.get(RIDGE)), time])
+        time = "" if some.cost.minutes is None else f"{some.cost.minutes:.1f}"
+        recipe = Code(row.method)
+        lines.append(
+            [f"{some.heading}{', all' if copies else ''}{seeds}", recipe, *_simple_pairs(group), time]
+        )
         if copies:
-            cells = [
-                f"{some.heading}, without {copies} copies",
-                f"{row.counts['train']}/{row.counts['test'] - copies}",
-            ]
-            ridge = _mean(row.distinct_baselines.get(RIDGE))
-            lines.append([*cells, *_pairs(group, distinct=True), ridge, ""])
-    return table_text(lines, numbers=range(2, 8))
+            heading = f"{some.heading}, without {copies} copies"
+            lines.append([heading, recipe, *_simple_pairs(group, distinct=True), ""])
+    lines[1:] = sorted(lines[1:], key=lambda line: str(line[0]))
+    return table_text(lines, numbers=range(2, len(head) + 1))
 
 
 def small(rows: Sequence[Entry]) -> str:
     """All other recipes on small sets: a table for each data set and split."""
-    rows = [entry for entry in rows if entry.row.method != OWN and "/" not in entry.row.method]
+    simple = {(e.row.dataset, e.row.split, e.row.protocol): e.row for e in rows if e.row.method == OWN[0]}
+    rows = [entry for entry in rows if entry.row.method not in OWN and "/" not in entry.row.method]
     parts = []
     for dataset, split in dict.fromkeys((entry.row.dataset, entry.row.split) for entry in rows):
         chosen = [entry for entry in rows if (entry.row.dataset, entry.row.split) == (dataset, split)]
@@ -194,8 +185,13 @@ def small(rows: Sequence[Entry]) -> str:
         some = chosen[0].row
         parts.append(
             f"## {dataset}, {split}\n\n{some.counts['train']} training and {some.counts['test']} test clips. "
-            f"Ridge regression on coordinates: {_mean(some.baselines.get(RIDGE))}; "
-            f"chance: {_mean(some.baselines.get('chance'))}.\n"
+            f"Best simple baselines on the clips of `{OWN[0]}`: "
+            + ", ".join(
+                f"{name} {_best_simple(simple[dataset, split, name].baselines)}"
+                for name in HEADS
+                if (dataset, split, name) in simple
+            )
+            + f". Chance: {_mean(some.baselines.get('chance'))}.\n"
         )
         head = ["recipe", "streams", "seeds", "linear", "untrained", "gain", "1-NN", "untrained", "gain"]
         lines: list[list[str | Code]] = [[*head, "minutes", "clips/s", "parameters"]]
@@ -263,12 +259,14 @@ def published(rows: Sequence[Entry]) -> str:
 TABLES = {"own": own, "small": small, "protocols": protocols, "published": published}
 
 
-def _by_protocol(rows: Sequence[Entry], wanted: Callable[[Entry], bool]) -> list[dict[str, Entry]]:
+def _by_protocol(
+    rows: Sequence[Entry], wanted: Callable[[Entry], bool], protocols: Sequence[str] = PROTOCOLS
+) -> list[dict[str, Entry]]:
     """Rows of the same runs on the same data, by protocol."""
     found: dict[tuple[str, ...], dict[str, Entry]] = {}
     for entry in rows:
         row = entry.row
-        if wanted(entry) and row.protocol in PROTOCOLS:
+        if wanted(entry) and row.protocol in protocols:
             found.setdefault((row.method, row.dataset, row.split, row.stream), {})[row.protocol] = entry
     return list(found.values())
 
@@ -286,6 +284,27 @@ def _pairs(group: dict[str, Entry], *, distinct: bool = False, gain: bool = Fals
         if gain:
             cells.append("" if ours is None or before is None else f"{100 * (ours.mean - before.mean):+.1f}")
     return cells
+
+
+def _simple_pairs(group: dict[str, Entry], *, distinct: bool = False) -> list[str]:
+    """For each head the trained encoder, and the best simple baseline."""
+    cells = []
+    for protocol in HEADS:
+        if protocol not in group:
+            cells += ["", ""]
+            continue
+        row = group[protocol].row
+        cells.append(spread(row.distinct if distinct else row.result))
+        cells.append(_best_simple(row.distinct_baselines if distinct else row.baselines))
+    return cells
+
+
+def _best_simple(baselines: Mapping[str, Summary]) -> str:
+    known = {name: baselines[name] for name in SIMPLE if name in baselines}
+    if not known:
+        return ""
+    best = max(known, key=lambda name: known[name].mean)
+    return f"{_mean(known[best])} ({best})"
 
 
 def _mean(value: Summary | None) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from skel_data import Default, apply_pipeline, build_clips, drop_low_scores, get_layout
+from skel_data import Default, apply_pipeline, build_clips, drop_low_scores, get_layout, stream
 from skel_encoders import STGCN, TCN, Transformer
 from skel_recipes import Run, embed_recordings, fit, load_recipe
 from skel_recipes.cli import main
@@ -89,10 +89,25 @@ def in_use(encoder, clips):
     return encoder
 
 
+class Own(nn.Module):
+    """An encoder of a user: mean and deviation of each joint, then a layer."""
+
+    def __init__(self, layout, *, feature_dim=12):
+        super().__init__()
+        self.layout, self.feature_dim = layout, feature_dim
+        self.layer = nn.Linear(2 * layout.channels * layout.num_joints, feature_dim)
+
+    def forward(self, clips):
+        x = clips.mean(4).permute(0, 2, 1, 3).flatten(2)
+        return self.layer(torch.cat([x.mean(1), x.std(1)], 1))
+
+
+SMALL = {"widths": (8, 8), "kernels": (3, 3), "strides": (2, 1)}
 ENCODERS = {
-    "tcn": (lambda layout: TCN(layout, widths=(8, 8), kernels=(3, 3), strides=(2, 1)), "linear"),
+    "tcn": (lambda layout: TCN(layout, **SMALL), "linear"),
     "stgcn": (lambda layout: STGCN(layout, base_channels=4, feature_dim=16), "rbf"),
     "transformer": (lambda layout: Transformer(layout, frames=16, feature_dim=16, heads=2, layers=1), "knn"),
+    "own": (Own, "mlp"),
 }
 
 
@@ -106,8 +121,14 @@ def exported(request, store, tmp_path_factory):
     model = fit(run, store, labels="train", head=head, device="cpu")
     if request.param == "tcn":
         one, first = model.embedder, model.heads[0]
-        both = (*one.encoders, in_use(make(store.layout), clips).eval())
-        two = evolve(one, streams=("joint", "bone"), weights=(1.0, 0.5), encoders=both)
+        distances = stream(clips, "distance", store.layout)
+        other = in_use(TCN(store.layout, in_channels=store.layout.num_joints, **SMALL), distances)
+        two = evolve(
+            one,
+            streams=("joint", "distance"),
+            weights=(1.0, 0.5),
+            encoders=(*one.encoders, other.eval()),
+        )
         second = evolve(first, weight=first.weight.roll(1, 1), bias=first.bias.clone())
         model = evolve(model, embedder=two, heads=(first, second))
     # The features of this ST-GCN are 8.8 +- 0.02: what float32 rounds moves logits by 1e-4

@@ -19,6 +19,7 @@ from skel_recipes.train import trainer
 NAMES = [
     "compact",
     "vicreg",
+    "nnclr",
     "skeletonclr",
     "crossclr",
     "aimclr",
@@ -30,6 +31,8 @@ NAMES = [
     "usdrl",
     "cmd",
     "isc",
+    "mamp",
+    "after-amr",
 ]
 
 

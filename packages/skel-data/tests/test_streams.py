@@ -4,7 +4,7 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_data import STREAMS, get_layout, stream
+from skel_data import STREAMS, get_layout, stream, stream_channels
 
 NAMES = {"ntu-rgb+d": "ntu-25"}
 
@@ -26,7 +26,9 @@ def test_torch_agrees_with_numpy(name, ntu):
     clips = np.random.default_rng(0).normal(size=(2, 3, 6, 25, 2)).astype(np.float32)
     result = stream(torch.from_numpy(clips), name, ntu)
     assert isinstance(result, torch.Tensor)
-    assert np.array_equal(result.numpy(), stream(clips, name, ntu))
+    expected = stream(clips, name, ntu)
+    assert result.shape == expected.shape == (2, stream_channels(name, ntu), 6, 25, 2)
+    np.testing.assert_allclose(result.numpy(), expected, rtol=1e-6 if name == "distance" else 0)
 
 
 @pytest.mark.parametrize("confidence", [False, True])
@@ -70,7 +72,30 @@ def test_laws(frames, bodies, batched, seed):
     np.testing.assert_allclose(stream(clips + 3, "motion", layout), motion, atol=1e-12)
 
 
+@given(st.booleans(), st.integers(1, 2), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_laws_of_distances(confidence, bodies, seed):
+    layout = evolve(get_layout("jhmdb-15"), confidence=confidence)
+    clips = np.random.default_rng(seed).normal(size=(2, layout.channels, 3, 15, bodies))
+    clips[1, :, :, :, 0] = 0
+    found = stream(clips, "distance", layout)
+    np.testing.assert_allclose(
+        found[0, 4, 2, 9, 0], np.linalg.norm(clips[0, :2, 2, 9, 0] - clips[0, :2, 2, 4, 0])
+    )
+    assert np.array_equal(found, found.swapaxes(1, 3))
+    assert not found[1, ..., 0].any()  # an absent body stays so
+    cos, sin = np.cos(0.7), np.sin(0.7)
+    turned = clips.copy()
+    turned[:, 0], turned[:, 1] = (
+        cos * clips[:, 0] + sin * clips[:, 1] + 3,
+        cos * clips[:, 1] - sin * clips[:, 0],
+    )
+    np.testing.assert_allclose(stream(turned, "distance", layout), found, atol=1e-12)
+
+
 def test_errors(ntu):
+    with pytest.raises(ValueError, match="no stream 'bones'; there are joint, motion, bone"):
+        stream_channels("bones", ntu)
     with pytest.raises(ValueError, match="no stream 'bones'; there are joint, motion, bone"):
         stream(np.zeros((3, 5, 25, 1)), "bones", ntu)
     for shape in ((3, 5, 24, 1), (2, 5, 25, 1), (5, 25, 1)):

@@ -21,7 +21,8 @@ from torch import nn
 
 from skel_augment import View, build_view, describe_view, preset
 from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
-from skel_encoders import create_encoder, encoder_settings
+from skel_encoders import encoder_settings
+from skel_recipes.common.encoders import build_encoder
 from skel_recipes.config.library import override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
 
@@ -51,11 +52,13 @@ class EncoderConfig:
     name: str
     settings: Mapping[str, Any] = field(factory=dict)
 
-    def build(self, shape: ClipShape) -> nn.Module:
-        """An encoder of such clips with fresh weights."""
-        return create_encoder(
-            self.name, layout=shape.layout, frames=shape.frames, bodies=shape.bodies, **self.settings
-        )
+    def build(self, shape: ClipShape, stream: str = "joint") -> nn.Module:
+        """An encoder of such clips, in one of their streams, with fresh weights.
+
+        Raises:
+            ValueError: If the stream has other channels than the layout, and the encoder takes no other.
+        """
+        return build_encoder(self.name, shape, stream, **self.settings)
 
 
 @define(frozen=True)
@@ -64,7 +67,7 @@ class DataSettings:
 
     Attributes:
         pipeline: How recordings become clips of equal length.
-        stream: joint, motion or bone, taken after augmentation; or several joined by +, such as
+        stream: joint, motion, bone or distance, taken after augmentation; or several joined by +, such as
             joint+motion+bone, with an encoder for each.
         split: Whose training part is pretrained on; the store's default if empty.
         keep: Where clips are kept: device, stream (read batch by batch, for sets that do not fit), or
@@ -105,10 +108,17 @@ class OptimSettings:
         optimizer: sgd (with momentum 0.9), adam or adamw.
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
-        schedule: constant, cosine (to zero), or step (a tenth after each milestone).
+        schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
         warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
+        min_lr: For cosine: learning rate at the end.
+        beta2: Adam and AdamW: decay rate of the mean of squared gradients.
+        decay_vectors: Whether biases and other vectors decay too.
+        layer_decay: Layer-wise learning-rate decay of the encoder: factor from a layer to the one before it.
+            The last layer, and what a method adds to the encoder, has the whole rate.
+        frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
+        clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -118,6 +128,12 @@ class OptimSettings:
     milestones: tuple[int, ...] = ()
     warmup_epochs: int = field(default=0, validator=_between(0, 10**7))
     warmup_steps: int = field(default=0, validator=_between(0, 10**10))
+    min_lr: float = field(default=0.0, validator=validators.ge(0))
+    beta2: float = field(default=0.999, validator=[validators.ge(0), validators.lt(1)])
+    decay_vectors: bool = True
+    layer_decay: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
+    frozen_layers: int = field(default=0, validator=_between(0, 10**4))
+    clip_tensors: float = field(default=0.0, validator=validators.ge(0))
 
 
 @define(frozen=True)

@@ -1,7 +1,6 @@
 """Context of a method: the clips that it is trained on, and the views that are drawn of them."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +25,18 @@ class SecondClips:
     used: bool = False
 
 
+@define(eq=False)
+class CurrentBatch:
+    """What a method may know of the clips of a batch beside what is recorded in them.
+
+    Attributes:
+        ids: (N,) number of each clip of this process in the training set; the trainer sets them before each
+            step. None: not known, so that all clips count as new.
+    """
+
+    ids: Tensor | None = None
+
+
 @define(frozen=True)
 class MethodContext:
     """Context of a method: what its encoders see, how many clips there are, and who shares a batch.
@@ -36,6 +47,7 @@ class MethodContext:
         num_train_clips: Number of clips in the training set, for queues that are scaled to it.
         world: The processes that share a batch.
         second: What second views are drawn of, if not of the clips themselves.
+        batch: Which clips the batch has.
     """
 
     shape: ClipShape
@@ -43,6 +55,7 @@ class MethodContext:
     num_train_clips: int
     world: World = World()
     second: SecondClips = field(factory=SecondClips, eq=False, repr=False)
+    batch: CurrentBatch = field(factory=CurrentBatch, eq=False, repr=False)
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -73,7 +86,7 @@ class MethodContext:
         """
         return sample_views(
             views,
-            ClipShape.of(clips, self.layout),
+            ClipShape(self.layout, clips.shape[2], clips.shape[4]),  # the channels are those of a stream
             len(clips),
             generator=generator,
             device=clips.device,
@@ -86,12 +99,18 @@ class MethodContext:
         """The view of the clips in every stream.
 
         Streams are taken after augmentation, as in the published programs, but before joints or
-        frames are hidden: a hidden joint has no bone, and a hidden frame does not move.
+        frames are hidden: a hidden joint has no bone, and a hidden frame does not move. Distances are
+        taken after that, as each joint is in all of them.
         """
         hiding = view.before_hiding
         shown = view.apply(clips, params, stop=hiding)
-        take = partial(stream, shown, layout=self.layout)
-        return {name: view.apply(take(name), params, start=hiding) for name in self.streams}
+
+        def take(name: str) -> Tensor:
+            if name == "distance":
+                return stream(view.apply(shown, params, start=hiding), name, self.layout)
+            return view.apply(stream(shown, name, self.layout), params, start=hiding)
+
+        return {name: take(name) for name in self.streams}
 
     def views(
         self, clips: Tensor, views: Sequence[View], generator: torch.Generator | None, *, same: bool = False
@@ -112,6 +131,18 @@ class MethodContext:
             seen[1] = self.second.clips
             self.second.used = True
         return [self.apply(*each) for each in zip(seen, views, drawn, strict=True)]
+
+    def uniforms(self, clips: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+        """Uniform numbers in [0, 1) for each of these clips, (N, count), on their device and of their type.
+
+        They are those that one process would draw for these clips of the global batch.
+        """
+        rank, size, n = self.world.rank, self.world.size, len(clips)
+        source = clips.device if generator is None else generator.device
+        # Always float32, so that a run in double precision draws the same.
+        drawn = torch.rand(size * n, count, generator=generator, device=source, dtype=torch.float32)
+        dtype = torch.promote_types(clips.dtype, torch.float32)
+        return drawn[rank * n : (rank + 1) * n].to(clips.device, dtype)
 
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""

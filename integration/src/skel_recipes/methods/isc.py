@@ -12,7 +12,7 @@ from attrs import define, field
 from torch import Tensor, nn
 
 from skel_augment import View, preset
-from skel_encoders import create_encoder
+from skel_recipes.common.encoders import build_encoder
 from skel_recipes.methods.context import MethodContext
 from skel_ssl_objectives import Queue, Teacher, contrast, info_nce, mlp_head
 
@@ -47,10 +47,7 @@ class ISCSettings:
         Raises:
             ValueError: If there is no such partner, or it has no such setting.
         """
-        shape = context.shape
-        partner = create_encoder(
-            self.partner, shape.layout, frames=shape.frames, bodies=shape.bodies, **self.partner_settings
-        )
+        partner = build_encoder(self.partner, context.shape, context.stream, **self.partner_settings)
         return ISC(self, encoder, partner, context)
 
 

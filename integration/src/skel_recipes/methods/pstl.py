@@ -86,7 +86,7 @@ class PSTL(nn.Module):
         if same:
             joints = cast("Tensor", mask.keep)[0].nonzero()[:, 0]
         else:
-            shape = ClipShape.of(clips, self.context.layout)
+            shape = ClipShape(self.context.layout, clips.shape[2], clips.shape[4])
             joints = mask.kept(shape.joints - self.hide.num_masked(shape))
         feature = self.encoder(clips, joints=joints)
         return feature

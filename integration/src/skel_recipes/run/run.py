@@ -376,4 +376,4 @@ def clip_shape(recipe: Recipe, store: Store) -> ClipShape:
 def build_encoders(recipe: Recipe, shape: ClipShape) -> dict[str, nn.Module]:
     """An encoder for each stream, with the weights that the recipe's seed gives."""
     torch.manual_seed(recipe.train.seed)
-    return {name: recipe.encoder.build(shape) for name in recipe.data.streams}
+    return {name: recipe.encoder.build(shape, name) for name in recipe.data.streams}

@@ -6,7 +6,7 @@ from ._loading import KEEP as KEEP, ClipLoader as ClipLoader, clip_loader as cli
 from ._loading import epoch_order as epoch_order
 from ._registry import Registry as Registry
 from ._scores import check_min_score as check_min_score, drop_low_scores as drop_low_scores
-from ._streams import STREAMS as STREAMS, stream as stream
+from ._streams import STREAMS as STREAMS, stream as stream, stream_channels as stream_channels
 from .checks._claims import broken_claims as broken_claims
 from .checks._copies import Copy as Copy, find_copies as find_copies
 from .corruptions import CORRUPTIONS as CORRUPTIONS, Recording as Recording

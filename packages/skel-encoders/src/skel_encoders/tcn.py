@@ -5,6 +5,7 @@ from typing import ClassVar
 import torch
 from einops import rearrange
 from torch import Tensor, nn
+from torch.nn import functional
 
 from skel_data import SkeletonLayout, get_layout, stream
 from skel_encoders.layers import check_clips
@@ -23,6 +24,8 @@ class TCN(nn.Module):
 
     Args:
         layout: The skeleton; gives joints, bones, centre and channels.
+        in_channels: Channels of a clip; the layout's unless given. Of clips with others, such as the stream
+            ``distance``, the input is the clips and their motion.
         widths: Channels of the layers.
         kernels: Kernel size of each layer, odd.
         strides: Stride in time of each layer.
@@ -38,6 +41,7 @@ class TCN(nn.Module):
         self,
         layout: SkeletonLayout | str,
         *,
+        in_channels: int | None = None,
         widths: tuple[int, ...] = (128, 128, 192, 192, 256, 256),
         kernels: tuple[int, ...] = (5, 5, 3, 3, 3, 3),
         strides: tuple[int, ...] = (2, 1, 2, 1, 1, 1),
@@ -51,11 +55,14 @@ class TCN(nn.Module):
         if any(kernel % 2 == 0 for kernel in kernels):
             raise ValueError(f"kernels must be odd, got {kernels}")
         self.layout = layout
+        self.in_channels = layout.channels if in_channels is None else in_channels
         self.widths = widths
         self.kernels = kernels
         self.strides = strides
         self.feature_dim = 4 * widths[-1]
         channels = layout.dims * (3 * layout.num_joints + 1) + layout.confidence * layout.num_joints
+        if self.in_channels != layout.channels:
+            channels = 2 * self.in_channels * layout.num_joints
         # Without affine weights: they would let training undo the balance between the kinds of channels.
         self.input_norm = nn.BatchNorm1d(channels, affine=False)
         layers: list[nn.Module] = []
@@ -77,8 +84,7 @@ class TCN(nn.Module):
         Returns:
             (N, M, T', 1, D / 4); absent bodies are zero.
         """
-        layout = self.layout
-        check_clips(clips, layout, layout.channels)
+        check_clips(clips, self.layout, self.in_channels)
         x = self._input(clips)
         bodies = clips.shape[4]
         present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
@@ -94,12 +100,16 @@ class TCN(nn.Module):
     def _input(self, clips: Tensor) -> Tensor:
         """Input of the first layer for each body, (N M, channels, T)."""
         layout = self.layout
-        joints = clips[:, : layout.dims]
-        path = joints[:, :, :, layout.center, None]
-        parts = [joints - path, path]
-        parts += [stream(clips, name, layout)[:, : layout.dims] for name in ("bone", "motion")]
-        if layout.confidence:
-            parts.append(clips[:, layout.dims :])
+        if self.in_channels != layout.channels:
+            motion = functional.pad(clips[:, :, 1:] - clips[:, :, :-1], (0, 0, 0, 0, 0, 1))
+            parts = [clips, motion]
+        else:
+            joints = clips[:, : layout.dims]
+            path = joints[:, :, :, layout.center, None]
+            parts = [joints - path, path]
+            parts += [stream(clips, name, layout)[:, : layout.dims] for name in ("bone", "motion")]
+            if layout.confidence:
+                parts.append(clips[:, layout.dims :])
         return torch.cat([rearrange(part, "n c t v m -> (n m) (c v) t") for part in parts], dim=1)
 
     def pool(self, features: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
 from skel_ssl_objectives._heads import mlp_head
+from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
+from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
@@ -37,11 +39,16 @@ __all__ = [
     "cscl",
     "d3m",
     "info_nce",
+    "masked_mse",
     "mlp_head",
+    "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",
+    "nnclr",
     "nt_xent",
+    "queue_neighbor",
     "scd",
+    "token_target",
     "usdrl",
     "variance_loss",
     "vicreg",
