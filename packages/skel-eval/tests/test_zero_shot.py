@@ -48,21 +48,6 @@ def test_texts_that_are_the_class_means_name_unseen_classes(meaningful):
     assert outcome.details["notes"][0] == "chance: 33.3 %"
 
 
-def test_texts_reach_the_nearest_mean_where_they_can_be_learned(tmp_path):
-    """In fewer dimensions than seen classes, the map to the means of the classes is learned whole."""
-    features, means = make(spread=0.05, width=3)
-    path = write(tmp_path / "t.npz", means)
-    outcome = evaluate_features(features, ZeroShot(path, unseen="3", repeats=5, permutations=10))
-    x, y = features.features[features.test], features.labels[features.test]
-    rates = []
-    for names in outcome.details["unseen"]:
-        some = np.array([NAMES.index(name) for name in names])
-        asked = np.isin(y, some)
-        nearest = some[((x[asked][:, None] - means[some]) ** 2).sum(-1).argmin(1)]
-        rates.append((nearest == y[asked]).mean())
-    assert outcome.metrics["accuracy"].value > np.mean(rates) - 0.05
-
-
 def test_random_texts_are_near_chance_over_splits(tmp_path):
     features, _ = make()
     found = []
@@ -156,11 +141,11 @@ def test_published_splits_are_of_their_size():
 
 @pytest.mark.parametrize("head", ["smie", "infocpl"])
 def test_trained_heads(head, tmp_path):
-    features, means = make(spread=0.1)
+    features, means = make(spread=0.1, per_class=6)
     rng = np.random.default_rng(5)
     texts = means[:, None] + 0.1 * rng.normal(size=(CLASSES, 7, WIDTH))
     path = write(tmp_path / "t.npz", texts)
-    settings = {"head": head, "unseen": "2", "repeats": 1, "epochs": 2, "permutations": 20}
+    settings = {"head": head, "unseen": "2", "repeats": 1, "epochs": 1, "permutations": 20}
     outcome = evaluate_features(features, ZeroShot(path, **settings))
     assert outcome.metrics["permuted_texts"].value == pytest.approx(0.5, abs=0.3)
     assert evaluate_features(features, ZeroShot(path, **settings)).metrics == outcome.metrics

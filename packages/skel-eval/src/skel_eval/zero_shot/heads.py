@@ -112,7 +112,7 @@ def smie_frames(clips: Tensor, ranks: Tensor, *, masked: int = 15) -> Tensor:
         raise ValueError(f"ranks must lie in 0..{frames - masked - 1}")
     step = (clips[:, :, 1:] - clips[:, :, :-1]).square().mean((1, 3, 4))
     motion = functional.pad(step, (0, 1)) + functional.pad(step, (1, 0))
-    quiet = motion.argsort(1, stable=True)[:, : frames - masked].sort(1).values
+    quiet = motion.argsort(dim=1, stable=True)[:, : frames - masked].sort(1).values
     return quiet[:, ranks]
 
 

@@ -142,7 +142,7 @@ class _Run:
         self.groups = as_groups(groups, len(train))
         self.texts = torch.from_numpy(texts).to(self.device)
         one = torch.from_numpy(one_text(texts)).to(self.device)
-        self.unit = one / one.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        self.one = one / one.norm(dim=1).mean()
 
     def split(self, unseen: list[int], number: int) -> dict[str, Any]:
         """Metrics of one split of the classes; accuracies with the texts, then with each permutation."""
@@ -165,12 +165,12 @@ def _ridge(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Hits (1 + permutations, clips of unseen classes) of the ridge regression, and what it chose."""
     settings, device = run.settings, run.device
-    orders = np.stack([np.arange(len(run.unit)), *_permutations(settings, len(run.unit))])
+    orders = np.stack([np.arange(len(run.one)), *_permutations(settings, len(run.one))])
     query = np.isin(run.test_y, np.concatenate([seen, unseen]) if settings.generalised else unseen)
     z, q = ridge.prepare(run.x[torch.from_numpy(rows)], run.test_x[torch.from_numpy(query)])
     y = torch.from_numpy(np.searchsorted(seen, run.train_y[rows])).to(device)
     fold = ridge.class_folds(len(seen), np.random.default_rng([settings.seed, number, 1]))
-    gram, order = run.unit @ run.unit.T, torch.from_numpy(orders).to(device)
+    gram, order = run.one @ run.one.T, torch.from_numpy(orders).to(device)
     known, novel = torch.from_numpy(seen).to(device), torch.from_numpy(unseen).to(device)
     chosen = ridge.choose(z, y, fold, gram, order[:, known], ridge.STRENGTHS)
     given = ridge.responses(z, y, len(seen), q, ridge.STRENGTHS)
@@ -203,10 +203,8 @@ def _trained(
     z, q = run.x[torch.from_numpy(rows)].float(), run.test_x[torch.from_numpy(asked)].float()
     if z.shape[1] > ridge.WIDEST:
         z, q = (one.float() for one in ridge.prepare(z, q, narrow=True))
-    unit = run.unit
-    if settings.head == "infocpl":
-        unit = run.texts / run.texts.norm(dim=-1, keepdim=True)
-    unit = unit.float()
+    unit = run.texts if settings.head == "infocpl" else run.one
+    unit = (unit / unit.norm(dim=-1, keepdim=True)).float()
     score = train_head(
         settings.head,  # type: ignore[arg-type]
         z,
