@@ -16,7 +16,7 @@ def kinds_tested():
     marker = re.compile(r"mark\.vectors\(([^)]*)\)")
     for path in ROOT.glob("packages/*/tests/test_*.py"):
         for arguments in marker.findall(path.read_text(encoding="utf-8")):
-            yield from re.findall(r'"(\w+)"', arguments)
+            yield from re.findall(r'"([\w.]+)"', arguments)
 
 
 def kinds_given():

@@ -1,6 +1,6 @@
 """``skel eval``: evaluation protocols on the encoders of runs, or on features from elsewhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -194,6 +194,12 @@ def _evaluate(
         say_json(result.to_dict())
     else:
         say(result_table(result))
+        _say_notes(result.details)
+        if unseen := result.counts.get("unlabelled_unseen_clips_in_pretraining"):
+            note(
+                f"transductive: pretraining has seen {unseen} clips of classes that count as unseen, "
+                "without labels"
+            )
         if seen := result.counts["seen_in_pretraining"]:
             were = "clip was" if seen == 1 else "clips were"
             note(f"{seen} of these test {were} seen in pretraining, without labels")
@@ -245,6 +251,13 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
         if metric.distinct is not None:
             rows.append((f"{key.replace('_', ' ')} without copies", f"{100 * metric.distinct:.1f} %"))
     say(table(rows))
+    _say_notes(outcome.details)
+
+
+def _say_notes(details: Mapping[str, Any]) -> None:
+    """Sentences that belong to a number, such as the controls of zero-shot recognition."""
+    for sentence in details.get("notes", ()):
+        say(printable(sentence))
 
 
 def result_table(result: Any) -> str:

@@ -113,6 +113,9 @@ def evaluate(
         "copies": len(inputs.copies),
         "seen_in_pretraining": inputs.seen_in_pretraining,
     }
+    if "unseen" in outcome.details:
+        unseen = {name for split in outcome.details["unseen"] for name in split}
+        counts["unlabelled_unseen_clips_in_pretraining"] = inputs.pretrained_on_classes(unseen)
     result = result_of(
         inputs,
         " + ".join(dict.fromkeys(encoder.run.recipe.name for encoder in encoders)),

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from typing import Any, Literal, cast
@@ -171,17 +171,29 @@ class EvaluationInputs:
         In another store than that of the pretraining they are known by their content. None if it is unknown:
         the store of a pretraining is not in its place, or the recordings were brought to other joints.
         """
-        seen = np.zeros(len(self.split.test), dtype=bool)
+        seen = self._pretrained_on
+        return None if seen is None else int(seen[self.split.test].sum())
+
+    def pretrained_on_classes(self, names: Iterable[str]) -> int | None:
+        """Number of clips of these classes that a pretraining has seen, without labels; None if unknown."""
+        seen, classes = self._pretrained_on, list(self.store.classes)
+        numbers = [classes.index(name) for name in set(names) if name in classes]
+        return None if seen is None else int(seen[np.isin(self.store.labels, numbers)].sum())
+
+    @cached_property
+    def _pretrained_on(self) -> NDArray[np.bool_] | None:
+        """Which clips of the store a pretraining has seen, (N,)."""
+        seen = np.zeros(len(self.store), dtype=bool)
         for run in {encoder.run.path: encoder.run for encoder in self.encoders}.values():
             if run.info["store"]["hash"] == self.store.hash:
-                seen |= np.isin(self.split.test, get_split(self.store, run.info["split"]).train)
+                seen[get_split(self.store, run.info["split"]).train] = True
                 continue
             theirs = None if self.converted else run.store()
             if theirs is None:
                 return None
             digests = theirs.digests[get_split(theirs, run.info["split"]).train]
-            seen |= np.isin(self.store.digests[self.split.test], digests)
-        return int(seen.sum())
+            seen |= np.isin(self.store.digests, digests)
+        return seen
 
     @cached_property
     def clips(self) -> Floats:

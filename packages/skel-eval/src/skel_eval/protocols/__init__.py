@@ -10,5 +10,6 @@ PROTOCOLS: Mapping[str, str] = {
     "retrieval": "skel_eval.protocols.retrieval:Retrieval",
     "few-shot": "skel_eval.protocols.few_shot:FewShot",
     "clustering": "skel_eval.protocols.clustering:Clustering",
+    "zero-shot": "skel_eval.zero_shot.protocol:ZeroShot",
 }
 """Evaluation protocols on frozen features: "module:Class" by name."""

@@ -1,0 +1,1 @@
+"""Zero-shot recognition: unseen classes, named by texts."""
