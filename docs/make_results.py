@@ -107,11 +107,11 @@ def updated(rows: Sequence[Entry], runs: Sequence[Path], machine: str) -> list[E
             raise SystemExit(f"{paths}: not the recipe as it is, but {group.name}")
     costs = {group.name: pretraining_of(group) for group in groups}
     found = {entry.key: entry for entry in rows}
+    titles = {(entry.row.dataset, entry.row.split): entry.title for entry in rows if entry.title}
     for row in table_rows(groups):
         # what others report stands in the recipes
         entry = Entry(attrs.evolve(row, published=()), costs[row.method], machine=machine)
-        old = found.get(entry.key)
-        found[entry.key] = entry if old is None else attrs.evolve(entry, title=old.title)
+        found[entry.key] = attrs.evolve(entry, title=titles.get((row.dataset, row.split), ""))
     return list(found.values())
 
 

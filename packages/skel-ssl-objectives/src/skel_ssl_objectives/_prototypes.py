@@ -61,7 +61,8 @@ class PrototypeHead(nn.Module):
             x: The features.
             frozen: Whether the prototypes get a gradient of zero, as in DINO's first epoch.
         """
-        scale, direction = self.scale, self.direction
+        scale: Tensor = self.scale
+        direction: Tensor = self.direction
         if frozen:  # zero instead of none, as processes that train together expect a gradient of everything
             scale, direction = (weight.detach() + 0 * weight for weight in (scale, direction))
         weight = scale * functional.normalize(direction, dim=1)

@@ -61,14 +61,14 @@ def tube_mask(
         active = (left > 0) & (misses < TRIES)
         if not active.any():
             break
-        group = _whole(drawn[:, 0], sizes.new_tensor(len(groups)))
-        size = sizes[group]
+        chosen = _whole(drawn[:, 0], sizes.new_tensor(len(groups)))
+        size = sizes[chosen]
         width = 1 + _whole(drawn[:, 1], size)
         first = _whole(drawn[:, 2], size - width + 1)
         area = smallest + (left.clamp(max=largest).to(kind) - smallest) * drawn[:, 3]
         height = (area / width).round().clamp(1, rows).long()
         row = _whole(drawn[:, 4], rows - height + 1)
-        place = places[group]
+        place = places[chosen]
         limb = (place >= first[:, None]) & (place < (first + width)[:, None])
         time = (grid >= row[:, None]) & (grid < (row + height)[:, None])
         new = time[:, :, None] & limb[:, None] & ~mask

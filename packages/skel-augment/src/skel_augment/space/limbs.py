@@ -62,13 +62,17 @@ class LimbScale(Augmentation):
         return len(_kinds(shape.layout)) * shape.bodies
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> LimbScaling:
-        layout, like = shape.layout, {"device": uniforms.device, "dtype": uniforms.dtype}
+        layout = shape.layout
+
+        def like(x: Tensor) -> Tensor:
+            return x.to(uniforms.device, uniforms.dtype, non_blocking=True)
+
         members = torch.zeros(len(_kinds(layout)), layout.num_joints)
         for row, joints in zip(members, _kinds(layout).values(), strict=True):
             row[list(joints)] = 1.0
         change = between(uniforms, self.low, self.high).view(len(uniforms), shape.bodies, -1) - 1
-        change = change @ members.to(**like, non_blocking=True)  # (N, M, V) of each joint's bone
-        chains, bones, lost = (each.to(**like, non_blocking=True) for each in _tree(layout, self.released))
+        change = change @ like(members)  # (N, M, V) of each joint's bone
+        chains, bones, lost = map(like, _tree(layout, self.released))
         offsets = torch.einsum("uw,nmw,wv->nmuv", chains, change, bones) - lost
         return LimbScaling(offsets, shape.dims)
 

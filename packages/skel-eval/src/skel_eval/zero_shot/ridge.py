@@ -199,7 +199,8 @@ def choose_gamma(
         own = torch.searchsorted(fitted, y[rows])
         given = responses(z[rows], own, len(fitted), z[asked], (strength,))[0]
         found.append(margins(given, relations(gram, order, fitted)[0], y[asked], fitted, held))
-    known, novel = rates(*(torch.cat(one) for one in zip(*found, strict=True)), gammas)
+    gap, right, is_novel = (torch.cat(one) for one in zip(*found, strict=True))
+    known, novel = rates(gap, right, is_novel, gammas)
     means = harmonic(known, novel)
     best = gammas[means >= means.max() - 1e-12]
     return float(best[best.abs().argmin()])
