@@ -81,7 +81,7 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
 
     Raises:
         ConnectionError: If another of the processes has ended, or does not come.
-        ValueError: If SKEL_CONNECT_SECONDS is no number of seconds.
+        ValueError: If SKEL_CONNECT_SECONDS is not a number of seconds.
     """
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
     where = pick_device(device)

@@ -144,7 +144,7 @@ class FineTune:
         return fuse(logits, inputs.weights)
 
     def _prepared(self, encoder: Any) -> nn.Module:
-        """The encoder with the drop path and the pooling that are asked for."""
+        """The encoder with the drop path and the pooling of the settings."""
         name = type(encoder).__name__
         if self.drop_path is not None:
             if not hasattr(encoder, "set_drop_path"):

@@ -72,7 +72,7 @@ def nnclr(
         neighbor: (N, D), a neighbour of the other view of each clip, see `queue_neighbor`; normalised here,
             treated as a constant.
         temperature: Divisor of the cosine similarities.
-        gather: Joins the predictions of all processes, so that those of the whole batch are told apart.
+        gather: Joins the predictions of all processes, so that the whole batch is compared.
         rank: Rank of this process in what `gather` returns.
 
     Returns:
