@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skel_data import Store
+from skel_data import READERS, Store
 from skel_recipes.cli import main
 
 PAGE = Path(__file__).with_name("recordings.md").read_text(encoding="utf-8")
@@ -83,6 +83,16 @@ def ntu(path):
         lines += ["1", "72057594037931101 0 1 1 1 1 0 0 0 2", "25"]
         lines += [" ".join(map(str, [*row, *[0] * 9])) for row in numbers(25, 3).tolist()]
     dump(path / "S001C001P001R001A001.skeleton", "\n".join(lines))
+
+
+def ntu_npy(path):
+    content = {
+        "file_name": "S001C001P001R001A001",
+        "nbodys": [1, 1],
+        "njoints": 25,
+        "skel_body0": numbers(2, 25, 3),
+    }
+    save(path / "S001C001P001R001A001.skeleton.npy", content)
 
 
 def agcn(path):
@@ -227,6 +237,7 @@ def alphapose(path):
 SOURCES = {
     "recordings/": lambda path: dump(path / "a.json", [[marks()], []]),
     "nturgb+d_skeletons/": ntu,
+    "raw_npy/": ntu_npy,
     "xsub/": agcn,
     "NTU60_CS.npz": ctrgcn,
     "ntu60_hrnet.pkl": pyskl,
@@ -263,6 +274,12 @@ SOURCES = {
 def test_there_are_rows_enough():
     assert len(ROWS) >= 25
     assert {shlex.split(command)[4] for _, command, _ in ROWS} == set(SOURCES)
+
+
+def test_every_format_is_on_the_pages():
+    sets = Path(__file__).with_name("data-sets.md").read_text(encoding="utf-8")
+    commands = {shlex.split(command)[3] for _, command, _ in ROWS}
+    assert {name for name in READERS if name not in commands and f"`{name}`" not in sets} == set()
 
 
 @pytest.mark.parametrize(("have", "command", "joints"), ROWS, ids=[row[0] for row in ROWS])

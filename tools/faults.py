@@ -1,8 +1,8 @@
 """Kill commands at random moments, run them again, and count what was lost, wrong or left.
 
-`nox -s faults -- --kills 200` does it for pretraining with one and two processes, import, merge, evaluation
-and embedding, with SIGKILL, SIGTERM and SIGINT; then commands are run on disks that are too small. Nothing
-may be lost (the second run ends), wrong (its files have other bits than those of a run that was never
+`nox -s faults -- --kills 200` does it for pretraining with one and two processes, import, merge, evaluation,
+embedding and fit, with SIGKILL, SIGTERM and SIGINT; then commands are run on disks that are too small.
+Nothing may be lost (the second run ends), wrong (its files have other bits than those of a run that was never
 killed), or left (locks, partial files and folders). With --soak evaluations and augmentation batches follow
 in one process, whose memory may not grow.
 """
@@ -104,7 +104,7 @@ class Job:
 
     def found(self, folder):
         """Digests of what it makes."""
-        files = sorted(file for pattern in self.makes for file in folder.glob(pattern))
+        files = sorted(file for pattern in self.makes for file in folder.glob(pattern) if file.is_file())
         return {str(file.relative_to(folder)): digest(file) for file in files}
 
 
@@ -146,9 +146,7 @@ def attack(job, template, work, rng, counts):
             time.sleep(0.01)
     counts["killed" if any(codes) else "had ended"] += 1
     again = job.again if all((folder / path).exists() for path in job.needs) else job.command
-    ended = not any(codes) or job.run(folder, again) or job.run(folder, job.again)
-    # killed after its last file: the second run is told that all is there
-    if not ended and job.found(folder) != job.expected:
+    if any(codes) and not job.run(folder, again):
         counts["lost"] += 1
         print((folder / "log").read_text()[-600:], flush=True)
         return
@@ -192,9 +190,12 @@ def jobs(template):
         Job("evaluation", evaluated, evaluated, ["done/eval/*.json", "done/features/*"]),
         Job("embedding", ["embed", "done", "a.store", "f.npz"],
             ["embed", "done", "a.store", "f.npz"], ["done/features/*"]),
+        Job("fit", ["fit", "done", "a.store", "--out", "model"],
+            ["predict", "model", "a.store"], ["model/**/*"]),
     ]  # fmt: skip
+    needs = {"pretrain": ["run/run.json"], "fit": ["model"]}
     for job in made:
-        job.needs = ["run/run.json"] if job.name.startswith("pre") else []
+        job.needs = needs.get(job.command[0], [])
     return made
 
 
@@ -250,9 +251,9 @@ def soak(template, evaluations, batches):
 
     told = []
     for part in range(6):
-        for _ in range(evaluations // 6):
+        for _ in range(evaluations * part // 6, evaluations * (part + 1) // 6):
             evaluate(run, store, "knn")
-        for _ in range(batches // 6):
+        for _ in range(batches * part // 6, batches * (part + 1) // 6):
             view(clips, store.layout, generator=generator)
         told.append(round(megabytes(), 1))
         print(f"soak {part + 1}/6: {told[-1]} MB", flush=True)
@@ -263,13 +264,14 @@ def main():
     """Run all; the exit status is 1 if anything was lost, wrong or left."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="kill no more after so long")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--soak", type=int, nargs=2, default=(0, 0), metavar=("EVALUATIONS", "BATCHES"))
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     rng = random.Random(chosen.seed)
     work = Path(tempfile.mkdtemp(prefix="skel-faults-"))
-    bad = 0
+    bad, ends = 0, time.time() + 60 * chosen.minutes
     try:
         template = work / "template"
         template.mkdir()
@@ -284,11 +286,16 @@ def main():
             job.seconds = time.time() - started
             job.expected = job.found(work / "whole")
             shutil.rmtree(work / "whole")
-            counts = Counter()
-            for _ in range(-(-chosen.kills // len(every))):
-                attack(job, template, work, rng, counts)
-            print(f"{job.name} ({job.seconds:.1f} s): {dict(counts)}", flush=True)
-            bad += sum(counts[what] for what in ("lost", "wrong", "left", "did not end in a minute"))
+            job.counts = Counter()
+        for kill in range(chosen.kills):
+            job = every[kill % len(every)]
+            if time.time() > ends:
+                print(f"stopped after {kill} kills, as {chosen.minutes:g} minutes are over", flush=True)
+                break
+            attack(job, template, work, rng, job.counts)
+        for job in every:
+            print(f"{job.name} ({job.seconds:.1f} s): {dict(job.counts)}", flush=True)
+            bad += sum(job.counts[what] for what in ("lost", "wrong", "left", "did not end in a minute"))
         counts = Counter()
         small_disks(template, work, counts)
         print(f"small disks: {dict(counts)}", flush=True)

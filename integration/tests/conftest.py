@@ -15,6 +15,16 @@ TCN = {
     "encoder.strides": [2, 1],
     "train.min_steps": 0,
 }
+MASKED = {
+    **SMALL,
+    "encoder.feature_dim": 16,
+    "encoder.heads": 2,
+    "encoder.layers": 2,
+    "method.decoder_dim": 8,
+    "method.decoder_heads": 2,
+    "method.decoder_layers": 1,
+    "train.min_steps": 0,
+}
 TINY = {
     "compact": {
         **TCN,
@@ -23,6 +33,7 @@ TINY = {
         "optim.warmup_epochs": 1,
     },
     "vicreg": {**TCN, "method.projection_dim": 16},
+    "nnclr": {**TCN, "method.projection_dim": 12, "method.hidden_dim": 16},
     "skeletonclr": STGCN,
     "crossclr": {**STGCN, "method.cross_epoch": 1},
     "aimclr": {**STGCN, "method.mining_epoch": 1},
@@ -45,21 +56,11 @@ TINY = {
         "method.projection_dim": 8,
         "train.min_steps": 0,
     },
-    "mamp": {
-        **SMALL,
-        "encoder.feature_dim": 8,
-        "encoder.heads": 2,
-        "encoder.layers": 1,
-        "method.mask_ratio": 0.7,
-        "method.decoder_dim": 8,
-        "method.decoder_layers": 1,
-        "method.decoder_heads": 2,
-    },
     "pstl": {**STGCN, "method.projection_dim": 16},
+    "mamp": MASKED,
+    "mae": MASKED,
+    "after-amr": MASKED,
 }
-
-
-TINY |= {"mae": TINY["mamp"], "after-amr": TINY["mamp"]}
 
 
 @pytest.fixture(autouse=True, scope="session")

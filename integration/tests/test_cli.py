@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import tyro
 
 from skel_data import READERS
 from skel_recipes import Run
@@ -246,6 +247,24 @@ def test_formats_are_listed(capsys):
     status, output = skel(capsys, "data", "formats")
     assert status == 0
     assert [line.split()[0] for line in output.out.splitlines()[1:]] == list(READERS)
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_help_has_colours_on_a_terminal_unless_no_color_is_set(capsys, monkeypatch, no_color):
+    monkeypatch.setitem(tyro._experimental_options, "ansi_codes", True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", no_color)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(SystemExit):
+        main(["show", "--help"])
+    assert ("\033[" in capsys.readouterr().out) == (not no_color)
+
+
+@pytest.mark.parametrize("command", ["data import", "pretrain", "fit", "predict", "show", "report"])
+def test_help_shows_an_example(capsys, command):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    assert f"Example: skel {command} " in capsys.readouterr().out
 
 
 def test_help_of_a_recipe_lists_its_settings(capsys):

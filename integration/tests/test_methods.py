@@ -10,6 +10,7 @@ from skel_recipes.methods.per_stream import PerStream
 NAMES = [
     "compact",
     "vicreg",
+    "nnclr",
     "skeletonclr",
     "crossclr",
     "aimclr",
@@ -25,7 +26,8 @@ NAMES = [
     "mae",
     "after-amr",
 ]
-NO_TEACHER = ["compact", "vicreg", "pstl", "usdrl", "mamp", "mae", "after-amr"]
+ONE_VIEW = ["mamp", "mae", "after-amr"]
+NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 
@@ -145,9 +147,6 @@ def test_streams_see_the_same_draws(tiny):
             assert torch.equal(seen[name], stream(seen["joint"], name, context.layout))
 
 
-ONE_VIEW = ["mamp", "mae", "after-amr"]
-
-
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ONE_VIEW])
 def test_second_view_may_be_of_other_clips(name, tiny):
     losses = []
@@ -242,6 +241,53 @@ class TestPSTL:
     def test_encoder_without_a_graph_sees_zeros(self):
         recipe = load_recipe("pstl", {"encoder.name": "tcn", "method.projection_dim": 16})
         assert make(recipe)(batch(), epoch=0, generator=generator())["loss"].isfinite()
+
+
+class TestNNCLR:
+    def make(self, tiny, **settings):
+        return make(tiny("nnclr", method__queue_size=8, **settings))
+
+    def test_a_clip_is_never_its_own_neighbor(self, tiny):
+        method = self.make(tiny)
+        method.context.batch.ids = torch.arange(8)
+        method(batch(), epoch=0, generator=generator())
+        assert method.queue.ids.tolist() == list(range(8))
+        keys = method.queue.keys.clone()
+        others, own = (method._neighbor(keys, torch.arange(8) + first, None) for first in (0, 100))
+        assert torch.equal(own, keys)  # clips that the queue does not know find the nearest of all
+        assert not (others == keys).all(1).any()
+
+    def test_one_view_is_encoded_once(self, tiny):
+        method = self.make(tiny, method__views=1)
+        seen = []
+        method.encoder.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+        losses = method(batch(), epoch=0, generator=generator())
+        assert seen == [8]
+        assert losses["loss"].isfinite()
+
+    def test_neighbors_are_drawn_of_several(self, tiny):
+        losses = []
+        for neighbors in (1, 4, 100):
+            method = self.make(tiny, method__neighbors=neighbors)
+            losses.append(method(batch(), epoch=0, generator=generator())["loss"].item())
+        assert len(set(losses)) == 3
+
+    def test_heads_are_those_of_stars(self, tiny):
+        method = self.make(tiny, method__projection_dim=0)
+        assert [type(layer).__name__ for layer in method.projector] == ["BatchNorm1d"]
+        kinds = [type(layer).__name__ for layer in method.predictor]
+        assert kinds == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+        assert method.predictor[0].bias is None
+
+    @pytest.mark.parametrize("layout", ["coco-17", "ntu-25"])
+    def test_absent_body_changes_no_loss(self, layout, tiny):
+        """A second place that nobody takes: the encoder averages over those who are there."""
+        losses = []
+        one = batch(layout)
+        for clips in (one, torch.cat([one, torch.zeros_like(one)], 4)):
+            method = make(tiny("nnclr", method__view=[{"name": "yaw"}]), layout, bodies=clips.shape[4])
+            losses.append(method(clips, epoch=0, generator=generator())["loss"])
+        torch.testing.assert_close(*losses)
 
 
 def test_usdrl_needs_two_halves_and_takes_either_encoder(tiny):

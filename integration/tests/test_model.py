@@ -232,7 +232,7 @@ def test_estimators_pickle_whole(run, store, recordings, tmp_path, monkeypatch):
     known = [x for x, kept in zip(recordings, train, strict=True) if kept]
     names = np.array(store.classes)[store.labels]
     classifier = SkeletonClassifier(run.path.name, device="cpu")
-    assert clone(classifier).get_params()["head"] == "linear"
+    assert clone(classifier).get_params()["head"] == "rbf"
     classifier.fit(known, names[train], groups=store.subjects[train])
     features = SkeletonFeatures(run.path.name, device="cpu")
     expected = classifier.predict(recordings), features.fit(known).transform(recordings)

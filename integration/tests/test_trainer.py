@@ -19,6 +19,7 @@ from skel_recipes.train import trainer
 NAMES = [
     "compact",
     "vicreg",
+    "nnclr",
     "skeletonclr",
     "crossclr",
     "aimclr",
@@ -31,6 +32,7 @@ NAMES = [
     "cmd",
     "isc",
     "mamp",
+    "after-amr",
 ]
 
 

@@ -6,13 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from functools import partial
 
 import pytest
 import torch
+from torch import distributed
 
 from skel_recipes import Run, dump_recipe, pretrain, resume
 from skel_recipes.cli.app import main
+from skel_recipes.common.distributed import joined
 
 
 def edit(run, change):
@@ -126,6 +130,80 @@ def test_one_of_two_processes_is_killed(store, tiny, tmp_path, request, victim):
     again = resume(run)
     assert len(again.metrics()) == 100
     assert again.encoder() is not None
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """The port of the first of two processes, which wait 2 seconds for each other."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    facts = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": 2, "SKEL_CONNECT_SECONDS": 2}
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    for name, value in facts.items():
+        monkeypatch.setenv(name, str(value))
+    return port
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("partner", ["never comes", "ends while they connect"])
+def test_a_process_that_does_not_find_the_other_ends(alone, monkeypatch, rank, partner):
+    """The first listens and the others ask; PyTorch lets either wait for half an hour."""
+    monkeypatch.setenv("RANK", str(rank))
+    held = []
+    if partner != "never comes":  # it is at the store, but does not say where it listens
+        monkeypatch.setenv("SKEL_CONNECT_SECONDS", "4")
+        connect = partial(distributed.TCPStore, "127.0.0.1", alone, 2, rank == 1, wait_for_workers=False)
+        if rank == 1:
+            held.append(connect())
+            threading.Timer(0.5, held.clear).start()  # the server is gone with it
+        else:
+            threading.Thread(target=connect).start()
+    began = time.monotonic()
+    match = f"process {rank + 1} of 2 did not reach all others"
+    with pytest.raises(ConnectionError, match=match), joined("cpu"):
+        pass
+    assert time.monotonic() - began < 12
+    assert not distributed.is_initialized()
+
+
+@pytest.mark.parametrize("seconds", ["soon", "-1", "0", "nan", "inf"])
+def test_seconds_to_connect_are_checked(alone, monkeypatch, seconds):
+    monkeypatch.setenv("SKEL_CONNECT_SECONDS", seconds)
+    with pytest.raises(ValueError, match="SKEL_CONNECT_SECONDS must be from 1 to 86400"), joined("cpu"):
+        pass
+
+
+LATE = """
+import time, torch
+from skel_recipes.common.distributed import joined
+print("imported", flush=True)
+input()
+with joined("cpu") as (world, _):
+    time.sleep(5 * world.rank)
+    print(world.mean(torch.tensor([float(world.rank)])).item())
+"""
+
+
+def test_connected_processes_wait_longer_for_each_other(alone, request):
+    """The seconds are those in which they connect; then a process may work for long before the others."""
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", LATE],
+            env=os.environ | {"RANK": str(rank), "SKEL_CONNECT_SECONDS": "4"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        for rank in (0, 1)
+    ]
+    for process in both:
+        request.addfinalizer(process.wait)
+        request.addfinalizer(process.kill)
+        assert process.stdout.readline().split() == [b"imported"]
+    for process in both:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    assert [process.communicate(timeout=60)[0].split() for process in both] == [[b"0.5"], [b"0.5"]]
 
 
 def test_other_processes_are_said_on_resume(own_run, caplog):

@@ -14,8 +14,12 @@ import pytest
 import torch
 
 from skel_data import Default, Store, build_clips
+from skel_data.files import hold, write_checked
+from skel_encoders import create_encoder, save_pretrained
+from skel_eval import FeatureSet
 from skel_recipes import Run, evaluate, pretrain, resume
 from skel_recipes.cli.app import main
+from skel_recipes.common.files import new_folder, write_text
 from skel_recipes.train.checkpoint import LAST, PREVIOUS, load_checkpoint
 
 
@@ -54,6 +58,55 @@ def test_partial_files_of_dead_processes_are_removed(own_run, own_store, dead):
     Store.open(own_store.path)
     assert [file for file in gone if file.exists()] == []
     assert [file for file in kept if not file.exists()] == []
+
+
+WRITERS = {
+    "array": lambda path: write_checked(path, np.zeros(3)),
+    "result": lambda path: write_text(path, "{}"),
+    "features": lambda path: FeatureSet(np.eye(2), np.arange(2), np.array([0]), np.array([1])).save(path),
+    "encoder": lambda path: save_pretrained(create_encoder("stgcn", "ntu25"), path.parent),
+    "lock": lambda path: hold(path).__enter__(),
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_the_next_writing_removes_partial_files(tmp_path, dead, kind):
+    """What a killed process left of a file goes when it is written again; that of the living stays."""
+    name = {"features": "f.npz", "encoder": "encoder.safetensors", "lock": ".a.store.lock"}.get(kind, "x.npy")
+    stem = name.lstrip(".") if kind == "lock" else name
+    pid = "{}" if kind == "encoder" else "{}.0a1b2c3d"
+    left, lives, other = (
+        tmp_path / f".{stem}.partial-{node}-{pid.format(number)}"
+        for node, number in (
+            (platform.node(), dead),
+            (platform.node(), os.getppid()),
+            ("elsewhere", dead),
+        )
+    )
+    for file in (left, lives, other):
+        file.write_text("x")
+    WRITERS[kind](tmp_path / name)
+    assert (tmp_path / name).stat().st_size
+    assert (left.exists(), lives.exists(), other.exists()) == (False, True, True)
+
+
+def test_the_next_model_removes_a_partial_folder(tmp_path, dead):
+    node = platform.node()
+    left, lives = (tmp_path / f".model.partial-{node}-{pid}.0a1b2c3d" for pid in (dead, os.getppid()))
+    for folder in (left, lives):
+        folder.mkdir()
+        (folder / "head.safetensors").write_text("x")
+    with new_folder(tmp_path / "model") as folder:
+        (folder / "model.json").write_text("{}")
+    assert (left.exists(), lives.exists()) == (False, True)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["model.json"]
+
+
+def test_a_name_that_is_too_long_for_a_partial_one(tmp_path):
+    name = "é" * 120 + ".json"
+    write_text(tmp_path / name, "{}")
+    FeatureSet(np.eye(2), np.arange(2), np.array([0]), np.array([1])).save(tmp_path / ("é" * 120 + ".npz"))
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".npz"]
 
 
 @pytest.fixture

@@ -225,5 +225,5 @@ def test_a_joint_of_two_parts_goes_with_either(sample):
 
 def test_layout_without_parts():
     layout = SkeletonLayout.from_dict({"name": "bare", "joints": ["a", "b"], "bones": [["a", "b"]]})
-    with pytest.raises(ValueError, match=r"'bare' has 0 body parts, but 1 are asked for"):
+    with pytest.raises(ValueError, match=r"'bare' has 0 body parts, not 1"):
         PartMask().num_uniforms(ClipShape(layout, 5))

@@ -116,7 +116,7 @@ def test_the_query_of_skelemix_is_drawn_once(ntu, make_clips):
 
 
 def test_layout_with_too_few_parts(small):
-    with pytest.raises(ValueError, match=r"'small' has 3 body parts, but 4 are asked for"):
+    with pytest.raises(ValueError, match=r"'small' has 3 body parts, not 4"):
         PartMix(parts=(1, 4)).num_uniforms(ClipShape(small, 5))
 
 

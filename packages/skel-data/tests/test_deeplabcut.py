@@ -68,7 +68,7 @@ def test_files_and_layouts_that_do_not_fit(tmp_path, load):
     (tmp_path / "d" / "c.csv").write_text(text + "9,1,2,3,4,5,x\n")
     (tmp_path / "d" / "e.csv").write_text("".join(text.splitlines(keepends=True)[:3]))
     reasons = [bad.reason for bad in load().bad_files]
-    assert ["no header" in reasons[0], "no number" in reasons[1], "no row" in reasons[2]] == [True] * 3
+    assert ["no header" in reasons[0], "not a number" in reasons[1], "no row" in reasons[2]] == [True] * 3
     with pytest.raises(ValueError, match="2 joints, snout, tail: give a layout"):
         load(None)
     with pytest.raises(ValueError, match="no joint nose"):

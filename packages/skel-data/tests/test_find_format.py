@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from skel_data import Source, find_format, import_dataset
+from skel_data.readers._find_format import left_out
 from skel_data.readers._registry import READERS
 
 
@@ -163,3 +164,16 @@ def test_large_arrays_are_not_read(tmp_path, monkeypatch):
     large = {"x_train": np.zeros((9, 20, 150)), "y_train": np.zeros(9)}
     assert find_format(Source(write(tmp_path / "a", {"a.npz": large}))) == "ctrgcn"
     assert find_format(Source(write(tmp_path / "b", {"a.npy": np.zeros((90, 25, 3))}))) == "npy"
+
+
+def test_what_is_not_read_of_a_mixed_folder_is_told(tmp_path):
+    walk = (
+        "HIERARCHY\nROOT a\n{\nOFFSET 0 1 0\nCHANNELS 3 Xposition Yposition Zposition\n}\n"
+        "MOTION\nFrames: 1\nFrame Time: 0.1\n1 2 3\n"
+    )
+    others = {"one.c3d": "x", "two.C3D": "x", "c.json": {}, "facts.csv": "a,b", "notes.txt": "x"}
+    mixed = {"walk.bvh": walk, **others}
+    store = import_dataset("auto", write(tmp_path / "d", mixed), tmp_path / "a.store")
+    assert store.info.notes == ("found to be bvh; not read: 2 .c3d, 1 .json; import them by themselves",)
+    for name, alone in (("bvh", FILES["bvh"]), ("npy", FILES["npy"])):
+        assert left_out(Source(write(tmp_path / f"alone-{name}", alone)), READERS[name].suffix) == ""

@@ -1,10 +1,12 @@
 import io
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import tarfile
+from functools import partial
 
 import numpy as np
 import pytest
@@ -240,3 +242,44 @@ def test_two_do_not_import_at_once(killed, tmp_path):
         ):
             import_dataset("ntu60", killed, tmp_path / "a.store", resume=resume)
     assert len(import_dataset("ntu60", killed, tmp_path / "a.store", resume=True)) == 59
+
+
+def test_resume_of_what_is_complete_returns_it(tmp_path, caplog):
+    """The same command after a kill at the very end is no error; locks and beginnings beside it go."""
+    _many(tmp_path / "raw", 6)
+    made = import_dataset("ntu60", tmp_path / "raw", tmp_path / "a.store", resume=True)
+    times = {path: path.stat().st_mtime_ns for path in made.path.iterdir()}
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    node = platform.node()
+    (tmp_path / f".a.store.lock.partial-{node}-{dead.pid}.0a1b2c3d").write_text("{")
+    (tmp_path / f".a.store.replaced-{dead.pid}").mkdir()
+    (tmp_path / ".a.store.unfinished").mkdir()
+    again = import_dataset("ntu60", tmp_path / "raw", tmp_path / "a.store", resume=True)
+    assert again.hash == made.hash
+    assert "all of raw was imported before" in caplog.text
+    assert {path: path.stat().st_mtime_ns for path in made.path.iterdir()} == times
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.store", "raw"]
+
+
+def test_resume_of_another_complete_store_is_refused(tmp_path):
+    _many(tmp_path / "raw", 6)
+    names = sorted(path.name for path in (tmp_path / "raw").iterdir())
+    again = partial(import_dataset, "ntu60", tmp_path / "raw", resume=True)
+    again(tmp_path / "a.store")
+    again(tmp_path / "few.store", limit=3)
+    assert len(again(tmp_path / "few.store", limit=3)) == 3
+    with pytest.raises(FileExistsError, match="the source has other files"):
+        again(tmp_path / "few.store")
+    for settings in ({"units": "miles"}, {"rate": 15.0}, {"zeros": "there"}, {"limit": 2}):
+        with pytest.raises(FileExistsError, match=r"a\.store exists already, and another import made it"):
+            again(tmp_path / "a.store", **settings)
+    import_dataset("ntu60", tmp_path / "raw", tmp_path / "plain.store")
+    with pytest.raises(FileExistsError, match="another import"):
+        again(tmp_path / "plain.store")
+    with pytest.raises(ValueError, match="P050"):
+        again(tmp_path / "a.store", strict=True)
+    (tmp_path / "raw" / names[-1]).rename(tmp_path / "raw" / "S001C001P099R001A001.skeleton")
+    with pytest.raises(FileExistsError, match="the source has other files"):
+        again(tmp_path / "a.store")
+    assert len(again(tmp_path / "a.store", overwrite=True)) == len(Store.open(tmp_path / "plain.store"))

@@ -157,7 +157,13 @@ def test_a_conversion_that_loses_a_quarter_of_the_joints_is_refused():
 
 @pytest.mark.parametrize(
     ("name", "joints", "channels"),
-    [("azure-32", 32, 3), ("halpe-26", 26, 3), ("coco-wholebody-133", 133, 3), ("openpose-15", 15, 3)],
+    [
+        ("azure-32", 32, 3),
+        ("halpe-26", 26, 3),
+        ("halpe-136", 136, 3),
+        ("coco-wholebody-133", 133, 3),
+        ("openpose-15", 15, 3),
+    ],
 )
 def test_presets_are_symmetric(name, joints, channels):
     preset = get_layout(name)

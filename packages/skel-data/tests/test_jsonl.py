@@ -90,7 +90,7 @@ def test_scores_null_and_mediapipe(tmp_path, load):
     write(tmp_path / "d" / "a.jsonl", [{"landmarks": v, "scores": [0.5] * 33} for v in values])
     store = load(layout=None)
     assert store.layout == get_layout("mediapipe-33")
-    assert same(store.clip(0)[:, 0, :, :3], x)
+    assert same(store.clip(0)[:, 0, :, :3], x * [1, -1, -1])  # MediaPipe's y points down
     assert (store.clip(0)[..., 3] == 0.5).all()
 
 

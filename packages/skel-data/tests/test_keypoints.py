@@ -551,7 +551,9 @@ def test_nan_is_a_missing_joint(tmp_path, load):
     assert missing_joints(store).tolist() == [0, 1 / 3, *[0] * 15]
 
 
-@pytest.mark.parametrize(("count", "name"), [(17, "coco-17"), (26, "halpe-26"), (133, "coco-wholebody-133")])
+@pytest.mark.parametrize(
+    ("count", "name"), [(17, "coco-17"), (26, "halpe-26"), (133, "coco-wholebody-133"), (136, "halpe-136")]
+)
 def test_the_layout_by_the_number_of_joints(tmp_path, load, count, name):
     dump(tmp_path / "data" / "a.json", [{"image_id": 0, "keypoints": joints(0, count).reshape(-1).tolist()}])
     assert load("coco-keypoints").layout == get_layout(name)

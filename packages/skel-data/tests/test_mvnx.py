@@ -67,7 +67,7 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbb"><!ENTITY c "&b;&b;">]
         ("<mvnx/>", "no frame with a position"),
         (text(np.ones((1, 2, 22, 3))), "66 numbers in a position, expected 3 for each of 23"),
         (text(np.ones((1, 2, 22, 3)), LABELS[1:]), "no joint pelvis"),
-        (text(np.ones((1, 2, 23, 3))).replace("1.0 1.0", "1.0 x"), "no number"),
+        (text(np.ones((1, 2, 23, 3))).replace("1.0 1.0", "1.0 x"), "not a number"),
     ],
 )
 def test_files_that_are_none(tmp_path, load, content, reason):

@@ -68,6 +68,8 @@ def test_confidence_and_mediapipe(tmp_path, load):
     save(tmp_path / "d" / "c.npy", array(0, (30, 33, 4)))
     store = load(layout=None)
     assert (store.layout, store.clip(0).shape) == (get_layout("mediapipe-33"), (30, 1, 33, 4))
+    assert np.array_equal(store.clip(0)[:, 0], array(0, (30, 33, 4)) * np.float32([1, -1, -1, 1]))
+    assert store.info.up == "-y"  # told, as y points down in MediaPipe's
     save(tmp_path / "d" / "c.npy", array(0, (30, 17, 2)))
     assert not load(layout="coco-17").layout.confidence
 

@@ -330,3 +330,32 @@ def test_a_damaged_joint_costs_no_clip(tmp_path):
     assert gone.sum() == 1
     assert np.array_equal(store.clip(0)[~gone], whole[~gone])
     assert store.bad_files[0].reason.endswith("; the joint is missing there")
+
+
+@pytest.mark.parametrize("change", ["line left out", "line added", "header cut", "joint cut"])
+def test_a_broken_frame_costs_no_clip(tmp_path, change):
+    one = [b"1", b"7 0 0 0 0 0 0 0 0 2", b"25", *[b"1 2 3 0 0 0 0 0 0 0 0 2"] * 25]
+    broken = list(one)
+    if change == "line left out":
+        del broken[9]
+    elif change == "line added":
+        broken.insert(9, b"1 2 3 0 0 0 0 0 0 0 0 2")
+    else:
+        at, put = {"header cut": (1, b"7 0 0"), "joint cut": (9, b"1 2")}[change]
+        broken[at] = put
+    (tmp_path / "a").mkdir()
+    lines = [b"4", *one, *broken, *one, *one]
+    (tmp_path / "a" / "S001C001P001R001A001.skeleton").write_bytes(b"\n".join(lines))
+    store = import_dataset("ntu60", tmp_path / "a", tmp_path / "s")
+    assert store.lengths.tolist() == [4]
+    there = store.clip(0)[:, 0]
+    assert np.array_equal(there[[0, 2, 3]], np.broadcast_to(np.float32([1, 2, 3]), (3, 25, 3)))
+    if change == "joint cut":  # its frame has all lines
+        assert np.isnan(there[1]).all(-1).sum() == 1
+    else:
+        assert not there[1].any()
+        assert store.bad_files[0].reason.startswith("frame 2 of 4, lines 30 to ")
+    assert len(store.bad_files) == 1
+    if change != "joint cut":
+        with pytest.raises(ValueError, match="^(line|cut off)"):  # most frames broken
+            parse_text(b"\n".join([b"3", *broken, *broken, *one]), [])

@@ -80,7 +80,10 @@ def test_alphapose_halpe_and_others(tmp_path, load):
     dump(tmp_path / "d" / "a.json", [{"image_id": "1.jpg", "keypoints": flat(0, 26)}])
     assert load("alphapose").layout == get_layout("halpe-26")
     dump(tmp_path / "d" / "a.json", [{"image_id": "1.jpg", "keypoints": flat(0, 136)}])
-    with pytest.raises(ValueError, match="136 joints, so a layout must be given"):
+    store = load("alphapose")
+    assert (store.layout, store.clip(0).shape[2]) == (get_layout("halpe-136"), 136)
+    dump(tmp_path / "d" / "a.json", [{"image_id": "1.jpg", "keypoints": flat(0, 135)}])
+    with pytest.raises(ValueError, match="135 joints, so a layout must be given"):
         load("alphapose")
 
 

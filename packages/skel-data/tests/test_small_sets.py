@@ -75,7 +75,7 @@ GOOD = msr([[numbers(20, 3)]] * 3)
         ("a01_s01_e01_skeleton", "3 20\n41\n", "41 rows"),
         ("a01_s01_e01_skeleton", "9999999999 20\n", "expected the number of frames"),
         ("a01_s01_e01_skeleton", "nan 20\n", "expected the number of frames"),
-        ("a01_s01_e01_skeleton", "x", "no number"),
+        ("a01_s01_e01_skeleton", "x", "not a number"),
         ("a01_s01_e01_skeleton", msr([[]]), "no finite coordinate|no joint"),
     ],
 )

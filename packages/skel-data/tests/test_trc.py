@@ -80,7 +80,7 @@ def test_markers_of_pose2sim_have_a_preset(tmp_path, load):
         (lambda t: t.replace("Ankle", "Toe"), "no joint ankle"),
         (lambda t: t.replace("Ankle", "Hip"), "names of markers"),
         (lambda t: "\n".join(t.split("\n")[:5]), "no frame"),
-        (lambda t: t.rstrip() + "\tx\n", "line 8: 12 fields|no number"),
+        (lambda t: t.rstrip() + "\tx\n", "line 8: 12 fields|not a number"),
     ],
 )
 def test_files_that_are_none(tmp_path, load, change, reason):

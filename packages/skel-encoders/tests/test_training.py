@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from skel_data import get_layout
-from skel_encoders import HCN, STGCN, TCN, SCDEncoder, checkpoint_blocks, layer_groups
+from skel_encoders import HCN, STGCN, TCN, SCDEncoder, checkpoint_blocks, freeze_layers, layer_groups
 
 
 class Transformer(nn.Module):
@@ -65,6 +65,29 @@ def test_rates_of_each_layer():
     found = rates(encoder, layer_groups(encoder, 1.0, 0.5))
     for part, place in depth.items():
         assert {lr for name, lr in found.items() if part in name} == {0.5 ** (5 - place)}
+
+
+def test_frozen_layers_take_no_gradient():
+    encoder = TCN(get_layout("utd-20"))
+    freeze_layers(encoder, 0)
+    assert all(p.requires_grad for p in encoder.parameters())
+    freeze_layers(encoder, 2)
+    depths = {name: int(name.split(".")[1]) // 3 for name, _ in encoder.named_parameters()}
+    assert {n for n, p in encoder.named_parameters() if not p.requires_grad} == {
+        name for name, depth in depths.items() if depth < 2
+    }
+    layers = max(depths.values()) + 1
+    assert set(rates(encoder, layer_groups(encoder, 1.0, 0.5)).values()) == {
+        0.5**depth for depth in range(layers - 2)
+    }
+    with pytest.raises(ValueError, match=f"TCN has {layers} layers: at most {layers - 1} can be frozen"):
+        freeze_layers(encoder, layers)
+    encoder = Transformer(3)
+    freeze_layers(encoder, 2)
+    frozen = {name for name, p in encoder.named_parameters() if not p.requires_grad}
+    assert frozen == {
+        name for name, _ in encoder.named_parameters() if "embed" in name or name.startswith("blocks.0.")
+    }
 
 
 def test_scales_of_mamp():

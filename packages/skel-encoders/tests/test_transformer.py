@@ -235,6 +235,34 @@ def test_order_of_kept_tokens_is_kept(order):
     torch.testing.assert_close(encoder.encode(tokens, keep), encoder.encode(tokens)[:, keep[0]])
 
 
+def test_pooling_that_keeps_joints():
+    encoder = small().eval()
+    clips = two_places([[1, 1], [1, 0]])
+    features = encoder.forward_features(clips)
+    joints = encoder.pool_joints(features)
+    assert joints.shape == (2, 4 * 8)
+    torch.testing.assert_close(joints[:, 8:16], features[:, :, :, 1].mean((1, 2)))
+    torch.testing.assert_close(joints.unflatten(1, (4, 8)).mean(1), encoder(clips))
+
+
+def test_drop_path_may_be_changed():
+    encoder, other = small(layers=3), small(layers=3, drop_path=0.4)
+    clips = torch.randn(2, 3, 12, 4, 1)
+    before = encoder.eval()(clips)
+    encoder.set_drop_path(0.4)
+    for block, theirs in zip(encoder.blocks, other.blocks, strict=True):
+        for name in ("drop_path1", "drop_path2"):
+            assert repr(getattr(block, name)) == repr(getattr(theirs, name))
+    assert torch.equal(encoder(clips), before)
+    assert encoder.state_dict().keys() == other.state_dict().keys()
+    encoder.train()
+    assert not torch.equal(encoder(clips), encoder(clips))
+    encoder.set_drop_path(0)
+    assert torch.equal(encoder(clips), encoder(clips))
+    with pytest.raises(ValueError, match=r"drop_path must lie in \[0, 1\), got 1"):
+        encoder.set_drop_path(1)
+
+
 def test_clip_does_not_depend_on_its_batch():
     encoder = small().eval()
     clips = two_places([[1, 1], [1, 0], [0, 1], [0, 0]])

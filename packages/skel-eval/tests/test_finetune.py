@@ -287,3 +287,29 @@ def test_features_that_are_no_numbers_are_an_error():
         skel_eval.finetune(
             Broken(4, 3), clips, labels, clips, labels, settings=Finetune(epochs=1, milestones=())
         )
+
+
+def test_hidden_layer(encoder):
+    """Predictions follow from the encoder, the hidden layer and the linear head that come out."""
+    settings = attrs.evolve(SHORT, epochs=20, milestones=(15,), hidden=7, dropout=0.2)
+    result = run(encoder, settings)
+    assert result.accuracy > 0.8
+    assert result.weight.shape == (3, 7)
+    encoder.load_state_dict(result.encoder_state)
+    hidden = nn.Sequential()
+    hidden.add_module("linear", nn.Linear(6, 7))
+    hidden.add_module("norm", nn.BatchNorm1d(7))
+    hidden.load_state_dict(result.hidden_state)
+    with torch.no_grad():
+        features = torch.relu(hidden.eval()(encoder.eval()(TEST[0]))).numpy()
+    np.testing.assert_allclose(features @ result.weight.T + result.bias, result.logits, rtol=1e-4, atol=1e-5)
+    again = run(Encoder(), attrs.evolve(settings, epochs=1, seed=3), train=(TRAIN[0][:1], TRAIN[1][:1]))
+    assert np.isfinite(again.logits).all()
+    assert not run(encoder).hidden_state
+
+
+def test_dropout_is_of_training_alone(encoder):
+    settings = attrs.evolve(SHORT, epochs=1, learning_rate=1e-12)
+    dropped, plain = (run(encoder, attrs.evolve(settings, dropout=share)) for share in (0.9, 0.0))
+    assert dropped.losses != plain.losses
+    np.testing.assert_allclose(dropped.weight, plain.weight, atol=1e-6)

@@ -18,6 +18,10 @@ def test_errors():
         Queue(0, 4)
     with pytest.raises(ValueError, match=r"\(N, 4\), got \(3, 5\)"):
         Queue(10, 4).push(torch.zeros(3, 5))
+    with pytest.raises(ValueError, match=r"no ids, as the queue has none, got \(3,\)"):
+        Queue(10, 4).push(torch.zeros(3, 4), torch.arange(3))
+    with pytest.raises(ValueError, match=r"ids \(3,\), got \(2,\)"):
+        Queue(10, 4, with_ids=True).push(torch.zeros(3, 4), torch.arange(2))
 
 
 @settings(deadline=None, max_examples=30)
@@ -56,3 +60,18 @@ def test_push_leaves_no_graph():
     queue = Queue(5, 3)
     queue.push(torch.randn(2, 3, requires_grad=True))
     assert not queue.keys.requires_grad
+
+
+def test_ids_stay_beside_their_keys():
+    queue = Queue(5, 3, gather=lambda rows: torch.cat([rows, rows + 1]), with_ids=True)
+    assert queue.ids.tolist() == [-1] * 5
+    assert set(queue.state_dict()) == {"keys", "position", "ids"}
+    queue.push(torch.randn(2, 3), torch.tensor([10, 20]))
+    assert queue.ids.tolist() == [10, 20, 11, 21, -1]
+    queue.push(torch.randn(1, 3), torch.tensor([30]))
+    assert queue.ids.tolist() == [31, 20, 11, 21, 30]
+    queue = Queue(3, 3, with_ids=True)
+    queue.push(torch.randn(4, 3), torch.arange(4))
+    assert queue.ids.tolist() == [3, 1, 2]
+    queue.push(torch.randn(1, 3))
+    assert queue.ids.tolist() == [3, -1, 2]

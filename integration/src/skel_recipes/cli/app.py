@@ -4,6 +4,7 @@ This module stays light: torch is imported by the commands that need it, when th
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -12,6 +13,7 @@ from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
 
+import tyro
 from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
 from tyro.extras import SubcommandApp
 
@@ -149,7 +151,9 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _prepare_output() -> None:
-    """Escape what the terminal's encoding lacks, and show warnings as notes."""
+    """Escape what the terminal's encoding lacks, show warnings as notes, leave out colours if NO_COLOR is set."""
+    if os.environ.get("NO_COLOR"):
+        tyro._experimental_options["ansi_codes"] = False
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -21,6 +21,8 @@ def compare(
     Runs that differ in their seed only are one method. Differences have the interval of a paired bootstrap
     on the test clips that both methods have.
 
+    Example: skel compare run-a run-b
+
     Args:
         runs: Folders of runs that were evaluated.
         out: Page to write.

@@ -39,6 +39,8 @@ def data_import(
 
     A file that cannot be used is reported by name and reason; all others are imported.
 
+    Example: skel data import utd-mhad utd-mhad_skeleton.tar.xz utd.store
+
     Args:
         format: Name of a format, as `skel data formats` lists them; auto to have it found; or module:NAME of
             a reader of your own.
@@ -61,7 +63,7 @@ def data_import(
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
-        resume: Keep what was read when interrupted, and go on from it.
+        resume: Keep what was read when interrupted, and go on from it. A complete store stays as it is.
     """
     from tqdm import tqdm
 
@@ -113,6 +115,8 @@ def data_import(
 def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = False) -> None:
     """Summarise a store: clips, classes, subjects, splits.
 
+    Example: skel data info utd.store
+
     Args:
         store: The store.
         json: Print JSON.
@@ -151,6 +155,8 @@ def data_formats() -> None:
 def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
     """Read all of a store and compare it with the hashes that were written with it.
 
+    Example: skel data validate utd.store
+
     Args:
         store: The store.
     """
@@ -177,6 +183,8 @@ def data_leaks(
 
     Also told: subjects, cameras and setups in both parts of a split that is named after them, and classes
     without training clips. What is found is kept in the store's folder, and told beside later evaluations.
+
+    Example: skel data leaks utd.store
 
     Args:
         store: The store.
@@ -364,6 +372,8 @@ def data_synth(
     overwrite: bool = False,
 ) -> None:
     """Make a store of synthetic labelled actions.
+
+    Example: skel data synth synth.store
 
     Args:
         store: Folder of the store, to be made.

@@ -1,10 +1,10 @@
-"""``skel demo``: the whole line once, on synthetic data."""
+"""``skel demo``: every step once, on synthetic data."""
 
 from pathlib import Path
 
 
 def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> None:
-    """Make synthetic recordings, pretrain, evaluate beside the baselines, write a report.
+    """Make synthetic recordings, pretrain, evaluate with baselines, write a report.
 
     Args:
         out: Folder to be made; it will hold the store and the run.

@@ -1,4 +1,4 @@
-"""``skel embed``: features of recordings, for programs of one's own."""
+"""``skel embed``: features of recordings, for your own programs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +27,8 @@ def embed(
     An .npz file holds features, labels, rows of train and test, names and more, as `skel eval linear
     FEATURES.npz` and `skel_eval.FeatureSet` read it; a .parquet file holds one row for each clip (needs the
     extra skel-recipes[parquet]). With a window it holds one row for each window of the recordings instead.
+
+    Example: skel embed run utd.store features.npz
 
     Args:
         run: A finished run, or an encoder folder.

@@ -114,7 +114,13 @@ def _published(name: str, kind: Any, words: Sequence[str]) -> Any:
     if issubclass(kind, FineTune):
         if program.finetune is None:
             raise ValueError(f"the program of {given} has no fine-tuning")
-        return evolve(kind(), settings=program.finetune, layer_decay=program.layer_decay)
+        return evolve(
+            kind(),
+            settings=program.finetune,
+            layer_decay=program.layer_decay,
+            drop_path=program.drop_path,
+            keep_joints=program.keep_joints,
+        )
     raise ValueError(f"--published goes with linear, finetune, semi and transfer, not with {name}")
 
 
@@ -129,6 +135,8 @@ def eval_fuse(
     common: CommonArgs = COMMON,
 ) -> None:
     """Late fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
+
+    Example: skel eval fuse run utd.store --weights 0.6 0.4 0.6
 
     Args:
         paths: Finished runs, and last the store. A run of several streams counts as so many.

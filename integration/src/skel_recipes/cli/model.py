@@ -21,7 +21,7 @@ def fit(
     *,
     out: Path,
     labels: Literal["all", "train"] = "all",
-    head: Literal["linear", "rbf", "mlp", "knn", "finetune"] = "linear",
+    head: Literal["linear", "rbf", "mlp", "knn", "finetune"] = "rbf",
     stream: str | None = None,
     weights: tuple[float, ...] = (),
     split: str | None = None,
@@ -35,13 +35,15 @@ def fit(
     predict` uses it. It also has a threshold below which a clip is "none of these": 95 % of the held-out
     training clips that are classified right are at or above it.
 
+    Example: skel fit run utd.store --out model
+
     Args:
         run: A finished run, or an encoder folder.
         store: Recordings; those without a label are passed over.
         out: Folder of the model, to be made.
         labels: all: every label there is. train: those of the split's training part; the accuracy on its test
             part is printed and kept.
-        head: linear (logistic regression), rbf (kernel ridge regression), mlp (one hidden layer), knn
+        head: rbf (kernel ridge regression), linear (logistic regression), mlp (one hidden layer), knn
             (nearest neighbour), or finetune (linear, the encoder trained with it).
         stream: One of the run's streams alone; of several streams all are fused.
         weights: One for each stream; equal unless given.
@@ -120,6 +122,8 @@ def predict(
     """Recognise actions: class and probability of each recording, or of each window of it.
 
     A recording whose most probable class is below the model's threshold is "none of these".
+
+    Example: skel predict model new.store --top 3
 
     Args:
         model: A model that `skel fit` wrote.

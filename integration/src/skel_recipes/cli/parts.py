@@ -16,6 +16,8 @@ KINDS = (
 def list_parts(kind: Annotated[str, tyro.conf.Positional], /) -> None:
     """List the parts of a kind, each with what it is: built in, or registered by an installed package.
 
+    Example: skel list methods
+
     Args:
         kind: methods, encoders, augmentations, views, pipelines, layouts, readers, protocols or recipes.
     """

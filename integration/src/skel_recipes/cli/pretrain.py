@@ -29,6 +29,8 @@ def pretrain(
     Any setting of the recipe can be given as a flag with its dotted key: --train.epochs 30. "skel pretrain
     RECIPE --help" lists them.
 
+    Example: skel pretrain compact utd.store --out run
+
     Args:
         recipe: Name of a recipe, or a TOML file; "skel recipe" lists and prints them.
         store: A store made by "skel data import" or "skel data synth".
@@ -37,7 +39,7 @@ def pretrain(
         strict: With --resume: refuse other library versions, threads, processes or another processor than the
             run began with, as the bits of the weights may differ.
         init: Begin with the weights of this finished run, or of this folder of an encoder; what is not
-            loaded is listed.
+            loaded is listed. A method that tunes, nnclr, takes encoder, pipeline and stream from it as well.
         init_layers: Load these layers only, such as blocks.0 blocks.1; patterns are taken too.
         convert: Bring recordings with other joints to those of --init, by the names of the joints.
         split: Whose training part is used; the store's default unless given.
@@ -65,13 +67,20 @@ def pretrain(
         from skel_recipes.train import trainer
 
         settings, opened = load_recipe(recipe, overrides), Store.open(store)
+        begin = None if init is None else Run.open(init)
+        if begin is not None and getattr(settings.method, "tunes", False):
+            from skel_recipes.run.init import tuned_settings
+
+            taken = tuned_settings(begin.recipe, overrides)
+            settings = load_recipe(recipe, {**taken, **overrides})
+            note(f"taken from {begin.path}: {', '.join(taken)}")
         try:
             run = trainer.pretrain(
                 settings,
                 opened,
                 out,
                 split=split,
-                init=None if init is None else Run.open(init),
+                init=begin,
                 init_layers=init_layers,
                 convert=convert,
                 device=device,
@@ -85,7 +94,9 @@ def pretrain(
 
 
 def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /, *, full: bool = False) -> None:
-    """List the recipes, or print one, laid over its base.
+    """List the recipes, or print one, merged with its base.
+
+    Example: skel recipe compact
 
     Args:
         name: Name of a recipe, or a TOML file.

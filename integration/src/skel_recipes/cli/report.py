@@ -17,6 +17,8 @@ def report(
 ) -> None:
     """Draw the report of a run from its evaluations: curves, mistakes, embedding, retrieved clips.
 
+    Example: skel report run
+
     Args:
         run: A run that was evaluated.
         store: The recordings; those of the pretraining if not given.

@@ -31,6 +31,8 @@ def show(
 
     Left, right and trunk have colours of their own, further bodies are paler. Missing joints are left out.
 
+    Example: skel show utd.store --clip 3 --out clip.gif
+
     Args:
         store: The recordings.
         clip: Which clip, from 0; the first if there is no --name either.
@@ -95,7 +97,7 @@ def _view(name: str) -> "View":
 
 
 def _chosen(store: "Store", clip: int | None, name: str | None) -> int:
-    """Number of the clip that is asked for by number or by name."""
+    """Index of the clip that the user names by number or by name."""
     if name is None:
         index = clip or 0
         if not 0 <= index < len(store):

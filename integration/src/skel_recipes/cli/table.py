@@ -20,6 +20,8 @@ def table(
 
     Runs that differ in their seed only are one row: mean and standard deviation in percent.
 
+    Example: skel table run-a run-b --format latex
+
     Args:
         runs: Folders of runs that were evaluated.
         format: markdown, latex or csv.

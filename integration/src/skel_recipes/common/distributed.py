@@ -2,8 +2,11 @@
 
 import os
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -18,6 +21,8 @@ _LOST = re.compile(
     re.IGNORECASE,
 )
 """What the libraries that connect processes say when one is gone."""
+_AT_WORK = timedelta(minutes=30)
+"""How long a process waits for the others once all are connected: PyTorch's default."""
 
 
 @define(frozen=True)
@@ -71,8 +76,12 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
     Args:
         device: See `pick_device`.
 
+    The processes wait for one another for 45 seconds, or as many as the environment variable
+    SKEL_CONNECT_SECONDS says. Under `torchrun`, which ends all when one has ended, it is 30 minutes.
+
     Raises:
-        ConnectionError: If another of the processes has ended.
+        ConnectionError: If another of the processes has ended, or does not come.
+        ValueError: If SKEL_CONNECT_SECONDS is no number of seconds.
     """
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
     where = pick_device(device)
@@ -82,7 +91,7 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
         torch.cuda.set_device(where)
     ours = launched and not distributed.is_initialized()
     if ours:
-        distributed.init_process_group("nccl" if where.type == "cuda" else "gloo")
+        _connect("nccl" if where.type == "cuda" else "gloo")
     try:
         if distributed.is_available() and distributed.is_initialized():
             rank, size = distributed.get_rank(), distributed.get_world_size()
@@ -100,6 +109,72 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
     finally:
         if ours and distributed.is_initialized():
             distributed.destroy_process_group()
+
+
+def _connect(backend: str) -> None:
+    """Make the process group; a process that does not come in time is an error.
+
+    PyTorch has one timeout for this and for what follows, of 30 minutes. The first process listens, and the
+    others ask it. So nobody notices that one ended before all are connected.
+    """
+    from torch.distributed.rendezvous import rendezvous
+
+    seconds = _connect_seconds()
+    deadline = time.monotonic() + seconds
+    try:
+        if os.environ.get("RANK", "0") != "0":
+            _wait_for_first(deadline)
+        left = timedelta(seconds=max(1.0, deadline - time.monotonic()))
+        store, rank, size = next(rendezvous("env://", timeout=left))
+        left = timedelta(seconds=max(1.0, deadline - time.monotonic()))
+        store.set_timeout(left)
+        distributed.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=left)
+        _set_timeout(_AT_WORK)
+        store.set_timeout(_AT_WORK)
+    except (RuntimeError, OSError) as error:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        number, size = int(os.environ.get("RANK", "0")) + 1, os.environ["WORLD_SIZE"]
+        raise ConnectionError(
+            f"process {number} of {size} did not reach all others in {seconds:g} seconds, or one has ended; "
+            "start all again; if they need longer, set SKEL_CONNECT_SECONDS"
+        ) from error
+
+
+def _wait_for_first(deadline: float) -> None:
+    """Wait until the first process listens. PyTorch waits longer and longer between its tries."""
+    host, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT", "")
+    if not host or not port.isdecimal():
+        return  # PyTorch says what is expected
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=5).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _set_timeout(timeout: timedelta) -> None:
+    """Set the timeout of the process group, by the name that the release of PyTorch has for it."""
+    name = "set_timeout" if hasattr(distributed.distributed_c10d, "set_timeout") else "_set_pg_timeout"
+    getattr(distributed.distributed_c10d, name)(timeout, distributed.group.WORLD)
+
+
+def _connect_seconds() -> float:
+    """Seconds in which all processes must be connected."""
+    text = os.environ.get("SKEL_CONNECT_SECONDS", "")
+    if not text:
+        return _AT_WORK.total_seconds() if "TORCHELASTIC_RUN_ID" in os.environ else 45.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= 86_400:
+        raise ValueError(f"SKEL_CONNECT_SECONDS must be from 1 to 86400, got {text!r}")
+    return seconds
 
 
 class _Gather(torch.autograd.Function):

@@ -1,6 +1,5 @@
 """Files that appear whole or not at all, and their names."""
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from skel_data.files import write_file
+from skel_data.files import partial_path, write_file
 
 _LONGEST = 48
 """Bytes of a name: some of them go into one file name, of at most 255 bytes."""
@@ -41,15 +40,16 @@ def write_text(path: Path, text: str) -> None:
 def new_folder(path: Path) -> Iterator[Path]:
     """Fill a folder that appears under its name only when it is complete, and is gone if anything fails.
 
+    What killed processes left beside it is removed.
+
     Raises:
         FileExistsError: If there is something at the path, other than an empty folder.
         FileNotFoundError: If there is no folder for it.
     """
     check_new_folder(path)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    partial = partial_path(path)
     try:
+        partial.mkdir()
         yield partial
         if path.is_dir():
             path.rmdir()  # an empty one

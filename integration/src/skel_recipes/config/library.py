@@ -23,7 +23,7 @@ def recipe_names() -> tuple[str, ...]:
 
 
 def read_recipe(name: str | Path) -> RecipeData:
-    """A recipe as it is written, laid over its base; it always has a ``name``.
+    """A recipe as it is written, merged with its base; it always has a ``name``.
 
     Args:
         name: One of `recipe_names`, or the path of a ``.toml`` file.
@@ -50,7 +50,7 @@ def parse_value(text: str) -> Any:
 
 
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> RecipeData:
-    """`top` laid over `base`: tables are merged, unless they are of different kinds (``name``)."""
+    """`top` merged into `base`: so are their tables, unless they are of different kinds (``name``)."""
     merged = dict(base)
     for key, value in top.items():
         under = merged.get(key)

@@ -100,11 +100,6 @@ class DataSettings:
         return tuple(self.stream.split("+"))
 
 
-def _decays(_: Any, attribute: Any, value: tuple[float, ...]) -> None:
-    if not all(0 <= one < 1 for one in value):
-        raise ValueError(f"{attribute.name} must lie in [0, 1), got {value}")
-
-
 @define(frozen=True)
 class OptimSettings:
     """How weights are updated.
@@ -113,25 +108,32 @@ class OptimSettings:
         optimizer: sgd (with momentum 0.9), adam or adamw.
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
-        decay_vectors: Whether it holds for biases, norms and other vectors, too.
-        betas: Of Adam and AdamW: decay of the running means of gradients and of their squares.
         schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
-        min_lr: For cosine: learning rate at the end.
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
         warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
+        min_lr: For cosine: learning rate at the end.
+        beta2: Adam and AdamW: decay rate of the mean of squared gradients.
+        decay_vectors: Whether biases and other vectors decay too.
+        layer_decay: Layer-wise learning-rate decay of the encoder: factor from a layer to the one before it.
+            The last layer, and what a method adds to the encoder, has the whole rate.
+        frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
+        clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: float = field(default=0.1, validator=validators.gt(0))
     weight_decay: float = field(default=1e-4, validator=validators.ge(0))
-    decay_vectors: bool = True
-    betas: tuple[float, float] = field(default=(0.9, 0.999), validator=_decays)
     schedule: Literal["constant", "cosine", "step"] = "constant"
-    min_lr: float = field(default=0.0, validator=validators.ge(0))
     milestones: tuple[int, ...] = ()
     warmup_epochs: int = field(default=0, validator=_between(0, 10**7))
     warmup_steps: int = field(default=0, validator=_between(0, 10**10))
+    min_lr: float = field(default=0.0, validator=validators.ge(0))
+    beta2: float = field(default=0.999, validator=[validators.ge(0), validators.lt(1)])
+    decay_vectors: bool = True
+    layer_decay: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
+    frozen_layers: int = field(default=0, validator=_between(0, 10**4))
+    clip_tensors: float = field(default=0.0, validator=validators.ge(0))
 
 
 @define(frozen=True)

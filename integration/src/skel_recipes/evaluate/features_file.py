@@ -35,7 +35,7 @@ def write_features(
     Raises:
         FileNotFoundError: If there is no folder for the file.
         ValueError: If the file is of another kind, or the store does not fit the run.
-        ImportError: If a .parquet file is asked for without the extra.
+        ImportError: If the file is .parquet and the extra is not installed.
     """
     _check(out)
     encoders = encoder_refs([run], stream=stream)
@@ -76,7 +76,7 @@ def write_windows(
     Raises:
         FileNotFoundError: If there is no folder for the file.
         ValueError: If the file is of another kind, or a store does not fit the run.
-        ImportError: If a .parquet file is asked for without the extra.
+        ImportError: If the file is .parquet and the extra is not installed.
     """
     _check(out)
     told(f"{store.path}: all {count(len(store), 'recording')}, in windows of {count(length, 'frame')}")

@@ -102,7 +102,7 @@ def propose(
 ) -> Queries:
     """Write a table of the clips to label next: typical ones that differ from each other and from known ones.
 
-    Asked for are clips of the training part alone, as test clips must not teach. See `skel_eval.typiclust`.
+    Only clips of the training part are proposed, as test clips must not teach. See `skel_eval.typiclust`.
 
     Args:
         run: A finished run, or an encoder folder.

@@ -38,7 +38,7 @@ ByName = PrimitiveConstructorSpec(
 
 @define(frozen=True)
 class FineTune:
-    """Fine-tuning: the encoder and a linear head are trained with all labels.
+    """Fine-tuning: the encoder and a head are trained with all labels.
 
     They are tested after the last epoch. The same training from the untrained encoder is the baseline: what
     labels alone reach.
@@ -47,11 +47,14 @@ class FineTune:
         settings: How to train; its seed is that of the first repeat.
         repeats: How often to train, with other seeds; the result is the mean.
         layer_decay: Layer-wise learning-rate decay: factor from a layer to the one before it.
+        drop_path: Probability to skip the last block of a Transformer in training, growing linearly from 0 at
+            the first; as in pretraining unless given.
+        keep_joints: Give the head the features of all joints, and not their mean, as MAMP does.
         view: Augmentation of the training clips: the name of a preset such as compact.view; in Python also
             a view.
-        keep: Folder for the tuned encoder, to be made, which is taken wherever a run is; the linear head is
-            in its head.npz. Of several streams a folder for each is in it; of several repeats the first is
-            kept.
+        keep: Folder for the tuned encoder, to be made, which is taken wherever a run is; the head is in its
+            head.npz, a hidden layer under the names ``hidden.*``. Of several streams a folder for each is in
+            it; of several repeats the first is kept.
     """
 
     convert: ClassVar[bool] = False
@@ -59,6 +62,8 @@ class FineTune:
     settings: Finetune = Finetune()
     repeats: int = field(default=1, validator=validators.ge(1))
     layer_decay: float = 1.0
+    drop_path: float | None = None
+    keep_joints: bool = False
     view: Annotated[View | None, ByName] = field(default=None, converter=_view)
     keep: Path | None = field(default=None, kw_only=True, repr=False)  # no number depends on it
 
@@ -123,7 +128,7 @@ class FineTune:
             context = MethodContext(encoder.run.shape, encoder.stream, len(rows))
             clips = np.array(inputs.clips[rows]) if view is not None else inputs.clips_of(encoder, rows)
             result = finetune(
-                encoder.run.encoder(encoder.stream, trained=trained),
+                self._prepared(encoder.run.encoder(encoder.stream, trained=trained)),
                 clips,
                 labels[rows],
                 inputs.clips_of(encoder, test),
@@ -137,6 +142,22 @@ class FineTune:
             if self.keep is not None and trained and seed == self.settings.seed:
                 _keep(result, encoder, inputs, self.keep)
         return fuse(logits, inputs.weights)
+
+    def _prepared(self, encoder: Any) -> nn.Module:
+        """The encoder with the drop path and the pooling that are asked for."""
+        name = type(encoder).__name__
+        if self.drop_path is not None:
+            if not hasattr(encoder, "set_drop_path"):
+                raise ValueError(f"drop_path is for encoder transformer, got {name}")
+            encoder.set_drop_path(self.drop_path)
+        if self.keep_joints:
+            if not hasattr(encoder, "pool_joints"):
+                raise ValueError(
+                    f"keep_joints is for encoder transformer, got {name}: its features have no joints"
+                )
+            encoder.pool = encoder.pool_joints
+        prepared: nn.Module = encoder
+        return prepared
 
     def _groups(self, encoder: nn.Module) -> Sequence[dict[str, Any]]:
         settings = self.settings
@@ -202,4 +223,5 @@ def _keep(result: FinetuneResult, encoder: EncoderRef, inputs: EvaluationInputs,
     name = f"{run.recipe.name}, fine-tuned"
     save_folder(tuned, folder, data, name=name, bodies=run.shape.bodies, classes=classes)
     head = {"weight": result.weight, "bias": result.bias, "classes": np.array(classes)}
+    head |= {f"hidden.{name}": value.numpy() for name, value in result.hidden_state.items()}
     write_atomically(folder / "head.npz", lambda file: np.savez(file, allow_pickle=False, **head))

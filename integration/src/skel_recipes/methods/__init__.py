@@ -17,7 +17,8 @@ class MethodSettings(Protocol):
 
     A class attribute ``cross_stream = True`` says that the method learns across streams: `build` then
     gets one encoder for each stream, in an `nn.ModuleDict`. ``one_view = True`` says that it draws one view
-    of a clip, so that no second one can come from another recording.
+    of a clip, so that no second one can come from another recording. ``tunes = True`` says that it is meant
+    to go on with a finished run: on the command line ``--init`` then brings that run's encoder and data, too.
     """
 
     def build(self, encoder: Any, context: Any) -> Any:
@@ -33,6 +34,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
     "method",
     {
         "simclr": "skel_recipes.methods.simclr:SimCLRSettings",
+        "nnclr": "skel_recipes.methods.nnclr:NNCLRSettings",
         "vicreg": "skel_recipes.methods.vicreg:VICRegSettings",
         "skeletonclr": "skel_recipes.methods.skeletonclr:SkeletonCLRSettings",
         "crossclr": "skel_recipes.methods.crossclr:CrosSCLRSettings",
@@ -44,8 +46,8 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "cmd": "skel_recipes.methods.cmd:CMDSettings",
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
-        "mamp": "skel_recipes.methods.mamp:MAMPSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
+        "masked": "skel_recipes.methods.masked:MaskedPredictionSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),
     expected="an attrs class with a method build",

@@ -25,6 +25,18 @@ class SecondClips:
     used: bool = False
 
 
+@define(eq=False)
+class CurrentBatch:
+    """What a method may know of the clips of a batch beside what is recorded in them.
+
+    Attributes:
+        ids: (N,) number of each clip of this process in the training set; the trainer sets them before each
+            step. None: not known, so that all clips count as new.
+    """
+
+    ids: Tensor | None = None
+
+
 @define(frozen=True)
 class MethodContext:
     """Context of a method: what its encoders see, how many clips there are, and who shares a batch.
@@ -35,6 +47,7 @@ class MethodContext:
         num_train_clips: Number of clips in the training set, for queues that are scaled to it.
         world: The processes that share a batch.
         second: What second views are drawn of, if not of the clips themselves.
+        batch: Which clips the batch has.
     """
 
     shape: ClipShape
@@ -42,6 +55,7 @@ class MethodContext:
     num_train_clips: int
     world: World = World()
     second: SecondClips = field(factory=SecondClips, eq=False, repr=False)
+    batch: CurrentBatch = field(factory=CurrentBatch, eq=False, repr=False)
 
     @property
     def layout(self) -> SkeletonLayout:
@@ -118,24 +132,17 @@ class MethodContext:
             self.second.used = True
         return [self.apply(*each) for each in zip(seen, views, drawn, strict=True)]
 
-    def uniforms(self, shape: tuple[int, ...], generator: torch.Generator | None, *, like: Tensor) -> Tensor:
-        """Uniform numbers in [0, 1) of this shape, whose rows are this process's part of the global batch.
+    def uniforms(self, clips: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+        """Uniform numbers in [0, 1) for each of these clips, (N, count), on their device and of their type.
 
-        They are those that one process would draw for these rows, on the device and in the dtype of `like`.
+        They are those that one process would draw for these clips of the global batch.
         """
-        rows, device = shape[0], like.device if generator is None else generator.device
-        numbers = torch.rand(self.world.size * rows, *shape[1:], generator=generator, device=device)
-        return numbers[self.world.rank * rows :][:rows].to(like)
-
-    def mean_over_processes(self, loss: Tensor, rows: int) -> Tensor:
-        """A mean over so many rows of this process as its part of the mean over the rows of all processes.
-
-        Gradients are averaged over processes, which may have different numbers of rows.
-        """
-        if self.world.size == 1:
-            return loss
-        share = torch.tensor(float(rows), device=loss.device)
-        return loss * (share / self.world.mean(share).clamp(min=1e-12))
+        rank, size, n = self.world.rank, self.world.size, len(clips)
+        source = clips.device if generator is None else generator.device
+        # Always float32, so that a run in double precision draws the same.
+        drawn = torch.rand(size * n, count, generator=generator, device=source, dtype=torch.float32)
+        dtype = torch.promote_types(clips.dtype, torch.float32)
+        return drawn[rank * n : (rank + 1) * n].to(clips.device, dtype)
 
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""

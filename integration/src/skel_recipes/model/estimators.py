@@ -100,7 +100,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         run: str | Path,
         *,
-        head: str = "linear",
+        head: str = "rbf",
         stream: str | None = None,
         min_score: float = 0.0,
         device: str = "auto",

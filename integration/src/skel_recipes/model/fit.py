@@ -33,7 +33,7 @@ def fit(
     store: Store,
     *,
     labels: Labels = "all",
-    head: HeadName = "linear",
+    head: HeadName = "rbf",
     stream: str | None = None,
     weights: Sequence[float] | None = None,
     split: str | None = None,

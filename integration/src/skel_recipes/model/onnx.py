@@ -41,7 +41,7 @@ def export_onnx(
     Raises:
         ImportError: If the packages of the extra ``skel-encoders[onnx]`` are not installed.
         ValueError: If a step of the pipeline cannot be exported; the message says which. Or if the run has no
-            such stream or is not finished, or a stream of a model is asked for.
+            such stream or is not finished, or a stream of a model is named.
         FileNotFoundError: If there is no folder for the file.
     """
     out = Path(out)

@@ -83,7 +83,7 @@ class ClassPredictions:
         Raises:
             ValueError: If it is to be a file of another kind.
             FileNotFoundError: If there is no folder for it.
-            ImportError: If a .parquet file is asked for without the extra.
+            ImportError: If the file is .parquet and the extra is not installed.
         """
         path = Path(path)
         check_output(path)

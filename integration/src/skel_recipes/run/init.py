@@ -8,7 +8,9 @@ from typing import Any
 from attrs import define
 from torch import Tensor, nn
 
+from skel_augment import View, describe_view
 from skel_eval import state_digest
+from skel_recipes.config.recipe import Recipe, dump_data
 
 
 @define(frozen=True, eq=False)
@@ -90,6 +92,28 @@ def match_weights(
         raise ValueError(f"no weight of {path} has the name and shape of one of the recipe's encoder")
     digest = {stream: state_digest(source.state_dict()) for stream, source in sources.items()}
     return InitialWeights(path, digest, tuple(layers), weights, tuple(fresh), tuple(unused))
+
+
+def tuned_settings(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that a recipe takes over from a run that it tunes: encoder, pipeline, stream, frames and crop.
+
+    Where recordings keep their own length, views bring them to what the encoder sees, so that the run's view
+    is taken over too.
+
+    Args:
+        recipe: That of the run.
+        given: Settings by dotted key that the user gives; what they replace as a whole is left out.
+
+    Returns:
+        Settings by dotted key, for `load_recipe`; lay those of the user over them.
+    """
+    data = dump_data(recipe.data)
+    taken: dict[str, Any] = {"encoder": {"name": recipe.encoder.name, **recipe.encoder.settings}}
+    taken |= {f"data.{key}": data[key] for key in ("pipeline", "stream", "frames", "crop") if key in data}
+    view = getattr(recipe.method, "view", None)
+    if recipe.data.frames and isinstance(view, View):
+        taken["method.view"] = describe_view(view)
+    return {key: value for key, value in taken.items() if not {key, f"{key}.name"} & given.keys()}
 
 
 def load_initial(encoders: Mapping[str, nn.Module], weights: Mapping[str, Tensor]) -> None:

@@ -95,7 +95,7 @@ def good_checkpoint(run: Run) -> tuple[str | None, bool]:
 
 
 def _logged_epochs(run: Run) -> int:
-    """Whole lines of the metrics; the last may have been cut off."""
+    """Complete lines of the metrics; the last may have been cut off."""
     file = run.path / "metrics.jsonl"
     if not file.exists():
         return 0

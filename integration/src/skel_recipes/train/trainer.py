@@ -37,7 +37,7 @@ from skel_data import (
     get_split,
 )
 from skel_data.files import Lock, sync
-from skel_encoders import checkpoint_blocks
+from skel_encoders import checkpoint_blocks, freeze_layers
 from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
@@ -52,6 +52,7 @@ from skel_recipes.run.run import Run, build_encoders, check_new, clip_shape, hol
 from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
 from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
+from skel_recipes.train.groups import check_layers, clip_tensors, parameter_groups
 from skel_recipes.train.sync_norm import synchronise_norms
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def _create(
     about: Mapping[str, Any],
 ) -> Run:
     """The folder of a new run, with its initial weights."""
+    check_layers(recipe, clip_shape(recipe, store))
     create = partial(Run.create, out, recipe, store, split.name, len(split.train), **about)
     if init is None:
         return create()
@@ -259,14 +261,16 @@ class Trainer:
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
         method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
         self.method: nn.Module = method.to(device, dtype)
+        for encoder in encoders_of(self.method, run.streams).values():
+            freeze_layers(encoder, recipe.optim.frozen_layers)
         self.module = _averaging(self.method) if world.size > 1 else self.method
         optim = recipe.optim
         self.optimizer = build_optimizer(
-            _trained(self.method, decay_vectors=optim.decay_vectors),
+            parameter_groups(self.method, run.streams, optim),
             optim.optimizer,
             optim.lr,
             weight_decay=optim.weight_decay,
-            betas=optim.betas,
+            beta2=optim.beta2,
         )
         self.epochs = settings.length(len(self.clips), world.size)
 
@@ -361,17 +365,18 @@ class Trainer:
         history: list[dict[str, Tensor]] = []
         rate = 0.0
         for step, batch in enumerate(self._batches(order, epoch)):
+            self.context.batch.ids = torch.from_numpy(order[step]).to(batch.device)
             rate = learning_rate_at(
                 epoch + step / steps,
                 self.epochs,
                 peak=recipe.optim.lr,
                 schedule=recipe.optim.schedule,
-                minimum=recipe.optim.min_lr,
                 milestones=recipe.optim.milestones,
                 warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
+                minimum=recipe.optim.min_lr,
             )
             for group in self.optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("lr_scale", 1.0)
             with precision:
                 losses = self.module(batch, epoch=epoch, generator=generator)
             if self.partners is not None and not self.context.second.used:
@@ -381,6 +386,8 @@ class Trainer:
                 )
             self.optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
+            if recipe.optim.clip_tensors:
+                clip_tensors(self.method, recipe.optim.clip_tensors)
             self.optimizer.step()
             history.append({name: value.detach() for name, value in losses.items()})
 
@@ -443,15 +450,6 @@ def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partne
     from skel_recipes.train.partners import partners_of
 
     return partners_of(store, train, recipe.data)
-
-
-def _trained(method: nn.Module, *, decay_vectors: bool) -> list[Any]:
-    """The weights that are trained; vectors in a group of their own without decay, if they have none."""
-    weights = [weight for weight in method.parameters() if weight.requires_grad]
-    if decay_vectors:
-        return weights
-    free = [weight for weight in weights if weight.ndim < 2]
-    return [{"params": [w for w in weights if w.ndim >= 2]}, {"params": free, "weight_decay": 0.0}]
 
 
 def _averaging(method: nn.Module) -> nn.Module:

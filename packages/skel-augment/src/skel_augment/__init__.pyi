@@ -8,6 +8,7 @@ from .joints.joint_map import JointMap
 from .masks.frames import FrameDrop, FrameMask, TemporalSegmentMask
 from .masks.joints import CentralSpatialMask, JointMask, PartMask, PointMask, StructuralSpatialMask
 from .masks.motion import DropMotionFrames, MotionAttentionMask
+from .masks.tokens import TokenMask, token_mask, token_motion, token_uniforms
 from .mixing import Mix, PartMix
 from .params import Chain, Params, fold
 from .presets import preset, preset_names, preset_steps
@@ -28,8 +29,8 @@ __all__ = [
     "MotionAttentionMask", "Noise", "OneOf", "PaddedCrop", "Params", "PartMask", "PartMix", "PointMask",
     "RandomAxisRotation", "RandomRotation", "Scale", "SegmentShuffle", "Shear", "SpatialFlip",
     "SpeedChange", "StructuralSpatialMask", "TemporalCrop", "TemporalCropResize", "TemporalSegmentMask",
-    "Tilt", "TimeFilter", "TimeFlip", "TimeIndex", "TimePosition", "TimeWarp", "View", "Yaw",
+    "Tilt", "TimeFilter", "TimeFlip", "TimeIndex", "TimePosition", "TimeWarp", "TokenMask", "View", "Yaw",
     "build_view", "describe_view", "fold", "preset", "preset_names", "preset_steps", "rotation_matrix",
-    "sample_views", "shear_matrix",
+    "sample_views", "shear_matrix", "token_mask", "token_motion", "token_uniforms",
 ]
 __version__: str

@@ -15,7 +15,7 @@ def part_members(layout: SkeletonLayout, count: int) -> Tensor:
     """(P, V) on the CPU: one where a joint belongs to a part of the body; it may be in none or several."""
     parts = layout.parts
     if len(parts) < count:
-        raise ValueError(f"layout {layout.name!r} has {len(parts)} body parts, but {count} are asked for")
+        raise ValueError(f"layout {layout.name!r} has {len(parts)} body parts, not {count}")
     members = torch.zeros(len(parts), layout.num_joints)
     for row, (_, joints) in zip(members, parts, strict=True):
         row[list(joints)] = 1.0

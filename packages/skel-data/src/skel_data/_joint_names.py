@@ -14,7 +14,7 @@ TABLE: dict[str, Any] = tomllib.loads(Path(__file__).with_name("synonyms.toml").
 
 _SIDES = {"left": "left", "l": "left", "right": "right", "r": "right"}
 _MOST_PREFIX = 5
-"""Joints from which on a beginning that all names share is no part of them, as in ``mixamorigHips``."""
+"""Number of joints above which a prefix that all names share is removed, as in ``mixamorigHips``."""
 
 
 def _squeezed(name: str) -> str:

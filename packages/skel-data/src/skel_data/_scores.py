@@ -29,7 +29,7 @@ def drop_low_scores(
 
 
 def check_min_score(layout: SkeletonLayout, min_score: float) -> None:
-    """Refuse a least score that is no number, or that a layout without scores cannot have."""
+    """Refuse a least score that is not a number, or that a layout without scores cannot have."""
     if not 0 <= min_score < math.inf:
         raise ValueError(f"min_score must be 0 or more and finite, got {min_score}")
     if min_score and not layout.confidence:

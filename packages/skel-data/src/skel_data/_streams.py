@@ -47,7 +47,7 @@ def stream(clips: Array, name: str, layout: SkeletonLayout | str) -> Array:
             places = x[..., axis, :, :, :]  # (..., T, V, M)
             squared = squared + (places[..., None, :, :, :] - places.swapaxes(-2, -3)[..., None, :]) ** 2
         apart = squared > 0
-        distances: Array = (squared + ~apart) ** 0.5 * apart  # the slope of a root at 0 is no number
+        distances: Array = (squared + ~apart) ** 0.5 * apart  # the slope of a root at 0 is not finite
         return distances
     # One gather and one difference: indexing with a list is the same for both libraries
     if name == "motion":

@@ -22,7 +22,7 @@ _TURNS = {
     "-x": ((1, 1), (0, -1), (2, 1)),
 }
 _PLAIN = 0.6
-"""Length of the mean of unit vectors from which on they have a common direction."""
+"""Least length of the mean of unit vectors that have a common direction."""
 _LEVELS = (
     ("head top", "head", "face", "nose", "neck", "upperneck", "lowerneck", "eye", "ear"),
     ("spine shoulder", "shoulder center", "thorax", "shoulder", "clavicle", "collar", "spine 3"),

@@ -1,5 +1,6 @@
 from .agcn import AGCN as AGCN
 from .ctrgcn import CTRGCN as CTRGCN
+from .decoder import TokenDecoder as TokenDecoder
 from .export import export_encoder as export_encoder
 from .graph import adjacency as adjacency
 from .dste import DSTE as DSTE
@@ -12,8 +13,11 @@ from .registry import encoder_settings as encoder_settings, list_encoders as lis
 from .scd import SCDEncoder as SCDEncoder
 from .stgcn import STGCN as STGCN
 from .tcn import TCN as TCN
-from .token_decoder import TokenDecoder as TokenDecoder
-from .training import checkpoint_blocks as checkpoint_blocks, layer_groups as layer_groups
+from .training import (
+    checkpoint_blocks as checkpoint_blocks,
+    freeze_layers as freeze_layers,
+    layer_groups as layer_groups,
+)
 from .transformer import Transformer as Transformer
 
 __version__: str

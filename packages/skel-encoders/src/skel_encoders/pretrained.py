@@ -8,6 +8,7 @@ import hashlib
 import inspect
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +82,7 @@ def from_pretrained(folder: str | Path) -> nn.Module:
         FileNotFoundError: If one of the two files is not there.
         ValueError: If they are no encoder, are of a newer format, do not belong together, or name arguments,
             tensors or an architecture that this version of the package does not have; an architecture of
-            one's own, ``module:Name``, is found once its module is imported.
+            your own, ``module:Name``, is found once its module is imported.
     """
     path = Path(folder) / "encoder.json"
     try:
@@ -144,9 +145,15 @@ def load_strictly(encoder: nn.Module, weights: Mapping[str, Tensor], source: Pat
 def replaced(path: Path) -> Iterator[Path]:
     """Write a file atomically: to the path that this yields, which takes the place of ``path`` in the end.
 
-    A reader sees the file as it was or as it is now, also after a loss of power.
+    A reader sees the file as it was or as it is now, also after a loss of power. What killed processes of
+    this machine left of the same file is removed.
     """
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    prefix = f".{path.name}.partial-{platform.node()}-"
+    for left in path.parent.iterdir() if path.parent.is_dir() else ():
+        pid = left.name.removeprefix(prefix)
+        if left.name.startswith(prefix) and pid.isdecimal() and _has_ended(int(pid)):
+            left.unlink(missing_ok=True)
+    partial = path.with_name(f"{prefix}{os.getpid()}")
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -154,3 +161,15 @@ def replaced(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _has_ended(pid: int) -> bool:
+    if os.name == "nt":
+        return False  # no way to ask that does no harm there
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        pass
+    return False

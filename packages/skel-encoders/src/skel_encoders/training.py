@@ -49,6 +49,33 @@ def layer_groups(
     return [groups[key] for key in sorted(groups)]
 
 
+def freeze_layers(encoder: nn.Module, count: int) -> None:
+    """Freeze the first layers of an encoder: their parameters take no gradient.
+
+    Statistics of BatchNorm within them still follow the data in training mode.
+
+    Args:
+        encoder: The encoder; its layers are those of `layer_groups`, and its own parameters, such as
+            positional embeddings, belong to the first one.
+        count: How many, from the input.
+
+    Raises:
+        ValueError: If no layer were left, or the order of layers is not known.
+    """
+    if count < 1:
+        return
+    layers = _layers_in_order(encoder)
+    if count >= len(layers):
+        raise ValueError(
+            f"{type(encoder).__name__} has {len(layers)} layers: at most {len(layers) - 1} can be frozen, "
+            f"got {count}"
+        )
+    later = {p for layer in layers[count:] for module in layer for p in module.parameters()}
+    for parameter in encoder.parameters():
+        if parameter not in later:
+            parameter.requires_grad_(False)
+
+
 def _layers_in_order(encoder: nn.Module) -> list[list[nn.Module]]:
     declared: Any = getattr(encoder, "layers_in_order", None)
     if declared is not None:

@@ -4,6 +4,7 @@ import re
 
 import torch
 from einops import rearrange
+from timm.layers.drop import DropPath
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -81,7 +82,7 @@ class Transformer(PublishedEncoder):
         self.time_position = nn.Parameter(torch.empty(-(-frames // tubelet), feature_dim))
         self.blocks = nn.ModuleList(
             Block(feature_dim, heads, mlp_ratio, qkv_bias=True, drop_path=rate, norm_layer=nn.LayerNorm)
-            for rate in torch.linspace(0, drop_path, layers, device="cpu").tolist()
+            for rate in _drop_paths(drop_path, layers)
         )
         self.norm = nn.LayerNorm(feature_dim)
         for position in (self.joint_position, self.time_position):
@@ -159,6 +160,24 @@ class Transformer(PublishedEncoder):
         """Mean over frames, joints and bodies, absent ones included: (N, M, T', V, D) to (N, D)."""
         return features.mean((1, 2, 3))
 
+    def pool_joints(self, features: Tensor) -> Tensor:
+        """Mean over frames and bodies that keeps the joints, as MAMP is fine-tuned: to (N, V D)."""
+        return features.mean((1, 2)).flatten(1)
+
+    def set_drop_path(self, rate: float) -> None:
+        """Change ``drop_path``, for instance for fine-tuning; weights stay.
+
+        Raises:
+            ValueError: If the rate is out of range.
+        """
+        if not 0 <= rate < 1:
+            raise ValueError(f"drop_path must lie in [0, 1), got {rate}")
+        self.drop_path = rate
+        for block, share in zip(self.blocks, _drop_paths(rate, self.layers), strict=True):
+            for name in ("drop_path1", "drop_path2"):
+                path = DropPath(share) if share else nn.Identity()
+                setattr(block, name, path.train(self.training))
+
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M)."""
         return self.pool(self.forward_features(clips))
@@ -180,6 +199,12 @@ class Transformer(PublishedEncoder):
         if ours == "joint_position":
             return value[0, 0]
         return value[0, :, 0] if ours == "time_position" else value
+
+
+def _drop_paths(rate: float, layers: int) -> list[float]:
+    """The probability to skip each block, which grows linearly to ``rate``."""
+    shares: list[float] = torch.linspace(0, rate, layers, device="cpu").tolist()
+    return shares
 
 
 _PUBLISHED = {

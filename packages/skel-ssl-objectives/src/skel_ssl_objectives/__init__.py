@@ -11,16 +11,8 @@ from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
 from skel_ssl_objectives._heads import mlp_head
-from skel_ssl_objectives._masked import (
-    TokenMask,
-    kept_tokens,
-    masked_prediction,
-    motion_energy,
-    patchify,
-    token_mask,
-    token_motion,
-    token_target,
-)
+from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
+from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
@@ -32,7 +24,6 @@ __all__ = [
     "Gather",
     "Queue",
     "Teacher",
-    "TokenMask",
     "TwoViews",
     "attention_drop",
     "barlow_twins",
@@ -48,17 +39,15 @@ __all__ = [
     "cscl",
     "d3m",
     "info_nce",
-    "kept_tokens",
-    "masked_prediction",
+    "masked_mse",
     "mlp_head",
     "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",
+    "nnclr",
     "nt_xent",
-    "patchify",
+    "queue_neighbor",
     "scd",
-    "token_mask",
-    "token_motion",
     "token_target",
     "usdrl",
     "variance_loss",

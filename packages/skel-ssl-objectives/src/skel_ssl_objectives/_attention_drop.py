@@ -17,7 +17,7 @@ def attention_drop(
 
     Args:
         features: (..., T, V, D) features before pooling.
-        threshold: Attention, a sigmoid between 0.62 and 1, from which on a joint or value is dropped.
+        threshold: Attention, a sigmoid between 0.62 and 1, at or above which a joint or value is dropped.
         energy: SimAM's regulariser lambda.
         gather: Joins the rows of all processes, see `Gather`; then the share that stayed is that of the
             whole batch. None for one process.

@@ -108,7 +108,7 @@ def variance_loss(
 
     Args:
         features: (N, D).
-        target_std: Standard deviation from which on a dimension costs nothing.
+        target_std: Standard deviation at or above which a dimension costs nothing.
         epsilon: Added to the variance, so that its root has a gradient where a dimension is constant.
         gather: See `vicreg`.
 

@@ -1,8 +1,9 @@
 """Files: locks, atomic writing, and arrays with digests."""
 
-from skel_data.files._atomic import partial_folder, remove_partials, sync, write_file
+from skel_data.files._atomic import partial_folder, settle, sync, write_file
 from skel_data.files._checked import check_all_blocks, open_checked, write_checked
 from skel_data.files._lock import InUseError, Lock, hold
+from skel_data.files._partial import partial_path, remove_partials
 
 __all__ = [
     "InUseError",
@@ -11,7 +12,9 @@ __all__ = [
     "hold",
     "open_checked",
     "partial_folder",
+    "partial_path",
     "remove_partials",
+    "settle",
     "sync",
     "write_checked",
     "write_file",

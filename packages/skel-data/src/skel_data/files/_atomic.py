@@ -2,38 +2,29 @@
 
 import errno
 import os
-import platform
-import re
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from uuid import uuid4
 
-from skel_data.files._lock import hold
+from skel_data.files._lock import InUseError, hold
+from skel_data.files._partial import partial_path
 from skel_data.files._process import alive
-
-_PARTIAL = re.compile(r"\.(.+)\.partial-(?:(.*)-)?(\d+)(?:\.[\w-]+)?", re.DOTALL)
-_OLD = 24 * 3600
-"""Seconds after which a partial file of another machine is taken for left behind."""
 
 
 @contextmanager
 def write_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a hidden file beside `path` for bytes; at the end it is brought to the disk and renamed to `path`.
 
-    On an exception it is removed. A link is followed.
+    On an exception it is removed, and what killed processes left in the folder, too. A link is followed.
 
     Raises:
         OSError: If it cannot be written; the file's name is in the message.
     """
     if path.is_symlink():
         path = path.resolve()
-    partial = path.with_name(f".{path.name}.partial-{platform.node()}-{os.getpid()}.{uuid4().hex[:8]}")
-    if len(os.fsencode(partial.name)) > 255 >= len(os.fsencode(path.name)):
-        partial = path.with_name(f".{uuid4().hex[:8]}.partial-{platform.node()[:64]}-{os.getpid()}")
+    partial = partial_path(path)
     try:
         with partial.open("wb") as file:
             yield file
@@ -103,6 +94,23 @@ def partial_folder(path: Path, *, overwrite: bool = False, keep: bool = False) -
             raise
 
 
+def settle(path: Path) -> None:
+    """Remove what killed processes left beside a folder that is complete, where that can be written.
+
+    Raises:
+        InUseError: If another process writes to `path`.
+    """
+    path = path.resolve()
+    try:
+        with hold(path.with_name(f".{path.name}.lock"), path):
+            _clean_up(path)
+            shutil.rmtree(path.with_name(f".{path.name}.unfinished"), ignore_errors=True)
+    except InUseError:
+        raise
+    except OSError:
+        return  # nothing can be removed there
+
+
 def _clean_up(path: Path) -> None:
     """Remove what dead processes left; bring back a folder whose replacement did not arrive.
 
@@ -121,32 +129,6 @@ def _clean_up(path: Path) -> None:
 
 def _others(pid: int) -> bool:
     return pid != os.getpid() and alive(pid)
-
-
-def remove_partials(*folders: Path) -> None:
-    """Remove the partial files that dead processes left in folders.
-
-    Those of this machine go if their process has ended, those of others after a day. A folder that is not
-    there or cannot be written to is passed over.
-    """
-    for folder in folders:
-        try:
-            left = [
-                (entry, found)
-                for entry in os.scandir(folder)
-                if ".partial-" in entry.name and (found := _PARTIAL.fullmatch(entry.name))
-            ]
-        except OSError:
-            continue
-        for entry, found in left:
-            _, node, pid = found.groups()
-            with suppress(OSError):
-                if node == platform.node():
-                    dead = not alive(int(pid))
-                else:
-                    dead = time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD
-                if dead and entry.is_file(follow_symlinks=False):
-                    Path(entry.path).unlink()
 
 
 def sync_folder(path: Path) -> None:

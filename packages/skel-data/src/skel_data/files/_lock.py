@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from attrs import define, field
 
+from skel_data.files._partial import partial_path
 from skel_data.files._process import alive, machine, start_time
 
 BEAT = 10.0
@@ -107,12 +108,10 @@ def hold(path: Path, what: Any = None, *, wait: bool = False) -> Iterator[Lock]:
 
 def _acquire(lock: Lock, *, wait: bool) -> None:
     # Complete before it appears under its name; the file system's clock is asked with it, too
-    own = lock.path.with_name(
-        f".{lock.path.name.lstrip('.')}.partial-{platform.node()}-{os.getpid()}.{lock.holder['token'][:8]}"
-    )
-    own.write_text(json.dumps(lock.holder), encoding="utf-8")
+    own = partial_path(lock.path)
     told = False
     try:
+        own.write_text(json.dumps(lock.holder), encoding="utf-8")
         while not _create(own, lock.path):
             os.utime(own)
             found, age = _read(lock.path), _age(lock.path, own)
@@ -120,7 +119,7 @@ def _acquire(lock: Lock, *, wait: bool) -> None:
                 continue  # it is gone
             if _left_behind(found, age):
                 _LOGGER.warning("%s: took over the lock of %s", lock.what, _who(found))
-                _remove(lock.path, found, lock.holder["token"])
+                _remove(lock.path, found)
                 continue
             if not wait:
                 raise InUseError(f"{lock.what} is in use by {_who(found)}; wait for it, or end it")
@@ -174,11 +173,9 @@ def _left_behind(found: dict[str, Any] | None, age: float) -> bool:
     return age > STALE
 
 
-def _remove(path: Path, found: dict[str, Any] | None, token: str) -> None:
+def _remove(path: Path, found: dict[str, Any] | None) -> None:
     """Remove a lock that was left behind; if another process was quicker, its own lock stays."""
-    aside = path.with_name(
-        f".{path.name.lstrip('.')}.partial-{platform.node()}-{os.getpid()}.{token[:8]}-old"
-    )
+    aside = partial_path(path)
     try:
         path.rename(aside)
     except FileNotFoundError:

@@ -110,7 +110,7 @@ def build_clips(
     damaged one is made again, with a warning to the logger ``skel_data``. One process makes it, others wait.
 
     Raises:
-        ValueError: If `mmap` is asked for without the cache or with indices, the dtype is another one, a
+        ValueError: If `mmap` is set without the cache or with indices, the dtype is another one, a
             coordinate is too large for float16, or the store is not as it was written.
     """
     if mmap and (indices is not None or not cache):

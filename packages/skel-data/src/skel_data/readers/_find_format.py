@@ -1,7 +1,9 @@
 """The format of a source, told by the names of its files and by what the first of them has in it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -61,6 +63,37 @@ def find_format(source: Source) -> str:
         f"{source.name}: no format fits what it looks like: {look.describe()}. Name the format, as skel data "
         "formats lists them, or see the page on bringing your recordings"
     )
+
+
+_RECORDINGS = {
+    suffix: group
+    for group in (
+        (".skeleton",),
+        (".bvh",),
+        (".c3d",),
+        (".amc",),
+        (".trc",),
+        (".mvnx",),
+        (".mat",),
+        (".npy", ".npz"),
+        (".json",),
+        (".jsonl", ".ndjson"),
+    )
+    for suffix in group
+}
+"""Suffixes that recordings have, with those that one reader takes together; tables and text go with many."""
+
+
+def left_out(source: Source, suffix: str) -> str:
+    """What else than files of a suffix looks like recordings in a source, in a sentence; empty if nothing."""
+    own = PurePosixPath(f"x{suffix}").suffix
+    others = Counter(PurePosixPath(path).suffix.lower() for path in source.paths())
+    found = [
+        f"{count} {other}"
+        for other, count in sorted(others.items())
+        if other != own and own not in _RECORDINGS.get(other, (own,))
+    ]
+    return f"not read: {', '.join(found)}; import them by themselves" if found else ""
 
 
 def _ntu(look: Look) -> Iterator[str]:

@@ -24,7 +24,7 @@ _WORDS = 120
 
 
 class Look:
-    """What a source has. Files are read when they are asked for, once.
+    """What a source has. Each file is read once, at its first use.
 
     Args:
         source: The files.

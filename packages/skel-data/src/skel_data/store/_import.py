@@ -1,5 +1,7 @@
 """Import of a data set into a store."""
 
+import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
@@ -13,6 +15,7 @@ from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._rate import FASTEST, at_rate
 from skel_data._scores import check_min_score, drop_low_scores
 from skel_data._up import AXES, find_up, turn_up
+from skel_data.files import settle
 from skel_data.readers._folders import Patterns, tell
 from skel_data.readers._parallel import Done, do_all
 from skel_data.readers._reader import Reader, Work, paths_of
@@ -21,8 +24,9 @@ from skel_data.readers._source import Source, is_archive
 from skel_data.store._info import UNNAMED, DatasetInfo
 from skel_data.store._labels import Labels, folder_rows, read_labels
 from skel_data.store._store import Store
-from skel_data.store._write import StoreWriter, new_store
+from skel_data.store._write import StoreWriter, new_store, steps_digest
 
+_LOGGER = logging.getLogger("skel_data")
 _LOOKED_AT = 64
 """Clips by which the up axis is found."""
 
@@ -81,7 +85,8 @@ def import_dataset(
         workers: Processes that read. With more than one, a script must guard its own calls by
             ``if __name__ == "__main__"``, as these processes import it. The store is the same.
         resume: Keep what was read when the import is interrupted, in a hidden folder beside the store, and
-            go on from what an earlier call with `resume` has kept there.
+            go on from what an earlier call with `resume` has kept there. If that call has ended well, and the
+            source has the same files, its store is returned.
         progress: Called with the number of clips and bad files so far, after each.
 
     Raises:
@@ -89,7 +94,8 @@ def import_dataset(
             range or the layout has no scores, or with `strict` a file is bad; or with `resume` if what was
             kept is of another import or above `limit`.
         FileNotFoundError: If there is nothing at `source`.
-        FileExistsError: If `store_path` exists and may not be replaced.
+        FileExistsError: If `store_path` exists and may not be replaced; with `resume`, if another import made
+            it or the source has changed.
         ImportError: If the format needs an extra that is not installed.
         ChildProcessError: If one of the `workers` died.
     """
@@ -98,11 +104,12 @@ def import_dataset(
             raise ValueError(f"{what} must be at least 1, got {number}")
     if zeros not in (None, "missing", "there"):
         raise ValueError(f"zeros must be missing or there, got {zeros!r}")
-    files = Source(source)
+    files, ignored = Source(source), ""
     if format == "auto":
-        from skel_data.readers._find_format import find_format  # imports most readers
+        from skel_data.readers._find_format import find_format, left_out  # imports most readers
 
         format = find_format(files)  # noqa: A001 (the argument's name)
+        ignored = left_out(files, READERS.lookup(format).suffix)
     reader = READERS.lookup(format) if isinstance(format, str) else format
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     info, found = reader.open(files, given)
@@ -117,6 +124,7 @@ def import_dataset(
         units=units or info.units,
         default_split=reader.default_split,
         min_score=float(min_score),
+        notes=(*info.notes, f"found to be {reader.name}; {ignored}") if ignored else info.notes,
     )
     check_min_score(info.layout, min_score)
     info = evolve(info, **_up(up, reader, files, given, info))
@@ -128,7 +136,14 @@ def import_dataset(
     info = givers[-1].info if givers else info
     origin = reader.zeros_there if zeros is None else zeros == "there"
     origin = origin and info.layout.dims == 3 and not info.layout.confidence
-    journal = {"format": reader.name, "source": str(files.path.resolve())} if resume else None
+    journal: dict[str, Any] | None = None
+    if resume:
+        journal = {"format": reader.name, "source": str(files.path.resolve())}
+        journal |= {} if rate is None else {"rate": float(rate)}
+        journal |= {} if zeros is None else {"zeros": zeros}
+        path = Path(store_path)
+        if not overwrite and path.exists():
+            return _complete(path, info, files, journal, chain([first], found), limit, strict)
     with (
         new_store(Path(store_path), overwrite=overwrite, keep=resume) as folder,
         StoreWriter(folder, info, strict, journal) as writer,
@@ -142,6 +157,43 @@ def import_dataset(
             writer.tell(note)
         writer.finish(files.name)
     return Store.open(store_path)
+
+
+def _complete(
+    path: Path,
+    info: DatasetInfo,
+    files: Source,
+    journal: Mapping[str, Any],
+    found: Iterator[Work | BadFile],
+    limit: int | None,
+    strict: bool,
+) -> Store:
+    """The store at a path, which the same import made."""
+    settle(path)
+    store = Store.open(path)
+    about = store.header.get("import")
+    told = {key: value for key, value in journal.items() if key != "source"}
+    header = json.loads(json.dumps({k: v for k, v in info.to_header().items() if k != "notes"}))
+    if (
+        not isinstance(about, dict)
+        or {k: v for k, v in about.items() if k not in ("steps", "digest")} != told
+        or store.header["source"] != files.name
+        or any(store.header.get(key) != value for key, value in header.items())
+        or (limit is not None and len(store) > limit)
+    ):
+        raise FileExistsError(f"{path} exists already, and another import made it")
+    if limit is not None and len(store) >= limit:  # it was ended there
+        found = islice(found, about["steps"])
+    if {key: about.get(key) for key in ("steps", "digest")} != steps_digest(work.name for work in found):
+        raise FileExistsError(
+            f"{path} exists already, and the source has other files than when it was imported; "
+            "import with overwrite"
+        )
+    for bad in store.bad_files if strict else ():
+        if not bad.listed:
+            raise ValueError(f"{bad.name}: {bad.reason}")
+    _LOGGER.warning("%s: all of %s was imported before", path, files.name)
+    return store
 
 
 def _up(

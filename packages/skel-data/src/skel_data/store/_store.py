@@ -30,7 +30,7 @@ COLUMNS = ("name", "offset", "length", "bodies", *CODES, "split", "digest")
 EARLIER = {"camera": "view"}
 """Columns that had another name in version 1."""
 
-_NOT_HASHED = ("counts", "hash", "source", "bad_files", "notes")
+_NOT_HASHED = ("counts", "hash", "source", "bad_files", "notes", "import")
 
 Ints = NDArray[np.int64]
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,10 @@ class StoreWriter:
         self.done: list[str] = []
         self._journal = None
         self._noted = (0, 0)
+        self._import = None if journal is None else {k: v for k, v in journal.items() if k != "source"}
         if journal is not None:
             self._journal = self._go_on(folder / "journal.jsonl", {"import": journal, "about": self._about})
+        self._steps = list(self.done)
         self._rows = RowFiles(folder, info.layout, self._count())
 
     def __enter__(self) -> "StoreWriter":
@@ -168,6 +171,7 @@ class StoreWriter:
         self._journal.write(json.dumps(line) + "\n")
         self._journal.flush()
         self._noted = len(self), len(self._bad)
+        self._steps.append(step)
 
     def _go_on(self, path: Path, first: dict[str, Any]) -> Any:
         """Take over what the journal says was done; it is opened to be added to."""
@@ -221,6 +225,7 @@ class StoreWriter:
             "hash": content_hash(self._about, table, np.load(self._folder / "tracks.npy", mmap_mode="r")),
             "source": source,
             **({"notes": self._notes} if self._notes else {}),
+            **({} if self._import is None else {"import": self._import | steps_digest(self._steps)}),
             "bad_files": [asdict(item) for item in self._bad],
         }
         with write_file(self._folder / "clips.npz") as file:
@@ -230,6 +235,14 @@ class StoreWriter:
         if self._journal is not None:
             self._journal.close()
             (self._folder / "journal.jsonl").unlink()
+
+
+def steps_digest(steps: Iterable[str]) -> dict[str, Any]:
+    """What tells the steps of one import from those of another: their number and a digest of their names."""
+    digest, number = blake2b(digest_size=16), 0
+    for number, step in enumerate(steps, 1):  # noqa: B007 (counted)
+        digest.update(step.encode(errors="surrogatepass") + b"\0")
+    return {"steps": number, "digest": digest.hexdigest()}
 
 
 def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]) -> str | None:
@@ -245,6 +258,8 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
     if not set(_listed(clip)) <= {0, 1, 2}:
         return f"split {_listed(clip)}, expected 0 (unknown), 1 (train) or 2 (test)"
     magnitude = np.abs(clip.positions)
+    if magnitude.max(initial=0) <= LARGEST and magnitude[..., : layout.dims].any():
+        return None  # nearly all clips
     if (magnitude > LARGEST).any():
         return f"a coordinate of {magnitude[magnitude > LARGEST][0]:g}"
     coordinates = magnitude[..., : layout.dims]

@@ -46,7 +46,10 @@ class Finetune(TrainingSettings):
         mode: "train", or "eval": BatchNorm uses its stored statistics and dropout is off while the weights
             are trained, as in the programs of AimCLR and CMCS.
         precision: "float32", that is the encoder's own, or "bfloat16" where autocast allows it.
-        head_std: Standard deviation of the initial weights of the head; its biases start at 0.
+        head_std: Standard deviation of the initial weights of the linear head; its biases start at 0.
+        hidden: Units of a hidden layer before the linear head, with BatchNorm and ReLU, as MAMP has it; 0 for
+            none.
+        dropout: Share of the features that is dropped in training, before the head.
     """
 
     epochs: int = field(default=80, validator=whole(1))
@@ -65,6 +68,8 @@ class Finetune(TrainingSettings):
         default="float32", validator=validators.in_(("float32", "bfloat16"))
     )
     head_std: float = field(default=0.01, validator=AT_LEAST_0)
+    hidden: int = field(default=0, validator=whole(0))
+    dropout: float = field(default=0.0, validator=SHARE)
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -74,15 +79,19 @@ class Finetune(TrainingSettings):
 
 @define(frozen=True, eq=False, kw_only=True)
 class FinetuneResult(ProbeResult):
-    """A fine-tuned encoder and its linear head after the last epoch, and their predictions of test clips.
+    """A fine-tuned encoder and its head after the last epoch, and their predictions of test clips.
 
     Attributes:
+        weight: Of the linear head.
+        bias: Of the linear head.
         losses: Mean loss of the train clips of each epoch, while it ran.
         encoder_state: State dict of the tuned encoder, on the CPU.
+        hidden_state: State dict of the hidden layer, ``linear`` and ``norm``, on the CPU; empty without one.
     """
 
     losses: tuple[float, ...] = field(repr=False)
     encoder_state: dict[str, Tensor] = field(repr=False)
+    hidden_state: dict[str, Tensor] = field(repr=False, factory=dict)
 
 
 def finetune(
@@ -150,14 +159,15 @@ def finetune(
         accuracy=accuracy(predictions, truth),
         train_accuracy=accuracy(train_logits.argmax(1), labels[known]),
         losses=losses,
-        encoder_state={name: value.cpu().clone() for name, value in model.encoder.state_dict().items()},
+        encoder_state=_state(model.encoder),
+        hidden_state=_state(model.hidden),
         weight=weight.cpu().numpy(),
         bias=bias.cpu().numpy(),
     )
 
 
 class _Classifier(nn.Module):
-    """A copy of the encoder and a linear head, from clips on any device to logits on that of the copy."""
+    """A copy of the encoder and a head, from clips on any device to logits on that of the copy."""
 
     def __init__(
         self,
@@ -174,7 +184,15 @@ class _Classifier(nn.Module):
         self.dtype = next((x.dtype for x in self.encoder.parameters()), torch.float32)
         self.autocast = settings.precision == "bfloat16"
         with torch.no_grad():
-            width = self.features(self.placed(clip)).shape[1]
+            width = self.encode(self.placed(clip)).shape[1]
+        self.dropout = nn.Dropout(settings.dropout)
+        self.hidden = nn.Sequential()
+        if settings.hidden:
+            self.hidden.add_module("linear", nn.Linear(width, settings.hidden))
+            self.hidden.add_module("norm", nn.BatchNorm1d(settings.hidden))
+            self.hidden.add_module("relu", nn.ReLU())
+            self.hidden.to(device, self.dtype).eval()
+            width = settings.hidden
         weight = torch.randn(classes, width, generator=generator, dtype=self.dtype) * settings.head_std
         self.weight = nn.Parameter(weight.to(device))
         self.bias = nn.Parameter(torch.zeros(classes, dtype=self.dtype, device=device))
@@ -182,13 +200,19 @@ class _Classifier(nn.Module):
     def placed(self, clips: Tensor) -> Tensor:
         return clips.to(self.device, self.dtype)
 
-    def features(self, clips: Tensor) -> Tensor:
+    def encode(self, clips: Tensor) -> Tensor:
+        """Features of the encoder, (N, D)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             features = self.encoder(clips)
         if not isinstance(features, Tensor) or features.ndim != 2 or len(features) != len(clips):
             got = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
             raise ValueError(f"the encoder must give features ({len(clips)}, D), got {got}")
         return features.to(self.dtype)
+
+    def features(self, clips: Tensor) -> Tensor:
+        """What the linear head sees, (N, D)."""
+        features: Tensor = self.hidden(self.dropout(self.encode(clips)))
+        return features
 
     def forward(self, clips: Tensor) -> Tensor:
         return functional.linear(self.features(clips), self.weight, self.bias)
@@ -254,7 +278,7 @@ def _optimizer(
     if not groups:
         raise ValueError("no parameter of the encoder requires a gradient, so there is nothing to fine-tune")
     rate = settings.head_learning_rate or settings.learning_rate
-    groups.append({"params": [model.weight, model.bias], "lr": rate})
+    groups.append({"params": [*model.hidden.parameters(), model.weight, model.bias], "lr": rate})
     return build_optimizer(
         groups,
         settings.optimizer,
@@ -263,6 +287,10 @@ def _optimizer(
         momentum=settings.momentum,
         nesterov=settings.nesterov,
     )
+
+
+def _state(module: nn.Module) -> dict[str, Tensor]:
+    return {name: value.cpu().clone() for name, value in module.state_dict().items()}
 
 
 def _set_mode(model: nn.Module, mode: str) -> None:

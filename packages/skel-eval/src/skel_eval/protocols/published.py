@@ -20,6 +20,8 @@ class PublishedProtocol:
         linear: Linear probe; the seed is not the program's.
         finetune: Settings of `finetune`; None if the program comes without them.
         layer_decay: Fine-tuning: layer-wise learning-rate decay, from a layer to the one before it.
+        drop_path: Fine-tuning: probability to skip the last block of a Transformer; None: as in pretraining.
+        keep_joints: Fine-tuning: the head sees the features of all joints, and not their mean.
     """
 
     name: str
@@ -27,6 +29,8 @@ class PublishedProtocol:
     linear: LinearProbe
     finetune: Finetune | None = None
     layer_decay: float = 1.0
+    drop_path: float | None = None
+    keep_joints: bool = False
 
 
 def _read() -> dict[str, PublishedProtocol]:
@@ -41,6 +45,8 @@ def _read() -> dict[str, PublishedProtocol]:
             LinearProbe(solver(**linear)),
             None if finetune is None else Finetune(**_settings(finetune)),
             table.get("layer_decay", 1.0),
+            table.get("drop_path"),
+            table.get("keep_joints", False),
         )
     return found
 

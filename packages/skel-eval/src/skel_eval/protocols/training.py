@@ -122,7 +122,7 @@ def learning_rate_at(
         epochs: Length of the training.
         peak: Learning rate after the warm-up.
         schedule: "constant", "step" or "cosine".
-        milestones: step: epochs from which on the learning rate is multiplied by gamma once more.
+        milestones: step: epochs at which the learning rate is multiplied by gamma.
         gamma: step: that factor.
         warmup_epochs: Length of the warm-up.
         minimum: cosine: learning rate at the end.
@@ -146,7 +146,7 @@ def build_optimizer(
     weight_decay: float = 0.0,
     momentum: float = 0.9,
     nesterov: bool = False,
-    betas: tuple[float, float] = (0.9, 0.999),
+    beta2: float = 0.999,
 ) -> torch.optim.Optimizer:
     """The optimizer of `torch.optim` of this name.
 
@@ -157,15 +157,15 @@ def build_optimizer(
         weight_decay: Likewise.
         momentum: sgd: momentum of the gradient.
         nesterov: sgd: whether the momentum is Nesterov's.
-        betas: adam, adamw: decay of the running means of gradients and of their squares.
+        beta2: adam, adamw: decay rate of the mean of squared gradients.
     """
     if optimizer == "sgd":
         return torch.optim.SGD(
             parameters, learning_rate, momentum, weight_decay=weight_decay, nesterov=nesterov
         )
     if optimizer == "adam":
-        return torch.optim.Adam(parameters, learning_rate, betas, weight_decay=weight_decay)
-    return torch.optim.AdamW(parameters, learning_rate, betas, weight_decay=weight_decay)
+        return torch.optim.Adam(parameters, learning_rate, (0.9, beta2), weight_decay=weight_decay)
+    return torch.optim.AdamW(parameters, learning_rate, (0.9, beta2), weight_decay=weight_decay)
 
 
 def step_sizes(rows: int, batch_size: int, *, drop_last: bool, least: int = 1) -> list[int]:

@@ -24,7 +24,7 @@ from skel_data._layout import SkeletonLayout
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import Columns, choose_layout, find_columns, match_joints
-from skel_data.readers.arrays._facts import Names, split_code
+from skel_data.readers.arrays._facts import Names, split_code, usual_up
 from skel_data.readers.arrays._ntu_names import ntu_codes
 from skel_data.readers.arrays._rows import Rows, make_clip, runs
 from skel_data.readers.keypoints._keypoints import folder_labels
@@ -92,7 +92,7 @@ class Table:
         """Columns as numbers (rows, columns), NaN where a field is empty.
 
         Raises:
-            ValueError: With the row, if a field is no number.
+            ValueError: With the row, if a field is not a number.
         """
         if self._lines:
             try:
@@ -280,7 +280,14 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     classes = names.label
     if "label" not in first.columns.facts:
         labels, classes = folder_labels(_paths(source))
-    info = DatasetInfo(layout, classes, "unknown", subject_names=names.subject, camera_names=names.camera)
+    info = DatasetInfo(
+        layout,
+        classes,
+        "unknown",
+        subject_names=names.subject,
+        camera_names=names.camera,
+        up=usual_up(layout),
+    )
     return info, partial(_find, layout=layout, names=names, labels=labels)
 
 

@@ -5,6 +5,8 @@ from collections.abc import Set as AbstractSet
 
 from attrs import define
 
+from skel_data._layout import SkeletonLayout
+
 _MOST_CLASSES = 10_000
 _SPLITS = {
     **dict.fromkeys(("train", "training"), 1),
@@ -67,3 +69,8 @@ def split_code(value: str) -> int:
     if value and value.lower() not in _SPLITS:
         raise ValueError(f"split {value[:40]!r}, expected {', '.join(_SPLITS)}")
     return _SPLITS[value.lower()] if value else 0
+
+
+def usual_up(layout: SkeletonLayout) -> str:
+    """What points up in arrays of a layout: in MediaPipe's, whose y points down, -y; empty if unknown."""
+    return "-y" if layout.name == "mediapipe-33" and layout.dims == 3 else ""

@@ -23,6 +23,7 @@ from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folder
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._axes import to_clip
+from skel_data.readers.arrays._facts import usual_up
 from skel_data.readers.arrays._ntu_names import ntu_codes
 from skel_data.readers.arrays._numpy import Npz, read_npy
 from skel_data.readers.keypoints._keypoints import MOST_BODIES, folder_labels
@@ -141,7 +142,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     else:
         labels, classes = folder_labels(_paths(source))
         find = partial(_find_clips, joints=joints, channels=channels, labels=labels)
-    return DatasetInfo(layout, classes, "unknown"), find
+    return DatasetInfo(layout, classes, "unknown", up=usual_up(layout)), find
 
 
 def _paths(source: Source) -> list[str]:

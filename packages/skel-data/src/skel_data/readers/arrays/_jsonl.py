@@ -21,7 +21,7 @@ from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.readers._reader import Find, Reader, Work, find_each, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import FACTS
-from skel_data.readers.arrays._facts import Names, split_code
+from skel_data.readers.arrays._facts import Names, split_code, usual_up
 from skel_data.readers.arrays._ntu_names import ntu_codes
 from skel_data.readers.arrays._rows import Rows, make_clip
 from skel_data.readers.keypoints._keypoints import folder_labels
@@ -188,7 +188,14 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     if not seen["label"] - {""}:
         paths = source.paths()
         labels, classes = folder_labels([path for path in paths if path.lower().endswith(SUFFIXES)])
-    info = DatasetInfo(layout, classes, "unknown", subject_names=names.subject, camera_names=names.camera)
+    info = DatasetInfo(
+        layout,
+        classes,
+        "unknown",
+        subject_names=names.subject,
+        camera_names=names.camera,
+        up=usual_up(layout),
+    )
     return info, partial(_find, layout=layout, names=names, labels=labels)
 
 

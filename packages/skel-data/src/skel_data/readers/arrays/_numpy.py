@@ -53,7 +53,7 @@ def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 
 
 class NpyRows:
-    """The rows of an array of numbers in a file: those along its first axis, read when they are asked for.
+    """The rows of an array of numbers in a file: those along its first axis, read when you index them.
 
     Args:
         file: The file, at its beginning.
@@ -89,7 +89,7 @@ class NpyRows:
 
 
 class Npz:
-    """The arrays of an ``.npz`` file by name. Nothing is read before it is asked for.
+    """The arrays of an ``.npz`` file by name. Each is read when you index it.
 
     Args:
         file: The file.

@@ -39,7 +39,7 @@ class Rows:
 def make_clip(name: str, rows: Rows, label: int = -1, **codes: int) -> Clip:
     """Make a clip of rows. A frame number that is left out is a frame without a body.
 
-    Numbers count in their common step. A body keeps its slot where bodies are told apart.
+    Numbers count in their common step. A body keeps its slot where the file identifies bodies.
 
     Raises:
         ValueError: If a body is twice in a frame, or the numbers are those of no recording.

@@ -2,7 +2,7 @@
 
 Files are ``gesture_1/finger_1/subject_1/essai_1/skeleton_world.txt``, in SHREC'17 ``skeletons_world.txt``: a
 line a frame, x y z in metres of 22 joints. A gesture is done with one finger, or with the whole hand
-(``finger_2``): 28 classes are told apart by this, 14 are not. SHREC'17 lists its parts in
+(``finger_2``): 28 classes distinguish this, 14 do not. SHREC'17 lists its parts in
 ``train_gestures.txt`` and ``test_gestures.txt``; DHG leaves one subject out.
 """
 

@@ -28,7 +28,7 @@ def parse(name: str, data: bytes) -> Clip:
     try:
         values = np.array(data.split(), np.float64)
     except ValueError:
-        raise ValueError("a word that is no number") from None
+        raise ValueError("a word that is not a number") from None
     if len(values) < 2 or values[1] != _JOINTS or not 1 <= values[0] <= len(values):
         raise ValueError(f"expected the number of frames and {_JOINTS} joints, found {values[:2].tolist()}")
     frames = int(values[0])

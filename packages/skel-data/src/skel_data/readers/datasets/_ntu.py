@@ -10,6 +10,7 @@ with x y z in metres.
 import re
 from collections.abc import Iterable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,8 @@ def ntu_clip_table(names: Iterable[str], dataset: str = "ntu60") -> ClipTable:
 def parse(name: str, data: bytes, classes: int = len(_CLASSES), damaged: list[str] | None = None) -> Clip:
     """Make a clip of one file: slots are the bodies of a frame in the order of the file, tracks their ids.
 
-    A file without any body is bad. So is one with a coordinate that is not finite, unless what is wrong may
-    be added to `damaged`: then it is missing.
+    A file without any body is bad. So is one with a coordinate that is not finite, or a broken frame, unless
+    what is wrong may be added to `damaged`: then it is missing.
     """
     setup, camera, subject, replication, action = _parse_name(name)
     positions, tracks = parse_text(data, damaged)
@@ -86,7 +87,7 @@ def _unless_listed(name: str, data: bytes, classes: int) -> list[Clip | BadFile]
     damaged: list[str] = []
     clip = parse(name, data, classes, damaged)
     return [
-        *(BadFile(f"{name}.skeleton", f"{reason}; the joint is missing there") for reason in damaged),
+        *(BadFile(f"{name}.skeleton", reason) for reason in damaged),
         clip,
     ]
 
@@ -109,7 +110,8 @@ def parse_text(data: bytes, damaged: list[str] | None = None) -> tuple[np.ndarra
 
     Args:
         data: Content of the file.
-        damaged: Takes what is wrong with a joint, which is NaN then, if most are good. None: it is an error.
+        damaged: Takes what is wrong with a joint, which is NaN then, or with a frame, which has no body then,
+            if most are good. None: it is an error.
 
     Raises:
         ValueError: With the reason and the line, if the text is malformed.
@@ -124,6 +126,30 @@ def parse_text(data: bytes, damaged: list[str] | None = None) -> tuple[np.ndarra
         )
     if frames > _MOST_FRAMES:
         raise ValueError(f"{frames} frames, at most {_MOST_FRAMES} are credible")
+    try:
+        where, bodies, joint_lines = _bodies(lines, frames)
+    except _WholeFileError:
+        raise
+    except ValueError as error:
+        if damaged is None:
+            raise
+        where, bodies, joint_lines = _bodies(_mended(lines, frames, damaged, error), frames)
+    if not where:
+        raise ValueError("no body in any frame")
+    frame_index, slot_index, ids = np.array(where, dtype=np.int64).T
+    positions = np.zeros((frames, max(bodies), _JOINTS, 3), np.float32)
+    positions[frame_index, slot_index] = _coordinates(joint_lines, damaged).reshape(-1, _JOINTS, 3)
+    tracks = np.zeros(positions.shape[:2], np.int64)
+    tracks[frame_index, slot_index] = ids
+    return positions, tracks
+
+
+class _WholeFileError(ValueError):
+    """What costs the whole file, as it is cut off or of another skeleton."""
+
+
+def _bodies(lines: list[bytes], frames: int) -> tuple[list[tuple[int, int, int]], list[int], list[bytes]]:
+    """Frame, slot and id of each body, the bodies of each frame, and the lines of all joints."""
     at, bodies, joint_lines = 1, [], []
     where: list[tuple[int, int, int]] = []
     for frame in range(frames):
@@ -135,7 +161,7 @@ def parse_text(data: bytes, damaged: list[str] | None = None) -> tuple[np.ndarra
             header = lines[at].split() if at < len(lines) else []
             joints = _count(lines, at + 1, f"number of joints in frame {frame + 1} of {frames}")
             if joints != _JOINTS:
-                raise ValueError(f"line {at + 2}: {joints} joints, expected {_JOINTS}")
+                raise _WholeFileError(f"line {at + 2}: {joints} joints, expected {_JOINTS}")
             if len(header) != 10 or not header[0].isdigit() or len(header[0]) > 18:
                 raise ValueError(f"line {at + 1}: not a body: expected 10 fields that start with its id")
             where.append((frame, slot, int(header[0])))
@@ -143,25 +169,50 @@ def parse_text(data: bytes, damaged: list[str] | None = None) -> tuple[np.ndarra
             joint_lines += lines[at : at + _JOINTS]
             at += _JOINTS
         bodies.append(count)
-    if at != len(lines):
-        raise ValueError(
-            f"cut off in the last frame: {at} lines expected, {len(lines)} found"
-            if at > len(lines)
-            else f"{len(lines) - at} lines after the last of {frames} frames"
-        )
-    if not where:
-        raise ValueError("no body in any frame")
-    frame_index, slot_index, ids = np.array(where, dtype=np.int64).T
-    positions = np.zeros((frames, max(bodies), _JOINTS, 3), np.float32)
-    positions[frame_index, slot_index] = _coordinates(joint_lines, damaged).reshape(-1, _JOINTS, 3)
-    tracks = np.zeros(positions.shape[:2], np.int64)
-    tracks[frame_index, slot_index] = ids
-    return positions, tracks
+    if at > len(lines):
+        raise _WholeFileError(f"cut off in the last frame: {at} lines expected, {len(lines)} found")
+    if at < len(lines):
+        raise ValueError(f"{len(lines) - at} lines after the last of {frames} frames")
+    return where, bodies, joint_lines
+
+
+def _mended(lines: list[bytes], frames: int, damaged: list[str], error: ValueError) -> list[bytes]:
+    """The lines with broken frames emptied, where each frame can be told by its number of bodies.
+
+    That is the only line of one field that neither follows a body's header, which has 10, nor is the number
+    of joints.
+    """
+    words = [line.split() for line in lines]
+    number = [str(_JOINTS).encode()]
+    starts = [
+        at
+        for at in range(1, len(lines))
+        if len(words[at]) == 1 and len(words[at - 1]) != 10 and words[at] != number
+    ]
+    if len(starts) != frames or starts[0] != 1:
+        raise error
+    kept, broken = lines[:1], []
+    for frame, (start, stop) in enumerate(pairwise([*starts, len(lines)]), 1):
+        own = lines[start:stop]
+        try:
+            _, _, joints = _bodies([b"1", *own], 1)
+            if any(len(line.split()) != _FIELDS for line in joints):
+                raise ValueError("a line that is no joint")
+            kept += own
+        except ValueError:
+            broken.append(
+                f"frame {frame} of {frames}, lines {start + 1} to {stop}: not as bodies are written"
+            )
+            kept.append(b"0")
+    if 2 * len(broken) > frames:
+        raise error
+    damaged += [f"{reason}; the frame is missing in the clip" for reason in broken]
+    return kept
 
 
 def _count(lines: list[bytes], at: int, what: str) -> int:
     if at >= len(lines):
-        raise ValueError(f"cut off: the file ends before the {what}")
+        raise _WholeFileError(f"cut off: the file ends before the {what}")
     text = lines[at].strip()
     if not text.isdigit() or len(text) > 9:
         raise ValueError(f"line {at + 1}: expected the {what}, found {text[:40]!r}")
@@ -175,13 +226,14 @@ def _coordinates(lines: list[bytes], damaged: list[str] | None) -> np.ndarray:
     except ValueError:
         if damaged is None:
             raise
-    values = np.full((len(lines), 3), np.nan)
+    values, bad = np.full((len(lines), 3), np.nan), 0
     for joint, line in enumerate(lines):
         try:
             values[joint] = _all_coordinates([line])
         except ValueError as error:
-            damaged.append(str(error))
-            if 2 * len(damaged) > len(lines):
+            damaged.append(f"{error}; the joint is missing there")
+            bad += 1
+            if 2 * bad > len(lines):
                 raise
     return values
 

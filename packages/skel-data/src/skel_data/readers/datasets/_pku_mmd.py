@@ -3,7 +3,7 @@
 A recording, ``0002-L.txt`` in phase I and ``A01N01-L.txt`` in phase II, has a row a frame of 150 numbers: x y
 z in metres of 25 joints of two bodies, the second all zero when absent. Its labels have the same name in
 another folder: a row ``label,first frame,last frame,confidence`` for each action, frames counted from 1,
-the last one included. The two are told apart by the commas in the first line. Every row of labels is a clip,
+the last one included. Commas distinguish the two, in the first line. Every row of labels is a clip,
 ``0002-L_01`` for the first.
 
 A range that does not lie within the recording is reported as bad, not cut short. (Public loaders do not look,

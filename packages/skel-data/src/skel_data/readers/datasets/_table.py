@@ -20,7 +20,7 @@ def read_table(
         damaged: Takes what is wrong with a line, whose row is NaN then, if most are good. None: an error.
 
     Raises:
-        ValueError: With the line, if one has another number of fields or a field is no number.
+        ValueError: With the line, if one has another number of fields or a field is not a number.
     """
     data = data.rstrip()
     lines = data.splitlines()

@@ -25,7 +25,7 @@ from skel_data.store._info import DatasetInfo
 Frames = dict[int, list[Person]]
 FramesOf = Callable[[bytes], Frames]
 
-LAYOUTS = {17: "coco-17", 18: "openpose-18", 26: "halpe-26", 133: "coco-wholebody-133"}
+LAYOUTS = {17: "coco-17", 18: "openpose-18", 26: "halpe-26", 133: "coco-wholebody-133", 136: "halpe-136"}
 """Usual layouts by the number of joints."""
 
 

@@ -29,7 +29,7 @@ _HEAD = re.compile(rb"frames\s*:?\s*(\d{1,9})\s+frame\s*time\s*:?\s*(\S+)", re.I
 _COMMENT = re.compile(rb"(?:(?<=\s)|^)(?:#|//)[^\n]*", re.MULTILINE)
 _MOTION = re.compile(rb"[\r\n]\s*MOTION[^\r\n]*", re.IGNORECASE)
 _FASTEST = 1e5
-_Words = list[tuple[int, bytes]]
+_Words = tuple[tuple[int, bytes], ...]
 
 
 @define(frozen=True)
@@ -135,7 +135,7 @@ def _lines(data: bytes) -> tuple[Sequence[int], list[list[bytes]], int]:
 
 def _words(numbers: Sequence[int], lines: list[list[bytes]]) -> _Words:
     """The words of lines, each with the number of its line."""
-    return [(at, word) for at, words in zip(numbers, lines, strict=False) for word in words]
+    return tuple((at, word) for at, words in zip(numbers, lines, strict=False) for word in words)
 
 
 def _numbers(rows: list[list[bytes]], places: Sequence[int], width: int) -> tuple[Floats, list[str]]:
@@ -175,7 +175,9 @@ def _positions(tree: Tree, motion: Floats) -> Floats:
     return forward(tree.parents, turns, steps, tree.parents)
 
 
+@lru_cache(maxsize=4)
 def _tree(words: _Words) -> Tree:
+    """The tree that the words before MOTION tell; most files of a folder have the same."""
     joints: list[str] = []
     parents: list[int] = []
     offsets: dict[int, tuple[float, ...]] = {}

@@ -70,7 +70,7 @@ def _subject(names: list[str], frames: list[str]) -> tuple[list[str], NDArray[np
     try:
         values = np.array(rows, np.float64)
     except ValueError:
-        raise ValueError("a position that is no number") from None
+        raise ValueError("a position that is not a number") from None
     return names, values.reshape(len(rows), len(names), 3)
 
 

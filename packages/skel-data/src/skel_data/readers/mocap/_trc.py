@@ -63,7 +63,7 @@ def _slow(body: str, width: int) -> NDArray[np.float64]:
         try:
             rows.append([float(field) if field else np.nan for field in fields[:width]])
         except ValueError:
-            raise ValueError(f"line {number}: a field is no number") from None
+            raise ValueError(f"line {number}: a field is not a number") from None
     return np.array(rows)
 
 
