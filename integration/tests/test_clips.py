@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skel_data import build_clips
-from skel_recipes import EvaluationInputs, embed_recordings, evaluate, load_recipe, pretrain
+from skel_recipes import EvaluationInputs, Run, embed_recordings, evaluate, load_recipe, pretrain
 from skel_recipes.evaluate.inputs import encoder_refs
 from skel_recipes.run.clips import centre_window, clips_of_store
 
@@ -99,3 +99,13 @@ def test_a_view_of_another_length_than_the_pipeline_is_refused(store, tmp_path, 
     recipe = tiny("compact", method__view=[{"name": "temporal_crop_resize", "frames": 8}])
     with pytest.raises(ValueError, match=r"method\.view makes 8 frames of the 16 .* sees 16"):
         pretrain(recipe, store, tmp_path / "run")
+
+
+def test_earlier_runs_keep_the_first_frames_of_long_recordings(store, tmp_path):
+    recipe = load_recipe("skeletonclr", {"data.pipeline.name": "crossclr50"})
+    run = Run.create(tmp_path / "run", recipe, store, "xsub", len(store))
+    assert Run.open(run.path).pipeline.keep == "middle"
+    file = run.path / "recipe.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace('keep = "middle"\n', ""), encoding="utf-8")  # as version 1 wrote it
+    assert Run.open(run.path).pipeline.keep == "first"

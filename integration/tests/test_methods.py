@@ -25,6 +25,7 @@ NAMES = [
     "mamp",
     "mae",
     "after-amr",
+    "slim",
 ]
 ONE_VIEW = ["mamp", "mae", "after-amr"]
 NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]

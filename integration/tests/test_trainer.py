@@ -69,6 +69,7 @@ ENCODERS = {
     "gru": {"hidden_dim": 8, "layers": 2},
     "hcn": {"channels": 4},
     "scd": {"channels": 8, "hidden_dim": 8, "heads": 2},
+    "slim": {"width": 8, "heads": 2, "layers": 1, "class_layers": 1},
     "stgcn": {"base_channels": 4, "feature_dim": 8},
     "tcn": {"widths": [8], "kernels": [3], "strides": [2]},
     "transformer": {"feature_dim": 8, "heads": 2, "layers": 1},

@@ -27,6 +27,7 @@ NAMES = [
     "cmd",
     "isc",
     "mamp",
+    "slim",
     "mae",
     "after-amr",
 ]

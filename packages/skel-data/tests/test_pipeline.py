@@ -159,7 +159,8 @@ def test_never_nan_whatever_is_missing(seed, frames, bodies, share):
 
 def crossclr50(clip, layout, frames=50):
     """The published procedure for one clip (T, M, V, C), as a loop."""
-    clip = clip[:300, :2]
+    start = max(len(clip) - 300, 0) // 2
+    clip = clip[start : start + 300, :2]
     out = np.zeros((3, frames, layout.num_joints, 2))
     length = sum(bool(np.abs(frame[0, 0]).sum()) for frame in clip)
     for body in range(clip.shape[1]):
@@ -190,6 +191,14 @@ def test_crossclr50_is_the_published_procedure(name):
     clips[1][40:, 1] = 0
     expected = [crossclr50(clip, layout) for clip in clips]
     np.testing.assert_allclose(apply_pipeline(CrosSCLR50(), layout, clips), expected, atol=1e-5)
+
+
+def test_crossclr50_first_frames_of_version_1(ntu):
+    clip = walk(ntu, 320, 2, 3)
+    (first,) = apply_pipeline(CrosSCLR50(keep="first"), ntu, [clip])
+    np.testing.assert_allclose(first, crossclr50(clip[:300], ntu), atol=1e-5)
+    with pytest.raises(ValueError, match="keep"):
+        CrosSCLR50(keep="last")
 
 
 def test_crossclr50_takes_nan_for_absent(ntu):

@@ -46,6 +46,15 @@ SMALL = {
         "drop_path": 0.1,
         "skip_absent": False,
     },
+    "slim": {
+        "tubelet": 3,
+        "width": 12,
+        "heads": 2,
+        "layers": 3,
+        "registers": 2,
+        "class_layers": 2,
+        "rope_base": 100.0,
+    },
     "tcn": {"widths": (8, 12, 8), "kernels": (3, 5, 3), "strides": (1, 2, 1)},
 }
 OWN = """

@@ -27,7 +27,18 @@ CLIPS = {"frames": 16, "bodies": 1}
 
 
 def test_names():
-    assert list_encoders() == ["stgcn", "tcn", "scd", "agcn", "ctrgcn", "hcn", "gru", "dste", "transformer"]
+    assert list_encoders() == [
+        "stgcn",
+        "tcn",
+        "scd",
+        "agcn",
+        "ctrgcn",
+        "hcn",
+        "gru",
+        "dste",
+        "transformer",
+        "slim",
+    ]
     assert list_encoders("*gcn") == ["stgcn", "agcn", "ctrgcn"]
     assert list_encoders("resnet*") == []
 

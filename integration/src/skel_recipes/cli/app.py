@@ -151,7 +151,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _prepare_output() -> None:
-    """Escape what the terminal's encoding lacks, show warnings as notes, leave out colours if NO_COLOR is set."""
+    """Escape what the terminal cannot show, turn warnings into notes, and follow NO_COLOR."""
     if os.environ.get("NO_COLOR"):
         tyro._experimental_options["ansi_codes"] = False
     for stream in (sys.stdout, sys.stderr):

@@ -75,7 +75,7 @@ def convert_checkpoint(
     """Bring the checkpoint of a published program into a folder that is taken in the place of a run.
 
     Args:
-        encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru or transformer.
+        encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru, transformer or slim.
         source: The file, such as .pt or .pth.tar. Nothing in it is run.
         out: The folder.
         layout: Name of the joint layout, or a TOML file.

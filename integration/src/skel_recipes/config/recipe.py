@@ -108,6 +108,7 @@ class OptimSettings:
         optimizer: sgd (with momentum 0.9), adam or adamw.
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
+        final_weight_decay: Weight decay at the end, reached along a cosine; below 0: it stays.
         schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
@@ -119,6 +120,7 @@ class OptimSettings:
             The last layer, and what a method adds to the encoder, has the whole rate.
         frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
         clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
+        clip_norm: Largest norm of the gradient of all weights; 0 for no limit.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -134,6 +136,8 @@ class OptimSettings:
     layer_decay: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
     frozen_layers: int = field(default=0, validator=_between(0, 10**4))
     clip_tensors: float = field(default=0.0, validator=validators.ge(0))
+    clip_norm: float = field(default=0.0, validator=validators.ge(0))
+    final_weight_decay: float = -1.0
 
 
 @define(frozen=True)

@@ -37,6 +37,21 @@ class CurrentBatch:
     ids: Tensor | None = None
 
 
+@define(eq=False)
+class Progress:
+    """Where a training is, for what changes with it; the trainer sets it before each step.
+
+    Attributes:
+        step: Steps done, over all epochs.
+        steps_per_epoch: Steps of an epoch.
+        epochs: Epochs of the training.
+    """
+
+    step: int = 0
+    steps_per_epoch: int = 1
+    epochs: int = 1
+
+
 @define(frozen=True)
 class MethodContext:
     """Context of a method: what its encoders see, how many clips there are, and who shares a batch.
@@ -48,6 +63,7 @@ class MethodContext:
         world: The processes that share a batch.
         second: What second views are drawn of, if not of the clips themselves.
         batch: Which clips the batch has.
+        progress: Where the training is.
     """
 
     shape: ClipShape
@@ -56,6 +72,7 @@ class MethodContext:
     world: World = World()
     second: SecondClips = field(factory=SecondClips, eq=False, repr=False)
     batch: CurrentBatch = field(factory=CurrentBatch, eq=False, repr=False)
+    progress: Progress = field(factory=Progress, eq=False, repr=False)
 
     @property
     def layout(self) -> SkeletonLayout:

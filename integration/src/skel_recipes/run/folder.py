@@ -88,7 +88,10 @@ def read_folder(folder: Path) -> tuple[Recipe, dict[str, Any]]:
         data = DataSettings(pipeline=Default(frames=frames) if frames else Default())
         facts = {}
     else:
-        data = read_data(facts["data"], folder / CLIPS)
+        plain = facts["data"]
+        if missing := earlier_settings(plain):
+            plain = {**plain, "pipeline": {**plain["pipeline"], **missing}}
+        data = read_data(plain, folder / CLIPS)
     seen = data.frames or data.pipeline.frames
     if frames and frames != seen:
         raise ValueError(f"{folder}: the encoder takes {frames} frames, {CLIPS} says {seen}")
@@ -114,6 +117,14 @@ def read_folder(folder: Path) -> tuple[Recipe, dict[str, Any]]:
         "described": bool(facts),
     }
     return recipe, info
+
+
+def earlier_settings(data: Any) -> dict[str, Any]:
+    """Settings of a pipeline that files of earlier releases lack, with what those releases did."""
+    pipeline = data.get("pipeline") if isinstance(data, dict) else None
+    if isinstance(pipeline, dict) and pipeline.get("name") == "crossclr50" and "keep" not in pipeline:
+        return {"keep": "first"}
+    return {}
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -22,8 +22,9 @@ from skel_encoders import from_pretrained
 from skel_eval import state_digest
 from skel_recipes.common.files import write_atomically, write_text
 from skel_recipes.common.words import count
+from skel_recipes.config.library import read_recipe
 from skel_recipes.config.recipe import Recipe, dump_recipe, load_recipe
-from skel_recipes.run.folder import is_encoder_folder, read_folder
+from skel_recipes.run.folder import earlier_settings, is_encoder_folder, read_folder
 from skel_recipes.run.init import InitialWeights, load_initial
 
 PACKAGES = ("skel-data", "skel-augment", "skel-encoders", "skel-ssl-objectives", "skel-eval", "skel-recipes")
@@ -148,7 +149,9 @@ class Run:
             ) from error
         if form != "skel-run" or number != 1:
             raise ValueError(f"{path}: run of format {form} {number}, expected skel-run 1")
-        return cls(path, load_recipe(path / "recipe.toml"), info)
+        missing = earlier_settings(read_recipe(path / "recipe.toml").get("data"))
+        overrides = {f"data.pipeline.{key}": value for key, value in missing.items()}
+        return cls(path, load_recipe(path / "recipe.toml", overrides), info)
 
     @cached_property
     def shape(self) -> ClipShape:

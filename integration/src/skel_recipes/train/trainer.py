@@ -54,6 +54,7 @@ from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
 from skel_recipes.train.groups import check_layers, clip_tensors, parameter_groups
 from skel_recipes.train.sync_norm import synchronise_norms
+from skel_ssl_objectives import cosine_schedule
 
 if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
@@ -273,6 +274,8 @@ class Trainer:
             beta2=optim.beta2,
         )
         self.epochs = settings.length(len(self.clips), world.size)
+        self.context.progress.epochs = self.epochs
+        self.context.progress.steps_per_epoch = settings.batches(len(self.clips), world.size)[1]
 
     def fit(self, *, progress: bool = False) -> Run:
         """Train to the last epoch; returns the finished run."""
@@ -377,6 +380,8 @@ class Trainer:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate * group.get("lr_scale", 1.0)
+            self._decay(epoch * steps + step, self.epochs * steps)
+            self.context.progress.step = epoch * steps + step
             with precision:
                 losses = self.module(batch, epoch=epoch, generator=generator)
             if self.partners is not None and not self.context.second.used:
@@ -388,6 +393,8 @@ class Trainer:
             losses["loss"].backward()
             if recipe.optim.clip_tensors:
                 clip_tensors(self.method, recipe.optim.clip_tensors)
+            if recipe.optim.clip_norm:
+                torch.nn.utils.clip_grad_norm_(self.method.parameters(), recipe.optim.clip_norm)
             self.optimizer.step()
             history.append({name: value.detach() for name, value in losses.items()})
 
@@ -412,6 +419,16 @@ class Trainer:
             "seconds": seconds,
             "clips_per_second": steps * size / seconds,
         }
+
+    def _decay(self, step: int, steps: int) -> None:
+        """Set the weight decay of a step, where it changes; groups without any stay so."""
+        optim = self.run.recipe.optim
+        if optim.final_weight_decay < 0:
+            return
+        decay = cosine_schedule(step, steps, optim.weight_decay, optim.final_weight_decay)
+        for group in self.optimizer.param_groups:
+            if group["weight_decay"]:
+                group["weight_decay"] = decay
 
     def _batches(self, order: list[NDArray[np.int64]], epoch: int) -> Iterator[Tensor]:
         """The batches of an epoch; before each, the context gets the clips of its second views."""

@@ -11,6 +11,7 @@ from .published import load_published as load_published
 from .registry import ENCODERS as ENCODERS, create_encoder as create_encoder
 from .registry import encoder_settings as encoder_settings, list_encoders as list_encoders
 from .scd import SCDEncoder as SCDEncoder
+from .slim import SLiM as SLiM, SLiMTokens as SLiMTokens
 from .stgcn import STGCN as STGCN
 from .tcn import TCN as TCN
 from .training import (

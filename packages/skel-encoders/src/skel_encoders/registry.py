@@ -25,6 +25,7 @@ BUILT_IN = {
     "gru": "skel_encoders.gru:GRU",
     "dste": "skel_encoders.dste:DSTE",
     "transformer": "skel_encoders.transformer:Transformer",
+    "slim": "skel_encoders.slim:SLiM",
 }
 _OF_CLIPS = ("frames", "bodies")
 

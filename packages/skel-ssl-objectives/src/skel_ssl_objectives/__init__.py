@@ -14,14 +14,27 @@ from skel_ssl_objectives._heads import mlp_head
 from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
 from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
+from skel_ssl_objectives._prototypes import (
+    Centre,
+    PrototypeHead,
+    cosine_schedule,
+    koleo,
+    patch_loss,
+    prototype_loss,
+    sinkhorn_knopp,
+)
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
+from skel_ssl_objectives._slim import slim
 from skel_ssl_objectives._teacher import Teacher
+from skel_ssl_objectives._tubes import tube_mask
 from skel_ssl_objectives._vicreg import covariance_loss, cross_correlation, usdrl, variance_loss, vicreg
 
 __all__ = [
+    "Centre",
     "Clues",
     "Gather",
+    "PrototypeHead",
     "Queue",
     "Teacher",
     "TwoViews",
@@ -32,6 +45,7 @@ __all__ = [
     "cmd",
     "contrast",
     "cosine_distance",
+    "cosine_schedule",
     "covariance_loss",
     "cross_correlation",
     "cross_view",
@@ -39,6 +53,7 @@ __all__ = [
     "cscl",
     "d3m",
     "info_nce",
+    "koleo",
     "masked_mse",
     "mlp_head",
     "motion_energy",
@@ -46,9 +61,14 @@ __all__ = [
     "neighbor_distillation",
     "nnclr",
     "nt_xent",
+    "patch_loss",
+    "prototype_loss",
     "queue_neighbor",
     "scd",
+    "sinkhorn_knopp",
+    "slim",
     "token_target",
+    "tube_mask",
     "usdrl",
     "variance_loss",
     "vicreg",

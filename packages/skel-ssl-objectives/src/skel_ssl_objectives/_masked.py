@@ -47,7 +47,7 @@ def token_target(
         points = _step(points, stride)
     count, channels, frames, joints = points.shape
     tokens = points.reshape(count, channels, frames // tubelet, tubelet, joints)
-    patches: Tensor = tokens.permute(0, 2, 4, 3, 1).flatten(1, 2).flatten(2)
+    patches = tokens.permute(0, 2, 4, 3, 1).flatten(1, 2).flatten(2)
     if not normalize:
         return patches
     numbers = patches.shape[2]
@@ -55,8 +55,7 @@ def token_target(
         raise ValueError("a token of one number cannot be normalised")
     centred = patches - patches.mean(2, keepdim=True)
     variance = centred.square().sum(2, keepdim=True) / (numbers - 1)
-    scaled: Tensor = centred * (variance + _VARIANCE).rsqrt()
-    return scaled
+    return centred * (variance + _VARIANCE).rsqrt()
 
 
 def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 2, 4)) -> Tensor:
@@ -84,10 +83,9 @@ def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 
     total = torch.zeros((), device=points.device)
     for window in windows:
         squares = _step(points, window).square().sum(1)
-        energy = squares.reshape(len(points), -1, tubelet, squares.shape[2]).mean(2).flatten(1)
+        energy = squares.reshape(count, frames // tubelet, tubelet, joints).mean(2).flatten(1)
         total = total + energy / energy.mean(1, keepdim=True).clamp(min=_TINY)
-    mean: Tensor = total / len(windows)
-    return mean
+    return total / len(windows)
 
 
 def masked_mse(

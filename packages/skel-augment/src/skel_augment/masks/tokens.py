@@ -106,7 +106,8 @@ def token_motion(bodies: Tensor, tubelet: int) -> Tensor:
             f"expected bodies (B, C, T, V), T a multiple of tubelet {tubelet}, got {tuple(bodies.shape)}"
         )
     points = bodies.to(torch.promote_types(bodies.dtype, torch.float32))
-    tokens = points.reshape(*points.shape[:2], points.shape[2] // tubelet, tubelet, points.shape[3])
+    count, channels, frames, joints = points.shape
+    tokens = points.reshape(count, channels, frames // tubelet, tubelet, joints)
     step = tokens.diff(dim=2).abs().mean((1, 3))  # (B, T' - 1, V)
     first = step[:, :1] if step.shape[1] else step.new_zeros(count, 1, joints)
     return torch.cat([first, step], 1).flatten(1)
@@ -133,7 +134,7 @@ def _tube_score(uniforms: Tensor, layout: SkeletonLayout, steps: int) -> Tensor:
     places = torch.full((len(layout.parts), joints), 2 * joints)
     for row, (_, members) in zip(places, layout.parts, strict=True):
         row[list(members)] = torch.arange(len(members))
-    draws = uniforms[:, : 5 * _TUBES].reshape(len(uniforms), 5, _TUBES).unbind(1)
+    draws = uniforms[:, : 5 * _TUBES].reshape(-1, 5, _TUBES).unbind(1)
     part = choice(draws[0], len(sizes)).long()
     width = choice(draws[1], sizes[part]).long() + 1
     left = choice(draws[2], sizes[part] - width + 1).long()

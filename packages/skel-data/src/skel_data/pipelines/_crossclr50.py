@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import numpy as np
-from attrs import define, field
+from attrs import define, field, validators
 
 from skel_data._layout import SkeletonLayout
 from skel_data.pipelines import _steps as steps
@@ -14,28 +14,35 @@ from skel_data.pipelines._pipeline import Floats, Ints, at_least
 class CrosSCLR50:
     """Preprocessing of CrosSCLR (Li et al., CVPR 2021), as AimCLR and CMCS use it, exactly.
 
-    First two bodies in the order of the file, at most 300 frames; as many of the first frames as there are
-    frames with joint 0 of body 0; the centre joint subtracted per frame and body; stretched to 50
-    frames; and every frame of every body turned about y by the angle of its shoulder line: not in two
-    dimensions, nor in a layout that names neither shoulders nor hips, as of a hand.
+    First two bodies in the order of the file; of a longer recording its middle 300 frames; as many of the
+    first of these as there are frames with joint 0 of body 0; the centre joint subtracted per frame and
+    body; stretched to 50 frames; and every frame of every body turned about y by the angle of its shoulder
+    line: not in two dimensions, nor in a layout that names neither shoulders nor hips, as of a hand.
 
     Attributes:
         frames: Frames of the clips that come out.
         bodies: Bodies of the clips that come out.
-        longest: Frames beyond this are dropped.
+        longest: Most frames that are taken of a recording.
+        keep: Which frames of a longer recording: the "middle" ones, as the program of AimCLR does for
+            PKU-MMD, or the "first" ones, as version 1 of this pipeline did.
     """
 
     name: ClassVar[str] = "crossclr50"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     frames: int = field(default=50, validator=at_least(1))
     bodies: int = field(default=2, validator=at_least(1))
     longest: int = field(default=300, validator=at_least(1))
+    keep: str = field(default="middle", validator=validators.in_(("middle", "first")))
 
     def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
         """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, M), M at most `bodies`."""
-        del tracks, lengths  # the published clips go by the order in the file and count frames themselves
-        x = x[:, : self.longest, : self.bodies]
+        del tracks  # the published clips go by the order in the file
+        x = x[:, :, : self.bodies]
+        if self.keep == "middle" and x.shape[1] > self.longest:
+            start = np.maximum(lengths - self.longest, 0) // 2
+            x = x[np.arange(len(x))[:, None], start[:, None] + np.arange(self.longest)]
+        x = x[:, : self.longest]
         if not np.isfinite(x).all():
             x = np.nan_to_num(x)
         # The number of frames with a first body, whichever they are: this is how it was published
