@@ -11,7 +11,13 @@ from skel_recipes.methods.context import encoders_of
 from skel_recipes.run.init import tuned_settings
 from skel_recipes.train.groups import clip_tensors, parameter_groups
 
-SHORT = {"train.epochs": 1, "train.min_steps": 0, "train.batch_size": 8, "method.hidden_dim": 16}
+SHORT = {
+    "train.epochs": 1,
+    "train.min_steps": 0,
+    "train.batch_size": 8,
+    "optim.warmup_steps": 0,  # the only step would have a rate of 0
+    "method.hidden_dim": 16,
+}
 
 
 def test_command_takes_encoder_and_data_of_the_run(run, store, tmp_path, capsys):
