@@ -24,8 +24,8 @@ class JointEstimator(nn.Module):
 
     def forward(self, features: Tensor, texts: Tensor) -> Tensor:
         """Scores (...) of features (..., V) and texts (..., L), whose leading axes broadcast."""
-        leading: list[Tensor] = torch.broadcast_tensors(features[..., 0], texts[..., 0])
-        pair = [one.expand(*leading[0].shape, one.shape[-1]) for one in (features, texts)]
+        leading = (features[..., 0] + texts[..., 0]).shape  # what both broadcast to
+        pair = [one.expand(*leading, one.shape[-1]) for one in (features, texts)]
         hidden = functional.relu(self.l0(torch.cat(pair, -1)))
         scores: Tensor = self.l2(functional.relu(self.l1(hidden))).squeeze(-1)
         return scores
