@@ -163,7 +163,7 @@ def own(rows: Sequence[Entry]) -> str:
         row, copies = some.row, some.row.counts["copies"]
         seeds = "" if row.result.n > 1 else " (one seed)"
         time = "" if some.cost.minutes is None else f"{some.cost.minutes:.1f}"
-        recipe = Code(row.method)
+        recipe = Code(row.method) if not _handmade(row) else Code(f"{row.method} + distances")
         lines.append(
             [f"{some.heading}{', all' if copies else ''}{seeds}", recipe, *_simple_pairs(group), time]
         )
@@ -176,7 +176,8 @@ def own(rows: Sequence[Entry]) -> str:
 
 def small(rows: Sequence[Entry]) -> str:
     """All other recipes on small sets: a table for each data set and split."""
-    simple = {(e.row.dataset, e.row.split, e.row.protocol): e.row for e in rows if e.row.method == OWN[0]}
+    plain = [entry.row for entry in rows if entry.row.method == OWN[0] and not _handmade(entry.row)]
+    simple = {(row.dataset, row.split, row.protocol): row for row in plain}
     rows = [entry for entry in rows if entry.row.method not in OWN and "/" not in entry.row.method]
     parts = []
     for dataset, split in dict.fromkeys((entry.row.dataset, entry.row.split) for entry in rows):
@@ -214,8 +215,8 @@ def small(rows: Sequence[Entry]) -> str:
 
 def protocols(rows: Sequence[Entry]) -> str:
     """Every protocol, for the recipes that were evaluated by more than the usual ones."""
-    wide = {entry.key[:3] for entry in rows if entry.row.protocol not in PROTOCOLS}
-    rows = [entry for entry in rows if entry.key[:3] in wide]
+    wide = {entry.key[:3] for entry in rows if entry.row.protocol not in HEADS}
+    rows = [entry for entry in rows if entry.key[:3] in wide and not _handmade(entry.row)]
     parts = []
     for dataset, split in dict.fromkeys((entry.row.dataset, entry.row.split) for entry in rows):
         chosen = [entry for entry in rows if (entry.row.dataset, entry.row.split) == (dataset, split)]
@@ -297,6 +298,11 @@ def _simple_pairs(group: dict[str, Entry], *, distinct: bool = False) -> list[st
         cells.append(spread(row.distinct if distinct else row.result))
         cells.append(_best_simple(row.distinct_baselines if distinct else row.baselines))
     return cells
+
+
+def _handmade(row: Row) -> bool:
+    """Whether hand-made features were fused with the encoder."""
+    return bool(set(SIMPLE) & set(row.stream.split("+")))
 
 
 def _best_simple(baselines: Mapping[str, Summary]) -> str:

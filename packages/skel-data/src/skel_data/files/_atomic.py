@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from skel_data.files._lock import InUseError, hold
-from skel_data.files._partial import partial_path
+from skel_data.files._partial import partial_path, remove_partials
 from skel_data.files._process import alive
 
 
@@ -105,6 +105,7 @@ def settle(path: Path) -> None:
         with hold(path.with_name(f".{path.name}.lock"), path):
             _clean_up(path)
             shutil.rmtree(path.with_name(f".{path.name}.unfinished"), ignore_errors=True)
+            remove_partials(path.parent)
     except InUseError:
         raise
     except OSError:

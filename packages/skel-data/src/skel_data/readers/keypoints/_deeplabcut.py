@@ -107,7 +107,7 @@ def _numbers(data: bytes, skip: int, columns: list[int]) -> NDArray[np.float64]:
                 fields = [row[column] for row in rows if row]
                 values[:, at] = [float(field) if field else np.nan for field in fields]
             except (ValueError, IndexError):
-                raise ValueError(f"column {column + 1}: a field is missing or no number") from None
+                raise ValueError(f"column {column + 1}: a field is missing or not a number") from None
     return values
 
 
