@@ -14,12 +14,18 @@ from skel_augment import (
     Shear,
     SpatialFlip,
     TemporalCropResize,
+    TemporalCropSample,
     View,
 )
 from skel_data import ClipShape
 
 CHOICE = partial(OneOf, (Shear(), PartMask(2), SpatialFlip(mirror_axis=True), GaussianNoise()))
-MAKE = {**AUGMENTATIONS, "one_of": CHOICE, "padded_crop": partial(TemporalCropResize, padded=True)}
+MAKE = {
+    **AUGMENTATIONS,
+    "one_of": CHOICE,
+    "padded_crop": partial(TemporalCropResize, padded=True),
+    "temporal_crop_sample": partial(TemporalCropSample, min_frames=2),
+}
 SHORTENING = {"motion_attention_mask"}
 MIXING = {"part_mix"}
 COORDINATES_ONLY = {

@@ -44,7 +44,7 @@ def test_shapes():
 @pytest.mark.parametrize(
     ("step", "given", "message"),
     [
-        (TemporalCropSample, {"p": 0.5}, "p must be 1, as clips change their length, got 0.5"),
+        (TemporalCropSample, {"frames": 8, "p": 0.5}, "p must be 1, as clips change their length, got 0.5"),
         (TemporalCropSample, {"min_ratio": 0.5, "max_ratio": 0.4}, "max_ratio must not be below min_ratio"),
         (LimbScale, {"low": 1.2}, "high must not be below low = 1.2, got 1.15"),
     ],

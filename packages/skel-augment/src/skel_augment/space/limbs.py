@@ -27,7 +27,8 @@ class LimbScaling(Params):
 
     def apply(self, clips: Tensor) -> Tensor:
         points = clips[:, : self.dims]
-        moved = torch.einsum("nctvm,nmuv->nctum", points, self.offsets.to(clips.dtype))
+        with torch.autocast(clips.device.type, enabled=False):
+            moved = torch.einsum("nctvm,nmuv->nctum", points, self.offsets.to(clips.dtype))
         present = points.ne(0).any(1, keepdim=True)
         return with_rest(points + moved * present, clips)
 
@@ -67,10 +68,11 @@ class LimbScale(Augmentation):
         def like(x: Tensor) -> Tensor:
             return x.to(uniforms.device, uniforms.dtype, non_blocking=True)
 
-        members = torch.zeros(len(_kinds(layout)), layout.num_joints)
+        count = len(_kinds(layout))
+        members = torch.zeros(count, layout.num_joints)
         for row, joints in zip(members, _kinds(layout).values(), strict=True):
             row[list(joints)] = 1.0
-        change = between(uniforms, self.low, self.high).view(len(uniforms), shape.bodies, -1) - 1
+        change = between(uniforms, self.low, self.high).view(len(uniforms), shape.bodies, count) - 1
         change = change @ like(members)  # (N, M, V) of each joint's bone
         chains, bones, lost = map(like, _tree(layout, self.released))
         offsets = torch.einsum("uw,nmw,wv->nmuv", chains, change, bones) - lost

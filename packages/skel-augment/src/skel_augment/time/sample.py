@@ -27,6 +27,7 @@ class FrameSample(Params):
         extend: Clips are played forwards and backwards until they have so many frames.
         inside: First frame and end (N,) of the range; None for the whole clip. A range shorter than
             ``min_frames`` gives way to the whole clip.
+        active: (N,) true where the clip is cropped at all; None for all.
     """
 
     ratio: Tensor
@@ -36,6 +37,7 @@ class FrameSample(Params):
     padded: bool = False
     extend: int = 0
     inside: tuple[Tensor, Tensor] | None = None
+    active: Tensor | None = None
 
     def span(self, clips: Tensor) -> tuple[Tensor, Tensor]:
         """First frame that is taken of these clips (N, C, T, V, M), and the one behind the last, (N,)."""
@@ -53,7 +55,8 @@ class FrameSample(Params):
             turn = (position + 0.5) % (2 * filled)
             position = torch.where(turn < filled, turn, 2 * filled - turn) - 0.5
             position = position.clamp(min=0).minimum(filled - 1)
-        return TimePosition(position)
+        found = TimePosition(position)
+        return found if self.active is None else found.where(self.active)
 
     def _crop(self, clips: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """First frame and length (N,) of the crop, and the times that are picked inside it (N, frames)."""
@@ -87,9 +90,7 @@ class FrameSample(Params):
         return self.resolve(clips).apply(clips)
 
     def where(self, gate: Tensor) -> "FrameSample":
-        """All clips are cropped: the frames of the others would be as many as before."""
-        del gate
-        return self
+        return replace(self, active=gate if self.active is None else self.active & gate)
 
 
 @define(frozen=True)
@@ -102,7 +103,7 @@ class TemporalCropSample(Augmentation):
     Attributes:
         min_ratio: Shortest window as a share of the clip.
         max_ratio: Longest window as a share of the clip.
-        frames: Frames that are taken; 0 for as many as the clip has.
+        frames: Frames that are taken; 0 for as many as the clip has. With another number p must be 1.
         min_frames: No window is shorter than this, or than the clip if that is shorter; 0 for the program's
             rule, ``frames`` but at least 8 and at most 16.
         padded: Clips end in frames of zeros, which are not part of what is cropped.
@@ -121,7 +122,7 @@ class TemporalCropSample(Augmentation):
             raise ValueError(
                 f"max_ratio must not be below min_ratio = {self.min_ratio}, got {self.max_ratio}"
             )
-        if self.p != 1:
+        if self.frames and self.p != 1:
             raise ValueError(f"p must be 1, as clips change their length, got {self.p}")
 
     def output_shape(self, shape: ClipShape) -> ClipShape:
