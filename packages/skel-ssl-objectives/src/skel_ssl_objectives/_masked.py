@@ -61,8 +61,8 @@ def token_target(
 def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 2, 4)) -> Tensor:
     """Motion energy of each joint-time token, relative to the whole body, as a weight for `masked_mse`.
 
-    The energy over a window of s frames is the mean square of x[t + s] - x[t] over the frames of the token. It
-    is divided by its mean over all tokens of the body, and then averaged over the windows. After AMR
+    The energy over a window of s frames is the mean square of x[t + s] - x[t] over the frames of the token.
+    It is divided by its mean over all tokens of the body, and then averaged over the windows. After AMR
     (arXiv 2606.11450), whose windows are not public.
 
     Args:
