@@ -22,9 +22,9 @@ from torch import nn
 from skel_augment import View, build_view, describe_view, preset
 from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
 from skel_encoders import encoder_settings
-from skel_recipes.common.encoders import build_encoder
 from skel_recipes.config.library import override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
+from skel_recipes.methods.context import build_encoder
 
 LARGEST = 1e12
 """No setting has a reason to be larger."""

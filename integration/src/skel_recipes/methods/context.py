@@ -8,7 +8,8 @@ from attrs import define, evolve, field, fields
 from torch import Tensor, nn
 
 from skel_augment import Params, View, sample_views
-from skel_data import ClipShape, SkeletonLayout, stream
+from skel_data import ClipShape, SkeletonLayout, stream, stream_channels
+from skel_encoders import create_encoder, encoder_settings
 from skel_recipes.common.distributed import World
 
 
@@ -164,6 +165,26 @@ class MethodContext:
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""
         return wanted or max(1, 4 * self.num_train_clips // 5)
+
+
+def build_encoder(name: str, shape: ClipShape, stream: str, **settings: Any) -> nn.Module:
+    """An encoder with fresh weights, of clips in one of their streams.
+
+    Args:
+        name: Name of the encoder, as `skel_encoders.create_encoder` takes it.
+        shape: Shape of the clips.
+        stream: The stream.
+        settings: Arguments of the encoder's constructor.
+
+    Raises:
+        ValueError: If the stream has other channels than the layout, and the encoder takes no other.
+    """
+    channels = stream_channels(stream, shape.layout)
+    if channels != shape.layout.channels and settings.get("in_channels") is None:
+        if "in_channels" not in encoder_settings(name, **settings):
+            raise ValueError(f"encoder {name!r} has no setting in_channels: it takes no stream {stream!r}")
+        settings["in_channels"] = channels
+    return create_encoder(name, layout=shape.layout, frames=shape.frames, bodies=shape.bodies, **settings)
 
 
 def encoders_of(method: Any, streams: Sequence[str]) -> dict[str, nn.Module]:

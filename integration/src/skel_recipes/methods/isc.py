@@ -12,8 +12,7 @@ from attrs import define, field
 from torch import Tensor, nn
 
 from skel_augment import View, preset
-from skel_recipes.common.encoders import build_encoder
-from skel_recipes.methods.context import MethodContext
+from skel_recipes.methods.context import MethodContext, build_encoder
 from skel_ssl_objectives import Queue, Teacher, contrast, info_nce, mlp_head
 
 

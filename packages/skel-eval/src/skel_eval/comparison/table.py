@@ -95,7 +95,7 @@ def table_text(
     r"""A table as text that ends with a newline.
 
     LaTeX is a ``tabular`` with the rules of booktabs; CSV is that of RFC 4180, its lines ended by ``\n``.
-    There an apostrophe precedes what a spreadsheet would compute: what begins with = + - or @ and is no
+    There an apostrophe precedes what a spreadsheet would compute: what begins with = + - or @ and is not a
     number.
 
     Args:
