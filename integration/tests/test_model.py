@@ -344,10 +344,11 @@ def _edited(folder, target, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, "model of version 2; this skel-recipes .* reads up to 1: install the release"),
+        ({"version": 9}, "model of version 9; this skel-recipes .* reads up to 2: install the release"),
         ({"format": "skel-run"}, "its format is 'skel-run'"),
         ({"head": {"name": "os:system", "sha256": ""}}, "head 'os:system' is not known here"),
         ({"head": {"name": "linear", "sha256": "0"}}, "head.safetensors is damaged"),
+        ({"version": 1, "crop": 0.95}, "takes windows of another length than this release: fit it again"),
         ({"frames": None}, "damaged model"),
         ({"pipeline": {"name": "os:system", "version": 1, "settings": {}}}, "os:system"),
         (

@@ -27,7 +27,7 @@ from skel_recipes.common.device import pick_device
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
 from skel_recipes.evaluate.kept import kept_features, kept_result
-from skel_recipes.run.clips import Floats, clips_of_store
+from skel_recipes.run.clips import WINDOW, Floats, clips_of_store, takes_windows
 from skel_recipes.run.embedding import embed_array
 from skel_recipes.run.joints import in_joints_of, joints_of
 from skel_recipes.run.run import Run
@@ -352,7 +352,8 @@ def _pipeline_key(run: Run) -> list[Any]:
     """What clips depend on beside the recordings."""
     data: Any = run.recipe.data
     pipeline = data.pipeline
-    return [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
+    key = [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
+    return [*key, WINDOW] if takes_windows(pipeline.frames, run.shape.frames, data.crop) else key
 
 
 def _digest(value: Any, *, size: int) -> str:

@@ -24,9 +24,10 @@ from skel_recipes.model.calibration import Calibration
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.heads import HEADS
 from skel_recipes.model.model import Model
+from skel_recipes.run.clips import takes_windows
 from skel_recipes.run.run import PACKAGES
 
-FORMAT, VERSION = "skel-model", 1
+FORMAT, VERSION = "skel-model", 2
 
 
 def save_model(model: Model, path: Path) -> Path:
@@ -126,6 +127,9 @@ def _model(facts: dict[str, Any], path: Path, device: str) -> Model:
         pick_device(device),
         facts["min_score"],
     )
+    pipeline: Any = embedder.pipeline
+    if facts["version"] == 1 and takes_windows(pipeline.frames, shape.frames, embedder.crop):
+        raise ValueError(f"{path} takes windows of another length than this release: fit it again")
     name = facts["head"]["name"]
     if name not in HEADS:
         raise ValueError(f"{path}: head {name!r} is not known here; there are {', '.join(HEADS)}")

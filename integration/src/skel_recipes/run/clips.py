@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from skel_augment import PaddedCrop
+from skel_augment import centre_crop, recorded_frames
 from skel_data import SkeletonLayout, Store, apply_pipeline, build_clips
 from skel_recipes.run.run import Run
 
+WINDOW = 2
+"""Version of `centre_window`, for caches: another one gives other clips."""
 _CHUNK = 1024
 Floats = NDArray[np.float32]
 
@@ -32,24 +34,27 @@ def clips_of_recordings(
     return centre_windows(clips, run.shape.frames, run.recipe.data.crop)
 
 
+def takes_windows(kept: int, frames: int, crop: float) -> bool:
+    """Whether an encoder of so many frames sees a window of the clips of a pipeline that keeps `kept`."""
+    return kept != frames or crop != 1
+
+
 def centre_window(clips: Tensor, frames: int, crop: float) -> Tensor:
     """The middle of clips (N, C, T, V, M), resized to so many frames.
 
     Args:
         clips: The clips; frames of zeros behind a recording do not count.
         frames: Frames to resize to.
-        crop: Length of the window, as a share of what was recorded.
+        crop: Length of the window, as a share of what was recorded; see `skel_augment.centre_crop`.
     """
-    if clips.shape[2] == frames and crop == 1:
+    if not takes_windows(clips.shape[2], frames, crop):
         return clips
-    ratio = torch.full((len(clips),), crop, device=clips.device)
-    middle, every = torch.full_like(ratio, 0.5), torch.ones_like(ratio, dtype=torch.bool)
-    return PaddedCrop(ratio, middle, every, 1, frames).apply(clips)
+    return centre_crop(recorded_frames(clips), crop, frames).apply(clips)
 
 
 def centre_windows(clips: Floats, frames: int, crop: float) -> Floats:
     """`centre_window` of arrays that may be larger than memory."""
-    if clips.shape[2] == frames and crop == 1:
+    if not takes_windows(clips.shape[2], frames, crop):
         return clips
     chunks = (np.array(clips[start : start + _CHUNK]) for start in range(0, len(clips), _CHUNK))
     windows = [centre_window(torch.from_numpy(chunk), frames, crop).numpy() for chunk in chunks]

@@ -18,7 +18,7 @@ from .space.limbs import LimbScale, LimbScaling
 from .space.noise import GaussianNoise, JointDrift, JointJitter, Noise
 from .space.rotations import EulerRotation, RandomAxisRotation, RandomRotation, Tilt, Yaw, rotation_matrix
 from .time.blur import GaussianBlur, TimeFilter
-from .time.crop import PaddedCrop, TemporalCrop, TemporalCropResize
+from .time.crop import PaddedCrop, TemporalCrop, TemporalCropResize, centre_crop, recorded_frames
 from .time.order import SegmentShuffle, TimeFlip, TimeIndex
 from .time.sample import FrameSample, TemporalCropSample
 from .time.speed import SpeedChange, TimePosition, TimeWarp
@@ -28,12 +28,13 @@ __all__ = [
     "AUGMENTATIONS", "Affine", "Augmentation", "AxisMask", "CentralSpatialMask", "Chain",
     "DropMotionFrames", "EulerRotation", "FrameDrop", "FrameMask", "FrameSample", "GaussianBlur",
     "GaussianNoise", "JointAffine", "JointDistortion", "JointDrift", "JointJitter", "JointMap",
-    "JointMask", "LimbScale", "LimbScaling", "Mix", "MotionAttentionMask", "Noise", "OneOf", "PaddedCrop",
-    "Params", "PartMask", "PartMix", "PointMask", "RandomAxisRotation", "RandomRotation", "Scale",
-    "SegmentShuffle", "Shear", "SpatialFlip", "SpeedChange", "StructuralSpatialMask", "TemporalCrop",
-    "TemporalCropResize", "TemporalCropSample", "TemporalSegmentMask", "Tilt", "TimeFilter", "TimeFlip",
-    "TimeIndex", "TimePosition", "TimeWarp", "TokenMask", "View", "Yaw", "build_view", "describe_view",
-    "fold", "preset", "preset_names", "preset_steps", "rotation_matrix", "sample_views", "shear_matrix",
-    "token_mask", "token_motion", "token_uniforms",
+    "JointMask", "LimbScale", "LimbScaling", "Mix", "MotionAttentionMask", "Noise", "OneOf",
+    "PaddedCrop", "Params", "PartMask", "PartMix", "PointMask", "RandomAxisRotation", "RandomRotation",
+    "Scale", "SegmentShuffle", "Shear", "SpatialFlip", "SpeedChange", "StructuralSpatialMask",
+    "TemporalCrop", "TemporalCropResize", "TemporalCropSample", "TemporalSegmentMask", "Tilt",
+    "TimeFilter", "TimeFlip", "TimeIndex", "TimePosition", "TimeWarp", "TokenMask", "View", "Yaw",
+    "build_view", "centre_crop", "describe_view", "fold", "preset", "preset_names", "preset_steps",
+    "recorded_frames", "rotation_matrix", "sample_views", "shear_matrix", "token_mask", "token_motion",
+    "token_uniforms",
 ]
 __version__: str

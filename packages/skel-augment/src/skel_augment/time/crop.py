@@ -16,6 +16,26 @@ from skel_augment.uniforms import between, choice
 from skel_data import ClipShape
 
 
+def recorded_frames(clips: Tensor) -> Tensor:
+    """Frames (N,) of clips (N, C, T, V, M) up to the last that is not zero; empty ones before it count."""
+    present = clips.detach().abs().sum((1, 3, 4)) != 0
+    numbers = torch.arange(1, clips.shape[2] + 1, device=clips.device)
+    return (present * numbers).amax(1).clamp(min=1)
+
+
+def centre_crop(frames: Tensor, ratio: float, size: int) -> TimePosition:
+    """Centre crop of SCD-Net, ISC, CMD, HiCo and MAMP: int((1 - ratio) n / 2) of n frames go at either end.
+
+    Args:
+        frames: (N,) frames of each clip, n.
+        ratio: Share that is kept, about.
+        size: Frames to resize the rest to.
+    """
+    count = frames.double()
+    start = ((1 - ratio) * count / 2).floor()
+    return TimePosition.crop(start, count - 2 * start, size)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class PaddedCrop(Params):
     """Crop of clips padded with frames of zeros: a window of the other frames, resized linearly.
@@ -36,7 +56,7 @@ class PaddedCrop(Params):
 
     def resolve(self, clips: Tensor) -> TimePosition:
         """The times that are picked from these clips (N, C, T, V, M)."""
-        filled = (clips.detach().abs().sum((1, 3, 4)) != 0).sum(1).clamp(min=1).to(self.ratio.dtype)
+        filled = recorded_frames(clips).to(self.ratio.dtype)
         length = (filled * self.ratio).floor().clamp(min=self.min_frames).minimum(filled)
         start = choice(self.start, filled - length + 1)
         return TimePosition.crop(start, length, self.frames).where(self.active)
