@@ -133,7 +133,7 @@ class _Run:
     def __init__(
         self, settings: ZeroShot, features: FeatureSet, texts: np.ndarray, device: str | None
     ) -> None:
-        x, y = torch.from_numpy(np.asarray(features.features)), features.labels
+        x, y = torch.from_numpy(np.array(features.features)), features.labels
         train, test = (rows[y[rows] >= 0] for rows in (features.train, features.test))
         self.settings, self.device = settings, torch.device(device or "cpu")
         self.x, self.test_x = x[train].to(self.device), x[test].to(self.device)
