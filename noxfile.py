@@ -167,7 +167,7 @@ def typing(session):
 @nox.session(python=FIRST)
 def docs(session):
     """The site, warnings being errors; its generated parts; every example, in docstrings too."""
-    session.install(*editables(FOLDERS), *GROUPS["docs"])
+    session.install(*editables(FOLDERS, EXTRAS), *GROUPS["docs"])
     for script in ("make_results", "make_encoder_pages"):
         session.run("python", f"docs/{script}.py", "--check")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build/html")
