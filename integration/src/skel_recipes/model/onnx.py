@@ -46,8 +46,6 @@ def export_onnx(
     """
     out = Path(out)
     check_folder(out)
-    if not (find_spec("onnx") and find_spec("onnxscript")):
-        raise ImportError("export needs more packages: pip install 'skel-encoders[onnx]'")
     if isinstance(source, Model):
         if stream is not None:
             raise ValueError("a model is exported with all its streams: leave out --stream")
@@ -56,6 +54,8 @@ def export_onnx(
         source.encoder(stream)  # refuses what is not there
         model, embedder = None, Embedder.of(encoder_refs([source], stream=stream), torch.device("cpu"))
     graph, shape = Graph(embedder, model, pipeline=pipeline).eval(), embedder.shape
+    if not (find_spec("onnx") and find_spec("onnxscript")):
+        raise ImportError("export needs more packages: pip install 'skel-encoders[onnx]'")
     layout, batch = shape.layout, torch.export.Dim("batch", max=_BLOCK)
     given = "recordings" if pipeline else "clips"
     gives = ["features"] if model is None else ["labels", "probabilities"]
