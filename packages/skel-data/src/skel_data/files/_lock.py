@@ -118,8 +118,10 @@ def _acquire(lock: Lock, *, wait: bool) -> None:
             if age is None:
                 continue  # it is gone
             if _left_behind(found, age):
-                _LOGGER.warning("%s: took over the lock of %s", lock.what, _who(found))
-                _remove(lock.path, found)
+                if _remove(lock.path, found, own):
+                    _LOGGER.warning("%s: took over the lock of %s", lock.what, _who(found))
+                else:
+                    time.sleep(_POLL)
                 continue
             if not wait:
                 raise InUseError(f"{lock.what} is in use by {_who(found)}; wait for it, or end it")
@@ -173,17 +175,24 @@ def _left_behind(found: dict[str, Any] | None, age: float) -> bool:
     return age > STALE
 
 
-def _remove(path: Path, found: dict[str, Any] | None) -> None:
-    """Remove a lock that was left behind; if another process was quicker, its own lock stays."""
-    aside = partial_path(path)
+def _remove(path: Path, found: dict[str, Any] | None, own: Path) -> bool:
+    """Remove a lock that was left behind, unless another process was quicker; whether it was removed.
+
+    One process at a time does so, and looks again first. So no lock of a living process is ever removed.
+    """
+    guard = path.with_name(f"{path.name}.takeover")
+    if not _create(own, guard):
+        age = _age(guard, own)
+        if age is not None and _left_behind(_read(guard), age):
+            guard.unlink(missing_ok=True)
+        return False
     try:
-        path.rename(aside)
-    except FileNotFoundError:
-        return
-    if _read(aside) != found:
-        with suppress(OSError):
-            os.link(aside, path)
-    aside.unlink(missing_ok=True)
+        same = path.exists() and _read(path) == found
+        if same:
+            path.unlink(missing_ok=True)
+        return same
+    finally:
+        guard.unlink(missing_ok=True)
 
 
 def _who(found: dict[str, Any] | None) -> str:
