@@ -25,7 +25,7 @@ def read(vector, name):
 
 
 def two_processes(*parts):
-    """A gather hook of the first of two processes: it is told what the second one has, call by call."""
+    """A gather hook of the first of two processes; `theirs` are the rows of the second, call by call."""
     others = iter(parts)
     return lambda x: torch.cat([x, next(others)])
 

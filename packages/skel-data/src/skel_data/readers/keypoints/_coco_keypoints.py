@@ -82,7 +82,7 @@ def _whole(people: list[dict[str, Any]]) -> Iterable[NDArray[Any] | None]:
     """The joints of all at once, which is much faster; None for each where that cannot be."""
     try:
         joints = numbers([person.get("keypoints") for person in people], 2, "keypoints")
-    except ValueError:  # one of them is at fault, and is told
+    except ValueError:  # at least one is damaged: read them one by one
         return [None] * len(people)
     return [None] * len(people) if joints.shape[1] % 3 else joints.reshape(len(people), -1, 3)
 

@@ -41,7 +41,7 @@ def parse(
 ) -> Iterator[Clip | BadFile]:
     """Make a clip of one annotation, of positions (M, T, V, C) and perhaps confidence (M, T, V).
 
-    A `frames` that keypoint does not have is told; fewer are the first ones, what follows being padding.
+    If `frames` is not the number in `keypoint`, a `BadFile` says so. A smaller number keeps the first frames.
     A name in the form of NTU RGB+D tells setup, camera, subject and replication.
     """
     shape = keypoint.shape
