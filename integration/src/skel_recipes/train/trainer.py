@@ -368,7 +368,7 @@ class Trainer:
         history: list[dict[str, Tensor]] = []
         rate = 0.0
         for step, batch in enumerate(self._batches(order, epoch)):
-            self.context.batch.ids = torch.from_numpy(order[step]).to(batch.device)
+            self.context.batch.ids = torch.from_numpy(order[step]).to(batch.device, non_blocking=True)
             rate = learning_rate_at(
                 epoch + step / steps,
                 self.epochs,
