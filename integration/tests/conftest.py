@@ -56,6 +56,13 @@ TINY = {
         "method.projection_dim": 8,
         "train.min_steps": 0,
     },
+    "umurl": {
+        **SMALL,
+        "encoder.hidden_dim": 8,
+        "encoder.heads": 2,
+        "method.projection_dim": 8,
+        "train.min_steps": 0,
+    },
     "slim": {
         **SMALL,
         "encoder.width": 8,

@@ -20,6 +20,7 @@ NAMES = [
     "scdnet",
     "pstl",
     "usdrl",
+    "umurl",
     "cmd",
     "isc",
     "mamp",
@@ -28,7 +29,7 @@ NAMES = [
     "slim",
 ]
 ONE_VIEW = ["mamp", "mae", "after-amr"]
-NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]
+NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "umurl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 
@@ -85,6 +86,10 @@ def test_gradient_reaches_all_that_is_trained(name, streams, tiny):
         with pytest.raises(ValueError, match="learns across streams"):
             tiny(name, data__stream=streams)
         return
+    if name == "umurl":  # it makes its streams of the joints
+        with pytest.raises(ValueError, match="of data.stream 'joint', got '|takes no stream 'distance'"):
+            make(tiny(name, data__stream=streams))
+        streams = "joint"
     method = make(tiny(name, data__stream=streams))
     method(batch(), epoch=1, generator=generator())["loss"].backward()
     for key, weight in method.named_parameters():
@@ -305,6 +310,19 @@ def test_cross_correlation_of_usdrl_is_an_option(tiny):
         for weight in (0.0, 1e-3)
     )
     assert all(second[name] > first[name] for name in ("temporal", "spatial", "instance"))
+
+
+def test_modalities_of_umurl_are_those_of_its_encoder(tiny):
+    with pytest.raises(ValueError, match="method umurl needs encoder umurl, got TCN"):
+        make(load_recipe("umurl", {"encoder.name": "tcn"}))
+    method = make(tiny("umurl", encoder__modalities=["joint", "distance"]))
+    assert list(method.projector) == ["joint", "distance"]
+    embedded = []
+    real, method.encoder.embed = method.encoder.embed, lambda seen: embedded.append(seen) or real(seen)
+    assert method(batch(), epoch=0, generator=generator())["loss"].isfinite()
+    assert [list(seen) for seen in embedded] == [["joint"], ["distance"], ["joint", "distance"]]
+    views = [seen["joint"] for seen in (embedded[0], embedded[2])]
+    assert not torch.equal(*views)  # of draws of their own
 
 
 def test_cmd_teaches_no_more_than_its_queue_holds(tiny):

@@ -24,6 +24,7 @@ NAMES = [
     "scdnet",
     "pstl",
     "usdrl",
+    "umurl",
     "cmd",
     "isc",
     "mamp",
@@ -31,7 +32,7 @@ NAMES = [
     "mae",
     "after-amr",
 ]
-NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr")
+NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "umurl", "mamp", "mae", "after-amr")
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,

@@ -46,6 +46,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "cmd": "skel_recipes.methods.cmd:CMDSettings",
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
+        "umurl": "skel_recipes.methods.umurl:UmURLSettings",
         "slim": "skel_recipes.methods.slim:SLiMSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
         "masked": "skel_recipes.methods.masked:MaskedPredictionSettings",
