@@ -150,17 +150,20 @@ class MethodContext:
             self.second.used = True
         return [self.apply(*each) for each in zip(seen, views, drawn, strict=True)]
 
-    def uniforms(self, clips: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+    def uniforms(
+        self, clips: Tensor, count: int, generator: torch.Generator | None, *, whole: bool = False
+    ) -> Tensor:
         """Uniform numbers in [0, 1) for each of these clips, (N, count), on their device and of their type.
 
-        They are those that one process would draw for these clips of the global batch.
+        They are those that one process would draw for these clips of the global batch, or with ``whole``
+        those of all clips of the global batch.
         """
         rank, size, n = self.world.rank, self.world.size, len(clips)
         source = clips.device if generator is None else generator.device
         # Always float32, so that a run in double precision draws the same.
         drawn = torch.rand(size * n, count, generator=generator, device=source, dtype=torch.float32)
         dtype = torch.promote_types(clips.dtype, torch.float32)
-        return drawn[rank * n : (rank + 1) * n].to(clips.device, dtype)
+        return (drawn if whole else drawn[rank * n : (rank + 1) * n]).to(clips.device, dtype)
 
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""
