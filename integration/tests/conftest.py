@@ -37,6 +37,7 @@ TINY = {
     "skeletonclr": STGCN,
     "crossclr": {**STGCN, "method.cross_epoch": 1},
     "aimclr": {**STGCN, "method.mining_epoch": 1},
+    "hiclr": {**STGCN, "method.mining_epoch": 1},
     "skeletonbyol": BYOL,
     "cmal": BYOL,
     "cmcs": {**BYOL, "method.cross_epoch": 1},

@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from skel_data import ClipShape, get_layout, stream
+from skel_data import stream as stream_of
 from skel_recipes import MethodContext, build_method, load_recipe
-from skel_recipes.methods import METHODS
+from skel_recipes.methods import METHODS, hiclr
 from skel_recipes.methods.per_stream import PerStream
 
 NAMES = [
@@ -14,6 +15,7 @@ NAMES = [
     "skeletonclr",
     "crossclr",
     "aimclr",
+    "hiclr",
     "skeletonbyol",
     "cmal",
     "cmcs",
@@ -120,7 +122,7 @@ def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
                 torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet", "cmd", "isc"])
+@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "hiclr", "scdnet", "cmd", "isc"])
 def test_queues_hold_the_keys_of_past_clips(name, tiny):
     method = make(tiny(name, method__queue_size=0), clips=20)
     assert len(queues(method)) == {"crossclr": 3, "scdnet": 3, "cmd": 3, "isc": 2}.get(name, 1)
@@ -134,7 +136,12 @@ def test_queues_hold_the_keys_of_past_clips(name, tiny):
 
 @pytest.mark.parametrize(
     ("name", "setting"),
-    [("aimclr", "mining_epoch"), ("crossclr", "cross_epoch"), ("cmcs", "cross_epoch")],
+    [
+        ("aimclr", "mining_epoch"),
+        ("hiclr", "mining_epoch"),
+        ("crossclr", "cross_epoch"),
+        ("cmcs", "cross_epoch"),
+    ],
 )
 def test_second_stage_begins_at_its_epoch(name, setting, tiny):
     recipe = tiny(name, **{f"method__{setting}": 5, "encoder__dropout": 0.0})
@@ -323,6 +330,43 @@ def test_modalities_of_umurl_are_those_of_its_encoder(tiny):
     assert [list(seen) for seen in embedded] == [["joint"], ["distance"], ["joint", "distance"]]
     views = [seen["joint"] for seen in (embedded[0], embedded[2])]
     assert not torch.equal(*views)  # of draws of their own
+
+
+class TestHiCLR:
+    @pytest.mark.parametrize("stream", ["joint", "motion", "bone", "distance"])
+    def test_a_learned_number_stands_for_hidden_joints_of_who_is_there(self, stream, tiny):
+        method = make(tiny("hiclr", data__stream=stream, method__masked=[{"name": "joint_mask"}]), bodies=2)
+        torch.nn.init.constant_(method.mask_value, 0.37)
+        clips = batch(bodies=2)
+        clips[3, ..., 1] = 0
+        seen = method.masked_view(clips, generator())
+        hidden = (seen == 0.37).all(2).all(1)  # (N, V, M)
+        assert (hidden.sum(1) == 5).sum() == 15
+        assert not seen[3, ..., 1].any()
+        rest = stream_of(clips, stream, method.context.layout)
+        if stream != "distance":  # of a hidden joint there is none
+            assert torch.equal(seen, torch.where(hidden[:, None, None], torch.tensor(0.37), rest))
+
+    def test_absent_body_changes_no_loss(self):
+        """A second place that nobody takes stays empty: no learned number is put there."""
+        yaw, mask = [{"name": "yaw"}], [{"name": "joint_mask"}]
+        views = {"method.view": yaw, "method.strong": yaw, "method.masked": mask}
+        recipe = load_recipe("hiclr", {"encoder.name": "tcn", "data.pipeline.frames": 16, **views})
+        losses = []
+        one = batch()
+        for clips in (one, torch.cat([one, torch.zeros_like(one)], 4)):
+            method = make(recipe, bodies=clips.shape[4])
+            torch.nn.init.constant_(method.mask_value, 0.37)
+            losses.append(method(clips, epoch=0, generator=generator())["loss"])
+        torch.testing.assert_close(*losses)
+
+    def test_each_view_learns_from_the_next_weaker_one(self, tiny, monkeypatch):
+        chain = []
+        real = hiclr.d3m
+        monkeypatch.setattr(hiclr, "d3m", lambda view, of: chain.append((view, of)) or real(view, of))
+        make(tiny("hiclr"))(batch(), epoch=0, generator=generator())
+        (strong, _), (_, of) = chain
+        assert of is strong
 
 
 def test_cmd_teaches_no_more_than_its_queue_holds(tiny):

@@ -18,6 +18,7 @@ NAMES = [
     "skeletonclr",
     "crossclr",
     "aimclr",
+    "hiclr",
     "skeletonbyol",
     "cmal",
     "cmcs",

@@ -39,6 +39,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "skeletonclr": "skel_recipes.methods.skeletonclr:SkeletonCLRSettings",
         "crossclr": "skel_recipes.methods.crossclr:CrosSCLRSettings",
         "aimclr": "skel_recipes.methods.aimclr:AimCLRSettings",
+        "hiclr": "skel_recipes.methods.hiclr:HiCLRSettings",
         "skeletonbyol": "skel_recipes.methods.skeletonbyol:SkeletonBYOLSettings",
         "cmal": "skel_recipes.methods.cmal:CMALSettings",
         "cmcs": "skel_recipes.methods.cmcs:CMCSSettings",
