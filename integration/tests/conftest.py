@@ -42,6 +42,7 @@ TINY = {
     "cmal": BYOL,
     "cmcs": {**BYOL, "method.cross_epoch": 1},
     "cmd": {**SMALL, "encoder.hidden_dim": 8, "method.neighbors": 8, "method.queue_size": 16},
+    "pcm3": {**SMALL, "encoder.hidden_dim": 8, "method.decoder_dim": 8, "method.queue_size": 16},
     "isc": {
         **SMALL,
         "encoder.hidden_dim": 8,

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from skel_data import ClipShape, get_layout, stream
 from skel_data import stream as stream_of
@@ -25,6 +26,7 @@ NAMES = [
     "umurl",
     "cmd",
     "isc",
+    "pcm3",
     "mamp",
     "mae",
     "after-amr",
@@ -122,7 +124,9 @@ def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
                 torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "hiclr", "scdnet", "cmd", "isc"])
+@pytest.mark.parametrize(
+    "name", ["skeletonclr", "crossclr", "aimclr", "hiclr", "scdnet", "cmd", "isc", "pcm3"]
+)
 def test_queues_hold_the_keys_of_past_clips(name, tiny):
     method = make(tiny(name, method__queue_size=0), clips=20)
     assert len(queues(method)) == {"crossclr": 3, "scdnet": 3, "cmd": 3, "isc": 2}.get(name, 1)
@@ -335,17 +339,21 @@ def test_modalities_of_umurl_are_those_of_its_encoder(tiny):
 class TestHiCLR:
     @pytest.mark.parametrize("stream", ["joint", "motion", "bone", "distance"])
     def test_a_learned_number_stands_for_hidden_joints_of_who_is_there(self, stream, tiny):
-        method = make(tiny("hiclr", data__stream=stream, method__masked=[{"name": "joint_mask"}]), bodies=2)
+        masked, still = [{"name": "joint_mask"}], [{"name": "time_flip", "p": 0}]
+        recipe = tiny("hiclr", data__stream=stream, method__masked=masked, method__strong=still)
+        method = make(recipe, bodies=2)
         torch.nn.init.constant_(method.mask_value, 0.37)
         clips = batch(bodies=2)
         clips[3, ..., 1] = 0
-        seen = method.masked_view(clips, generator())
+        passed = []
+        method.encoder.register_forward_hook(lambda _, inputs, __: passed.append(inputs[0]))
+        method(clips, epoch=0, generator=generator())
+        seen = passed[2].detach()
         hidden = (seen == 0.37).all(2).all(1)  # (N, V, M)
         assert (hidden.sum(1) == 5).sum() == 15
         assert not seen[3, ..., 1].any()
         rest = stream_of(clips, stream, method.context.layout)
-        if stream != "distance":  # of a hidden joint there is none
-            assert torch.equal(seen, torch.where(hidden[:, None, None], torch.tensor(0.37), rest))
+        assert torch.equal(seen, torch.where(hidden[:, None, None], torch.tensor(0.37), rest))
 
     def test_absent_body_changes_no_loss(self):
         """A second place that nobody takes stays empty: no learned number is put there."""
@@ -367,6 +375,53 @@ class TestHiCLR:
         make(tiny("hiclr"))(batch(), epoch=0, generator=generator())
         (strong, _), (_, of) = chain
         assert of is strong
+
+
+class TestPCM3:
+    def test_masked_filled_and_mixed_clips(self, tiny):
+        still = [{"name": "time_flip", "p": 0}]
+        masked = [{"name": "part_mask", "parts": 3, "segments": 2}]
+        method = make(tiny("pcm3", method__view=still, method__masked=masked), bodies=2)
+        predictions, passed = [], []
+        method.decoder.register_forward_hook(lambda _, __, out: predictions.append(out))
+        real = method.encoder.forward_features
+        method.encoder.forward_features = lambda x: passed.append(x) or real(x)
+        clips = batch(bodies=2)
+        clips[3, ..., 1] = 0
+        losses = method(clips, epoch=0, generator=generator())
+        seen, plain, filled, mixed = passed
+        hidden = (seen != clips).any(1)
+        assert not seen.movedim(1, -1)[hidden].any()
+        assert not hidden[3, ..., 1].any()  # who is absent has nothing to predict
+        assert torch.equal(plain, clips)
+        assert torch.equal(filled, torch.where(hidden[:, None], predictions[0], clips))
+        assert torch.equal(predictions[0], predictions[1])
+        error = (predictions[1] - clips).square().movedim(1, -1)[hidden].mean()
+        torch.testing.assert_close(losses["prediction"], error)
+        assert (mixed != clips).flatten(1).any(1).all()
+
+    def test_keys_are_mixed_as_clips_are(self, tiny):
+        method = make(tiny("pcm3", method__blended=1.0, method__squeezed=0.0))
+        view, key = batch(), torch.nn.functional.normalize(torch.randn(8, 5), dim=1)
+        mixed, keys = method.mixed(view, key, generator())
+        found = []
+        for shift in range(1, 8):
+            change = view.roll(-shift, 0) - view
+            share = ((mixed - view) * change).flatten(1).sum(1) / change.square().flatten(1).sum(1)
+            if torch.allclose(mixed, view + share.view(-1, 1, 1, 1, 1) * change, atol=1e-5):
+                found.append(functional.normalize(key.lerp(key.roll(-shift, 0), share[:, None]), dim=1))
+        (expected,) = found
+        torch.testing.assert_close(keys, expected, rtol=1e-4, atol=1e-5)
+
+    def test_errors(self, tiny):
+        with pytest.raises(ValueError, match="needs encoder gru, with a feature of each frame, got TCN"):
+            make(load_recipe("pcm3", {"encoder.name": "tcn"}))
+        for masked in ([{"name": "shear"}], [{"name": "joint_mask"}, {"name": "shear"}]):
+            for name in ("pcm3", "hiclr"):
+                with pytest.raises(ValueError, match="masked must end with masks"):
+                    tiny(name, method__masked=masked)
+        with pytest.raises(ValueError, match="squeezed and blended must not exceed 1"):
+            tiny("pcm3", method__squeezed=0.9)
 
 
 def test_cmd_teaches_no_more_than_its_queue_holds(tiny):

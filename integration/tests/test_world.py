@@ -28,6 +28,7 @@ NAMES = [
     "umurl",
     "cmd",
     "isc",
+    "pcm3",
     "mamp",
     "slim",
     "mae",

@@ -45,6 +45,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "cmcs": "skel_recipes.methods.cmcs:CMCSSettings",
         "isc": "skel_recipes.methods.isc:ISCSettings",
         "cmd": "skel_recipes.methods.cmd:CMDSettings",
+        "pcm3": "skel_recipes.methods.pcm3:PCM3Settings",
         "scdnet": "skel_recipes.methods.scdnet:SCDNetSettings",
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
         "umurl": "skel_recipes.methods.umurl:UmURLSettings",

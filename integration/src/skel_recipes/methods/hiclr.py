@@ -9,11 +9,11 @@ in the queue count as positives too, as in AimCLR.
 from typing import Any
 
 import torch
-from attrs import define
+from attrs import define, field
 from torch import Tensor, nn
 
 from skel_augment import View, preset
-from skel_recipes.methods.context import MethodContext
+from skel_recipes.methods.context import MethodContext, ends_in_masks
 from skel_recipes.methods.skeletonclr import SkeletonCLR, SkeletonCLRSettings
 from skel_ssl_objectives import contrast, d3m, info_nce, nearest_neighbors
 
@@ -32,7 +32,7 @@ class HiCLRSettings(SkeletonCLRSettings):
 
     view: View = preset("hiclr.basic")
     strong: View = preset("hiclr.normal")
-    masked: View = preset("hiclr.masked")
+    masked: View = field(default=preset("hiclr.masked"), validator=ends_in_masks)
     mining_epoch: int = 150
     neighbors: int = 1
 
@@ -56,7 +56,8 @@ class HiCLR(SkeletonCLR):
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         s = self.settings
         query_view, key_view, strong_view = self.context.views(clips, [s.view, s.view, s.strong], generator)
-        masked_view = self.masked_view(clips, generator)
+        shown, visible = self.context.masked_view(clips, s.masked, generator)
+        masked_view = torch.where(visible, shown, self.mask_value.to(shown.dtype))
         student = nn.Sequential(self.encoder, self.projector)
         self.teacher.follow(student, s.momentum)
         queries = [student(view) for view in (query_view, strong_view, masked_view)]
@@ -70,12 +71,3 @@ class HiCLR(SkeletonCLR):
         nce = info_nce(basic, positives)
         chain = (d3m(strong, basic) + d3m(masked, strong)) / 2
         return {"loss": nce + chain, "nce": nce, "chain": chain}
-
-    def masked_view(self, clips: Tensor, generator: torch.Generator | None) -> Tensor:
-        """The view with the learned number in the place of hidden joints, but for bodies that are absent."""
-        view, stream = self.settings.masked, self.context.stream
-        (params,) = self.context.sample(clips, [view], generator)
-        seen = self.context.apply(clips, view, params)[stream]
-        visible = view.apply(torch.ones_like(seen), params, start=view.before_hiding).bool()
-        present = seen.ne(0).any(3, keepdim=True).any(2, keepdim=True).any(1, keepdim=True)
-        return torch.where(visible | ~present, seen, self.mask_value.to(seen.dtype))
