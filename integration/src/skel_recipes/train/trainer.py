@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -163,6 +163,8 @@ def resume(path: str | Path, *, device: str = "auto", strict: bool = False, prog
     """
     run = Run.open(path)
     if run.finished:
+        with suppress(OSError), hold_run(run.path):  # a process killed at its end may have left its lock
+            pass
         return run
     store = run.found_store()
     store.check()
