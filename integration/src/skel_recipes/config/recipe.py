@@ -152,7 +152,7 @@ class TrainSettings:
     Attributes:
         epochs: Passes over the training clips.
         min_steps: At least so many steps: more epochs are added on small sets, unless you set the epochs
-            yourself.
+            yourself. Epochs in the method's settings, such as mining_epoch, are stretched with it.
         batch_size: Clips per step, of all processes together; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
         precision: float32, float64, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where

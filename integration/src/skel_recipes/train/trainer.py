@@ -370,7 +370,8 @@ class Trainer:
             rate = self.optim.begin(epoch, step)
             self.context.progress.step = epoch * steps + step
             with precision:
-                losses = self.module(batch, epoch=epoch, generator=generator)
+                # The epochs in a method's settings are those of the recipe, however many min_steps adds
+                losses = self.module(batch, epoch=epoch * settings.epochs // self.epochs, generator=generator)
             if self.partners is not None and not self.context.second.used:
                 raise ValueError(
                     f"data.positives is {self.partners.positives}, but the method draws no second view with "
