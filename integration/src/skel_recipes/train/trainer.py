@@ -375,6 +375,7 @@ class Trainer:
                 peak=recipe.optim.lr,
                 schedule=recipe.optim.schedule,
                 milestones=recipe.optim.milestones,
+                gamma=recipe.optim.gamma,
                 warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
                 minimum=recipe.optim.min_lr,
             )
