@@ -127,15 +127,14 @@ class GRU(PublishedEncoder):
         x = features[:, 0, :, 0]
         if self.pooling == "mean":
             return x.mean(1) if lengths is None else x.sum(1) / lengths[:, None]
-        end = x[:, -1] if lengths is None else last_frame(x, lengths)
-        first, second = end.chunk(2, -1)
+        first, second = last_frame(x.transpose(0, 1), lengths).chunk(2, -1)
         if self.direction == "bidirectional":
             second = x[:, 0].chunk(2, -1)[1]
         return torch.cat([first, second], dim=1)
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M)."""
-        return self.pool(self.forward_features(clips))
+    def forward(self, clips: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M), of so many frames (N,); see `forward_features`."""
+        return self.pool(self.forward_features(clips, lengths))
 
     @staticmethod
     def _find(name: str) -> tuple[str, int] | None:
@@ -179,17 +178,24 @@ class GRUDecoder(nn.Module):
         return x.transpose(0, 1)
 
 
-def last_frame(x: Tensor, lengths: Tensor) -> Tensor:
-    """The last frame (N, D) of each sequence (N, T, D), of so many frames (N,)."""
-    return x.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, x.shape[2]))[:, 0]
-
-
-def reverse_time(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """Sequences in reverse time, each within its first so many frames (N,); all of them without.
+def last_frame(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """The last frame (N, D) of padded sequences (T, N, D).
 
     Args:
-        x: (T, N, D).
-        lengths: (N,), or None.
+        x: The sequences.
+        lengths: (N,) frames of each, from 1 to T; T for all unless given.
+    """
+    if lengths is None:
+        return x[-1]
+    return x.gather(0, (lengths - 1)[None, :, None].expand(-1, -1, x.shape[2]))[0]
+
+
+def reverse_time(x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Padded sequences (T, N, D) in reverse time; the frames behind each stay where they are.
+
+    Args:
+        x: The sequences.
+        lengths: (N,) frames of each, from 1 to T; T for all unless given.
     """
     if lengths is None:
         return x.flip(0)
