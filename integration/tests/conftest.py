@@ -8,6 +8,7 @@ SMALL = {"data.pipeline.frames": 16, "train.batch_size": 8, "train.epochs": 2, "
 STGCN = {**SMALL, "encoder.base_channels": 4, "encoder.feature_dim": 16}
 BYOL = {**STGCN, "method.hidden_dim": 16, "method.projection_dim": 8}
 SCD = {"encoder.channels": 12, "encoder.hidden_dim": 8, "encoder.heads": 2}
+GRU = {**SMALL, "encoder.hidden_dim": 8, "train.min_steps": 0}
 TCN = {
     **SMALL,
     "encoder.widths": [8, 8],
@@ -47,6 +48,8 @@ TINY = {
         "method.partner_settings.base_channels": 4,
         "method.queue_size": 16,
     },
+    "crrl-motion": {**GRU, "method.projection_dim": 128, "method.key_projector": "average"},
+    "crrl": GRU,
     "scdnet": {**SMALL, **SCD},
     "usdrl": {
         **SMALL,

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from skel_data import ClipShape, SkeletonLayout
+from skel_data import ClipShape, SkeletonLayout, get_layout
 from skel_encoders import GRU, reverse_time
-from skel_recipes import MethodContext
+from skel_recipes import MethodContext, Run, pretrain
+from skel_recipes.cli import main
 from skel_recipes.methods.crrl import CRRLSettings, MotionContrastSettings
 
 
@@ -171,3 +172,50 @@ def test_published_second_step(vector, agree):
     agree(gradients(method.decoder, decoder_weights(part(grad, "decoder"))))
     agree(gradients(method.mapper, head_weights(part(grad, "mlp"), "classifier_.")))
     assert all(weight.grad is None for weight in method.teacher.parameters())
+
+
+def test_second_step_learns_from_a_finished_run(store, tiny, tmp_path, capsys):
+    first = pretrain(tiny("crrl-motion", train__epochs=1), store, tmp_path / "motion")
+    words = ["--train.epochs", "1", "--train.batch_size", "8", "--out", str(tmp_path / "run")]
+    status = main(["pretrain", "crrl", str(store.path), "--init", str(first.path), *words])
+    said = capsys.readouterr().err
+    assert status == 0, said
+    assert f"taken from {first.path}: encoder, data.pipeline" in said
+    run = Run.open(tmp_path / "run")
+    assert run.recipe.encoder == first.recipe.encoder
+    assert {"loss", "forward", "reverse", "distillation"} <= run.metrics()[0].keys()
+    method = torch.load(run.path / "checkpoint.pt", weights_only=True)["method"]
+    for name, weight in first.encoder().state_dict().items():
+        assert torch.equal(method[f"teacher.module.{name}"], weight)
+        assert not torch.equal(run.encoder().state_dict()[name], weight)
+
+
+def test_second_step_needs_a_run_with_a_gru(store, tiny, tmp_path, run):
+    with pytest.raises(ValueError, match="method crrl learns from the encoder of a finished run"):
+        pretrain(tiny("crrl"), store, tmp_path / "run")
+    words = ["--init", str(run.path), "--out", str(tmp_path / "run")]
+    assert main(["pretrain", "crrl", str(store.path), *words]) == 1
+    assert not (tmp_path / "run").exists()
+    alone = pretrain(tiny("crrl", method__distillation=0.0, train__epochs=1), store, tmp_path / "run")
+    assert alone.metrics()[0].keys() >= {"forward", "reverse"}
+    assert "distillation" not in alone.metrics()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("crrl-motion", MotionContrastSettings), ("crrl", CRRLSettings)]
+)
+def test_other_encoders_are_refused(name, settings):
+    context = MethodContext(ClipShape(get_layout("utd-20"), 14, 1), "joint", 40)
+    with pytest.raises(ValueError, match=f"method {name} needs encoder gru, got Identity"):
+        settings().build(torch.nn.Identity(), context)
+
+
+def test_dropout_of_the_teacher_acts_only_when_asked():
+    config = {"input_size": 15, "layers": 2}
+    clips = torch.randn(4, 3, 14, 5, 1)
+    for drops in (False, True):
+        method = published(config, CRRLSettings(teacher_dropout=drops))
+        method.teacher.module.drop.p = 0.5
+        method.train()(clips, epoch=0)
+        said = [method.teacher(clips) for _ in range(2)]
+        assert torch.equal(*said) != drops

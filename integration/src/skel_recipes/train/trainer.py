@@ -141,11 +141,13 @@ def _create(
     about: Mapping[str, Any],
 ) -> Run:
     """The folder of a new run, with its initial weights."""
-    check_layers(recipe, clip_shape(recipe, store))
-    create = partial(Run.create, out, recipe, store, split.name, len(split.train), **about)
+    shape, clips = clip_shape(recipe, store), len(split.train)
+    check_layers(recipe, shape)
+    build_method(recipe, MethodContext(shape, recipe.data.stream, clips))  # what it refuses leaves no folder
+    create = partial(Run.create, out, recipe, store, split.name, clips, **about)
     if init is None:
         return create()
-    new = build_encoders(recipe, clip_shape(recipe, store))
+    new = build_encoders(recipe, shape)
     sources = {stream: init.encoder(stream) for stream in init.streams}
     return create(start=match_weights(new, sources, init.path, layers))
 
