@@ -25,23 +25,31 @@ class MotionContrastSettings:
     """Settings of `MotionContrast`; the defaults are the program's.
 
     Attributes:
-        view: The view that is drawn, once for each clip; the program varies nothing.
+        view: The view that is drawn; the program varies nothing.
+        views: How often it is drawn for each clip. 1: coordinates and velocity are of one draw, as in the
+            program, where nothing varies. 2: of two.
         queue_size: Keys of past clips; 0 to scale them to the training set.
         temperature: Softmax temperature.
         momentum: EMA momentum of the key encoder.
         projection_dim: Dimension in which coordinates and velocity are compared.
         key_projector: own: random weights of its own that never change, as in the program. average: the
             moving average of the query's.
+        velocity_scale: Factor of the velocity, which from frame to frame is much smaller than coordinates.
     """
 
-    one_view: ClassVar[bool] = True
-
     view: View = View(())
+    views: Literal[1, 2] = 1
     queue_size: int = 64
     temperature: float = 0.1
     momentum: float = 0.999
     projection_dim: int = 512
     key_projector: Literal["own", "average"] = "own"
+    velocity_scale: float = field(default=1.0, validator=validators.gt(0))
+
+    @property
+    def one_view(self) -> bool:
+        """Whether one view is drawn, so that no second one can come from another recording."""
+        return self.views == 1
 
     def build(self, encoder: Any, context: MethodContext) -> "MotionContrast":
         """The method around a fresh encoder.
@@ -72,13 +80,13 @@ class MotionContrast(nn.Module):
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
         s = self.settings
-        (view,) = self.context.views(clips, [s.view], generator)
-        lengths = self.encoder.lengths(view)
-        query = self.projector(self.encoder(view, lengths))
+        views = self.context.views(clips, [s.view] * s.views, generator)
+        query = self.projector(self.encoder(views[0]))
         self.teacher.follow(self.encoder, s.momentum)
         if s.key_projector == "average":
             self.teacher_projector.follow(self.projector, s.momentum)
-        velocity = _velocity(view, lengths, self.context.layout)
+        lengths = self.encoder.lengths(views[-1])
+        velocity = s.velocity_scale * _velocity(views[-1], lengths, self.context.layout)
         key = self.teacher_projector(self.teacher(velocity, lengths))
         # A copy, because the queue changes before the backward pass reads it.
         logits = contrast(query, key, self.queue.keys.clone(), temperature=s.temperature)
