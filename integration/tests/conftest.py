@@ -48,7 +48,7 @@ TINY = {
         "method.partner_settings.base_channels": 4,
         "method.queue_size": 16,
     },
-    "crrl-motion": {**GRU, "method.projection_dim": 128, "method.key_projector": "average"},
+    "crrl-motion": GRU,
     "crrl": GRU,
     "scdnet": {**SMALL, **SCD},
     "usdrl": {

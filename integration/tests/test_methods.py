@@ -29,7 +29,7 @@ NAMES = [
     "crrl-motion",
     "crrl",
 ]
-ONE_VIEW = ["mamp", "mae", "after-amr", "crrl-motion", "crrl"]
+ONE_VIEW = ["mamp", "mae", "after-amr", "crrl"]
 NO_AVERAGE = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr", "crrl"]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"

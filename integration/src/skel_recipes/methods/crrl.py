@@ -34,6 +34,7 @@ class MotionContrastSettings:
         projection_dim: Dimension in which coordinates and velocity are compared.
         key_projector: own: random weights of its own that never change, as in the program. average: the
             moving average of the query's.
+        batch_norm: Normalise within the projectors; the program does not.
         velocity_scale: Factor of the velocity, which from frame to frame is much smaller than coordinates.
     """
 
@@ -44,6 +45,7 @@ class MotionContrastSettings:
     momentum: float = 0.999
     projection_dim: int = 512
     key_projector: Literal["own", "average"] = "own"
+    batch_norm: bool = False
     velocity_scale: float = field(default=1.0, validator=validators.gt(0))
 
     @property
@@ -67,10 +69,13 @@ class MotionContrast(nn.Module):
         super().__init__()
         self.settings, self.context, self.encoder = settings, context, encoder
         width, dim = encoder.feature_dim, settings.projection_dim
-        self.projector = mlp_head(width, width, dim)
-        own = settings.key_projector == "own"
+
+        def head() -> nn.Module:
+            return mlp_head(width, width, dim, batch_norm=settings.batch_norm)
+
+        self.projector = head()
         self.teacher = Teacher(encoder)
-        self.teacher_projector = Teacher(mlp_head(width, width, dim) if own else self.projector)
+        self.teacher_projector = Teacher(head() if settings.key_projector == "own" else self.projector)
         size = context.queue_size(settings.queue_size)
         self.queue = Queue(size, dim, gather=context.world.gather)
 
