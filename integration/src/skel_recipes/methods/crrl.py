@@ -35,7 +35,6 @@ class MotionContrastSettings:
         key_projector: own: random weights of its own that never change, as in the program. average: the
             moving average of the query's.
         batch_norm: Normalise within the projectors; the program does not.
-        velocity_scale: Factor of the velocity, which from frame to frame is much smaller than coordinates.
     """
 
     view: View = View(())
@@ -46,7 +45,6 @@ class MotionContrastSettings:
     projection_dim: int = 512
     key_projector: Literal["own", "average"] = "own"
     batch_norm: bool = False
-    velocity_scale: float = field(default=1.0, validator=validators.gt(0))
 
     @property
     def one_view(self) -> bool:
@@ -91,7 +89,7 @@ class MotionContrast(nn.Module):
         if s.key_projector == "average":
             self.teacher_projector.follow(self.projector, s.momentum)
         lengths = self.encoder.lengths(views[-1])
-        velocity = s.velocity_scale * _velocity(views[-1], lengths, self.context.layout)
+        velocity = _velocity(views[-1], lengths, self.context.layout)
         key = self.teacher_projector(self.teacher(velocity, lengths))
         # A copy, because the queue changes before the backward pass reads it.
         logits = contrast(query, key, self.queue.keys.clone(), temperature=s.temperature)
