@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -37,8 +37,8 @@ from skel_data import (
     get_split,
 )
 from skel_data.files import Lock, sync
-from skel_encoders import checkpoint_blocks, freeze_layers
-from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
+from skel_encoders import checkpoint_blocks
+from skel_eval import same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_text
@@ -53,9 +53,8 @@ from skel_recipes.run.run import Run, build_encoders, check_new, clip_shape, hol
 from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
 from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
-from skel_recipes.train.groups import check_layers, clip_tensors, parameter_groups
+from skel_recipes.train.optim import Optimization, check_layers
 from skel_recipes.train.sync_norm import synchronise_norms
-from skel_ssl_objectives import cosine_schedule
 
 if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
@@ -169,6 +168,8 @@ def resume(path: str | Path, *, device: str = "auto", strict: bool = False, prog
     """
     run = Run.open(path)
     if run.finished:
+        with suppress(OSError), hold_run(run.path):  # a process killed at its end may have left its lock
+            pass
         return run
     store = run.found_store()
     store.check()
@@ -268,20 +269,12 @@ class Trainer:
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
         method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
         self.method: nn.Module = method.to(device, dtype)
-        for encoder in encoders_of(self.method, run.streams).values():
-            freeze_layers(encoder, recipe.optim.frozen_layers)
-        self.module = _averaging(self.method) if world.size > 1 else self.method
-        optim = recipe.optim
-        self.optimizer = build_optimizer(
-            parameter_groups(self.method, run.streams, optim),
-            optim.optimizer,
-            optim.lr,
-            weight_decay=optim.weight_decay,
-            beta2=optim.beta2,
-        )
         self.epochs = settings.length(len(self.clips), world.size)
+        steps = settings.batches(len(self.clips), world.size)[1]
+        self.optim = Optimization(self.method, run.streams, recipe.optim, self.epochs, steps)
+        self.module = _averaging(self.method) if world.size > 1 else self.method
         self.context.progress.epochs = self.epochs
-        self.context.progress.steps_per_epoch = settings.batches(len(self.clips), world.size)[1]
+        self.context.progress.steps_per_epoch = steps
 
     def fit(self, *, progress: bool = False) -> Run:
         """Train to the last epoch; returns the finished run."""
@@ -375,19 +368,7 @@ class Trainer:
         rate = 0.0
         for step, batch in enumerate(self._batches(order, epoch)):
             self.context.batch.ids = torch.from_numpy(order[step]).to(batch.device, non_blocking=True)
-            rate = learning_rate_at(
-                epoch + step / steps,
-                self.epochs,
-                peak=recipe.optim.lr,
-                schedule=recipe.optim.schedule,
-                milestones=recipe.optim.milestones,
-                gamma=recipe.optim.gamma,
-                warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
-                minimum=recipe.optim.min_lr,
-            )
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate * group.get("lr_scale", 1.0)
-            self._decay(epoch * steps + step, self.epochs * steps)
+            rate = self.optim.begin(epoch, step)
             self.context.progress.step = epoch * steps + step
             with precision:
                 losses = self.module(batch, epoch=epoch, generator=generator)
@@ -396,13 +377,7 @@ class Trainer:
                     f"data.positives is {self.partners.positives}, but the method draws no second view with "
                     "its context: data.positives must be clip"
                 )
-            self.optimizer.zero_grad(set_to_none=True)
-            losses["loss"].backward()
-            if recipe.optim.clip_tensors:
-                clip_tensors(self.method, recipe.optim.clip_tensors)
-            if recipe.optim.clip_norm:
-                torch.nn.utils.clip_grad_norm_(self.method.parameters(), recipe.optim.clip_norm)
-            self.optimizer.step()
+            self.optim.step(losses["loss"])
             history.append({name: value.detach() for name, value in losses.items()})
 
         # One transfer per epoch: looking at every loss would stall the device at every step.
@@ -427,16 +402,6 @@ class Trainer:
             "clips_per_second": steps * size / seconds,
         }
 
-    def _decay(self, step: int, steps: int) -> None:
-        """Set the weight decay of a step, where it changes; groups without any stay so."""
-        optim = self.run.recipe.optim
-        if optim.final_weight_decay < 0:
-            return
-        decay = cosine_schedule(step, steps, optim.weight_decay, optim.final_weight_decay)
-        for group in self.optimizer.param_groups:
-            if group["weight_decay"]:
-                group["weight_decay"] = decay
-
     def _batches(self, order: list[NDArray[np.int64]], epoch: int) -> Iterator[Tensor]:
         """The batches of an epoch; before each, the context gets the clips of its second views."""
         if self.partners is None:
@@ -450,7 +415,7 @@ class Trainer:
         self.context.second.clips = None
 
     def _checkpoint(self, epochs: int) -> None:
-        method, optimizer = self.method.state_dict(), self.optimizer.state_dict()
+        method, optimizer = self.method.state_dict(), self.optim.optimizer.state_dict()
         save_checkpoint(
             self.run.path, {"epochs": epochs, "method": method, "optimizer": optimizer}, keep=self.last_intact
         )
@@ -463,7 +428,7 @@ class Trainer:
             return 0
         state = load_checkpoint(self.run.path / name, self.device)
         self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optim.optimizer.load_state_dict(state["optimizer"])
         return int(state["epochs"])
 
 

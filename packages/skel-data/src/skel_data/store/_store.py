@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout
-from skel_data.files import remove_partials
+from skel_data.files import remove_left_behind
 from skel_data.splits._clip_table import ClipTable
 from skel_data.store._info import DatasetInfo
 
@@ -86,7 +86,7 @@ class Store(ClipTable):
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no store at {path}")
-        remove_partials(path, path / "cache", path / "cache" / "baselines")
+        remove_left_behind(path, path / "cache", path / "cache" / "baselines")
         try:
             header = json.loads((path / "header.json").read_text(encoding="utf-8"))
             is_store = header.get("format") == FORMAT
