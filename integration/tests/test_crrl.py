@@ -5,9 +5,10 @@ import torch
 
 from skel_data import ClipShape, SkeletonLayout, get_layout
 from skel_encoders import GRU, reverse_time
-from skel_recipes import MethodContext, Run, pretrain
+from skel_recipes import MethodContext, Run, load_recipe, pretrain
 from skel_recipes.cli import main
 from skel_recipes.methods.crrl import CRRLSettings, MotionContrastSettings
+from skel_recipes.train.optim import Optimization
 
 
 def published(config, settings):
@@ -174,6 +175,24 @@ def test_published_second_step(vector, agree):
     assert all(weight.grad is None for weight in method.teacher.parameters())
 
 
+def test_learning_rate_of_the_published_recipe_is_halved_twice():
+    method = torch.nn.Module()
+    method.encoder = torch.nn.Linear(2, 2)
+    optim = Optimization(method, ("joint",), load_recipe("paper/crrl-motion").optim, 60, 1)
+    rates = [optim.begin(epoch, 0) for epoch in range(60)]
+    assert rates == [0.05] * 19 + [0.025] * 32 + [0.0125] * 9
+
+
+@pytest.mark.parametrize(
+    "recipe", ["paper/crrl-motion-ntu60-xsub-joint", "paper/crrl-motion-cmu-listed-joint"]
+)
+def test_published_cells(recipe):
+    first, second = load_recipe(recipe), load_recipe(recipe.replace("-motion", ""))
+    assert (first.encoder, first.data, first.optim) == (second.encoder, second.data, second.optim)
+    assert first.method == MotionContrastSettings()
+    assert second.method == CRRLSettings()
+
+
 def test_second_step_learns_from_a_finished_run(store, tiny, tmp_path, capsys):
     first = pretrain(tiny("crrl-motion", train__epochs=1), store, tmp_path / "motion")
     words = ["--train.epochs", "1", "--train.batch_size", "8", "--out", str(tmp_path / "run")]
@@ -187,7 +206,8 @@ def test_second_step_learns_from_a_finished_run(store, tiny, tmp_path, capsys):
     method = torch.load(run.path / "checkpoint.pt", weights_only=True)["method"]
     for name, weight in first.encoder().state_dict().items():
         assert torch.equal(method[f"teacher.module.{name}"], weight)
-        assert not torch.equal(run.encoder().state_dict()[name], weight)
+        if name.startswith("blocks."):
+            assert not torch.equal(run.encoder().state_dict()[name], weight)
 
 
 def test_second_step_needs_a_run_with_a_gru(store, tiny, tmp_path, run):
