@@ -14,6 +14,7 @@ STGCN = {
 }
 BYOL = {**STGCN, "method.hidden_dim": 16, "method.projection_dim": 8}
 SCD = {"encoder.channels": 12, "encoder.hidden_dim": 8, "encoder.heads": 2}
+GRU = {**SMALL, "encoder.hidden_dim": 8, "train.min_steps": 0}
 TCN = {
     **SMALL,
     "encoder.widths": [8, 8],
@@ -60,6 +61,8 @@ TINY = {
         "method.partner_settings.base_channels": 4,
         "method.queue_size": 16,
     },
+    "crrl-motion": GRU,
+    "crrl": GRU,
     "scdnet": {**SMALL, **SCD},
     "usdrl": {
         **SMALL,

@@ -15,7 +15,16 @@ from skel_encoders.registry import BUILT_IN
 SMALL = {
     "agcn": {"base_channels": 4},
     "ctrgcn": {"base_channels": 4},
-    "gru": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "input_norm": False},
+    "gru": {
+        "hidden_dim": 6,
+        "layers": 2,
+        "direction": "bidirectional",
+        "input_norm": False,
+        "pooling": "mean",
+        "dropout": 0.2,
+        "init": "uniform",
+        "packed": True,
+    },
     "hcn": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
     "dste": {
         "frames": 16,

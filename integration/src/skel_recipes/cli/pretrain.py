@@ -43,7 +43,7 @@ def pretrain(
         strict: With --resume: refuse other library versions, threads, processes or another processor than the
             run began with, as the bits of the weights may differ.
         init: Begin with the weights of this finished run, or of this folder of an encoder; what is not
-            loaded is listed. A method that tunes, nnclr, takes encoder, pipeline and stream from it as well.
+            loaded is listed. The methods nnclr and crrl take encoder, pipeline and stream from it as well.
         init_layers: Load these layers only, such as blocks.0 blocks.1; patterns are taken too.
         convert: Bring recordings with other joints to those of --init, by the names of the joints.
         split: Whose training part is used; the store's default unless given.

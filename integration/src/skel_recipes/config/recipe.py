@@ -114,7 +114,7 @@ class OptimSettings:
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
         final_weight_decay: Weight decay at the end, reached along a cosine; below 0: it stays.
-        schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
+        schedule: constant, cosine (to min_lr), or step (gamma times the rate after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
         warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
@@ -126,6 +126,7 @@ class OptimSettings:
         frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
         clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
         clip_norm: Largest norm of the gradient of all weights; 0 for no limit.
+        gamma: For step: factor of the learning rate at each milestone.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -143,6 +144,7 @@ class OptimSettings:
     clip_tensors: float = field(default=0.0, validator=validators.ge(0))
     clip_norm: float = field(default=0.0, validator=validators.ge(0))
     final_weight_decay: float = -1.0
+    gamma: float = field(default=0.1, validator=[validators.gt(0), validators.le(1)])
 
 
 @define(frozen=True)

@@ -54,6 +54,7 @@ class Optimization:
             peak=optim.lr,
             schedule=optim.schedule,
             milestones=optim.milestones,
+            gamma=optim.gamma,
             warmup_epochs=max(optim.warmup_epochs, optim.warmup_steps / steps),
             minimum=optim.min_lr,
         )

@@ -44,6 +44,7 @@ from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_text
 from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
+from skel_recipes.methods import METHODS
 from skel_recipes.methods.context import MethodContext, encoders_of, views_of
 from skel_recipes.methods.per_stream import PerStream
 from skel_recipes.run.init import match_weights
@@ -102,6 +103,9 @@ def pretrain(
     """
     if init_layers and init is None:
         raise ValueError("init_layers chooses among the layers of init: give that too")
+    if init is None and getattr(recipe.method, "needs_init", False):
+        name = METHODS.name_of(type(recipe.method))
+        raise ValueError(f"method {name} learns from the encoder of a finished run: give one with --init RUN")
     if recipe.train.tensorboard:
         _summary_writer()  # a missing extra is reported before the folder is made
     check_views(recipe, store.layout if init is None else init.layout)
@@ -137,11 +141,13 @@ def _create(
     about: Mapping[str, Any],
 ) -> Run:
     """The folder of a new run, with its initial weights."""
-    check_layers(recipe, clip_shape(recipe, store))
-    create = partial(Run.create, out, recipe, store, split.name, len(split.train), **about)
+    shape, clips = clip_shape(recipe, store), len(split.train)
+    check_layers(recipe, shape)
+    build_method(recipe, MethodContext(shape, recipe.data.stream, clips))  # what it refuses leaves no folder
+    create = partial(Run.create, out, recipe, store, split.name, clips, **about)
     if init is None:
         return create()
-    new = build_encoders(recipe, clip_shape(recipe, store))
+    new = build_encoders(recipe, shape)
     sources = {stream: init.encoder(stream) for stream in init.streams}
     return create(start=match_weights(new, sources, init.path, layers))
 

@@ -25,6 +25,7 @@ from skel_ssl_objectives._prototypes import (
 )
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
+from skel_ssl_objectives._sequence import sequence_mse
 from skel_ssl_objectives._slim import slim
 from skel_ssl_objectives._teacher import Teacher
 from skel_ssl_objectives._tubes import tube_mask
@@ -65,6 +66,7 @@ __all__ = [
     "prototype_loss",
     "queue_neighbor",
     "scd",
+    "sequence_mse",
     "sinkhorn_knopp",
     "slim",
     "token_target",
