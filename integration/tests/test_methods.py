@@ -25,9 +25,10 @@ NAMES = [
     "mamp",
     "mae",
     "after-amr",
+    "after-jbf",
     "slim",
 ]
-ONE_VIEW = ["mamp", "mae", "after-amr"]
+ONE_VIEW = ["mamp", "mae", "after-amr", "after-jbf"]
 NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"

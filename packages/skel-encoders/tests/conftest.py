@@ -55,6 +55,7 @@ SMALL = {
         "class_layers": 2,
         "rope_base": 100.0,
     },
+    "jbf": {"widths": (6, 8, 8), "strides": (1, 2, 1), "fusion": "concatenation", "dropout": 0.2},
     "tcn": {"widths": (8, 12, 8), "kernels": (3, 5, 3), "strides": (1, 2, 1)},
 }
 OWN = """

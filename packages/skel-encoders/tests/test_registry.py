@@ -30,6 +30,7 @@ def test_names():
     assert list_encoders() == [
         "stgcn",
         "tcn",
+        "jbf",
         "scd",
         "agcn",
         "ctrgcn",

@@ -6,6 +6,7 @@ from .graph import adjacency as adjacency
 from .dste import DSTE as DSTE
 from .gru import GRU as GRU
 from .hcn import HCN as HCN
+from .jbf import JBF as JBF
 from .pretrained import from_pretrained as from_pretrained, save_pretrained as save_pretrained
 from .published import load_published as load_published
 from .registry import ENCODERS as ENCODERS, create_encoder as create_encoder

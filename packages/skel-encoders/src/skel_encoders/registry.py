@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "stgcn": "skel_encoders.stgcn:STGCN",
     "tcn": "skel_encoders.tcn:TCN",
+    "jbf": "skel_encoders.jbf:JBF",
     "scd": "skel_encoders.scd:SCDEncoder",
     "agcn": "skel_encoders.agcn:AGCN",
     "ctrgcn": "skel_encoders.ctrgcn:CTRGCN",

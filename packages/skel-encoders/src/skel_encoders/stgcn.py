@@ -78,7 +78,7 @@ class STGCN(nn.Module):
         base = base_channels
         widths = (self.in_channels, *[base] * 4, *[2 * base] * 3, *[4 * base] * 2, feature_dim)
         self.blocks = nn.ModuleList(
-            _Block(
+            STGCNBlock(
                 widths[i],
                 widths[i + 1],
                 graph,
@@ -177,7 +177,7 @@ class STGCN(nn.Module):
         )
 
 
-class _Block(nn.Module):
+class STGCNBlock(nn.Module):
     """Graph convolution over joints, then a convolution over time, with a residual."""
 
     adjacency: Tensor
