@@ -22,10 +22,10 @@ _TINY = 1e-6
 class JBF(nn.Module):
     """Graph convolution on joints and bones, two streams that exchange features where they correlate.
 
-    Bones are computed from the clips. Each stream is a stack of the blocks of ST-GCN. Between two blocks every
-    joint gets the features of all bones, each weighted by its correlation with the joint over time, through a
-    learned linear map; and every bone those of all joints. These maps start at zero, so at first the streams
-    are apart. The feature is that of both streams, side by side.
+    Bones are computed from the clips. Each stream is a stack of the blocks of ST-GCN. Between two blocks
+    every joint gets the features of all bones, each weighted by its correlation with the joint over time,
+    through a learned linear map; and every bone those of all joints. These maps start at zero, so at first
+    the streams are apart. The feature is that of both streams, side by side.
 
     Bodies are encoded one by one and averaged; a body that is zero throughout is absent and has no part in
     the feature, nor, where clips have places for several, in the statistics of BatchNorm.
