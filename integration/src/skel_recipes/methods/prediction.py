@@ -29,8 +29,8 @@ class PosePredictionSettings:
 
     one_view: ClassVar[bool] = True
 
-    view: View = preset("prediction.view")
-    horizon: float = field(default=0.25, validator=[validators.gt(0), validators.lt(1)])
+    view: View = preset("compact.view")
+    horizon: float = field(default=0.5, validator=[validators.gt(0), validators.lt(1)])
     hidden_dim: int = field(default=512, validator=validators.ge(1))
 
     def build(self, encoder: Any, context: MethodContext) -> "PosePrediction":
