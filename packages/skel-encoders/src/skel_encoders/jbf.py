@@ -165,6 +165,7 @@ class _Exchange(nn.Module):
         embedded = max(channels // 4, 1)
         self.joint_embedding = nn.Linear(channels, embedded)
         self.bone_embedding = nn.Linear(channels, embedded)
+        self.norm = nn.LayerNorm(channels, elementwise_affine=False)
         self.to_joints = nn.Linear(channels, channels)
         self.to_bones = nn.Linear(channels, channels)
         for linear in (self.to_joints, self.to_bones):
@@ -175,7 +176,7 @@ class _Exchange(nn.Module):
         shares = correlation(self.joint_embedding(joints), self.bone_embedding(bones)) / joints.shape[1]
         received = (shares @ bones.flatten(2)).view(joints.shape)
         given = (shares.mT @ joints.flatten(2)).view(bones.shape)
-        return joints + self.to_joints(received), bones + self.to_bones(given)
+        return joints + self.to_joints(self.norm(received)), bones + self.to_bones(self.norm(given))
 
 
 def correlation(first: Tensor, second: Tensor) -> Tensor:
