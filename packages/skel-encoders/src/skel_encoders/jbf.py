@@ -53,8 +53,8 @@ class JBF(nn.Module):
         *,
         in_channels: int | None = None,
         fusion: Literal["correlation", "concatenation", "none"] = "correlation",
-        widths: tuple[int, ...] = (32, 32, 64, 64, 128),
-        strides: tuple[int, ...] = (1, 1, 2, 1, 2),
+        widths: tuple[int, ...] = (16, 16, 32, 64),
+        strides: tuple[int, ...] = (1, 2, 2, 1),
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
