@@ -33,6 +33,7 @@ NAMES = [
     "isc",
     "mamp",
     "after-amr",
+    "after-jbf",
 ]
 
 

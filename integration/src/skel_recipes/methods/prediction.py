@@ -37,8 +37,8 @@ class PosePredictionSettings:
         """The method around a fresh encoder.
 
         Raises:
-            ValueError: If the clips have a single frame, or the encoder takes no shorter clips or has no
-                features before pooling.
+            ValueError: If the clips have a single frame, or the encoder takes no shorter clips, has no
+                features before pooling, or none of each body.
         """
         return PosePrediction(self, encoder, context)
 
@@ -79,6 +79,10 @@ class PosePrediction(nn.Module):
             ) from error
         finally:
             self.encoder.train(training)
+        if features.shape[1] != shape.bodies:
+            raise ValueError(
+                f"method prediction needs features of each body, which {type(self.encoder).__name__} has not"
+            )
         width: int = features.shape[-1]
         return width
 
