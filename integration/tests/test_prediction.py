@@ -56,9 +56,9 @@ def test_frames_that_are_seen(frames, horizon, seen):
 def test_errors(tiny):
     with pytest.raises(ValueError, match="needs clips of 2 frames or more, got 1"):
         small(frames=1)
+    network = create_encoder("hcn", THIRTEEN, frames=16)
     with pytest.raises(ValueError, match="first 8 of 16 frames, and HCN does not take them: expected clips"):
-        create = create_encoder("hcn", THIRTEEN, frames=16)
-        Settings().build(create, MethodContext(ClipShape(THIRTEEN, 16, 1), "joint", 10))
+        Settings().build(network, MethodContext(ClipShape(THIRTEEN, 16, 1), "joint", 10))
     with pytest.raises(ValueError, match="needs features of each body, which GRU has not"):
         small(encoder="gru")
     with pytest.raises(ValueError, match="data.positives must be clip"):

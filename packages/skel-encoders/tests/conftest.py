@@ -13,8 +13,8 @@ from skel_encoders.registry import BUILT_IN
 
 # A new encoder needs an entry here: arguments that make it small and differ from the defaults.
 SMALL = {
-    "agcn": {"base_channels": 4},
-    "ctrgcn": {"base_channels": 4},
+    "agcn": {"base_channels": 4, "part_attention": True},
+    "ctrgcn": {"base_channels": 4, "part_attention": True},
     "gru": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "input_norm": False},
     "hcn": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
     "dste": {
@@ -35,6 +35,7 @@ SMALL = {
         "strategy": "uniform",
         "init_std": None,
         "skip_absent": False,
+        "part_attention": True,
     },
     "transformer": {
         "frames": 17,

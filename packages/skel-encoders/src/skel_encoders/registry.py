@@ -76,7 +76,7 @@ def encoder_settings(name: str, /, **settings: Any) -> dict[str, Any]:
             the constructor's.
 
     >>> encoder_settings("ctrgcn", base_channels=32)
-    {'in_channels': None, 'base_channels': 32}
+    {'in_channels': None, 'base_channels': 32, 'part_attention': False}
     """
     kind = ENCODERS.lookup(name)
     _check_names(name, kind, settings)
