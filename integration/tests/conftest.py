@@ -88,6 +88,7 @@ TINY = {
     "mamp": MASKED,
     "mae": MASKED,
     "after-amr": MASKED,
+    "after-jbf": {**SMALL, "encoder.widths": [4, 8], "encoder.strides": [1, 2], "train.min_steps": 0},
 }
 
 

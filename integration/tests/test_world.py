@@ -32,8 +32,9 @@ NAMES = [
     "after-amr",
     "crrl-motion",
     "crrl",
+    "after-jbf",
 ]
-NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr", "crrl")
+NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr", "crrl", "after-jbf")
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,
