@@ -72,6 +72,7 @@ TINY = {
     "mamp": MASKED,
     "mae": MASKED,
     "after-amr": MASKED,
+    "cubism": TCN,
 }
 
 

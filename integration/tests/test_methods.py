@@ -26,8 +26,9 @@ NAMES = [
     "mae",
     "after-amr",
     "slim",
+    "cubism",
 ]
-ONE_VIEW = ["mamp", "mae", "after-amr"]
+ONE_VIEW = ["mamp", "mae", "after-amr", "cubism"]
 NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"

@@ -30,8 +30,9 @@ NAMES = [
     "slim",
     "mae",
     "after-amr",
+    "cubism",
 ]
-NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr")
+NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr", "cubism")
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,

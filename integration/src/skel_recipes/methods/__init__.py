@@ -48,6 +48,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
         "slim": "skel_recipes.methods.slim:SLiMSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
+        "cubism": "skel_recipes.methods.cubism:CubismSettings",
         "masked": "skel_recipes.methods.masked:MaskedPredictionSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),
