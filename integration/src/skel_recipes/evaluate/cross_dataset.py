@@ -204,7 +204,7 @@ class CrossDataset(FineTune):
         if len(np.unique(labels[kept])) < 2:
             raise ValueError(
                 f"split {opened.split.name!r} of {store.path} has {count(int(kept.sum()), 'labelled clip')} "
-                f"of {count(len(np.unique(labels[kept])), 'class')} that both have; learning needs two classes"
+                f"of {count(len(np.unique(labels[kept])), 'class')} that both have; learning needs two"
             )
         return Labelled(opened, train[kept], labels[kept], dict(found.pairs))
 
