@@ -222,9 +222,13 @@ def test_command(run, store, target, capsys):
     assert "knn from tiny" in said.out
     assert "learned from synthetic: 48 clips of 3 classes" in said.out
     assert "untrained encoder" in said.out
-    main([*words, "--learn", "temporal", "--epochs", "1", "--json"])
+    assert "32 clips, 12 test clips" in said.err
+    main([*words, "--learn", "temporal", "--epochs", "1", "--json", "--report"])
+    assert "knn from tiny" in (run.path / "report.html").read_text()
     assert json.loads(capsys.readouterr().out)["counts"]["unlabelled"] == 16
 
 
-def test_protocol_is_listed():
+def test_protocol_and_maps_are_listed(capsys):
     assert "Recognition across data sets" in PROTOCOLS.summary("cross-dataset")
+    main(["list", "class-maps"])
+    assert "51 classes of pku-mmd-1, pku-mmd-2 in ntu60, ntu120" in capsys.readouterr().out

@@ -269,8 +269,9 @@ class CrossDataset(FineTune):
             module = self._prepared(encoder.run.encoder(encoder.stream, trained=trained))
             objective = None
             if task != "source":
-                unlabelled = inputs.clips[get_split(inputs.store, inputs.split.name).train]
-                objective = Adaptation(self, task, context, unlabelled, cast("Any", module).feature_dim, seed)
+                rows = get_split(inputs.store, inputs.split.name).train
+                width = cast("Any", module).feature_dim
+                objective = Adaptation(self, task, context, inputs.clips, rows, width, seed)
             result = finetune(
                 module,
                 np.array(source.inputs.clips[source.rows])
@@ -333,7 +334,8 @@ class Adaptation(nn.Module):
         protocol: The settings.
         task: temporal, spatial or mmd.
         context: Of the encoder.
-        unlabelled: Clips of the target (N, C, T, V, M); each step draws as many as it has labelled ones.
+        clips: Clips of the target (N, C, T, V, M).
+        rows: Those that help without labels; each step draws as many as it has labelled ones.
         width: Features of the encoder.
         seed: Of the initial weights of the classifier of permutations.
     """
@@ -343,12 +345,13 @@ class Adaptation(nn.Module):
         protocol: CrossDataset,
         task: str,
         context: MethodContext,
-        unlabelled: Floats,
+        clips: Floats,
+        rows: Ints,
         width: int,
         seed: int,
     ) -> None:
         super().__init__()
-        self.protocol, self.context, self.unlabelled = protocol, context, unlabelled
+        self.protocol, self.context, self.clips, self.rows = protocol, context, clips, rows
         self.view = protocol.view or View(())
         self.step = None
         if task != "mmd":
@@ -360,8 +363,8 @@ class Adaptation(nn.Module):
 
     def forward(self, model: Any, clips: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         """The loss of labelled clips (N, C, T, V, M)."""
-        rows = torch.randint(len(self.unlabelled), (len(clips),), generator=generator)
-        other = torch.from_numpy(np.array(self.unlabelled[rows.numpy()])).to(clips)
+        drawn = self.rows[torch.randint(len(self.rows), (len(clips),), generator=generator).numpy()]
+        other = torch.from_numpy(np.array(self.clips[drawn])).to(clips)
         both = torch.cat([clips, other])
         if self.step is None:
             source, target = model.features(augmented(self.context, self.view, both, generator)).chunk(2)

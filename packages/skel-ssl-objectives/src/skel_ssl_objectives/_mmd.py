@@ -32,8 +32,9 @@ def mmd(first: Tensor, second: Tensor, *, kernels: int = 5) -> Tensor:
         raise ValueError(f"expected one kernel or more, got {kernels}")
     with torch.autocast(first.device.type, enabled=False):
         rows = torch.cat([at_least_float32(first), at_least_float32(second)])
-        squared = (rows[:, None] - rows).square().sum(2)
-        count = len(rows)
+        rows = rows - rows.mean(0)  # smaller numbers, for the differences of squares
+        norms, count = rows.square().sum(1), len(rows)
+        squared = (norms[:, None] + norms - 2 * rows @ rows.T).clamp_min(0)
         middle = (squared.detach().sum() / (count * (count - 1))).clamp_min(1e-12)
         kernel = sum(
             (squared / (middle * 2.0 ** (number - kernels // 2))).neg().exp() for number in range(kernels)
