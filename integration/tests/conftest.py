@@ -89,6 +89,7 @@ TINY = {
     "mae": MASKED,
     "after-amr": MASKED,
     "after-jbf": {**SMALL, "encoder.widths": [4, 8], "encoder.strides": [1, 2], "train.min_steps": 0},
+    "cubism": TCN,
 }
 
 

@@ -29,8 +29,9 @@ NAMES = [
     "slim",
     "crrl-motion",
     "crrl",
+    "cubism",
 ]
-ONE_VIEW = ["mamp", "mae", "after-amr", "crrl", "after-jbf"]
+ONE_VIEW = ["mamp", "mae", "after-amr", "crrl", "after-jbf", "cubism"]
 NO_AVERAGE = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"

@@ -33,8 +33,21 @@ NAMES = [
     "crrl-motion",
     "crrl",
     "after-jbf",
+    "cubism",
 ]
-NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr", "crrl", "after-jbf")
+NO_TEACHER = (
+    "compact",
+    "vicreg",
+    "nnclr",
+    "pstl",
+    "usdrl",
+    "mamp",
+    "mae",
+    "after-amr",
+    "crrl",
+    "after-jbf",
+    "cubism",
+)
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,

@@ -176,6 +176,8 @@ def _evaluate(
     opened, recordings = [Run.open(run) for run in runs], Store.open(store)
     if common.convert or getattr(protocol, "convert", False):
         note_conversion(recordings.layout, opened[0].layout)
+    if source := getattr(protocol, "source", None):
+        note_conversion(Store.open(source).layout, opened[0].layout)
     result = evaluate(
         opened,
         recordings,

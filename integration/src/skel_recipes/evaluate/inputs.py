@@ -139,6 +139,8 @@ class EvaluationInputs:
         split, total = self.split, len(self.store)
         labelled = int((self.store.labels[split.train] >= 0).sum())
         words = f"{self.store.path}, split {split.name}: {count(total, 'clip')}, "
+        if not len(split.train):
+            return words + count(len(split.test), "test clip")
         words += f"{count(len(split.train), 'training clip')}" + f" ({labelled} with a label), "
         words += count(len(split.test), "test clip")
         left = total - len(split.train) - len(split.test)

@@ -52,6 +52,7 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "slim": "skel_recipes.methods.slim:SLiMSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
         "prediction": "skel_recipes.methods.prediction:PosePredictionSettings",
+        "cubism": "skel_recipes.methods.cubism:CubismSettings",
         "masked": "skel_recipes.methods.masked:MaskedPredictionSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),

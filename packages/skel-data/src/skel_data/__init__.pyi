@@ -1,3 +1,5 @@
+from ._class_map import ClassMap as ClassMap, class_map_names as class_map_names
+from ._class_map import match_classes as match_classes, read_class_map as read_class_map
 from ._clip import BadFile as BadFile, Clip as Clip, keep_origin as keep_origin
 from ._clip_shape import ClipShape as ClipShape
 from ._convert import conversion as conversion, convert as convert, explain_conversion as explain_conversion
