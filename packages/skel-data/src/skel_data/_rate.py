@@ -13,7 +13,7 @@ def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
     """A clip at another frame rate, by linear interpolation between the frames before and after.
 
     Frame i lies at the time i / rate. Where a joint is missing in one of the two frames, or another body has
-    the slot, the nearer frame counts; so do confidence and tracks.
+    the slot, the nearer frame counts; so do confidence and tracks. An interval keeps one frame at least.
 
     Args:
         clip: A recording.
@@ -36,7 +36,12 @@ def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
     out = x[near].copy()
     mixed = first[..., :dims] * (1 - weight) + second[..., :dims] * weight
     out[..., :dims] = np.where(both[..., None], mixed, out[..., :dims])
-    return evolve(clip, positions=out, tracks=None if clip.tracks is None else clip.tracks[near], rate=rate)
+    intervals = clip.intervals.copy()
+    bounds = np.ceil(intervals[:, 1:] * (rate / clip.rate) - 1e-6).astype(np.int64)
+    intervals[:, 1] = np.minimum(bounds[:, 0], count - 1)
+    intervals[:, 2] = np.clip(bounds[:, 1], intervals[:, 1] + 1, count)
+    tracks = None if clip.tracks is None else clip.tracks[near]
+    return evolve(clip, positions=out, tracks=tracks, rate=rate, intervals=intervals)
 
 
 def _there(x: NDArray[np.float32], dims: int) -> NDArray[np.bool_]:

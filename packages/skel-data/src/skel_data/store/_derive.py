@@ -60,8 +60,12 @@ def merge_stores(
     def clips() -> Iterator[Clip]:
         for store in stores:
             for clip in _clips(store):
+                own = clip.intervals
+                for action in own:
+                    action[0] = classes.index(store.classes[action[0]])
                 yield evolve(
                     clip,
+                    intervals=own,
                     label=_renumber(clip.label, store.classes, classes),
                     subject=_renumber(clip.subject, store.subject_names, subjects),
                     camera=_renumber(clip.camera, store.camera_names, cameras),
@@ -171,20 +175,28 @@ def with_labels(
     )
 
 
-def label_store(store: Store, labels: str | Path, path: str | Path, *, overwrite: bool = False) -> Store:
+def label_store(
+    store: Store,
+    labels: str | Path,
+    path: str | Path,
+    *,
+    untrimmed: bool = False,
+    overwrite: bool = False,
+) -> Store:
     """Write the clips of a store to a new one with the facts of a table, in place of its own.
 
     Args:
         store: The clips.
         labels: The table, as `import_dataset` takes it.
         path: Folder to make; with `overwrite` it may be that of the store.
+        untrimmed: Keep recordings whole: rows with start and end are intervals, and cut nothing.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
         ValueError: If the table is none, or names no clip.
         FileExistsError: If `path` exists and may not be replaced.
     """
-    table = Labels.of(read_labels(labels), store.info)
+    table = Labels.of(read_labels(labels), store.info, untrimmed=untrimmed)
 
     def clips() -> Iterator[Clip | BadFile]:
         for clip in _clips(store):
@@ -209,6 +221,7 @@ def _clips(store: Store) -> Iterator[Clip]:
             split=tuple(store.columns["split"][index].tolist()),
             tracks=store.tracks(index),
             rate=float(store.rates[index]),
+            intervals=store.intervals(index),
             **{code: int(store.columns[code][index]) for code in CODES},
         )
 
