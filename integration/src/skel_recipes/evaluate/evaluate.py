@@ -101,6 +101,7 @@ def evaluate(
         convert=convert,
         tag=tag,
         handmade=list(zip(handmade, factors, strict=True)),
+        needs_labels=getattr(chosen, "needs_labels", True),
     )
     told(inputs.used)
     if hasattr(chosen, "fuses"):

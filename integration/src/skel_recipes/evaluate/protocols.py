@@ -14,6 +14,7 @@ PROTOCOLS: Registry[Any] = Registry(
         "finetune": "skel_recipes.evaluate.finetune:FineTune",
         "semi": "skel_recipes.evaluate.finetune:SemiSupervised",
         "transfer": "skel_recipes.evaluate.finetune:Transfer",
+        "detect": "skel_recipes.evaluate.detect:Detection",
         "robustness": "skel_recipes.evaluate.robustness:Robustness",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(part) and hasattr(part, "title"),

@@ -89,10 +89,10 @@ def parse(
                 clip = Clip(positions[inside], clip_name, _LABELS[action], subject, replication=episode)
                 found.append(clip)
                 continue
-            rows = np.flatnonzero(inside)
-            if rows[-1] - rows[0] >= len(rows):
+            own = np.flatnonzero(inside)
+            if own[-1] - own[0] >= len(own):
                 raise ValueError(f"frames {first} to {last} do not lie together in the stream")
-            intervals.append((_LABELS[action], int(rows[0]), int(rows[-1]) + 1))
+            intervals.append((_LABELS[action], int(own[0]), int(own[-1]) + 1))
         except ValueError as error:
             found.append(BadFile(clip_name, str(error)))
     if untrimmed:
