@@ -280,6 +280,36 @@ def data_merge(
     say(f"{out}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
 
 
+def data_join(
+    store: Annotated[Path, tyro.conf.Positional],
+    out: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    clips: int = 8,
+    rest: tuple[int, int] = (15, 45),
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Join the clips of a store to untrimmed recordings with rest between them, for `skel eval detect`.
+
+    A recording has clips of one subject, camera and part of a split, in random order, each clip once.
+
+    Example: skel data join utd.store utd-joined.store
+
+    Args:
+        store: The store of trimmed clips.
+        out: Folder of the new store.
+        clips: Clips of a recording.
+        rest: Least and largest number of frames of a rest.
+        seed: Decides on order and rests.
+        overwrite: Replace the store if it exists.
+    """
+    from skel_data import Store, join_clips
+
+    made = join_clips(Store.open(store), out, clips=clips, rest=rest, seed=seed, overwrite=overwrite)
+    say(f"{out}: {count(len(made), 'recording')}, {count(len(made.all_intervals), 'action')}")
+
+
 def data_convert(
     store: Annotated[Path, tyro.conf.Positional],
     out: Annotated[Path, tyro.conf.Positional],

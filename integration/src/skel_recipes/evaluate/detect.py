@@ -257,10 +257,10 @@ def _notes(metrics: dict[str, Metric], length: int) -> list[str]:
     def said(names: Iterable[str]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {100 * metrics[name].value:.1f} %" for name in names)
 
+    compared = "not to be compared with numbers of systems that train the whole network on frames"
     return [
         said(
             [f"mAP_video@{MAIN:g}", *(f"F1@{100 * one:g}" for one in F1_OVERLAPS), "edit", "frame_accuracy"]
         ),
-        f"a linear classifier on frozen windows of {length} frames: not to be compared with numbers of "
-        + "systems that train the whole network on frames",
+        f"a linear classifier on frozen windows of {length} frames: {compared}",
     ]

@@ -30,7 +30,7 @@ def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
     weight = (at - low).astype(np.float32)[:, None, None, None]
     near = np.where(weight[:, 0, 0, 0] < 0.5, low, high)
     first, second = x[low], x[high]
-    both = _there(first, dims) & _there(second, dims)
+    both = both_there(first, second, dims)
     if clip.tracks is not None:
         both &= (clip.tracks[low] == clip.tracks[high])[:, :, None]
     out = x[near].copy()
@@ -42,6 +42,11 @@ def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
     intervals[:, 2] = np.clip(bounds[:, 1], intervals[:, 1] + 1, count)
     tracks = None if clip.tracks is None else clip.tracks[near]
     return evolve(clip, positions=out, tracks=tracks, rate=rate, intervals=intervals)
+
+
+def both_there(first: NDArray[np.float32], second: NDArray[np.float32], dims: int) -> NDArray[np.bool_]:
+    """Which joints are there in both of two arrays of coordinates (..., C)."""
+    return _there(first, dims) & _there(second, dims)
 
 
 def _there(x: NDArray[np.float32], dims: int) -> NDArray[np.bool_]:
