@@ -29,6 +29,7 @@ def data_import(
     classes_from: str | None = None,
     subjects_from: str | None = None,
     split_from: str | None = None,
+    untrimmed: bool = False,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -59,6 +60,8 @@ def data_import(
             folders are taken where their meaning is plain.
         subjects_from: Where in a file's path the subject is.
         split_from: Where in a file's path the part of the split is, such as train and test.
+        untrimmed: Keep recordings whole, with their actions as intervals, for `skel eval detect`. Unless
+            given, each action is a clip.
         limit: Stop after so many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
@@ -93,6 +96,7 @@ def data_import(
                 classes_from=classes_from,
                 subjects_from=subjects_from,
                 split_from=split_from,
+                untrimmed=untrimmed,
                 limit=limit,
                 strict=strict,
                 overwrite=overwrite,
@@ -276,6 +280,36 @@ def data_merge(
     say(f"{out}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
 
 
+def data_join(
+    store: Annotated[Path, tyro.conf.Positional],
+    out: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    clips: int = 8,
+    rest: tuple[int, int] = (15, 45),
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Join the clips of a store to untrimmed recordings with rest between them, for `skel eval detect`.
+
+    A recording has clips of one subject, camera and part of a split, in random order, each clip once.
+
+    Example: skel data join utd.store utd-joined.store
+
+    Args:
+        store: The store of trimmed clips.
+        out: Folder of the new store.
+        clips: Clips of a recording.
+        rest: Least and largest number of frames of a rest.
+        seed: Decides on order and rests.
+        overwrite: Replace the store if it exists.
+    """
+    from skel_data import Store, join_clips
+
+    made = join_clips(Store.open(store), out, clips=clips, rest=rest, seed=seed, overwrite=overwrite)
+    say(f"{out}: {count(len(made), 'recording')}, {count(len(made.all_intervals), 'action')}")
+
+
 def data_convert(
     store: Annotated[Path, tyro.conf.Positional],
     out: Annotated[Path, tyro.conf.Positional],
@@ -320,6 +354,7 @@ def data_label(
     /,
     *,
     out: Path | None = None,
+    untrimmed: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Give the clips of a store the facts of a table.
@@ -331,11 +366,14 @@ def data_label(
         store: The store.
         labels: The table.
         out: Folder of a new store. Unless given, the store itself is replaced.
+        untrimmed: Keep recordings whole: rows with start and end are intervals. Unless given, they are cut.
         overwrite: Replace the new store if it exists.
     """
     from skel_data import Store, label_store
 
-    made = label_store(Store.open(store), labels, out or store, overwrite=overwrite or out is None)
+    made = label_store(
+        Store.open(store), labels, out or store, untrimmed=untrimmed, overwrite=overwrite or out is None
+    )
     for told in made.notes:
         note(told)
     unlabelled = int((made.labels < 0).sum())

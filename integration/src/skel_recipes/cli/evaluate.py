@@ -207,8 +207,8 @@ def _evaluate(
             note(f"{seen} of these test {were} seen in pretraining, without labels")
         elif seen is None:
             note(
-                "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
-                "is gone or was never named"
+                "whether test clips were seen in pretraining is unknown: joints were converted, recordings "
+                "were not cut as there, or its store is gone or was never named"
             )
     from skel_data import get_split
     from skel_recipes.evaluate.leaks import leak_notes

@@ -15,6 +15,7 @@ PROTOCOLS: Registry[Any] = Registry(
         "semi": "skel_recipes.evaluate.finetune:SemiSupervised",
         "transfer": "skel_recipes.evaluate.finetune:Transfer",
         "cross-dataset": "skel_recipes.evaluate.cross_dataset:CrossDataset",
+        "detect": "skel_recipes.evaluate.detect:Detection",
         "robustness": "skel_recipes.evaluate.robustness:Robustness",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(part) and hasattr(part, "title"),

@@ -41,6 +41,7 @@ from .store._derive import (
 from .store._derive import merge_stores as merge_stores
 from .store._import import import_dataset as import_dataset
 from .store._info import DatasetInfo as DatasetInfo
+from .store._join import join_clips as join_clips
 from .store._layout_of import layout_of as layout_of, layout_toml as layout_toml
 from .store._pool import pool_source as pool_source, pool_stores as pool_stores
 from .store._store import Store as Store
