@@ -121,7 +121,9 @@ def test_results_table_says_what_results_say(full, written):
     checker, text = written(full["results"])
     assert checker.headings()[:1] == ["Results"]
     words = [data.strip() for _, data in checker.text]
-    assert "accuracy; cross-subject; stream joint; 120 test clips, 10 of them copies of training clips" in words
+    assert (
+        "accuracy; cross-subject; stream joint; 120 test clips, 10 of them copies of training clips" in words
+    )
     assert "nmi; cross-subject; streams joint + motion (0.6, 0.4)" in words
     assert {"nearest neighbour (1-NN)", "linear probe, shifted"} <= set(words)
     assert {"50.0 %", "45.0 %", "25.0 %", "30.0 %", "55.0 ± 7.1 %"} <= set(words)

@@ -79,7 +79,9 @@ def _chart(key: str, time: str, lines: Sequence[tuple[str, list[tuple[float, flo
     for tick in _ticks(y0, y1):
         y = down(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{_minus(f"{tick:g}")}</text>')
+        parts.append(
+            f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{_minus(f"{tick:g}")}</text>'
+        )
     for tick in _ticks(x0, x1):
         x = across(tick)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')

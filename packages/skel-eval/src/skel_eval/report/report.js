@@ -85,7 +85,7 @@ document.querySelectorAll(".embedding").forEach((plot) => {
   // Marks and classes that fit stay, the others fade; none chosen is all.
   const choose = (fits) => {
     points.classList.toggle("focus", Boolean(fits));
-    const chosen = marks.filter((mark) => mark.classList.toggle("chosen", Boolean(fits?.(mark))));
+    const chosen = marks.filter((mark) => mark.classList.toggle("chosen", Boolean(fits && fits(mark))));
     show(chosen[0]);
     return chosen;
   };

@@ -93,7 +93,7 @@ def _tile(kind: str, result: Result, each: Result, where: str) -> str:
 
 def _remark(result: Result, best: BestSimple) -> str:
     """How far a result is from its best simple baseline."""
-    interval = "" if best.difference.interval is None else ", with a 95 % interval"
+    interval = "" if best.difference.interval is None else " (95 % interval)"
     return (
         f"The best simple baseline is {best.name}. {result.model} minus {best.name}: "
         f"{difference_text(best.difference)} points{interval}."
