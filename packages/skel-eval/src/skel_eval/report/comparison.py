@@ -51,7 +51,8 @@ def write_comparison(
     runs = sum(len(method.results) for method in methods)
     text = page(
         title,
-        f"{runs} runs of {len(methods)} methods; runs of one method differ in their seed only.",
+        f"{runs} run{'s' * (runs > 1)} of {len(methods)} method{'s' * (len(methods) > 1)}; runs of one "
+        "method differ in their seed only.",
         f'<ul class="key">{legend}</ul>',
         [
             ("Results", _results(comparison)),
@@ -64,8 +65,10 @@ def write_comparison(
 
 
 def _protocols(comparison: Comparison) -> list[str]:
-    """Titles of the results, those of the linear probe first."""
-    return sorted(comparison.results, key=lambda title: not title.startswith("linear,"))
+    """Titles of the results: those of the linear probe first, of them the one without further words."""
+    linear = [title for title in comparison.results if title.startswith("linear,")]
+    others = [title for title in comparison.results if title not in linear]
+    return [*sorted(linear, key=lambda title: title.count(",")), *others]
 
 
 def _hue(place: int) -> str:
@@ -151,8 +154,8 @@ def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) 
     if not tables:
         return ""
     return (
-        f'<p class="note">{escape(protocol_name(protocol))}: difference of the accuracy of each class in points, mean over '
-        f"the seeds, and number of its test clips.</p>{''.join(tables)}"
+        f'<p class="note">{escape(protocol_name(protocol))}: difference of the accuracy of each class in '
+        f"points, mean over the seeds, and number of its test clips.</p>{''.join(tables)}"
     )
 
 

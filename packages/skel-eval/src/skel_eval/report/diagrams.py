@@ -67,11 +67,14 @@ def confusion_html(matrix: np.ndarray, name_of: Callable[[int], str]) -> str:
         '<p class="note">Each row is a true class, each column a predicted one; the diagonal is what was '
         "recognised. A darker cell is a larger share of its row.</p>"
         f'<div class="confusion"><div class="tools" hidden><label>Order <select>{options}</select></label>'
-        '<label>Size <input type="range" min="25" max="300" value="100" aria-label="Size in percent"></label>'
+        '<label>Size <input type="range" min="25" max="300" value="100" aria-label="Size in percent">'
+        "</label>"
         '<p class="hint" aria-live="polite"></p></div>'
-        f'<div class="wide" tabindex="0"><svg role="img" class="matrix" viewBox="0 0 {width:.0f} {height:.0f}" '
+        '<div class="wide" tabindex="0"><svg role="img" class="matrix" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}" font-size="{font:.1f}" data-cell="{cell:g}" '
-        f'data-left="{left:.1f}" data-top="8"><title>Confusion matrix</title>{"".join(parts)}</svg></div></div>'
+        f'data-left="{left:.1f}" data-top="8"><title>Confusion matrix</title>'
+        f"{''.join(parts)}</svg></div></div>"
     )
 
 

@@ -84,17 +84,17 @@ def embedding_html(clips: Clips, guesses: np.ndarray, *, most: int = 3000, seed:
     note += "Choose a class to see it alone. Hover over a point, or tap it, to see what it is."
     if len(rows) < len(test):
         note += f" {len(rows)} of {len(test)} clips, drawn at random."
-    preview = ""
+    kind, preview = "points many" if many else "points", ""
     if points is not None:
         _, bodies, joints, _ = points(int(rows[0])).shape
         preview = preview_svg(bodies, joints, clips.skeleton)
     return (
         '<p class="note">t-SNE of the test features (cosine); distances between far groups mean little. '
         f"{note}</p>"
-        f'<div class="embedding"><svg role="img" class="points{" many" * many}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'<div class="embedding"><svg role="img" class="{kind}" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}"><title>Embedding of the test clips</title>'
         f"{''.join(groups)}</svg>"
         f'<div class="beside">{preview}<p class="hint" aria-live="polite"></p>'
-        '<p><input type="search" placeholder="Search classes and clips" aria-label="Search classes and clips" '
-        f'hidden></p><div class="legend">{"".join(legend)}</div></div></div>'
+        '<p><input type="search" placeholder="Search classes and clips" '
+        f'aria-label="Search classes and clips" hidden></p><div class="legend">{"".join(legend)}</div></div></div>'
     )
