@@ -96,5 +96,6 @@ def embedding_html(clips: Clips, guesses: np.ndarray, *, most: int = 3000, seed:
         f"{''.join(groups)}</svg>"
         f'<div class="beside">{preview}<p class="hint" aria-live="polite"></p>'
         '<p><input type="search" placeholder="Search classes and clips" '
-        f'aria-label="Search classes and clips" hidden></p><div class="legend">{"".join(legend)}</div></div></div>'
+        f'aria-label="Search classes and clips" hidden></p><div class="legend">'
+        f"{''.join(legend)}</div></div></div>"
     )
