@@ -105,6 +105,7 @@ def finetune(
     augment: Augment | None = None,
     parameter_groups: ParameterGroups | None = None,
     device: torch.device | str | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> FinetuneResult:
     """Train a copy of an encoder and a linear head on labelled clips, and apply them to test clips.
 
@@ -127,6 +128,7 @@ def finetune(
             learning rates ``"lr"`` for lower layers; parameters that it leaves out stay as they are. The
             schedule scales all learning rates alike.
         device: Where to compute; None means where the encoder is.
+        progress: Called with the number of epochs so far, after each.
 
     Raises:
         RuntimeError: If the labels are not the same in all processes of a `torch.distributed` group.
@@ -147,7 +149,7 @@ def finetune(
         generator = Generator().manual_seed(settings.seed)
         model = _Classifier(encoder, train[known[:1]], len(present), where, settings, generator)
         optimizer = _optimizer(model, settings, parameter_groups)
-        losses = _train(model, optimizer, train, known, target, settings, augment, generator)
+        losses = _train(model, optimizer, train, known, target, settings, augment, generator, progress)
     weight, bias = with_absent_classes(model.weight.detach(), model.bias.detach(), present)
     logits = _features(model, test, torch.arange(len(test)), settings) @ weight.T + bias
     train_logits = _features(model, train, known, settings) @ weight.T + bias
@@ -227,6 +229,7 @@ def _train(
     settings: Finetune,
     augment: Augment | None,
     generator: Generator,
+    progress: Callable[[int], object] | None,
 ) -> tuple[float, ...]:
     """Train on the clips of the rows `known`, (L,), of classes `target`, (L,); the mean loss per epoch."""
     peaks = [group["lr"] for group in optimizer.param_groups]
@@ -258,6 +261,8 @@ def _train(
                     f"training diverged: the loss of epoch {epoch + 1} is {losses[-1]} at "
                     f"learning rate {settings.learning_rate:g} ({settings.optimizer})"
                 )
+            if progress is not None:
+                progress(epoch + 1)
     model.eval()
     return tuple(losses)
 
