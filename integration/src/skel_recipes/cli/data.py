@@ -8,6 +8,7 @@ from attrs import asdict
 
 from skel_data import SynthSettings
 from skel_recipes.cli.output import note, note_conversion, printable, say, say_json
+from skel_recipes.common.progress import progress_bar
 from skel_recipes.common.words import count
 
 _USUAL = SynthSettings()
@@ -68,19 +69,13 @@ def data_import(
         workers: Processes that read; 0: one for each core.
         resume: Keep what was read when interrupted, and go on from it. A complete store stays as it is.
     """
-    from tqdm import tqdm
-
     from skel_data import READERS, Source, cores, find_format, import_dataset, warnings_of
 
     if format == "auto":
         format = find_format(Source(source))  # noqa: A001 (the argument's name)
         note(f"{source} looks like {format}")
     reader = READERS.lookup(format)
-    with tqdm(unit="clip", desc=format, disable=None) as bar:
-
-        def advance(read: int) -> None:
-            bar.update(read - bar.n)
-
+    with progress_bar(format, "clip") as advance:
         try:
             made = import_dataset(
                 reader,
@@ -143,7 +138,10 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
 
 
 def data_formats() -> None:
-    """List the formats that can be imported: name, files, joints where they are fixed, and what it is."""
+    """List the formats that can be imported: name, files, joints where they are fixed, and what it is.
+
+    Example: skel data formats
+    """
     from skel_data import READERS
 
     rows = [("format", "files", "joints", "what")]
@@ -268,6 +266,8 @@ def data_merge(
 
     Numbered subjects and views keep their numbers: the same number is the same person.
 
+    Example: skel data merge ntu60.store ntu120-rest.store --out ntu120.store
+
     Args:
         stores: The stores, of one layout.
         out: Folder of the new store.
@@ -323,6 +323,8 @@ def data_convert(
 ) -> None:
     """Write the clips of a store to a new one in another joint layout, by the names of the joints.
 
+    Example: skel data convert ntu.store kinect.store --layout kinect-20
+
     Args:
         store: The store.
         out: Folder of the new store.
@@ -362,6 +364,8 @@ def data_label(
     The table (CSV) has the columns name, class, subject, camera, split, start and end; all but name may be
     left out.
 
+    Example: skel data label poses.store labels.csv --out labelled.store
+
     Args:
         store: The store.
         labels: The table.
@@ -383,6 +387,8 @@ def data_label(
 
 def data_layout(source: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = None) -> None:
     """Write the joint layout of a recording as TOML, to be edited and given with --layout.
+
+    Example: skel data layout walk.bvh --out mine.toml
 
     Args:
         source: A BVH or C3D file, a folder of them, a store, or the name of a built-in layout.

@@ -42,6 +42,7 @@ from skel_eval import same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_text
+from skel_recipes.common.progress import LONGEST_SILENCE
 from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
 from skel_recipes.methods import METHODS
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
 
 _LOGGER = logging.getLogger("skel_recipes")
-_LONGEST_SILENCE = 30.0
 """Seconds between two lines of a log."""
 
 
@@ -330,7 +330,7 @@ class Trainer:
         """A line for a log: ten in a training, and one after 30 seconds; returns when the last one was."""
         epoch, now = line["epoch"], time.monotonic()
         tenth = max(1, self.epochs // 10)
-        if epoch % tenth and epoch != self.epochs and now - said < _LONGEST_SILENCE:
+        if epoch % tenth and epoch != self.epochs and now - said < LONGEST_SILENCE:
             return said
         pace = f"{line['clips_per_second']:.0f} clips/s"
         tqdm.write(f"epoch {epoch} of {self.epochs}: loss {line['loss']:.3f}, {pace}", file=sys.stderr)

@@ -106,6 +106,7 @@ def finetune(
     parameter_groups: ParameterGroups | None = None,
     objective: nn.Module | None = None,
     device: torch.device | str | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> FinetuneResult:
     """Train a copy of an encoder and a linear head on labelled clips, and apply them to test clips.
 
@@ -133,6 +134,7 @@ def finetune(
             classifier has ``features(clips)``, (N, D), and ``head(features)``, logits. Weights of the module
             are trained in place, with the head's learning rate.
         device: Where to compute; None means where the encoder is.
+        progress: Called with the number of epochs so far, after each.
 
     Raises:
         RuntimeError: If the labels are not the same in all processes of a `torch.distributed` group.
@@ -155,7 +157,7 @@ def finetune(
         aim = _CrossEntropy(settings.label_smoothing) if objective is None else objective
         aim.to(where, model.dtype)
         optimizer = _optimizer(model, aim, settings, parameter_groups)
-        losses = _train(model, aim, optimizer, train, known, target, settings, augment, generator)
+        losses = _train(model, aim, optimizer, train, known, target, settings, augment, generator, progress)
     weight, bias = with_absent_classes(model.weight.detach(), model.bias.detach(), present)
     logits = _features(model, test, torch.arange(len(test)), settings) @ weight.T + bias
     train_logits = _features(model, train, known, settings) @ weight.T + bias
@@ -249,6 +251,7 @@ def _train(
     settings: Finetune,
     augment: Augment | None,
     generator: Generator,
+    progress: Callable[[int], object] | None,
 ) -> tuple[float, ...]:
     """Train on the clips of the rows `known`, (L,), of classes `target`, (L,); the mean loss per epoch."""
     peaks = [group["lr"] for group in optimizer.param_groups]
@@ -279,6 +282,8 @@ def _train(
                     f"training diverged: the loss of epoch {epoch + 1} is {losses[-1]} at "
                     f"learning rate {settings.learning_rate:g} ({settings.optimizer})"
                 )
+            if progress is not None:
+                progress(epoch + 1)
     model.eval()
     return tuple(losses)
 
