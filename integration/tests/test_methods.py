@@ -25,12 +25,14 @@ NAMES = [
     "mamp",
     "mae",
     "after-amr",
+    "after-jbf",
     "slim",
     "crrl-motion",
     "crrl",
+    "cubism",
 ]
-ONE_VIEW = ["mamp", "mae", "after-amr", "crrl"]
-NO_AVERAGE = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr", "crrl"]
+ONE_VIEW = ["mamp", "mae", "after-amr", "crrl", "after-jbf", "cubism"]
+NO_AVERAGE = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 

@@ -34,6 +34,7 @@ NAMES = [
     "mamp",
     "after-amr",
     "crrl-motion",
+    "after-jbf",
 ]
 
 

@@ -32,8 +32,22 @@ NAMES = [
     "after-amr",
     "crrl-motion",
     "crrl",
+    "after-jbf",
+    "cubism",
 ]
-NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr", "crrl")
+NO_TEACHER = (
+    "compact",
+    "vicreg",
+    "nnclr",
+    "pstl",
+    "usdrl",
+    "mamp",
+    "mae",
+    "after-amr",
+    "crrl",
+    "after-jbf",
+    "cubism",
+)
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,

@@ -13,8 +13,8 @@ from skel_encoders.registry import BUILT_IN
 
 # A new encoder needs an entry here: arguments that make it small and differ from the defaults.
 SMALL = {
-    "agcn": {"base_channels": 4},
-    "ctrgcn": {"base_channels": 4},
+    "agcn": {"base_channels": 4, "part_attention": True},
+    "ctrgcn": {"base_channels": 4, "part_attention": True},
     "gru": {
         "hidden_dim": 6,
         "layers": 2,
@@ -44,6 +44,7 @@ SMALL = {
         "strategy": "uniform",
         "init_std": None,
         "skip_absent": False,
+        "part_attention": True,
     },
     "transformer": {
         "frames": 17,
@@ -64,6 +65,7 @@ SMALL = {
         "class_layers": 2,
         "rope_base": 100.0,
     },
+    "jbf": {"widths": (6, 8, 8), "strides": (1, 2, 1), "fusion": "concatenation", "dropout": 0.2},
     "tcn": {"widths": (8, 12, 8), "kernels": (3, 5, 3), "strides": (1, 2, 1)},
 }
 OWN = """

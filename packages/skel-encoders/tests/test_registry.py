@@ -30,6 +30,7 @@ def test_names():
     assert list_encoders() == [
         "stgcn",
         "tcn",
+        "jbf",
         "scd",
         "agcn",
         "ctrgcn",
@@ -130,7 +131,11 @@ def test_values_of_toml_and_numpy():
             {"base_channel": 4},
             "encoder 'stgcn' has no setting 'base_channel'; did you mean 'base_channels'",
         ),
-        ("ctrgcn", {"dropout": 0.1}, "no setting 'dropout'; it has in_channels, base_channels$"),
+        (
+            "ctrgcn",
+            {"dropout": 0.1},
+            "no setting 'dropout'; it has in_channels, base_channels, part_att",
+        ),
         ("transformer", {}, "encoder 'transformer' needs frames"),
         ("stgcn", {"base_channels": "64"}, "base_channels of encoder 'stgcn' must be int, got '64'"),
         ("stgcn", {"base_channels": 1.5}, "base_channels of encoder 'stgcn' must be int, got 1.5"),

@@ -85,8 +85,11 @@ def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
         else:
             _evaluate([run], store, protocol, common)
 
+    more = " --texts texts.npz" if name == "zero-shot" else ""
     sentences = (kind.__doc__ or "").partition("\n\n    Attributes:")[0]
     command.__doc__ = f"""{sentences}
+
+    Example: skel eval {name} run utd.store{more}
 
     Args:
         run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
@@ -169,13 +172,19 @@ def _evaluate(
 ) -> None:
     if store is None:
         raise ValueError("expected: skel eval PROTOCOL RUN STORE, or skel eval PROTOCOL FEATURES.npz")
+    from attrs import evolve
+
     from skel_data import Store
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
     opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    if hasattr(protocol, "progress"):
+        protocol = evolve(protocol, progress=True)
     if common.convert or getattr(protocol, "convert", False):
         note_conversion(recordings.layout, opened[0].layout)
+    if source := getattr(protocol, "source", None):
+        note_conversion(Store.open(source).layout, opened[0].layout)
     result = evaluate(
         opened,
         recordings,
@@ -205,8 +214,8 @@ def _evaluate(
             note(f"{seen} of these test {were} seen in pretraining, without labels")
         elif seen is None:
             note(
-                "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
-                "is gone or was never named"
+                "whether test clips were seen in pretraining is unknown: joints were converted, recordings "
+                "were not cut as there, or its store is gone or was never named"
             )
     from skel_data import get_split
     from skel_recipes.evaluate.leaks import leak_notes

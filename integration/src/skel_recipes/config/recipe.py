@@ -82,6 +82,9 @@ class DataSettings:
             subject before the same camera. These two find recordings by their names, which in some sets
             contain the class; results say so.
         partner_probability: How often it is drawn of another recording, where there is one.
+        batches_of: any: batches of any clips. setup: all clips of a batch, and so its negatives, are of one
+            setup, such as one data set of a pool.
+        balance: For setup: 0 draws setups in proportion to their clips, 1 equally often.
     """
 
     pipeline: Pipeline = Default()
@@ -93,6 +96,8 @@ class DataSettings:
     crop: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
     positives: Literal["clip", "performance", "repetition"] = "clip"
     partner_probability: float = field(default=0.5, validator=[validators.gt(0), validators.le(1)])
+    batches_of: Literal["any", "setup"] = "any"
+    balance: float = field(default=0.0, validator=[validators.ge(0), validators.le(1)])
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -149,7 +154,7 @@ class TrainSettings:
     Attributes:
         epochs: Passes over the training clips.
         min_steps: At least so many steps: more epochs are added on small sets, unless you set the epochs
-            yourself.
+            yourself. Epochs in the method's settings, such as mining_epoch, are stretched with it.
         batch_size: Clips per step, of all processes together; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
         precision: float32, float64, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where

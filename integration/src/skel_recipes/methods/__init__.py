@@ -51,6 +51,8 @@ METHODS: Registry[type[MethodSettings]] = Registry(
         "usdrl": "skel_recipes.methods.usdrl:USDRLSettings",
         "slim": "skel_recipes.methods.slim:SLiMSettings",
         "pstl": "skel_recipes.methods.pstl:PSTLSettings",
+        "prediction": "skel_recipes.methods.prediction:PosePredictionSettings",
+        "cubism": "skel_recipes.methods.cubism:CubismSettings",
         "masked": "skel_recipes.methods.masked:MaskedPredictionSettings",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(getattr(part, "build", None)),

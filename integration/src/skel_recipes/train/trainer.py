@@ -42,6 +42,7 @@ from skel_eval import same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_text
+from skel_recipes.common.progress import LONGEST_SILENCE
 from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
 from skel_recipes.methods import METHODS
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
 
 _LOGGER = logging.getLogger("skel_recipes")
-_LONGEST_SILENCE = 30.0
 """Seconds between two lines of a log."""
 
 
@@ -120,6 +120,7 @@ def pretrain(
                 f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}"
             )
         recipe.train.batches(len(chosen.train), world.size)
+        _setups(recipe, store, chosen.train, world)
         partners = _partners(recipe, store, chosen.train)
         about = {} if partners is None else {"positives": partners.info}
         about["compute"] = compute_facts(world.size, where)
@@ -266,6 +267,7 @@ class Trainer:
         self.names = store.names[train]
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
         self.partners = _partners(recipe, store, train)
+        self.setups = _setups(recipe, store, train, world)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
         method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
         self.method: nn.Module = method.to(device, dtype)
@@ -328,7 +330,7 @@ class Trainer:
         """A line for a log: ten in a training, and one after 30 seconds; returns when the last one was."""
         epoch, now = line["epoch"], time.monotonic()
         tenth = max(1, self.epochs // 10)
-        if epoch % tenth and epoch != self.epochs and now - said < _LONGEST_SILENCE:
+        if epoch % tenth and epoch != self.epochs and now - said < LONGEST_SILENCE:
             return said
         pace = f"{line['clips_per_second']:.0f} clips/s"
         tqdm.write(f"epoch {epoch} of {self.epochs}: loss {line['loss']:.3f}, {pace}", file=sys.stderr)
@@ -358,7 +360,10 @@ class Trainer:
             np.random.SeedSequence([settings.seed, epoch]).generate_state(3).tolist()
         )
         size, steps = settings.batches(len(clips), world.size)
-        order = epoch_order(len(clips), size, seed=order_seed, rank=world.rank, ranks=world.size)
+        ordered = partial(
+            epoch_order, len(clips), size, seed=order_seed, groups=self.setups, balance=recipe.data.balance
+        )
+        order = ordered(rank=world.rank, ranks=world.size)
         generator = torch.Generator(clips.device).manual_seed(view_seed)
         torch.manual_seed(dropout_seed + world.rank)  # processes drop other features
 
@@ -371,7 +376,8 @@ class Trainer:
             rate = self.optim.begin(epoch, step)
             self.context.progress.step = epoch * steps + step
             with precision:
-                losses = self.module(batch, epoch=epoch, generator=generator)
+                # The epochs in a method's settings are those of the recipe, however many min_steps adds
+                losses = self.module(batch, epoch=epoch * settings.epochs // self.epochs, generator=generator)
             if self.partners is not None and not self.context.second.used:
                 raise ValueError(
                     f"data.positives is {self.partners.positives}, but the method draws no second view with "
@@ -388,7 +394,7 @@ class Trainer:
         if len(bad):
             step = int(bad[0])
             what = {name: float(value) for name, value in zip(names, values[step], strict=True)}
-            rows = epoch_order(len(clips), size, seed=order_seed)[step]
+            rows = ordered()[step]
             raise FloatingPointError(
                 f"in epoch {epoch + 1}, step {step + 1} the losses were {what}; its clips were "
                 f"{', '.join(self.names[rows])}; {_last_good(self.run)}"
@@ -439,6 +445,21 @@ def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partne
     from skel_recipes.train.partners import partners_of
 
     return partners_of(store, train, recipe.data)
+
+
+def _setups(recipe: Recipe, store: Store, train: NDArray[np.int64], world: World) -> NDArray[np.int64] | None:
+    """The setup of each training clip, if each batch is of one."""
+    if recipe.data.batches_of == "any":
+        return None
+    setups: NDArray[np.int64] = store.setups[train]
+    size, _ = recipe.train.batches(len(train), world.size)
+    codes, counts = np.unique(setups, return_counts=True)
+    if counts.min() < size:
+        raise ValueError(
+            f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store.path} has "
+            f"{count(counts.min(), 'training clip')}, fewer than the {size} of a batch"
+        )
+    return setups
 
 
 def _averaging(method: nn.Module) -> nn.Module:

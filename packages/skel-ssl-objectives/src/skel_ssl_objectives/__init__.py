@@ -10,8 +10,10 @@ from skel_ssl_objectives._common import Gather
 from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
+from skel_ssl_objectives._cubism import cubism
 from skel_ssl_objectives._heads import mlp_head
 from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
+from skel_ssl_objectives._mmd import mmd
 from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._prototypes import (
@@ -52,11 +54,13 @@ __all__ = [
     "cross_view",
     "crossclr",
     "cscl",
+    "cubism",
     "d3m",
     "info_nce",
     "koleo",
     "masked_mse",
     "mlp_head",
+    "mmd",
     "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",

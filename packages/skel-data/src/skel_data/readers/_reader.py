@@ -69,6 +69,8 @@ class Reader:
             positions, or mark missing ones in another way. Else zero in all coordinates means missing.
         folders: Gives, by the name of each share of work in a source, the path whose folders tell its class,
             subject and part of the split; see `tell`. None: folders tell nothing unasked.
+        untrimmed: Finds the work as `find` does, but keeps recordings whole, with their intervals. None: the
+            format tells no intervals.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Reader:
     describe: Callable[[Source, SkeletonLayout | None], DatasetInfo | tuple[DatasetInfo, Find]] | None = None
     zeros_there: bool = False
     folders: Callable[[Source], Mapping[str, str]] | None = None
+    untrimmed: Find | None = None
 
     def open(
         self, source: Source, layout: SkeletonLayout | None = None
