@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from attrs import define, field, validators
-from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -162,9 +161,9 @@ class CRRL(nn.Module):
         (view,) = self.context.views(clips, [s.view], generator)
         lengths = self.encoder.lengths(view)
         features = self.encoder.forward_features(view, lengths)
-        losses = self.reconstruction(
-            rearrange(features, "n 1 t 1 d -> t n d"), rearrange(view, "n c t v m -> t n (v c m)"), lengths
-        )
+        hidden = features[:, 0, :, 0].transpose(0, 1)
+        frames = view.permute(2, 0, 3, 1, 4).flatten(2)  # joints, channels, bodies
+        losses = self.reconstruction(hidden, frames, lengths)
         loss = losses["forward"] + losses["reverse"]
         if s.distillation:
             self.teacher.train(s.teacher_dropout and self.training)
