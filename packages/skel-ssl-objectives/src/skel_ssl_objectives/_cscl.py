@@ -48,7 +48,7 @@ def cscl(
         One scalar per stream: the sum over both directions of the mean over clips.
 
     Raises:
-        ValueError: If there is no stream, shapes differ, k or agree is out of range, or there is no such form.
+        ValueError: If there is no stream, shapes differ, or k, agree or over_positives is out of range.
     """
     check_form(over_positives)
     if len({tuple(tensor.shape) for pair in streams for tensor in pair}) != 1:
