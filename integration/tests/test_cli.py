@@ -154,6 +154,13 @@ def test_main_job(capsys, tmp_path):
     status, output = skel(capsys, "eval", "fuse", run, run, store, "--weights", "0.6", "0.4", "--json")
     assert status == 0
     assert json.loads(output.out)["weights"] == [0.6, 0.4]
+    joint = ["eval", "fuse", run, run, store, "--published", "crossclr", "--json"]
+    found = json.loads(skel(capsys, *joint)[1].out)
+    assert (found["fusion"], found["tag"], found["settings"]["mean_logits"]) == ("joint", "crossclr", True)
+    found = json.loads(skel(capsys, *joint, "--fusion", "late")[1].out)
+    assert (found["fusion"], found["settings"]["epochs"]) == ("", [100, 100])
+    status, output = skel(capsys, "eval", "fuse", run, store, "--protocol", "knn", "--fusion", "joint")
+    assert (status, "go with --protocol linear" in output.err) == (1, True)
     status, output = skel(capsys, "eval", "knn", run, store, "--k", "3", "--tag", "three")
     assert [result.tag for result in results_of(Run.open(run)) if result.title == "3-NN, three"] == ["three"]
     assert "untrained encoder" in output.out

@@ -143,6 +143,24 @@ def test_second_stage_begins_at_its_epoch(name, setting, tiny):
     assert losses[0] == losses[1] != losses[2]
 
 
+@pytest.mark.parametrize("name", ["aimclr", "crossclr", "cmcs"])
+def test_mined_positives_count_in_the_form_of_the_recipe(name, tiny):
+    """As the programs have it unless asked; the first stage has one positive, of which both forms are one."""
+    losses = {}
+    for form in ("default", "each", "sum"):
+        setting = {} if form == "default" else {"method__positives": form}
+        if name == "cmcs":  # so that there are labels beside the clip itself
+            setting |= {"method__neighbors": 8}
+        recipe = tiny(name, encoder__dropout=0.0, **setting)
+        assert recipe.data.positives == "clip"
+        losses[form] = [make(recipe)(batch(), epoch=epoch, generator=generator())["loss"] for epoch in (0, 1)]
+    assert losses["default"] == losses["each"]
+    assert losses["sum"][0] == losses["each"][0]
+    assert losses["sum"][1] < losses["each"][1]
+    with pytest.raises(ValueError, match=r"method\.positives"):
+        tiny(name, method__positives="mean")
+
+
 def test_streams_see_the_same_draws(tiny):
     recipe = tiny("crossclr", method__view="aimclr.normal")  # which hides nothing
     method = make(recipe)

@@ -106,6 +106,11 @@ def _published(name: str, kind: Any, words: Sequence[str]) -> Any:
     given = word.partition("=")[2] or "".join(words[list(words).index(word) + 1 :][:1] if word else [])
     if not given or given.startswith("-"):
         return kind()
+    return _published_settings(given, name, kind)
+
+
+def _published_settings(given: str, name: str, kind: Any) -> Any:
+    """The protocol with the settings of a published program."""
     from attrs import evolve
 
     from skel_eval import LinearProbe, published_protocol
@@ -135,9 +140,10 @@ def eval_fuse(
     protocol: Literal["linear", "rbf", "mlp", "knn", "retrieval"] = "linear",
     k: int = 1,
     handmade: Annotated[str, tyro.conf.arg(name="with", metavar="NAMES")] = "",
+    fusion: Literal["late", "joint"] | None = None,
     common: CommonArgs = COMMON,
 ) -> None:
-    """Late fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
+    """Fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
 
     Example: skel eval fuse run utd.store --weights 0.6 0.4 0.6
 
@@ -149,6 +155,8 @@ def eval_fuse(
         k: Number of neighbours.
         handmade: Hand-made features to fuse with the encoders: coordinates, distances (between joints), or
             both, with a comma between them.
+        fusion: linear: late trains a probe for each and adds their logits; joint trains one on the features of
+            all. late, or that of --published, unless given.
         common: Further options.
     """
     if len(paths) < 2:
@@ -157,6 +165,13 @@ def eval_fuse(
     from skel_recipes.evaluate.evaluate import resolve_protocol
 
     _, chosen = resolve_protocol(protocol, {"k": k} if protocol == "knn" else {})
+    if protocol == "linear" and (common.published or fusion):
+        from attrs import evolve
+
+        chosen = _published_settings(common.published, "linear", type(chosen)) if common.published else chosen
+        chosen = evolve(chosen, fusion=fusion) if fusion else chosen
+    elif common.published or fusion:
+        raise ValueError(f"--published and --fusion go with --protocol linear, not with {protocol}")
     names = [name for name in handmade.split(",") if name]
     _evaluate(runs, store, chosen, common, weights=weights or None, handmade=names)
 
