@@ -1,16 +1,20 @@
 import json
 import subprocess
 import sys
+from typing import get_args
 
+import attrs
 import numpy as np
 import pytest
 import tyro
 
+from skel_augment import View
 from skel_data import READERS
 from skel_recipes import Run
 from skel_recipes.cli import main
 from skel_recipes.cli.app import recipe_keys_as_settings
 from skel_recipes.evaluate.evaluate import results_of
+from skel_recipes.evaluate.protocols import PROTOCOLS
 
 
 def skel(capsys, *words):
@@ -290,7 +294,18 @@ def test_wrong_commands_are_answered_with_the_nearest(capsys, words, message):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--version"], ["list", "encoders"], ["recipe", "compact"], ["evl"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--version"],
+        ["list", "encoders"],
+        ["recipe", "compact"],
+        ["evl"],
+        ["eval", "linear", "run", "store", "--wrong-flag"],
+        ["eval", "semi"],
+        ["embed", "--wrong-flag"],
+    ],
+)
 def test_answers_that_need_no_torch(words):
     code = (
         "import sys\nfrom skel_recipes.cli import main\n"
@@ -299,6 +314,38 @@ def test_answers_that_need_no_torch(words):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("linear run store --epochz 3", "skel eval linear: no option --epochz; did you mean --epochs?"),
+        ("finetune run store --strengths 1", "no option --strengths; did you mean"),
+        ("knn run store --k five", "skel eval knn: --k expects a whole number"),
+        ("semi run store --fraction", "--fraction expects a number"),
+        ("zero-shot run store --head mlp", "--head expects ridge or smie or infocpl"),
+        ("clustering run store --split --json", "--split expects a value"),
+        ("robustness --json", "skel eval robustness: expected a run, or features in an .npz"),
+    ],
+)
+def test_wrong_options_of_protocols(capsys, words, message):
+    with pytest.raises(SystemExit) as end:
+        main(["eval", *words.split()])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def _names(kind):
+    """Fields of an attrs class, with those of fields that are attrs classes."""
+    for one in attrs.fields(attrs.resolve_types(kind, include_extras=False)):
+        inner = [part for part in (one.type, *get_args(one.type)) if attrs.has(part)]
+        view = one.type == View | None
+        yield from [one.name] if view or not inner else [name for part in inner for name in _names(part)]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_settings_of_protocols_are_read_from_their_source(name):
+    assert set(PROTOCOLS.settings(name)) == set(_names(PROTOCOLS[name]))
 
 
 def test_demo(capsys, tmp_path):
