@@ -237,7 +237,7 @@ def test_facts_and_axes(capsys, tmp_path):
     (tmp_path / "labels.csv").write_text("name,class\na,sit\nc,stand\n")
     status, output = skel(capsys, "data", "label", tmp_path / "a.store", tmp_path / "labels.csv")
     assert (status, "4 clips, 2 classes, 1 unlabelled" in output.out) == (0, True)
-    assert "1 clips are in no row of the table" in output.err
+    assert "1 clip is in no row of the table" in output.err
     status, output = skel(capsys, "data", "layout", tmp_path / "set", "--out", tmp_path / "mine.toml")
     assert (status, "2 joints" in output.out) == (0, True)
     words = ("data", "convert", tmp_path / "a.store", tmp_path / "b.store", "--layout")

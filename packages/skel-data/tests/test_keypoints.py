@@ -141,7 +141,7 @@ def test_openpose_bad_frames_cost_no_clip(tmp_path, load):
         "has 2 numbers",
         "must be a list of numbers",
         "18 joints, the frames before have 25",
-        "1 joints, the frames before have 25",
+        "1 joint, the frames before have 25",
         "must be a list of numbers",
     ]
     assert len(store.bad_files) == len(reasons)
@@ -375,7 +375,7 @@ def test_mediapipe(tmp_path, load):
         ([], "no person in any of 0 frames"),
         ([None, []], "no person in any of 2 frames"),
         ({}, "no list of frames"),
-        ([{"pose_landmarks": []}], "no person in any of 1 frames"),
+        ([{"pose_landmarks": []}], "no person in any of 1 frame"),
         ([[landmarks()[:32]]], "32 landmarks of 4 numbers, expected 33 or 21"),
         ([[[{"x": 1, "y": 1}] * 33]], "a landmark must have x, y, z"),
         ([[[1] * 33]], "a person of 33 numbers"),

@@ -200,8 +200,8 @@ def data_leaks(
     chosen = get_split(opened, split)
     if not len(chosen.train) or not len(chosen.test):
         raise ValueError(
-            f"split {chosen.name!r} of {store} has {len(chosen.train)} training clips and {len(chosen.test)} "
-            "labelled test clips"
+            f"split {chosen.name!r} of {store} has {count(len(chosen.train), 'training clip')} and "
+            f"{count(len(chosen.test), 'labelled test clip')}"
         )
     claims, found = broken_claims(opened, chosen), copies_of(opened, chosen)
     copies = len(chosen.test) - len(without_copies(opened, chosen))
@@ -225,12 +225,13 @@ def data_leaks(
     for test, train, distance in pairs:
         how = f"is within {100 * distance:.1f} % of" if distance else "equals"
         say(printable(f"{test} {how} {train} after the pipeline"))
+    share = "shares" if len(found) == 1 else "share"
     for sentence in claims:
         say(printable(sentence))
     say(
         printable(
-            f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of training clips "
-            f"as recorded, {len(found)} share frames with one"
+            f"{store}, {chosen.name}: {count(len(chosen.test), 'test clip')}, {copies} of them copies of "
+            f"training clips as recorded, {len(found)} {share} frames with one"
         )
     )
 

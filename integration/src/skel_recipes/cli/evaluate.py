@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from skel_recipes.cli.output import note, note_conversion, printable, say, say_json, table
+from skel_recipes.common.words import count
 
 RunPath = Annotated[Path, tyro.conf.Positional]
 StorePath = Annotated[Path | None, tyro.conf.Positional]
@@ -252,8 +253,8 @@ def _evaluate(
         _say_notes(result.details)
         if unseen := result.counts.get("unlabelled_unseen_clips_in_pretraining"):
             note(
-                f"transductive: pretraining has seen {unseen} clips of classes that count as unseen, "
-                "without labels"
+                f"transductive: pretraining has seen {count(unseen, 'clip')} of classes that count as "
+                "unseen, without labels"
             )
         if seen := result.counts["seen_in_pretraining"]:
             were = "clip was" if seen == 1 else "clips were"
@@ -321,9 +322,15 @@ def result_table(result: Any) -> str:
 
     copies = result.counts.get("copies")
     head = f"{result.title} {result.stream_title}, {result.dataset} {result.split}, "
-    head += f"{result.counts['test']} test clips"
+    head += count(result.counts["test"], "test clip")
     apart = result.metric.distinct is not None
-    rows = [(head, result.main.replace("_", " "), *([f"without {copies} copies"] if apart else []))]
+    rows = [
+        (
+            head,
+            result.main.replace("_", " "),
+            *([f"without {copies} {'copy' if copies == 1 else 'copies'}"] if apart else []),
+        )
+    ]
     for one in (result, *result.baselines):
         if (metric := one.metrics.get(result.main)) is not None:
             values = (metric.value, metric.distinct)[: 1 + apart]

@@ -13,6 +13,8 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
+from skel_data._words import counted
+
 if TYPE_CHECKING:
     import torch
 
@@ -139,7 +141,9 @@ def epoch_order(clips: int, batch: int, *, seed: int, rank: int = 0, ranks: int 
     import torch
 
     if batch % ranks or not 0 < batch <= clips:
-        raise ValueError(f"batches of {batch} of {clips} clips cannot be shared by {ranks} ranks evenly")
+        raise ValueError(
+            f"batches of {batch} of {counted(clips, 'clip')} cannot be shared by {ranks} ranks evenly"
+        )
     order = torch.randperm(clips, generator=torch.Generator().manual_seed(seed)).numpy()
     whole = order[: clips // batch * batch].reshape(-1, ranks, batch // ranks)
     return list(whole[:, rank])

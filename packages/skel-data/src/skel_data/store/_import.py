@@ -15,6 +15,7 @@ from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._rate import FASTEST, at_rate
 from skel_data._scores import check_min_score, drop_low_scores
 from skel_data._up import AXES, find_up, turn_up
+from skel_data._words import counted
 from skel_data.files import settle
 from skel_data.readers._folders import Patterns, tell
 from skel_data.readers._parallel import Done, do_all
@@ -149,7 +150,8 @@ def import_dataset(
         StoreWriter(folder, info, strict, journal) as writer,
     ):
         if limit is not None and len(writer) > limit:
-            raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
+            read = f"{counted(len(writer), 'clip')} {'was' if len(writer) == 1 else 'were'} read before"
+            raise ValueError(f"{read}, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
         finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate)
         _write(writer, do_all(rest, workers), finished, limit, progress)

@@ -12,6 +12,7 @@ from attrs import asdict, astuple
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.files import partial_folder, write_file
 from skel_data.store._info import DatasetInfo
 from skel_data.store._rows import RowFiles
@@ -214,7 +215,7 @@ class StoreWriter:
         """Complete the folder; a store has at least one clip."""
         if not len(self):
             first = "".join(f"\n  {item.name}: {item.reason}" for item in self._bad[:5])
-            raise ValueError(f"no usable clip in {source}; {len(self._bad)} bad files{first}")
+            raise ValueError(f"no usable clip in {source}; {counted(len(self._bad), 'bad file')}{first}")
         table = {name: np.asarray(values) for name, values in self._columns.items()}
         if not table["rate"].any():
             del table["rate"]
@@ -252,9 +253,9 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
         expected = (layout.num_joints, layout.channels)
         return f"joints x coordinates are {shape}, layout {layout.name} has {expected}"
     if not -1 <= clip.label < classes:
-        return f"label {clip.label}, but there are {classes} classes"
+        return f"label {clip.label}, but there are {counted(classes, 'class')}"
     if splits and len(splits[0]) != len(_listed(clip)):
-        return f"{len(_listed(clip))} listed splits, the clips before have {len(splits[0])}"
+        return f"{counted(len(_listed(clip)), 'listed split')}, the clips before have {len(splits[0])}"
     if not set(_listed(clip)) <= {0, 1, 2}:
         return f"split {_listed(clip)}, expected 0 (unknown), 1 (train) or 2 (test)"
     magnitude = np.abs(clip.positions)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
+from skel_data._words import counted
 from skel_data.readers._reader import read_json
 from skel_data.readers.keypoints._keypoints import (
     Frames,
@@ -113,7 +114,7 @@ def _instance(person: dict[str, Any]) -> Person:
     joints = numbers(person.get("keypoints"), 2, "keypoints")
     scores = numbers(person.get("keypoint_scores"), 1, "keypoint_scores")
     if len(joints) != len(scores):
-        raise ValueError(f"{len(joints)} keypoints but {len(scores)} keypoint_scores")
+        raise ValueError(f"{counted(len(joints), 'keypoint')} but {counted(len(scores), 'keypoint_score')}")
     return Person(np.column_stack([joints, scores]), track_of(person.get("track_id")))
 
 

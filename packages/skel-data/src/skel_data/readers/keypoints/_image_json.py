@@ -14,6 +14,7 @@ import numpy as np
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
 from skel_data.readers._reader import Find, Reader, read_json
 from skel_data.readers._source import Source
@@ -38,7 +39,7 @@ def _joints(person: dict[str, object]) -> np.ndarray:
     joints = numbers(person.get("keypoints"), 2, "keypoints")
     scores = numbers(person["keypoint_scores"], 1, "keypoint_scores")
     if len(joints) != len(scores):
-        raise ValueError(f"{len(joints)} keypoints but {len(scores)} keypoint_scores")
+        raise ValueError(f"{counted(len(joints), 'keypoint')} but {counted(len(scores), 'keypoint_score')}")
     return np.column_stack([joints, scores])
 
 

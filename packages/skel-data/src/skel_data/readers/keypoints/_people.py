@@ -8,6 +8,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
@@ -38,7 +39,7 @@ def layout_for(joints: int | None, given: SkeletonLayout | None, where: str) -> 
     if given is None:
         usual = LAYOUTS.get(17 if joints is None else joints)
         if usual not in layout_names():
-            raise ValueError(f"{where}: {joints} joints, so a layout must be given")
+            raise ValueError(f"{where}: {counted(joints, 'joint')}, so a layout must be given")
         given = get_layout(str(usual))
     return evolve(given, confidence=True)
 
