@@ -301,8 +301,9 @@ def test_recordings_are_resampled(tmp_path):
     fewer = import_dataset("bvh", tmp_path / "data", tmp_path / "c.store", rate=10)
     assert fewer.lengths.tolist() == [3, 6]
     assert np.allclose(fewer.clip(0), store.clip(0)[::2])
-    with pytest.raises(ValueError, match="rate must be above 0"):
-        import_dataset("bvh", tmp_path / "data", tmp_path / "d.store", rate=0)
+    for wrong in ({"rate": 0}, {"fps": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be above 0"):
+            import_dataset("bvh", tmp_path / "data", tmp_path / "d.store", **wrong)
 
 
 def test_test_classes_that_training_lacks_are_told(load):

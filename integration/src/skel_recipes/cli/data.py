@@ -25,6 +25,7 @@ def data_import(
     up: Literal["x", "y", "z", "-x", "-y", "-z", "auto"] | None = None,
     zeros: Literal["missing", "there"] | None = None,
     rate: float | None = None,
+    fps: float | None = None,
     labels: Path | None = None,
     classes_from: str | None = None,
     subjects_from: str | None = None,
@@ -52,7 +53,8 @@ def data_import(
         up: What points up in the source; recordings are turned so that y does. auto: the axis along which
             bodies stand. Unless given, what the format says.
         zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
-        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        rate: Frames a second to which recordings are resampled, where the files or --fps tell their own.
+        fps: Frames a second of the recordings, where the files do not tell.
         labels: Table (CSV) with the columns name, class, subject, camera, split, start and end. Unless given,
             `labels.csv` in the source.
         classes_from: Where in a file's path the class is, such as '{}/*/*'; none: nowhere. Unless given,
@@ -89,6 +91,7 @@ def data_import(
                 up=up,
                 zeros=zeros,
                 rate=rate,
+                fps=fps,
                 labels=labels,
                 classes_from=classes_from,
                 subjects_from=subjects_from,

@@ -34,8 +34,8 @@ def broken_claims(store: ClipTable, split: Split) -> list[str]:
         if len(both):
             clips = int(np.isin(codes[split.test], both).sum())
             wrong.append(
-                f"split {split.name!r} has {counted(len(both), kind[:-1])} in both parts: theirs are {clips} of "
-                f"{counted(len(split.test), 'test clip')}"
+                f"split {split.name!r} has {counted(len(both), kind[:-1])} in both parts: theirs are "
+                f"{clips} of {counted(len(split.test), 'test clip')}"
             )
     labels = store.labels
     lacking = np.setdiff1d(labels[split.test], labels[split.train])

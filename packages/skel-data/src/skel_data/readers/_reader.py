@@ -70,6 +70,7 @@ class Reader:
             positions, or mark missing ones in another way. Else zero in all coordinates means missing.
         folders: Gives, by the name of each share of work in a source, the path whose folders tell its class,
             subject and part of the split; see `tell`. None: folders tell nothing unasked.
+        untold_rate: Where the files do not tell their frame rate and it matters: a sentence that says so.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Reader:
     describe: Callable[[Source, SkeletonLayout | None], DatasetInfo | tuple[DatasetInfo, Find]] | None = None
     zeros_there: bool = False
     folders: Callable[[Source], Mapping[str, str]] | None = None
+    untold_rate: str = ""
 
     def open(
         self, source: Source, layout: SkeletonLayout | None = None

@@ -43,6 +43,7 @@ def import_dataset(
     up: str | None = None,
     zeros: Literal["missing", "there"] | None = None,
     rate: float | None = None,
+    fps: float | None = None,
     labels: str | Path | None = None,
     classes_from: str | None = None,
     subjects_from: str | None = None,
@@ -71,7 +72,8 @@ def import_dataset(
             bodies stand. Recordings are turned so that y points up. None: what the format says.
         zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
             what the format says.
-        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        rate: Frames a second to which recordings are resampled, where the files or `fps` tell their own.
+        fps: Frames a second of the recordings, where the files do not tell.
         labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
             and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
             frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
@@ -129,8 +131,13 @@ def import_dataset(
     )
     check_min_score(info.layout, min_score)
     info = evolve(info, **_up(up, reader, files, given, info))
-    if rate is not None and not 0 < rate < FASTEST:
-        raise ValueError(f"rate must be above 0, got {rate}")
+    for what, number in (("rate", rate), ("fps", fps)):
+        if number is not None and not 0 < number < FASTEST:
+            raise ValueError(f"{what} must be above 0, got {number}")
+    if reader.untold_rate and fps is None:
+        info = evolve(
+            info, notes=(*info.notes, f"{reader.untold_rate}; give it with fps (in a command: --fps)")
+        )
     givers = list(
         _givers(reader, files, given, info, Patterns(classes_from, subjects_from, split_from), labels)
     )
@@ -141,6 +148,7 @@ def import_dataset(
     if resume:
         journal = {"format": reader.name, "source": str(files.path.resolve())}
         journal |= {} if rate is None else {"rate": float(rate)}
+        journal |= {} if fps is None else {"fps": float(fps)}
         journal |= {} if zeros is None else {"zeros": zeros}
         path = Path(store_path)
         if not overwrite and path.exists():
@@ -153,10 +161,16 @@ def import_dataset(
             read = f"{counted(len(writer), 'clip')} {'was' if len(writer) == 1 else 'were'} read before"
             raise ValueError(f"{read}, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate)
+        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate, fps=fps)
         _write(writer, do_all(rest, workers), finished, limit, progress)
         for note in givers[-1].notes() if givers and not writer.done and limit is None else ():
             writer.tell(note)
+        if rate is not None and (left := writer.without_rate):
+            were = "was" if left == 1 else "were"
+            writer.tell(
+                f"{counted(left, 'clip')} {were} not resampled, as the files do not tell their frame rate; "
+                "give it with fps (in a command: --fps)"
+            )
         writer.finish(files.name)
     return Store.open(store_path)
 
@@ -275,6 +289,7 @@ def _finished(
     origin: bool,
     givers: list[Labels],
     rate: float | None,
+    fps: float | None,
 ) -> Iterator[Clip | BadFile]:
     """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
     positions = turn_up(clip.positions, info.up) if info.up else clip.positions
@@ -282,6 +297,7 @@ def _finished(
     if info.min_score and positions.shape[-1] > info.layout.dims:
         positions = drop_low_scores(positions, info.layout, info.min_score)
     clip = clip if positions is clip.positions else evolve(clip, positions=positions)
+    clip = clip if fps is None or clip.rate else evolve(clip, rate=fps)
     made: list[Clip | BadFile] = [clip]
     for giver in givers:
         made = [new for old in made for new in (giver.give(path, old) if isinstance(old, Clip) else [old])]

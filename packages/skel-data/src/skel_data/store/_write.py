@@ -139,6 +139,11 @@ class StoreWriter:
         """Good clips so far."""
         return len(self._columns["name"])
 
+    @property
+    def without_rate(self) -> int:
+        """Good clips so far whose frame rate is not known."""
+        return self._columns["rate"].count(0.0)
+
     def _count(self) -> int:
         return sum(a * b for a, b in zip(self._columns["length"], self._columns["bodies"], strict=True))
 

@@ -7,6 +7,8 @@ or AlphaPose's ``idx``, tells who is who; other keys are passed over.
 
 MMPose: ``{"instance_info": frames}``, or the list of frames alone, where a frame is ``{"frame_id",
 "instances": [{"keypoints": [[x, y], ...], "keypoint_scores": [...]}]}``; an instance may have ``track_id``.
+Its estimators in three dimensions give x, y and z in metres with z upwards, in the joints of Human3.6M that they are
+trained on; unless told otherwise, they move each frame so that its lowest joint lies at z = 0.
 """
 
 import re
@@ -131,4 +133,6 @@ def _number(image: Any) -> int:
 
 _LAYOUTS = {(26, 3): "halpe-26", (133, 3): "coco-wholebody-133", (136, 3): "halpe-136", (17, 4): "h36m-17"}
 
-COCO_KEYPOINTS = json_reader("coco-keypoints", parse, "coco-17", "pixels", others=_LAYOUTS)
+COCO_KEYPOINTS = json_reader(
+    "coco-keypoints", parse, "coco-17", "pixels", up="z", others=_LAYOUTS, units_3d="metres"
+)

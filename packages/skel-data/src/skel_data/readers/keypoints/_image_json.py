@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
+from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
@@ -66,9 +67,11 @@ def parse_frames(name: str, label: int, frames: Sequence[Frame]) -> Iterator[Cli
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-    joints = first_joints(source, lambda data: {0: people_of(data)}, ".json")
+    shape = first_joints(source, lambda data: {0: people_of(data)}, ".json")
     classes = frame_labels(list(clips_in(source, key)))[1]
-    info = DatasetInfo(layout_for(joints, layout, source.name), classes, "pixels")
+    info = DatasetInfo(layout_for(shape, layout, source.name), classes, "pixels")
+    if info.layout.dims == 3:  # as MMPose gives it
+        info = evolve(info, units="metres", up="z")
     return info, partial(find_frames, key=key, parse=parse_frames)
 
 

@@ -288,6 +288,7 @@ def json_reader(
     units: str,
     up: str = "",
     others: Mapping[tuple[int, int], str] | None = None,
+    units_3d: str = "unknown",
 ) -> Reader:
     """Reader of sources with one JSON file a clip, in the usual layout unless another is given.
 
@@ -298,6 +299,7 @@ def json_reader(
         units: Unit of the coordinates.
         up: What points up in three dimensions, where that is not y.
         others: Names of other layouts by joints and channels of the first person there is.
+        units_3d: Unit of coordinates of three dimensions.
     """
 
     def describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
@@ -310,7 +312,8 @@ def json_reader(
         dims = shape[1] - 1 if shape and shape[1] in (3, 4) else layout.dims  # those that the file has
         layout = evolve(layout, confidence=True, dims=dims)
         classes = folder_labels(json_paths(source))[1]
-        info = DatasetInfo(layout, classes, units, up=up if layout.dims == 3 else "")
+        flat = layout.dims == 2
+        info = DatasetInfo(layout, classes, units if flat else units_3d, up="" if flat else up)
         return info, partial(find_clips, parse=parse, first=first)
 
     folders = partial(paths_of, suffix=".json")
