@@ -131,9 +131,9 @@ def import_dataset(
     )
     check_min_score(info.layout, min_score)
     info = evolve(info, **_up(up, reader, files, given, info))
-    for what, number in (("rate", rate), ("fps", fps)):
-        if number is not None and not 0 < number < FASTEST:
-            raise ValueError(f"{what} must be above 0, got {number}")
+    for what, given_rate in (("rate", rate), ("fps", fps)):
+        if given_rate is not None and not 0 < given_rate < FASTEST:
+            raise ValueError(f"{what} must be above 0, got {given_rate}")
     if reader.untold_rate and fps is None:
         info = evolve(
             info, notes=(*info.notes, f"{reader.untold_rate}; give it with fps (in a command: --fps)")

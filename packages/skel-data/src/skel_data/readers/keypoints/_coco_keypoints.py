@@ -7,8 +7,8 @@ or AlphaPose's ``idx``, tells who is who; other keys are passed over.
 
 MMPose: ``{"instance_info": frames}``, or the list of frames alone, where a frame is ``{"frame_id",
 "instances": [{"keypoints": [[x, y], ...], "keypoint_scores": [...]}]}``; an instance may have ``track_id``.
-Its estimators in three dimensions give x, y and z in metres with z upwards, in the joints of Human3.6M that they are
-trained on; unless told otherwise, they move each frame so that its lowest joint lies at z = 0.
+In three dimensions its estimators give x, y and z in metres, z upwards, in the joints of Human3.6M; unless
+told otherwise, they move each frame so that its lowest joint lies at z = 0.
 """
 
 import re
