@@ -180,7 +180,7 @@ def test_data_commands(capsys, tmp_path):
     status, output = skel(capsys, "data", "import", "ntu60", raw, store, "--workers", "2", "--resume")
     assert status == 0
     assert "5 clips, 60 classes, 1 bad file\n" in output.out
-    assert "not imported" in output.err
+    assert "bad file: " in output.err
     assert skel(capsys, "data", "import", "ntu60", raw, store)[0] == 1  # exists
     status, output = skel(
         capsys, "data", "import", "ntu60", raw, store, "--workers", "1", "--overwrite", "--limit", "2"

@@ -110,7 +110,7 @@ def data_import(
     for told in (*made.notes, *warnings_of(made)):
         note(told)
     for bad in made.bad_files:
-        note(printable(f"not imported: {bad.name}: {bad.reason}"))
+        note(printable(f"bad file: {bad.name}: {bad.reason}"))
     left_out = count(len(made.bad_files), "bad file")
     say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}, {left_out}")
 
