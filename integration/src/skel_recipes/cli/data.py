@@ -26,6 +26,7 @@ def data_import(
     up: Literal["x", "y", "z", "-x", "-y", "-z", "auto"] | None = None,
     zeros: Literal["missing", "there"] | None = None,
     rate: float | None = None,
+    fps: float | None = None,
     labels: Path | None = None,
     classes_from: str | None = None,
     subjects_from: str | None = None,
@@ -54,7 +55,8 @@ def data_import(
         up: What points up in the source; recordings are turned so that y does. auto: the axis along which
             bodies stand. Unless given, what the format says.
         zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
-        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        rate: Frames a second to which recordings are resampled, where the files or --fps tell their own.
+        fps: Frames a second of the recordings, where the files do not tell.
         labels: Table (CSV) with the columns name, class, subject, camera, split, start and end. Unless given,
             `labels.csv` in the source.
         classes_from: Where in a file's path the class is, such as '{}/*/*'; none: nowhere. Unless given,
@@ -87,6 +89,7 @@ def data_import(
                 up=up,
                 zeros=zeros,
                 rate=rate,
+                fps=fps,
                 labels=labels,
                 classes_from=classes_from,
                 subjects_from=subjects_from,
@@ -106,7 +109,7 @@ def data_import(
     for told in (*made.notes, *warnings_of(made)):
         note(told)
     for bad in made.bad_files:
-        note(printable(f"not imported: {bad.name}: {bad.reason}"))
+        note(printable(f"bad file: {bad.name}: {bad.reason}"))
     left_out = count(len(made.bad_files), "bad file")
     say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}, {left_out}")
 
@@ -202,8 +205,8 @@ def data_leaks(
     chosen = get_split(opened, split)
     if not len(chosen.train) or not len(chosen.test):
         raise ValueError(
-            f"split {chosen.name!r} of {store} has {len(chosen.train)} training clips and {len(chosen.test)} "
-            "labelled test clips"
+            f"split {chosen.name!r} of {store} has {count(len(chosen.train), 'training clip')} and "
+            f"{count(len(chosen.test), 'labelled test clip')}"
         )
     claims, found = broken_claims(opened, chosen), copies_of(opened, chosen)
     copies = len(chosen.test) - len(without_copies(opened, chosen))
@@ -227,12 +230,13 @@ def data_leaks(
     for test, train, distance in pairs:
         how = f"is within {100 * distance:.1f} % of" if distance else "equals"
         say(printable(f"{test} {how} {train} after the pipeline"))
+    share = "shares" if len(found) == 1 else "share"
     for sentence in claims:
         say(printable(sentence))
     say(
         printable(
-            f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of training clips "
-            f"as recorded, {len(found)} share frames with one"
+            f"{store}, {chosen.name}: {count(len(chosen.test), 'test clip')}, {copies} of them copies of "
+            f"training clips as recorded, {len(found)} {share} frames with one"
         )
     )
 

@@ -22,6 +22,7 @@ from torch import nn
 from skel_augment import View, build_view, describe_view, preset
 from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
 from skel_encoders import encoder_settings
+from skel_recipes.common.words import count
 from skel_recipes.config.library import override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
 from skel_recipes.methods.context import build_encoder
@@ -186,7 +187,7 @@ class TrainSettings:
         if size < 2 * processes:
             raise ValueError(
                 f"{processes} processes need batches of {2 * processes} clips or more: "
-                f"train.batch_size is {self.batch_size} and there are {clips} clips"
+                f"train.batch_size is {self.batch_size} for {count(clips, 'clip')}"
             )
         return size, clips // size
 

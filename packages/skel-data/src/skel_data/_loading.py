@@ -13,6 +13,8 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
+from skel_data._words import counted
+
 if TYPE_CHECKING:
     import torch
 
@@ -152,7 +154,9 @@ def epoch_order(
     import torch
 
     if batch % ranks or not 0 < batch <= clips:
-        raise ValueError(f"batches of {batch} of {clips} clips cannot be shared by {ranks} ranks evenly")
+        raise ValueError(
+            f"batches of {batch} of {counted(clips, 'clip')} cannot be shared by {ranks} ranks evenly"
+        )
     generator = torch.Generator().manual_seed(seed)
     if groups is None:
         order = _shuffled(np.arange(clips), batch, generator)
@@ -179,7 +183,7 @@ def _grouped(
     if sizes.min() < batch:
         raise ValueError(
             f"each batch of {batch} clips is of one group, but group {codes[sizes.argmin()]} has "
-            f"{sizes.min()}"
+            f"{counted(int(sizes.min()), 'clip')}"
         )
     share = sizes ** (1.0 - balance)
     wanted = steps * share / share.sum()
