@@ -35,6 +35,7 @@ SMALL = {
         "gap": 3,
         "drop_path": 0.2,
     },
+    "umurl": {"frames": 16, "modalities": ("joint", "bone"), "hidden_dim": 12, "heads": 2, "layers": 2},
     "scd": {"frames": 16, "channels": 8, "hidden_dim": 12, "heads": 2, "layers": 2, "dropout": 0.2},
     "stgcn": {
         "base_channels": 4,

@@ -37,6 +37,7 @@ def test_names():
         "hcn",
         "gru",
         "dste",
+        "umurl",
         "transformer",
         "slim",
     ]
@@ -229,7 +230,7 @@ def test_conversion_refuses(value, wanted):
 @pytest.mark.parametrize("name", list_encoders())
 def test_arrays_of_numpy_are_refused_and_names_of_layouts_are_taken(name):
     encoder = ENCODERS.lookup(name)(
-        "utd-20", **({"frames": 16} if name in ("hcn", "transformer", "dste") else {})
+        "utd-20", **({"frames": 16} if name in ("hcn", "transformer", "dste", "umurl") else {})
     )
     assert encoder.layout == get_layout("utd-20")
     with pytest.raises(TypeError, match=r"takes clips as a tensor, got numpy.ndarray; torch.from_numpy"):

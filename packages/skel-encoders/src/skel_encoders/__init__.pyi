@@ -26,5 +26,6 @@ from .training import (
     layer_groups as layer_groups,
 )
 from .transformer import Transformer as Transformer
+from .umurl import UmURL as UmURL
 
 __version__: str

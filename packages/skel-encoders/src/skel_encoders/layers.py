@@ -98,6 +98,18 @@ def init_kaiming(weight: Tensor, bias: Tensor | None, fan_out: int) -> None:
         nn.init.zeros_(bias)
 
 
+def token_embedding(size: int, dim: int) -> nn.Sequential:
+    """Two linear layers that make tokens (N, L, dim) of parts (N, L, size) of a clip."""
+    return nn.Sequential(nn.Linear(size, dim), nn.LayerNorm(dim), nn.ReLU(), nn.Linear(dim, dim))
+
+
+def sinusoids(length: int, dim: int) -> Tensor:
+    """Positions of the original Transformer (Vaswani et al., 2017): sine and cosine in turn, (L, D)."""
+    rates = torch.exp(torch.arange(0, dim, 2, device="cpu") * (-math.log(10000) / dim))
+    angles = torch.arange(length, device="cpu")[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
+
+
 class Dropout(nn.Module):
     """Dropout as `torch.nn.Dropout`, with p rounded to 1/65536, and quicker on a CPU.
 

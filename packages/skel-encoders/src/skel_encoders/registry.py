@@ -25,6 +25,7 @@ BUILT_IN = {
     "hcn": "skel_encoders.hcn:HCN",
     "gru": "skel_encoders.gru:GRU",
     "dste": "skel_encoders.dste:DSTE",
+    "umurl": "skel_encoders.umurl:UmURL",
     "transformer": "skel_encoders.transformer:Transformer",
     "slim": "skel_encoders.slim:SLiM",
 }

@@ -31,7 +31,14 @@ from skel_ssl_objectives._sequence import sequence_mse
 from skel_ssl_objectives._slim import slim
 from skel_ssl_objectives._teacher import Teacher
 from skel_ssl_objectives._tubes import tube_mask
-from skel_ssl_objectives._vicreg import covariance_loss, cross_correlation, usdrl, variance_loss, vicreg
+from skel_ssl_objectives._vicreg import (
+    covariance_loss,
+    cross_correlation,
+    umurl,
+    usdrl,
+    variance_loss,
+    vicreg,
+)
 
 __all__ = [
     "Centre",
@@ -75,6 +82,7 @@ __all__ = [
     "slim",
     "token_target",
     "tube_mask",
+    "umurl",
     "usdrl",
     "variance_loss",
     "vicreg",
