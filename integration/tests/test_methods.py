@@ -30,10 +30,14 @@ NAMES = [
     "mamp",
     "mae",
     "after-amr",
+    "after-jbf",
     "slim",
+    "crrl-motion",
+    "crrl",
+    "cubism",
 ]
-ONE_VIEW = ["mamp", "mae", "after-amr"]
-NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "umurl", *ONE_VIEW]
+ONE_VIEW = ["mamp", "mae", "after-amr", "crrl", "after-jbf", "cubism"]
+NO_AVERAGE = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "umurl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 
@@ -56,6 +60,8 @@ def generator():
 
 def teachers(method):
     """Pairs of a teacher and the modules that it follows."""
+    if hasattr(method, "teacher_projector"):
+        return [(method.teacher, [method.encoder]), (method.teacher_projector, [method.projector])]
     if hasattr(method, "student"):
         return [(method.teacher, [method.student])]
     if isinstance(method.teacher, nn.ModuleList):  # of two encoders
@@ -106,7 +112,7 @@ def test_gradient_reaches_all_that_is_trained(name, streams, tiny):
     assert isinstance(method, PerStream) == (not single and name not in CROSS)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_TEACHER])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_AVERAGE])
 def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
     method = make(tiny(name, method__momentum=0.9)).double()
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
@@ -151,6 +157,24 @@ def test_second_stage_begins_at_its_epoch(name, setting, tiny):
     recipe = tiny(name, **{f"method__{setting}": 5, "encoder__dropout": 0.0})
     losses = [make(recipe)(batch(), epoch=epoch, generator=generator())["loss"] for epoch in (3, 4, 5)]
     assert losses[0] == losses[1] != losses[2]
+
+
+@pytest.mark.parametrize("name", ["aimclr", "crossclr", "cmcs"])
+def test_mined_positives_count_in_the_form_of_the_recipe(name, tiny):
+    """As the programs have it unless asked; the first stage has one positive, of which both forms are one."""
+    losses = {}
+    for form in ("default", "each", "sum"):
+        setting = {} if form == "default" else {"method__positives": form}
+        if name == "cmcs":  # so that there are labels beside the clip itself
+            setting |= {"method__neighbors": 8}
+        recipe = tiny(name, encoder__dropout=0.0, **setting)
+        assert recipe.data.positives == "clip"
+        losses[form] = [make(recipe)(batch(), epoch=epoch, generator=generator())["loss"] for epoch in (0, 1)]
+    assert losses["default"] == losses["each"]
+    assert losses["sum"][0] == losses["each"][0]
+    assert losses["sum"][1] < losses["each"][1]
+    with pytest.raises(ValueError, match=r"method\.positives"):
+        tiny(name, method__positives="mean")
 
 
 def test_streams_see_the_same_draws(tiny):
@@ -385,7 +409,7 @@ class TestPCM3:
         predictions, passed = [], []
         method.decoder.register_forward_hook(lambda _, __, out: predictions.append(out))
         real = method.encoder.forward_features
-        method.encoder.forward_features = lambda x: passed.append(x) or real(x)
+        method.encoder.forward_features = lambda x, *rest: passed.append(x) or real(x, *rest)
         clips = batch(bodies=2)
         clips[3, ..., 1] = 0
         losses = method(clips, epoch=0, generator=generator())

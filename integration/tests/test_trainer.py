@@ -33,6 +33,8 @@ NAMES = [
     "isc",
     "mamp",
     "after-amr",
+    "crrl-motion",
+    "after-jbf",
 ]
 
 

@@ -30,6 +30,7 @@ def test_names():
     assert list_encoders() == [
         "stgcn",
         "tcn",
+        "jbf",
         "scd",
         "agcn",
         "ctrgcn",
@@ -47,7 +48,8 @@ def test_names():
 def test_public_encoders_are_the_registered_ones():
     public = [getattr(skel_encoders, name) for name in skel_encoders.__all__]
     classes = {kind for kind in public if inspect.isclass(kind) and issubclass(kind, nn.Module)}
-    assert classes - {skel_encoders.TokenDecoder} == {ENCODERS[name] for name in BUILT_IN}
+    decoders = {skel_encoders.GRUDecoder, skel_encoders.TokenDecoder}
+    assert classes - decoders == {ENCODERS[name] for name in BUILT_IN}
 
 
 def test_listing_needs_no_torch():
@@ -130,7 +132,11 @@ def test_values_of_toml_and_numpy():
             {"base_channel": 4},
             "encoder 'stgcn' has no setting 'base_channel'; did you mean 'base_channels'",
         ),
-        ("ctrgcn", {"dropout": 0.1}, "no setting 'dropout'; it has in_channels, base_channels$"),
+        (
+            "ctrgcn",
+            {"dropout": 0.1},
+            "no setting 'dropout'; it has in_channels, base_channels, part_att",
+        ),
         ("transformer", {}, "encoder 'transformer' needs frames"),
         ("stgcn", {"base_channels": "64"}, "base_channels of encoder 'stgcn' must be int, got '64'"),
         ("stgcn", {"base_channels": 1.5}, "base_channels of encoder 'stgcn' must be int, got 1.5"),
