@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from typing import get_args
@@ -10,11 +11,10 @@ import tyro
 
 from skel_augment import View
 from skel_data import READERS
-from skel_recipes import Run
+from skel_recipes import PROTOCOLS, Run
 from skel_recipes.cli import main
-from skel_recipes.cli.app import recipe_keys_as_settings
+from skel_recipes.cli.app import _COMMANDS, recipe_keys_as_settings
 from skel_recipes.evaluate.evaluate import results_of
-from skel_recipes.evaluate.protocols import PROTOCOLS
 
 
 def skel(capsys, *words):
@@ -157,6 +157,13 @@ def test_main_job(capsys, tmp_path):
     status, output = skel(capsys, "eval", "fuse", run, run, store, "--weights", "0.6", "0.4", "--json")
     assert status == 0
     assert json.loads(output.out)["weights"] == [0.6, 0.4]
+    joint = ["eval", "fuse", run, run, store, "--published", "crossclr", "--json"]
+    found = json.loads(skel(capsys, *joint)[1].out)
+    assert (found["fusion"], found["tag"], found["settings"]["mean_logits"]) == ("joint", "crossclr", True)
+    found = json.loads(skel(capsys, *joint, "--fusion", "late")[1].out)
+    assert (found["fusion"], found["settings"]["epochs"]) == ("", [100, 100])
+    status, output = skel(capsys, "eval", "fuse", run, store, "--protocol", "knn", "--fusion", "joint")
+    assert (status, "go with --protocol linear" in output.err) == (1, True)
     status, output = skel(capsys, "eval", "knn", run, store, "--k", "3", "--tag", "three")
     assert [result.tag for result in results_of(Run.open(run)) if result.title == "3-NN, three"] == ["three"]
     assert "untrained encoder" in output.out
@@ -264,11 +271,27 @@ def test_help_has_colours_on_a_terminal_unless_no_color_is_set(capsys, monkeypat
     assert ("\033[" in capsys.readouterr().out) == (not no_color)
 
 
-@pytest.mark.parametrize("command", ["data import", "pretrain", "fit", "predict", "show", "report"])
+def test_a_long_import_says_where_it_is_without_a_terminal(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("skel_recipes.common.progress.LONGEST_SILENCE", 0)
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(20, 25, 3)))
+    arguments = [str(tmp_path), str(tmp_path / "a.store"), "--layout", "ntu-25", "--workers", "1"]
+    status, output = skel(capsys, "data", "import", "npy", *arguments)
+    assert status == 0
+    assert "npy: 1 clip\n" in output.err
+
+
+COMMANDS = [
+    f"{name} {inner}".strip()
+    for name, one in _COMMANDS.items()
+    for inner in (one if isinstance(one, dict) else [""])
+]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"eval {name}" for name in PROTOCOLS)])
 def test_help_shows_an_example(capsys, command):
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
-    assert f"Example: skel {command} " in capsys.readouterr().out
+    assert re.search(rf"Example: skel {command}(\n| [a-z])", capsys.readouterr().out)
 
 
 def test_help_of_a_recipe_lists_its_settings(capsys):

@@ -141,8 +141,11 @@ def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
         else:
             _evaluate([run], store, protocol, common)
 
+    more = " --texts texts.npz" if name == "zero-shot" else ""
     sentences = (kind.__doc__ or "").partition("\n\n    Attributes:")[0]
     command.__doc__ = f"""{sentences}
+
+    Example: skel eval {name} run utd.store{more}
 
     Args:
         run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
@@ -159,6 +162,11 @@ def _published(name: str, kind: Any, words: Sequence[str]) -> Any:
     given = word.partition("=")[2] or "".join(words[list(words).index(word) + 1 :][:1] if word else [])
     if not given or given.startswith("-"):
         return kind()
+    return _published_settings(given, name, kind)
+
+
+def _published_settings(given: str, name: str, kind: Any) -> Any:
+    """The protocol with the settings of a published program."""
     from attrs import evolve
 
     from skel_eval import LinearProbe, published_protocol
@@ -188,9 +196,10 @@ def eval_fuse(
     protocol: Literal["linear", "rbf", "mlp", "knn", "retrieval"] = "linear",
     k: int = 1,
     handmade: Annotated[str, tyro.conf.arg(name="with", metavar="NAMES")] = "",
+    fusion: Literal["late", "joint"] | None = None,
     common: CommonArgs = COMMON,
 ) -> None:
-    """Late fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
+    """Fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
 
     Example: skel eval fuse run utd.store --weights 0.6 0.4 0.6
 
@@ -202,6 +211,8 @@ def eval_fuse(
         k: Number of neighbours.
         handmade: Hand-made features to fuse with the encoders: coordinates, distances (between joints), or
             both, with a comma between them.
+        fusion: linear: late trains a probe for each and adds their logits; joint trains one on the features
+            of all. late, or that of --published, unless given.
         common: Further options.
     """
     if len(paths) < 2:
@@ -210,6 +221,13 @@ def eval_fuse(
     from skel_recipes.evaluate.evaluate import resolve_protocol
 
     _, chosen = resolve_protocol(protocol, {"k": k} if protocol == "knn" else {})
+    if protocol == "linear" and (common.published or fusion):
+        from attrs import evolve
+
+        chosen = _published_settings(common.published, "linear", type(chosen)) if common.published else chosen
+        chosen = evolve(chosen, fusion=fusion) if fusion else chosen
+    elif common.published or fusion:
+        raise ValueError(f"--published and --fusion go with --protocol linear, not with {protocol}")
     names = [name for name in handmade.split(",") if name]
     _evaluate(runs, store, chosen, common, weights=weights or None, handmade=names)
 
@@ -225,13 +243,19 @@ def _evaluate(
 ) -> None:
     if store is None:
         raise ValueError("expected: skel eval PROTOCOL RUN STORE, or skel eval PROTOCOL FEATURES.npz")
+    from attrs import evolve
+
     from skel_data import Store
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
     opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    if hasattr(protocol, "progress"):
+        protocol = evolve(protocol, progress=True)
     if common.convert or getattr(protocol, "convert", False):
         note_conversion(recordings.layout, opened[0].layout)
+    if source := getattr(protocol, "source", None):
+        note_conversion(Store.open(source).layout, opened[0].layout)
     result = evaluate(
         opened,
         recordings,
@@ -261,8 +285,8 @@ def _evaluate(
             note(f"{seen} of these test {were} seen in pretraining, without labels")
         elif seen is None:
             note(
-                "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
-                "is gone or was never named"
+                "whether test clips were seen in pretraining is unknown: joints were converted, recordings "
+                "were not cut as there, or its store is gone or was never named"
             )
     from skel_data import get_split
     from skel_recipes.evaluate.leaks import leak_notes

@@ -83,6 +83,9 @@ class DataSettings:
             subject before the same camera. These two find recordings by their names, which in some sets
             contain the class; results say so.
         partner_probability: How often it is drawn of another recording, where there is one.
+        batches_of: any: batches of any clips. setup: all clips of a batch, and so its negatives, are of one
+            setup, such as one data set of a pool.
+        balance: For setup: 0 draws setups in proportion to their clips, 1 equally often.
     """
 
     pipeline: Pipeline = Default()
@@ -94,6 +97,8 @@ class DataSettings:
     crop: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
     positives: Literal["clip", "performance", "repetition"] = "clip"
     partner_probability: float = field(default=0.5, validator=[validators.gt(0), validators.le(1)])
+    batches_of: Literal["any", "setup"] = "any"
+    balance: float = field(default=0.0, validator=[validators.ge(0), validators.le(1)])
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -110,7 +115,7 @@ class OptimSettings:
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
         final_weight_decay: Weight decay at the end, reached along a cosine; below 0: it stays.
-        schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
+        schedule: constant, cosine (to min_lr), or step (gamma times the rate after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
         warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
@@ -122,6 +127,7 @@ class OptimSettings:
         frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
         clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
         clip_norm: Largest norm of the gradient of all weights; 0 for no limit.
+        gamma: For step: factor of the learning rate at each milestone.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -139,6 +145,7 @@ class OptimSettings:
     clip_tensors: float = field(default=0.0, validator=validators.ge(0))
     clip_norm: float = field(default=0.0, validator=validators.ge(0))
     final_weight_decay: float = -1.0
+    gamma: float = field(default=0.1, validator=[validators.gt(0), validators.le(1)])
 
 
 @define(frozen=True)
@@ -148,7 +155,7 @@ class TrainSettings:
     Attributes:
         epochs: Passes over the training clips.
         min_steps: At least so many steps: more epochs are added on small sets, unless you set the epochs
-            yourself.
+            yourself. Epochs in the method's settings, such as mining_epoch, are stretched with it.
         batch_size: Clips per step, of all processes together; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
         precision: float32, float64, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where

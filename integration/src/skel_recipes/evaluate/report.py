@@ -9,14 +9,15 @@ from skel_recipes.config.recipe import dump_recipe
 from skel_recipes.evaluate.clip_steps import plane, skeleton_of
 from skel_recipes.evaluate.evaluate import results_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
+from skel_recipes.evaluate.protocols import PROTOCOLS
 from skel_recipes.run.run import Run
 
 
 def report(run: Run, store: Store, result: Result | None = None, *, device: str = "auto") -> Path:
     """Write ``report.html`` in the run's folder.
 
-    The table shows every result of the run on this data set. Confusions and mistakes are of the one that
-    leads; embedding and retrieval of its features.
+    The table shows every result of the run on this data set, those of the leading one's stream first.
+    Confusions and mistakes are of the one that leads; embedding and retrieval of its features.
 
     Args:
         run: An evaluated run.
@@ -35,9 +36,11 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
             results,
             key=lambda one: (
                 one.protocol != "linear" or bool(one.variant or one.tag),
+                one.stream != run.recipe.data.stream,
                 one.predictions is None,
             ),
         )
+    results = [result, *_others(results, result)]
     stream = result.stream if result.stream in run.streams else None
     convert = run.info["layout"] != store.layout.to_dict()
     inputs = EvaluationInputs.of(
@@ -47,7 +50,7 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
     drawn = plane(inputs.store.layout, recipe.data.pipeline)
     return write_report(
         run.path / "report.html",
-        [result, *(one for one in results if one != result)],
+        results,
         title=f"{recipe.name} on {store.dataset}",
         subtitle=_subtitle(run),
         features=inputs.embed(),
@@ -56,6 +59,15 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
         training=run.metrics(),
         settings=dump_recipe(recipe),
         versions=run.info["versions"],
+    )
+
+
+def _others(results: list[Result], first: Result) -> list[Result]:
+    """Results after the first: those of its stream, then of others; both in the order of the protocols."""
+    order = {name: place for place, name in enumerate(PROTOCOLS)}
+    return sorted(
+        (one for one in results if one != first),
+        key=lambda one: (one.stream != first.stream, order.get(one.protocol, len(order))),
     )
 
 

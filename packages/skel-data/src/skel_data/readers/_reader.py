@@ -70,6 +70,8 @@ class Reader:
             positions, or mark missing ones in another way. Else zero in all coordinates means missing.
         folders: Gives, by the name of each share of work in a source, the path whose folders tell its class,
             subject and part of the split; see `tell`. None: folders tell nothing unasked.
+        untrimmed: Finds the work as `find` does, but keeps recordings whole, with their intervals. None: the
+            format tells no intervals.
         untold_rate: Where the files do not tell their frame rate and it matters: a sentence that says so.
     """
 
@@ -84,6 +86,7 @@ class Reader:
     describe: Callable[[Source, SkeletonLayout | None], DatasetInfo | tuple[DatasetInfo, Find]] | None = None
     zeros_there: bool = False
     folders: Callable[[Source], Mapping[str, str]] | None = None
+    untrimmed: Find | None = None
     untold_rate: str = ""
 
     def open(

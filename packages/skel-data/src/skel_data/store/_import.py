@@ -48,6 +48,7 @@ def import_dataset(
     classes_from: str | None = None,
     subjects_from: str | None = None,
     split_from: str | None = None,
+    untrimmed: bool = False,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -82,6 +83,8 @@ def import_dataset(
             None: found from the folders, for formats without classes. "none": no part.
         subjects_from: The same of the subject.
         split_from: The same of the part of the split, which is called as `parts_of` takes it.
+        untrimmed: Keep recordings whole, with their actions as `Store.intervals`, where the format or the
+            table tells several actions of a recording; unless given, each action is a clip.
         limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
@@ -114,6 +117,8 @@ def import_dataset(
         format = find_format(files)  # noqa: A001 (the argument's name)
         ignored = left_out(files, READERS.lookup(format).suffix)
     reader = READERS.lookup(format) if isinstance(format, str) else format
+    if untrimmed and reader.untrimmed is not None:
+        reader = evolve(reader, find=reader.untrimmed)
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     info, found = reader.open(files, given)
     first = next(found, None)
@@ -139,8 +144,21 @@ def import_dataset(
             info, notes=(*info.notes, f"{reader.untold_rate}; give it with fps (in a command: --fps)")
         )
     givers = list(
-        _givers(reader, files, given, info, Patterns(classes_from, subjects_from, split_from), labels)
+        _givers(
+            reader,
+            files,
+            given,
+            info,
+            Patterns(classes_from, subjects_from, split_from),
+            labels,
+            untrimmed=untrimmed,
+        )
     )
+    if untrimmed and reader.untrimmed is None and not (givers and givers[-1].cuts):
+        raise ValueError(
+            f"format {reader.name} tells no intervals of its own: untrimmed goes with a table of labels "
+            "that has start and end"
+        )
     info = givers[-1].info if givers else info
     origin = reader.zeros_there if zeros is None else zeros == "there"
     origin = origin and info.layout.dims == 3 and not info.layout.confidence
@@ -150,6 +168,7 @@ def import_dataset(
         journal |= {} if rate is None else {"rate": float(rate)}
         journal |= {} if fps is None else {"fps": float(fps)}
         journal |= {} if zeros is None else {"zeros": zeros}
+        journal |= {"untrimmed": True} if untrimmed else {}
         path = Path(store_path)
         if not overwrite and path.exists():
             return _complete(path, info, files, journal, chain([first], found), limit, strict)
@@ -241,6 +260,8 @@ def _givers(
     info: DatasetInfo,
     patterns: Patterns,
     table: str | Path | None,
+    *,
+    untrimmed: bool,
 ) -> Iterator[Labels]:
     """What gives facts to clips: folders, then a table."""
     if patterns or reader.folders is not None:
@@ -257,10 +278,10 @@ def _givers(
     name = f"{files.path.name}.labels.csv"
     beside = files.path / "labels.csv" if files.path.is_dir() else files.path.with_name(name)
     if table is not None:
-        yield Labels.of(read_labels(table), info)
+        yield Labels.of(read_labels(table), info, untrimmed=untrimmed)
     elif beside.is_file() and beside.resolve().parent == beside.parent.resolve():
         try:
-            labels = Labels.of(read_labels(beside), info)
+            labels = Labels.of(read_labels(beside), info, untrimmed=untrimmed)
         except ValueError as error:
             yield Labels.of([], evolve(info, notes=(*info.notes, f"not taken as labels: {error}")))
         else:

@@ -42,6 +42,7 @@ def summarise(store: Store) -> dict[str, Any]:
         "cameras": _counts(store.cameras, store.camera_names),
         "setups": _counts(store.setups),
         "classes": {name: int((labels == label).sum()) for label, name in enumerate(store.classes)},
+        **_actions(store),
         "unlabelled": int((labels < 0).sum()),
         "splits": list(split_names(store)),
         "copies": len(store) - len(set(store.digests.tolist())),
@@ -50,6 +51,18 @@ def summarise(store: Store) -> dict[str, Any]:
         "warnings": warnings_of(store),
         "bad_files": {bad.name: bad.reason for bad in store.bad_files},
         "hash": store.hash,
+    }
+
+
+def _actions(store: Store) -> dict[str, Any]:
+    """Actions of each class in untrimmed recordings, if there are any, and their share of the frames."""
+    _, labels, starts, stops = store.all_intervals.T
+    if not len(labels):
+        return {}
+    counts = {name: int((labels == label).sum()) for label, name in enumerate(store.classes)}
+    return {
+        "intervals": counts,
+        "in_intervals": round(float((stops - starts).sum() / store.lengths.sum()), 4),
     }
 
 
