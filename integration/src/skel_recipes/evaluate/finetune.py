@@ -85,8 +85,7 @@ class FineTune:
         Raises:
             FileExistsError: If the folder to keep the encoder in is there and not empty.
         """
-        if self.keep is not None and self.keep.exists() and any(self.keep.iterdir()):
-            raise FileExistsError(f"{self.keep} exists already; name another folder")
+        self.check_keep()
         seeds = range(self.settings.seed, self.settings.seed + self.repeats)
         subsets = [self.labelled(inputs, seed) for seed in seeds]
 
@@ -117,6 +116,15 @@ class FineTune:
         few = [rows for rows in subsets if len(rows) < len(inputs.split.train)]
         simple = simple_classifiers(inputs, few)
         return outcome, (inputs.kept(what, untrained, of_run=True), *simple)
+
+    def check_keep(self) -> None:
+        """Check that the folder to keep the encoder in is free.
+
+        Raises:
+            FileExistsError: If it is there and not empty.
+        """
+        if self.keep is not None and self.keep.exists() and any(self.keep.iterdir()):
+            raise FileExistsError(f"{self.keep} exists already; name another folder")
 
     def labelled(self, inputs: EvaluationInputs, seed: int) -> Ints:  # noqa: ARG002
         """Rows of the training clips whose labels are used."""
@@ -156,14 +164,14 @@ class FineTune:
                 inputs.clips_of(encoder, test),
                 labels[test],
                 settings=settings,
-                augment=None if view is None else partial(_augment, context, view),
+                augment=None if view is None else partial(augmented, context, view),
                 parameter_groups=None if self.layer_decay == 1 else self._groups,
                 device=inputs.device,
                 progress=progress,
             )
             logits.append(result.logits)
             if self.keep is not None and trained and seed == self.settings.seed:
-                _keep(result, encoder, inputs, self.keep)
+                keep_tuned(result, encoder, inputs, self.keep)
         return fuse(logits, inputs.weights)
 
     def _prepared(self, encoder: Any) -> nn.Module:
@@ -229,12 +237,12 @@ class Transfer(FineTune):
         return "transfer"
 
 
-def _augment(context: MethodContext, view: View, clips: Tensor, generator: Generator) -> Tensor:
+def augmented(context: MethodContext, view: View, clips: Tensor, generator: Generator) -> Tensor:
     """A view of joints, in the stream of the encoder."""
     return context.views(clips, [view], generator)[0]
 
 
-def _keep(result: FinetuneResult, encoder: EncoderRef, inputs: EvaluationInputs, folder: Path) -> None:
+def keep_tuned(result: FinetuneResult, encoder: EncoderRef, inputs: EvaluationInputs, folder: Path) -> None:
     """Write a tuned encoder and its head; what it was pretrained on is no longer all that it has seen."""
     run = encoder.run
     tuned = run.encoder(encoder.stream, trained=False)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from skel_data import Store
 from skel_eval import Result, clip_points, write_report
+from skel_recipes.common.words import count
 from skel_recipes.config.recipe import dump_recipe
 from skel_recipes.evaluate.clip_steps import plane, skeleton_of
 from skel_recipes.evaluate.evaluate import results_of
@@ -75,6 +76,6 @@ def _subtitle(run: Run) -> str:
         return f"The encoder of {run.path}; how it was trained is not known."
     clips, epochs, seed = run.info["train_clips"], len(run.metrics()), run.recipe.train.seed
     return (
-        f"{run.recipe.summary}. Pretrained on {clips} clips without labels; {epochs} epochs, seed {seed}; "
-        "last epoch."
+        f"{run.recipe.summary}. Pretrained on {count(clips, 'clip')} without labels; "
+        f"{count(epochs, 'epoch')}, seed {seed}; last epoch."
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from skel_eval._result import UNTRAINED
+from skel_eval._words import counted
 from skel_eval.comparison.compare import (
     Comparison,
     comparison_notes,
@@ -51,8 +52,8 @@ def write_comparison(
     runs = sum(len(method.results) for method in methods)
     text = page(
         title,
-        f"{runs} run{'s' * (runs > 1)} of {len(methods)} method{'s' * (len(methods) > 1)}; runs of one "
-        "method differ in their seed only.",
+        f"{counted(runs, 'run')} of {counted(len(methods), 'method')}; "
+        "runs of one method differ in their seed only.",
         f'<ul class="key">{legend}</ul>',
         [
             ("Results", _results(comparison)),

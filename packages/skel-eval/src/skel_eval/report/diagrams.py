@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 
 from skel_eval._metrics import Calibration, per_class_accuracy
+from skel_eval._words import counted
 
 _MOST_NUMBERS = 40  # classes up to which cells carry their count
 _SIDE, _LEFT, _TOP, _BOTTOM = 260.0, 64.0, 10.0, 84.0  # of the reliability diagram
@@ -145,7 +146,7 @@ def calibration_html(found: Calibration) -> str:
         x, height = _LEFT + index * width, reached[index] * _SIDE
         share = 30 * counts[index] / counts.max()
         parts.append(
-            f"<g><title>{counts[index]} clips, {claimed[index]:.1%} claimed, "
+            f"<g><title>{counted(counts[index], 'clip')}, {claimed[index]:.1%} claimed, "
             f"{reached[index]:.1%} right</title>"
             f'<rect class="right" x="{x + 1:.1f}" y="{_TOP + _SIDE - height:.1f}" width="{width - 2:.1f}" '
             f'height="{height:.1f}"/><rect class="many" x="{x + 1:.1f}" y="{_TOP + _SIDE + 4}" '

@@ -3,6 +3,7 @@
 import numpy as np
 
 from skel_eval._feature_set import FeatureSet
+from skel_eval._words import counted
 from skel_eval.draw.points import strip
 from skel_eval.draw.svg import strip_room, strip_svg
 from skel_eval.protocols.retrieval import retrieval
@@ -65,7 +66,7 @@ def retrieval_html(features: FeatureSet) -> str:
         for name, of in (("precision", found.precision), ("recall", found.recall))
     )
     return (
-        f'<p class="note">Over {found.queries} test clips, by cosine similarity to training clips; '
-        f"mean average precision {100 * found.mean_average_precision:.1f} %.</p>"
+        f'<p class="note">Over {counted(found.queries, "test clip")}, by cosine similarity to training '
+        f"clips; mean average precision {100 * found.mean_average_precision:.1f} %.</p>"
         f'<table class="numbers"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from skel_eval._result import Metric, Result
+from skel_eval._words import counted
 from skel_eval.comparison.paired import BestSimple, best_simple, difference_text
 from skel_eval.report.page import bar, percent
 
@@ -78,7 +79,7 @@ def _heading(result: Result) -> str:
     facts = [result.main, _split(result), stream]
     if test is not None:
         facts.append(
-            f"{test} test clips" + (f", {copies} of them copies of training clips" if copies else "")
+            counted(test, "test clip") + (f", {copies} of them copies of training clips" if copies else "")
         )
     return f"{escape(protocol_name(result.title))} <small>{escape('; '.join(facts))}</small>"
 
