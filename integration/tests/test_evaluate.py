@@ -293,6 +293,24 @@ def test_run_of_several_streams_is_fused(streams, store):
     assert report(run, store, both).exists()
 
 
+def test_joint_head_of_a_run_of_several_streams(streams, store):
+    run = streams["joint+bone"]
+    late, joint = (evaluate(run, store, "linear", fusion=fusion) for fusion in ("late", "joint"))
+    parts = [EvaluationInputs.of(encoder_refs([run], stream=name), store) for name in run.streams]
+    train, test = parts[0].split.train, parts[0].split.test
+    for trained, found in ((True, joint), (False, joint.baseline("untrained encoder"))):
+        sets = [one.embed("trained" if trained else "untrained") for one in parts]
+        x = np.concatenate([one.features for one in sets], 1)
+        y, groups = store.labels, sets[0].train_groups
+        expected = linear_probe(x[train], y[train], x[test], y[test], groups=groups).predictions
+        np.testing.assert_array_equal(found.predictions.classes, expected)
+    assert (joint.stream_title, joint.weights) == ("joint+bone, joint head", ())
+    assert late.cell != joint.cell
+    files = [Result.load(file) for file in (run.path / "eval").glob("*.json")]
+    assert {late.cell, joint.cell} <= {one.cell for one in files}  # neither replaced the other
+    assert evaluate(run, store, "linear", stream="bone", fusion="joint").stream_title == "bone"
+
+
 def test_encoders_of_a_run_of_several_streams_are_those_of_single_runs(streams, store):
     """They start from the same seed in turn; the first sees the same draws, too."""
     both, joint = streams["joint+bone"], streams["joint"]

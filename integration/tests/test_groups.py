@@ -16,6 +16,7 @@ from skel_eval import Metric, Predictions, Result
 from skel_recipes import Run, dump_recipe, load_recipe, recipe_names
 from skel_recipes.cli.compare import compare
 from skel_recipes.cli.table import table
+from skel_recipes.config.library import recipe_summary
 from skel_recipes.config.recipe import flat_recipe
 from skel_recipes.evaluate.compare import compare_runs
 from skel_recipes.evaluate.evaluate import results_of
@@ -173,6 +174,18 @@ def test_every_published_number_has_a_cell_and_a_command():
     assert by["paper/aimclr-ntu60-xsub-3s", "linear"].command.endswith(
         "skel eval fuse runs/aimclr-ntu60-xsub-3s ntu60.store --weights 0.6 0.4 0.6"
     )
+
+
+def test_cells_with_settings_of_another_data_set_say_so():
+    by = {(cell.method, cell.protocol): cell for cell in published_cells()}
+    words = "settings extrapolated from NTU-60"
+    for name in ("aimclr-ntu120-xset-3s", "crossclr-pku-mmd-1-xsub-3s", "scdnet-ntu60-xview-joint"):
+        assert words in recipe_summary(f"paper/{name}")
+        assert all(words in source for _, source in by[f"paper/{name}", "linear"].published)
+    for name in ("aimclr-ntu60-xsub-3s", "crossclr-ntu60-xview-3s", "scdnet-ntu60-xsub-joint"):
+        assert "extrapolated" not in recipe_summary(f"paper/{name}")
+    for name in ("crossclr-ntu60-xview-3s", "cmcs-ntu120-xset-3s"):
+        assert by[f"paper/{name}", "linear"].command.endswith("--fusion joint")
 
 
 def test_table_command(make, capsys, tmp_path):

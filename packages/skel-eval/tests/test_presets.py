@@ -44,6 +44,16 @@ def test_numbers(name, numbers):
     assert (linear.epochs, linear.batch_size, linear.learning_rate, linear.milestones) == numbers
 
 
+def test_heads_of_several_streams():
+    """CrosSCLR trains the mean of the logits, CMCS their sum, AimCLR a probe for each stream."""
+    found = {name: published_protocol(name).linear for name in ("crossclr", "cmcs", "aimclr")}
+    assert {name: (one.fusion, one.solver.mean_logits) for name, one in found.items()} == {
+        "crossclr": ("joint", True),
+        "cmcs": ("joint", False),
+        "aimclr": ("late", False),
+    }
+
+
 def test_crrl_learning_rates():
     # the rate of an epoch is set at the end of the one before it, by "epoch > milestone"
     solver = published_protocol("crrl").linear.solver

@@ -263,6 +263,23 @@ def test_calibration_of_fused_logits_is_blind_to_the_scale_of_weights():
     )
 
 
+def test_joint_head_is_one_probe_on_all_features():
+    sets = [make(0), make(1, width=4)]
+    outcome = evaluate_features(sets, "linear", fusion="joint")
+    together = evolve(sets[0], features=np.concatenate([one.features for one in sets], 1))
+    alone = evaluate_features(together, "linear")
+    np.testing.assert_array_equal(outcome.logits, alone.logits)
+    late = evaluate_features(sets, "linear", fusion="late")
+    assert not np.allclose(outcome.logits, late.logits)
+    np.testing.assert_array_equal(late.logits, evaluate_features(sets, "linear").logits)
+    one = evaluate_features(sets[0], "linear", fusion="joint")  # of one encoder both are the same
+    np.testing.assert_array_equal(one.logits, evaluate_features(sets[0], "linear").logits)
+    with pytest.raises(ValueError, match="joint head learns how much each stream counts"):
+        evaluate_features(sets, LinearProbe(fusion="joint"), weights=(0.6, 0.4))
+    with pytest.raises(ValueError, match="fusion"):
+        LinearProbe(fusion="early")
+
+
 def test_names_and_titles():
     made = (LinearProbe(), RBFProbe(), MlpProbe(), KNN(), Retrieval(), FewShot(), Clustering(), ZeroShot())
     for (name, place), one in zip(PROTOCOLS.items(), made, strict=True):

@@ -98,6 +98,13 @@ def test_the_name_of_a_file_says_nothing(tmp_path):
     assert Result.load(first).cell == ("d", "s", "linear", "joint")
 
 
+def test_a_joint_head_is_a_cell_of_its_own(tmp_path):
+    late, joint = (make(stream="joint+bone", fusion=fusion) for fusion in ("", "joint"))
+    assert late.cell != joint.cell
+    assert joint.stream_title == "joint+bone, joint head"
+    assert Result.load(joint.save(tmp_path / "one.json")).cell == joint.cell
+
+
 def test_settings_of_a_published_program_do_not_change_the_protocol():
     result = Result.from_dict(old(protocol="linear", tag="aimclr", settings={"solver": "sgd"}))
     assert (result.protocol, result.variant, result.tag) == ("linear", "", "aimclr")

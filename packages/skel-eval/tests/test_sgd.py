@@ -92,6 +92,52 @@ def test_numbers_naive_loop(task, probe, dtype):
     assert result.strength is None
 
 
+class Heads(nn.Module):
+    """A linear layer for each of several encoders; their logits are added or averaged before the loss."""
+
+    def __init__(self, weight, count, *, mean):
+        super().__init__()
+        self.width, self.mean = weight.shape[1] // count, mean
+        self.layers = nn.ModuleList()
+        for part in weight.split(self.width, 1):
+            layer = nn.Linear(self.width, len(weight), dtype=weight.dtype)
+            with torch.no_grad():
+                layer.weight.copy_(part)
+                layer.bias.zero_()
+            self.layers.append(layer)
+
+    def forward(self, x):
+        logits = torch.stack(
+            [one(part) for one, part in zip(self.layers, x.split(self.width, 1), strict=True)]
+        )
+        return logits.mean(0) if self.mean else logits.sum(0)
+
+
+@pytest.mark.parametrize("mean", [False, True])
+@pytest.mark.parametrize("decay", [0.0, 1e-2])
+def test_joint_head_is_a_layer_for_each_encoder_under_one_loss(task, mean, decay):
+    train, labels, test, truth, _ = task
+    train, test = (torch.tensor(x / 100).double()[:, : 3 * (x.shape[1] // 3)] for x in (train, test))
+    target, probe = torch.tensor(labels), attrs.evolve(STEP, mean_logits=mean, weight_decay=decay)
+    generator = torch.Generator().manual_seed(probe.seed)
+    shape = int(target.max()) + 1, train.shape[1]
+    start = torch.randn(shape, generator=generator, dtype=train.dtype) * probe.init_std
+    model = Heads(start, 3, mean=mean)
+    optimiser = torch.optim.SGD(model.parameters(), 1.0, probe.momentum, weight_decay=decay)
+    for epoch in range(probe.epochs):
+        rate = probe.learning_rate * probe.gamma ** sum(epoch >= one for one in probe.milestones)
+        optimiser.param_groups[0]["lr"] = rate
+        for rows in torch.randperm(len(train), generator=generator).split(probe.batch_size):
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(model(train[rows]), target[rows]).backward()
+            optimiser.step()
+    result = skel_eval.linear_probe(train, labels, test, truth, solver=probe, encoders=3)
+    expected = model(test).detach()
+    torch.testing.assert_close(torch.tensor(result.logits), expected, rtol=1e-9, atol=1e-9)
+    weight, bias = torch.tensor(result.weight), torch.tensor(result.bias)
+    torch.testing.assert_close(test @ weight.T + bias, expected, rtol=1e-9, atol=1e-9)
+
+
 class Frozen(nn.Module):
     """A small convolution over joints and frames with BatchNorm, as encoders have."""
 

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -24,6 +26,8 @@ def test_errors():
         contrast(torch.randn(4, 8), torch.randn(4, 8), torch.randn(16, 8), temperature=0)
     with pytest.raises(ValueError, match="expected positives"):
         info_nce(torch.zeros(4, 17), torch.ones(4, 16))
+    with pytest.raises(ValueError, match="each or sum, got 'mean'"):
+        info_nce(torch.zeros(4, 17), over_positives="mean")
 
 
 @pytest.mark.vectors("skeletonclr")
@@ -62,6 +66,36 @@ def test_all_entries_positive_means_uniform_target():
     logits = torch.randn(3, 5)
     expected = torch.nn.functional.cross_entropy(logits, torch.full((3, 5), 0.2))
     torch.testing.assert_close(info_nce(logits, torch.ones(3, 5)), expected)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 100), st.floats(0.05, 1.0))
+def test_sum_of_positives(seed, temperature):
+    """The papers' form by exponentials, and its gradient: what is expected minus what is positive."""
+    torch.manual_seed(seed)
+    logits = ((torch.rand(5, 9).double() * 2 - 1) / temperature).requires_grad_()
+    positives = (torch.rand(5, 9) < 0.3).double()
+    positives[:, 0] = 1
+    loss = info_nce(logits, positives, over_positives="sum")
+    loss.backward()
+    weights, expected, gradient = logits.detach().exp().tolist(), 0.0, torch.zeros(5, 9).double()
+    for i, row in enumerate(weights):
+        mined = [j for j in range(9) if positives[i, j]]
+        expected -= math.log(sum(row[j] for j in mined) / sum(row)) / 5
+        for j in range(9):
+            own = row[j] / sum(row[m] for m in mined) if j in mined else 0
+            gradient[i, j] = (row[j] / sum(row) - own) / 5
+    assert float(loss.detach()) == pytest.approx(expected, rel=1e-10, abs=1e-12)
+    torch.testing.assert_close(logits.grad, gradient)
+
+
+def test_forms_agree_on_a_single_positive_and_only_there():
+    torch.manual_seed(0)
+    logits, mask = torch.randn(4, 9).double(), torch.zeros(4, 9)
+    mask[:, 0] = 1
+    torch.testing.assert_close(info_nce(logits, mask, over_positives="sum"), info_nce(logits))
+    mask[:, 3] = 1
+    assert info_nce(logits, mask, over_positives="sum") < info_nce(logits, mask)
 
 
 def test_gradient_reaches_the_query_only():

@@ -35,20 +35,29 @@ def test_published_numbers(vector, agree):
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(1, 4), st.booleans(), st.integers(0, 100))
-def test_equation(k, context, seed):
-    """Clip by clip, as section 3.3 has it."""
+@given(st.integers(1, 4), st.booleans(), st.sampled_from(["each", "sum"]), st.integers(0, 100))
+def test_equation(k, context, form, seed):
+    """Clip by clip, as section 3.3 has it, and with a logarithm for each positive, as the program has it."""
     torch.manual_seed(seed)
-    own, guide = torch.rand(3, 6).double() * 2 - 1, torch.rand(3, 6).double() * 2 - 1
+    own, guide = ((torch.rand(3, 6).double() * 2 - 1).requires_grad_() for _ in range(2))
     rows = []
     for a, b in zip(own, guide, strict=True):
         mined = [1 + int(j) for j in b[1:].argsort(descending=True)[:k]]
         entries = [*a, *(a[1:] * b[1:])] if context else list(a)
         positives = [0, *mined, *(j + 5 for j in mined if context)]
         scores = torch.exp(torch.stack(entries) / 0.5)
-        rows.append(-torch.stack([torch.log(scores[j] / scores.sum()) for j in positives]).mean())
-    loss = cross_view(own / 0.5, guide / 0.5, temperature=0.5, k=k, context=context)
-    torch.testing.assert_close(loss, torch.stack(rows).mean())
+        parts = torch.stack([scores[j] / scores.sum() for j in positives])
+        rows.append(-(parts.sum().log() if form == "sum" else parts.log().mean()))
+    expected = torch.stack(rows).mean()
+    settings = {"temperature": 0.5, "k": k, "context": context, "over_positives": form}
+    loss = cross_view(own / 0.5, guide / 0.5, **settings)
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(crossclr([own / 0.5, guide / 0.5], **settings)[0], expected)
+    found, wanted = (torch.autograd.grad(one, (own, guide), allow_unused=True) for one in (loss, expected))
+    assert (found[1] is None) == (wanted[1] is None) == (not context)
+    torch.testing.assert_close(found[0], wanted[0])
+    if context:
+        torch.testing.assert_close(found[1], wanted[1])
 
 
 def test_views_are_alike():

@@ -22,6 +22,8 @@ def test_errors():
         cscl(streams(1))
     with pytest.raises(ValueError, match="k from 1 to the 6 clips"):
         cscl(streams(2), k=7)
+    with pytest.raises(ValueError, match="each or sum, got 'mean'"):
+        cscl(streams(2), over_positives="mean")
 
 
 @pytest.mark.vectors("cscl")
@@ -50,10 +52,16 @@ def test_published_numbers(vector, agree):
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(1, 4), st.integers(2, 3), st.integers(1, 2), st.integers(0, 100))
-def test_by_hand(k, count, agree_on, seed):
+@given(
+    st.integers(1, 4),
+    st.integers(2, 3),
+    st.integers(1, 2),
+    st.sampled_from(["each", "sum"]),
+    st.integers(0, 100),
+)
+def test_by_hand(k, count, agree_on, form, seed):
     """Sets of clips instead of masks."""
-    views = streams(count, seed=seed)
+    views = [TwoViews(*(one.requires_grad_() for one in view)) for view in streams(count, seed=seed)]
 
     def scores(a, b):
         return torch.nn.functional.cosine_similarity(a[:, None], b[None], dim=2)
@@ -71,14 +79,15 @@ def test_by_hand(k, count, agree_on, seed):
         }
         for i in range(6)
     ]
-    for (one, two), loss in zip(directions, cscl(views, k=k, agree=agree_on), strict=True):
-        expected = -sum(
-            direction[i].log_softmax(0)[j] / 6
-            for direction in (one, two)
-            for i in range(6)
-            for j in labels[i]
-        )
+    losses = cscl(views, k=k, agree=agree_on, over_positives=form)
+    for view, both, loss in zip(views, directions, losses, strict=True):
+        rows = [
+            torch.stack([d[i].exp()[j] / d[i].exp().sum() for j in labels[i]]) for d in both for i in range(6)
+        ]
+        expected = -sum(row.sum().log() if form == "sum" else row.log().sum() for row in rows) / 6
         torch.testing.assert_close(loss, expected)
+        found, wanted = (torch.autograd.grad(one, view[:2], retain_graph=True) for one in (loss, expected))
+        torch.testing.assert_close(found, wanted)
 
 
 def test_every_clip_is_its_own_label():

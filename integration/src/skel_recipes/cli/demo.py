@@ -6,6 +6,8 @@ from pathlib import Path
 def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> None:
     """Make synthetic recordings, pretrain, evaluate with baselines, write a report.
 
+    Example: skel demo
+
     Args:
         out: Folder to be made; it will hold the store and the run.
         seed: Decides the recordings and the training.

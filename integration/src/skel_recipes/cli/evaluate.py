@@ -1,13 +1,16 @@
 """``skel eval``: evaluation protocols on the encoders of runs, or on features from elsewhere."""
 
+from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from skel_recipes.cli.output import note, note_conversion, printable, say, say_json, table
+from skel_recipes.common.words import count
 
 RunPath = Annotated[Path, tyro.conf.Positional]
 StorePath = Annotated[Path | None, tyro.conf.Positional]
@@ -41,6 +44,7 @@ class Common:
     json: bool = False
 
 
+_EXPECTED = {"int": "a whole number", "float": "a number"}
 CommonArgs = Annotated[Common, tyro.conf.OmitArgPrefixes, tyro.conf.arg(name="")]
 COMMON = Common()
 
@@ -51,7 +55,59 @@ def protocol_commands(words: Sequence[str]) -> dict[str, Callable[..., None]]:
 
     chosen = words[1] if words[:1] == ["eval"] and len(words) > 1 else ""
     names = [*PROTOCOLS, *([chosen] if ":" in chosen else [])]
+    if chosen in PROTOCOLS:
+        _check_words(chosen, words[2:])
     return {name: _command(name, words) if name == chosen else _stub(name) for name in names}
+
+
+def _check_words(name: str, words: Sequence[str]) -> None:
+    """Answer what cannot be right before the protocol is imported, and with it torch.
+
+    Raises:
+        SystemExit: If a flag is unknown, a number is none, or the run is missing.
+    """
+    from skel_recipes.evaluate.protocols import PROTOCOLS
+
+    settings = PROTOCOLS.settings(name)
+    if settings is None or not {"-h", "--help"}.isdisjoint(words):
+        return
+    kinds = {**settings, **{one.name: str(getattr(one.type, "__name__", one.type)) for one in fields(Common)}}
+    known = {f"--{flag.replace('_', '-')}": kind for flag, kind in kinds.items()}
+    wrong = (
+        "" if any(not word.startswith("-") for word in words) else "expected a run, or features in an .npz"
+    )
+    for place, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if not flag.startswith("--"):
+            continue
+        flag = flag.replace("_", "-")
+        kind = known.get(flag if flag in known else flag.replace("--no-", "--", 1))
+        if kind is None:
+            near = get_close_matches(flag, known, 1)
+            meant = f"did you mean {near[0]}? There are" if near else "there are"
+            wrong = f"no option {flag}; {meant} {', '.join(known)}"
+        elif kind != "bool" and not _fits(kind, value if equals else "".join(words[place + 1 : place + 2])):
+            wrong = f"{flag} expects {_expected(kind)}"
+    if wrong:
+        note(printable(f"skel eval {name}: {wrong}"))
+        raise SystemExit(2)
+
+
+def _expected(kind: str) -> str:
+    if kind.startswith("Literal["):
+        return " or ".join(literal_eval(kind.removeprefix("Literal")))
+    return _EXPECTED.get(kind.removesuffix(" | None"), "a value")
+
+
+def _fits(kind: str, value: str) -> bool:
+    """Whether a word can be a value of this annotation, as far as that is plain."""
+    if kind.startswith("Literal["):
+        return value in literal_eval(kind.removeprefix("Literal"))
+    try:
+        {"int": int, "float": float}.get(kind.removesuffix(" | None"), str)(value)
+    except ValueError:
+        return False
+    return not value.startswith("--") and (value != "" or kind.startswith("tuple"))
 
 
 def _stub(name: str) -> Callable[..., None]:
@@ -85,8 +141,11 @@ def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
         else:
             _evaluate([run], store, protocol, common)
 
+    more = " --texts texts.npz" if name == "zero-shot" else ""
     sentences = (kind.__doc__ or "").partition("\n\n    Attributes:")[0]
     command.__doc__ = f"""{sentences}
+
+    Example: skel eval {name} run utd.store{more}
 
     Args:
         run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
@@ -103,6 +162,11 @@ def _published(name: str, kind: Any, words: Sequence[str]) -> Any:
     given = word.partition("=")[2] or "".join(words[list(words).index(word) + 1 :][:1] if word else [])
     if not given or given.startswith("-"):
         return kind()
+    return _published_settings(given, name, kind)
+
+
+def _published_settings(given: str, name: str, kind: Any) -> Any:
+    """The protocol with the settings of a published program."""
     from attrs import evolve
 
     from skel_eval import LinearProbe, published_protocol
@@ -132,9 +196,10 @@ def eval_fuse(
     protocol: Literal["linear", "rbf", "mlp", "knn", "retrieval"] = "linear",
     k: int = 1,
     handmade: Annotated[str, tyro.conf.arg(name="with", metavar="NAMES")] = "",
+    fusion: Literal["late", "joint"] | None = None,
     common: CommonArgs = COMMON,
 ) -> None:
-    """Late fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
+    """Fusion of the streams of one run or several, and of hand-made features: RUN [RUN ...] STORE.
 
     Example: skel eval fuse run utd.store --weights 0.6 0.4 0.6
 
@@ -146,6 +211,8 @@ def eval_fuse(
         k: Number of neighbours.
         handmade: Hand-made features to fuse with the encoders: coordinates, distances (between joints), or
             both, with a comma between them.
+        fusion: linear: late trains a probe for each and adds their logits; joint trains one on the features
+            of all. late, or that of --published, unless given.
         common: Further options.
     """
     if len(paths) < 2:
@@ -154,6 +221,13 @@ def eval_fuse(
     from skel_recipes.evaluate.evaluate import resolve_protocol
 
     _, chosen = resolve_protocol(protocol, {"k": k} if protocol == "knn" else {})
+    if protocol == "linear" and (common.published or fusion):
+        from attrs import evolve
+
+        chosen = _published_settings(common.published, "linear", type(chosen)) if common.published else chosen
+        chosen = evolve(chosen, fusion=fusion) if fusion else chosen
+    elif common.published or fusion:
+        raise ValueError(f"--published and --fusion go with --protocol linear, not with {protocol}")
     names = [name for name in handmade.split(",") if name]
     _evaluate(runs, store, chosen, common, weights=weights or None, handmade=names)
 
@@ -169,13 +243,19 @@ def _evaluate(
 ) -> None:
     if store is None:
         raise ValueError("expected: skel eval PROTOCOL RUN STORE, or skel eval PROTOCOL FEATURES.npz")
+    from attrs import evolve
+
     from skel_data import Store
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
     opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    if hasattr(protocol, "progress"):
+        protocol = evolve(protocol, progress=True)
     if common.convert or getattr(protocol, "convert", False):
         note_conversion(recordings.layout, opened[0].layout)
+    if source := getattr(protocol, "source", None):
+        note_conversion(Store.open(source).layout, opened[0].layout)
     result = evaluate(
         opened,
         recordings,
@@ -197,8 +277,8 @@ def _evaluate(
         _say_notes(result.details)
         if unseen := result.counts.get("unlabelled_unseen_clips_in_pretraining"):
             note(
-                f"transductive: pretraining has seen {unseen} clips of classes that count as unseen, "
-                "without labels"
+                f"transductive: pretraining has seen {count(unseen, 'clip')} of classes that count as "
+                "unseen, without labels"
             )
         if seen := result.counts["seen_in_pretraining"]:
             were = "clip was" if seen == 1 else "clips were"
@@ -266,9 +346,15 @@ def result_table(result: Any) -> str:
 
     copies = result.counts.get("copies")
     head = f"{result.title} {result.stream_title}, {result.dataset} {result.split}, "
-    head += f"{result.counts['test']} test clips"
+    head += count(result.counts["test"], "test clip")
     apart = result.metric.distinct is not None
-    rows = [(head, result.main.replace("_", " "), *([f"without {copies} copies"] if apart else []))]
+    rows = [
+        (
+            head,
+            result.main.replace("_", " "),
+            *([f"without {copies} {'copy' if copies == 1 else 'copies'}"] if apart else []),
+        )
+    ]
     for one in (result, *result.baselines):
         if (metric := one.metrics.get(result.main)) is not None:
             values = (metric.value, metric.distinct)[: 1 + apart]

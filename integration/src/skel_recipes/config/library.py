@@ -170,11 +170,12 @@ def _published() -> dict[str, RecipeData]:
     text = (_folder() / "published.csv").read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         stream, split = row["stream"], row["split"]
+        extrapolated = f"settings extrapolated from {row['settings_of']}" if row["settings_of"] else ""
         cell = cells.setdefault(
             row["name"],
             {
                 "name": row["name"],
-                "summary": row["summary"],
+                "summary": ", ".join(filter(None, (row["summary"], extrapolated))),
                 "base": row["base"],
                 "data": {"stream": stream, "split": split},
                 "published": [],
@@ -184,6 +185,7 @@ def _published() -> dict[str, RecipeData]:
             cell["evaluation"] = row["evaluation"]
         if row["accuracy"]:
             known = {name: row[name] for name in ("dataset", "protocol", "source")}
+            known["source"] += f" (here: {extrapolated})" if extrapolated else ""
             number = {**known, "split": split, "streams": stream, "accuracy": float(row["accuracy"])}
             cell["published"].append(number)
     return cells

@@ -43,7 +43,7 @@ def evaluate(
     told: Callable[[str], object] = str,
     **options: Any,
 ) -> Result:
-    """Evaluate the encoders of finished runs; of several streams or runs, their late fusion.
+    """Evaluate the encoders of finished runs; of several streams or runs, their fusion.
 
     Nothing is chosen on test clips: the encoder is that of the last epoch, and the strength of the
     probe's regularisation is chosen by holding out groups of the training part, of the kind that is new in
@@ -102,7 +102,10 @@ def evaluate(
         tag=tag,
         handmade=list(zip(handmade, factors, strict=True)),
         needs_labels=getattr(chosen, "needs_labels", True),
+        joint_head=getattr(chosen, "fusion", "late") == "joint",
     )
+    if hasattr(chosen, "narrowed"):
+        inputs = chosen.narrowed(inputs)
     told(inputs.used)
     if hasattr(chosen, "fuses"):
         outcome, baselines = _frozen(inputs, name, chosen)

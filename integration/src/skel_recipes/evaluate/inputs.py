@@ -64,6 +64,7 @@ class EvaluationInputs:
         converted: Whether the recordings had other joints.
         tag: The user's word for what tells results apart.
         handmade: Hand-made features that are fused with the encoders, each with its weight.
+        joint_head: Whether one head is trained on the features of all of them.
     """
 
     encoders: tuple[EncoderRef, ...]
@@ -73,6 +74,7 @@ class EvaluationInputs:
     converted: bool = False
     tag: str = ""
     handmade: tuple[tuple[str, float], ...] = ()
+    joint_head: bool = False
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class EvaluationInputs:
         convert: bool = False,
         tag: str = "",
         handmade: Sequence[tuple[str, float]] = (),
+        joint_head: bool = False,
         needs_labels: bool = True,
     ) -> "EvaluationInputs":
         """Check that encoders, recordings and split go together.
@@ -97,6 +100,7 @@ class EvaluationInputs:
             convert: Bring recordings with other joints to those of the runs, by the names of the joints.
             tag: What tells results from others of the same protocol.
             handmade: Hand-made features that are fused with the encoders, each with its weight.
+            joint_head: Whether one head is trained on the features of all of them.
             needs_labels: Whether training clips with a label and test clips must be there.
 
         Raises:
@@ -131,7 +135,7 @@ class EvaluationInputs:
         train = train if len(train) else chosen.train
         converted, where = store is not given, pick_device(device)
         chosen = evolve(chosen, train=train)
-        return cls(tuple(encoders), store, chosen, where, converted, tag, tuple(handmade))
+        return cls(tuple(encoders), store, chosen, where, converted, tag, tuple(handmade), joint_head)
 
     @property
     def used(self) -> str:
@@ -139,6 +143,8 @@ class EvaluationInputs:
         split, total = self.split, len(self.store)
         labelled = int(self.store.annotated[split.train].sum())
         words = f"{self.store.path}, split {split.name}: {count(total, 'clip')}, "
+        if not len(split.train):
+            return words + count(len(split.test), "test clip")
         words += f"{count(len(split.train), 'training clip')}" + f" ({labelled} with a label), "
         words += count(len(split.test), "test clip")
         left = total - len(split.train) - len(split.test)
@@ -209,7 +215,8 @@ class EvaluationInputs:
             "dataset": self.store.dataset,
             "split": self.split.name,
             "stream": "+".join(streams),
-            "weights": tuple(self.weights) if len(self.weights) > 1 else (),
+            "weights": tuple(self.weights) if len(self.weights) > 1 and not self.joint_head else (),
+            "fusion": "joint" if len(self.weights) > 1 and self.joint_head else "",
             "tag": self.tag,
             "store": self.store.hash,
             "seed": self.run.recipe.train.seed,

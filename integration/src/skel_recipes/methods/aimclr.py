@@ -5,7 +5,7 @@ attends to most dropped, only have to see the keys at the distances at which the
 them. Later the nearest neighbours of all three in the queue count as positives too.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from attrs import define
@@ -34,6 +34,9 @@ class AimCLRSettings:
         extreme: The view of the extreme query.
         mining_epoch: Epochs before nearest neighbours count as positives.
         neighbors: Neighbours mined per query.
+        positives: How key and neighbours count together. each: the mean of their logarithms, as in the
+            released program. sum: the logarithm of their sum, as in the paper. (What the second view is
+            drawn of is ``data.positives``.)
         keep: Attention above which features are dropped.
         queue_size: Keys of past clips to contrast with; 0 to scale the queue to the training set.
         temperature: Softmax temperature of all similarities.
@@ -47,6 +50,7 @@ class AimCLRSettings:
     extreme: View = preset("aimclr.extreme")
     mining_epoch: int = 150
     neighbors: int = 1
+    positives: Literal["each", "sum"] = "each"
     keep: float = 0.7
     queue_size: int = 32768
     temperature: float = 0.07
@@ -96,6 +100,6 @@ class AimCLR(nn.Module):
         self.queue.push(key)
         mining = epoch >= s.mining_epoch
         positives = nearest_neighbors([normal, extreme, dropped], k=s.neighbors) if mining else None
-        nce = info_nce(normal, positives)
+        nce = info_nce(normal, positives, over_positives=s.positives)
         divergence = (d3m(extreme, normal) + d3m(dropped, normal)) / 2
         return {"loss": nce + divergence, "nce": nce, "d3m": divergence}

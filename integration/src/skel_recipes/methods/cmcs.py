@@ -4,7 +4,7 @@ Each stream learns by CMAL. Later, clips of the batch that are near in both dire
 streams become pseudo labels, which every stream learns too (CSCL).
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from attrs import define
@@ -24,6 +24,9 @@ class CMCSSettings:
         cross_epoch: Epochs before streams learn from each other.
         neighbors: Nearest clips of the batch that count in a direction.
         agree: Streams that must agree on a pseudo label.
+        positives: How the pseudo labels of a clip count together. each: the sum of their logarithms, as in
+            the released program. sum: the logarithm of their sum. (What the second view is drawn of is
+            ``data.positives``.)
         weight: Of the cross-stream loss.
         momentum: EMA momentum of the teachers.
         hidden_dim: Width of projectors and predictors.
@@ -41,6 +44,7 @@ class CMCSSettings:
     cross_epoch: int = 60
     neighbors: int = 2
     agree: int = 2
+    positives: Literal["each", "sum"] = "each"
     weight: float = 10.0
     momentum: float = 0.996
     hidden_dim: int = 2048
@@ -100,7 +104,12 @@ class CMCS(nn.Module):
         if not crossing:
             return {"loss": total, **losses}
         cross = cscl(
-            list(streams.values()), k=s.neighbors, agree=s.agree, gather=world.gather, rank=world.rank
+            list(streams.values()),
+            k=s.neighbors,
+            agree=s.agree,
+            over_positives=s.positives,
+            gather=world.gather,
+            rank=world.rank,
         )
         collaborative = torch.stack(cross).sum()
         return {"loss": total + s.weight * collaborative, **losses, "cscl": collaborative}

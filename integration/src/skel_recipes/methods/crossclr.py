@@ -4,7 +4,7 @@ Each stream learns as in SkeletonCLR. Later every stream takes as positives, too
 finds nearest in the queue, and the streams' similarities to the queue are multiplied as context.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from attrs import define
@@ -23,6 +23,9 @@ class CrosSCLRSettings:
         view: The view that is drawn twice, for query and key; all streams see the same draws.
         cross_epoch: Epochs before streams learn from each other.
         neighbors: Positives that a stream takes from another.
+        positives: How key and taken ones count together. each: the mean of their logarithms, as in the
+            released program. sum: the logarithm of their sum, as in the paper. (What the second view is
+            drawn of is ``data.positives``.)
         context: Whether products of similarities are appended.
         queue_size: Keys of past clips to contrast with; 0 to scale the queue to the training set.
         temperature: Softmax temperature of all similarities.
@@ -41,6 +44,7 @@ class CrosSCLRSettings:
     view: View = preset("aimclr.normal")
     cross_epoch: int = 150
     neighbors: int = 1
+    positives: Literal["each", "sum"] = "each"
     context: bool = True
     queue_size: int = 32768
     temperature: float = 0.07
@@ -108,7 +112,13 @@ class CrosSCLR(nn.Module):
             self.queue[name].push(key)
         if crossing:
             views = list(logits.values())
-            losses = crossclr(views, temperature=s.temperature, k=s.neighbors, context=s.context)
+            losses = crossclr(
+                views,
+                temperature=s.temperature,
+                k=s.neighbors,
+                context=s.context,
+                over_positives=s.positives,
+            )
         else:
             losses = [info_nce(own) for own in logits.values()]
         return {"loss": torch.stack(losses).sum(), **dict(zip(logits, losses, strict=True))}

@@ -82,6 +82,7 @@ class Result:
         variant: What the protocol is called with its settings, such as "5-NN"; empty for the protocol's name.
         stream: Such as ``joint``; of a late fusion ``joint+motion+bone``.
         weights: Weights of a late fusion; empty for one stream.
+        fusion: "joint" if one head was trained on the features of several streams; empty otherwise.
         tag: The user's word for what else tells this result apart.
         positives: What the pretraining drew second views of, if not of the clip itself, such as
             ``performance``: recordings were paired by their names, which may contain the class, so that the
@@ -107,6 +108,7 @@ class Result:
     variant: str = ""
     stream: str = "joint"
     weights: tuple[float, ...] = ()
+    fusion: str = ""
     tag: str = ""
     positives: str = ""
     store: str = ""
@@ -154,7 +156,12 @@ class Result:
 
     @property
     def stream_title(self) -> str:
-        """The stream, with the weights of a fusion in unequal parts: "joint+motion (0.6, 0.4)"."""
+        """The stream, with how several are fused if not in equal parts: "joint+motion (0.6, 0.4)".
+
+        Of a joint head it is "joint+motion, joint head".
+        """
+        if self.fusion:
+            return f"{self.stream}, {self.fusion} head"
         unequal = len(set(self.weights)) > 1
         return self.stream + (f" ({', '.join(f'{weight:g}' for weight in self.weights)})" if unequal else "")
 

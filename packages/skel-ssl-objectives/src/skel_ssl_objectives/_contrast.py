@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from skel_ssl_objectives._common import at_least_float32
+from skel_ssl_objectives._common import Positives, at_least_float32, check_form, log_of_sum
 
 
 def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: float = 0.07) -> Tensor:
@@ -39,25 +39,30 @@ def contrast(query: Tensor, key: Tensor, negatives: Tensor, *, temperature: floa
         return torch.cat([positive, query @ negatives.detach().to(query.dtype).T], dim=1) / temperature
 
 
-def info_nce(logits: Tensor, positives: Tensor | None = None) -> Tensor:
-    """InfoNCE loss, with one or several positives a row.
-
-    The loss of a row is minus the mean of log softmax(logits) over its positives: a mean of logarithms,
-    as in the programs of CrosSCLR and AimCLR. The loss is the mean over rows.
+def info_nce(
+    logits: Tensor, positives: Tensor | None = None, *, over_positives: Positives = "each"
+) -> Tensor:
+    """InfoNCE loss, with one or several positives a row; the mean over rows.
 
     Args:
         logits: (N, L), see `contrast`.
-        positives: (N, L) of zeros and ones; column 0 alone unless given.
+        positives: (N, L) of zeros and ones, a one in each row; column 0 alone unless given.
+        over_positives: each: minus the mean of log softmax(logits) over the positives of a row, as in the
+            programs of CrosSCLR and AimCLR. sum: minus the logarithm of the sum of softmax(logits) over
+            them, as in their papers.
 
     Returns:
         The loss, a scalar.
 
     Raises:
-        ValueError: If the positives are not of the shape of the logits.
+        ValueError: If the positives are not of the shape of the logits, or there is no such form.
     """
+    check_form(over_positives)
     log_p = functional.log_softmax(logits, dim=1)
     if positives is None:
         return -log_p[:, 0].mean()
     if positives.shape != logits.shape:
         raise ValueError(f"expected positives {tuple(logits.shape)}, got {tuple(positives.shape)}")
+    if over_positives == "sum":
+        return -log_of_sum(log_p, positives).mean()
     return -((log_p * positives).sum(1) / positives.sum(1)).mean()

@@ -5,11 +5,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from skel_ssl_objectives._common import Positives
 from skel_ssl_objectives._contrast import info_nce
 
 
 def cross_view(
-    logits: Tensor, guide: Tensor, *, temperature: float = 0.07, k: int = 1, context: bool = True
+    logits: Tensor,
+    guide: Tensor,
+    *,
+    temperature: float = 0.07,
+    k: int = 1,
+    context: bool = True,
+    over_positives: Positives = "each",
 ) -> Tensor:
     """Cross-view loss, one directed term: a view learns the positives that another view mines in the queue.
 
@@ -23,6 +30,7 @@ def cross_view(
         temperature: The temperature that both logits were divided by.
         k: Positives taken from the queue.
         context: Whether to append the products.
+        over_positives: How several positives count, see `info_nce`.
 
     Returns:
         The loss, a scalar.
@@ -38,14 +46,20 @@ def cross_view(
     mined = torch.zeros_like(others).scatter_(1, others.detach().topk(k, dim=1).indices, 1)
     own = torch.ones_like(logits[:, :1])
     if not context:
-        return info_nce(logits, torch.cat([own, mined], dim=1))
+        return info_nce(logits, torch.cat([own, mined], dim=1), over_positives=over_positives)
     # Both logits carry 1 / temperature; the product of similarities is to carry it once.
     product = logits[:, 1:] * others * temperature
-    return info_nce(torch.cat([logits, product], dim=1), torch.cat([own, mined, mined], dim=1))
+    positives = torch.cat([own, mined, mined], dim=1)
+    return info_nce(torch.cat([logits, product], dim=1), positives, over_positives=over_positives)
 
 
 def crossclr(
-    logits: Sequence[Tensor], *, temperature: float = 0.07, k: int = 1, context: bool = True
+    logits: Sequence[Tensor],
+    *,
+    temperature: float = 0.07,
+    k: int = 1,
+    context: bool = True,
+    over_positives: Positives = "each",
 ) -> list[Tensor]:
     """Cross-view losses of all views: the means of `cross_view` over the other views as guides.
 
@@ -54,6 +68,7 @@ def crossclr(
         temperature: See `cross_view`.
         k: See `cross_view`.
         context: See `cross_view`.
+        over_positives: See `cross_view`.
 
     Returns:
         One scalar per view; CrosSCLR minimises their sum.
@@ -66,6 +81,11 @@ def crossclr(
     losses = []
     for view, own in enumerate(logits):
         guides = [*logits[:view], *logits[view + 1 :]]
-        terms = [cross_view(own, guide, temperature=temperature, k=k, context=context) for guide in guides]
+        terms = [
+            cross_view(
+                own, guide, temperature=temperature, k=k, context=context, over_positives=over_positives
+            )
+            for guide in guides
+        ]
         losses.append(torch.stack(terms).mean())
     return losses

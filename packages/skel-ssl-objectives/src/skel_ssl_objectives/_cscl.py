@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from skel_ssl_objectives._common import Gather, at_least_float32
+from skel_ssl_objectives._common import Gather, Positives, at_least_float32, check_form, log_of_sum
 
 
 class TwoViews(NamedTuple):
@@ -20,19 +20,27 @@ class TwoViews(NamedTuple):
 
 
 def cscl(
-    streams: Sequence[TwoViews], *, k: int = 2, agree: int = 2, gather: Gather | None = None, rank: int = 0
+    streams: Sequence[TwoViews],
+    *,
+    k: int = 2,
+    agree: int = 2,
+    over_positives: Positives = "each",
+    gather: Gather | None = None,
+    rank: int = 0,
 ) -> list[Tensor]:
     """Cross-stream collaborative loss: each stream learns the pseudo labels that streams agree on.
 
     In each stream and each of the two directions (a view's predictions against the other view's
     targets), a clip's k nearest clips of the batch and the clip itself are positives. What is positive in
-    both directions, in at least `agree` streams, is a pseudo label, on which every stream gets minus the
-    sum of log softmax of its cosine similarities; there is no temperature.
+    both directions, in at least `agree` streams, is a pseudo label, which every stream learns by the log
+    softmax of its cosine similarities; there is no temperature.
 
     Args:
         streams: Predictions and targets of each stream; targets are constants here.
         k: Nearest clips that count.
         agree: Streams that must agree.
+        over_positives: each: minus the sum of log softmax over the labels of a clip, as in the program of
+            CMCS. sum: minus the logarithm of the sum of softmax over them, as in `info_nce`.
         gather: Joins the rows of all processes, see `Gather`; None for one process.
         rank: Rank of this process in what `gather` returns.
 
@@ -40,8 +48,9 @@ def cscl(
         One scalar per stream: the sum over both directions of the mean over clips.
 
     Raises:
-        ValueError: If there is no stream, shapes differ, or k or agree is out of range.
+        ValueError: If there is no stream, shapes differ, or k, agree or over_positives is out of range.
     """
+    check_form(over_positives)
     if len({tuple(tensor.shape) for pair in streams for tensor in pair}) != 1:
         shapes = [[tuple(tensor.shape) for tensor in pair] for pair in streams]
         raise ValueError(f"expected (N, D) tensors of one shape from one stream or more, got {shapes}")
@@ -59,7 +68,10 @@ def cscl(
             [_positives(one, k, rank) * _positives(two, k, rank) for one, two in similarities]
         )
         labels = votes.sum(0) >= agree
-        return [-(_log_p(one, labels) + _log_p(two, labels)) for one, two in similarities]
+        return [
+            -(_log_p(one, labels, over_positives) + _log_p(two, labels, over_positives))
+            for one, two in similarities
+        ]
 
 
 def _similarity(prediction: Tensor, target: Tensor, gather: Gather | None) -> Tensor:
@@ -76,6 +88,9 @@ def _positives(similarity: Tensor, k: int, rank: int) -> Tensor:
     return torch.zeros_like(similarity).scatter_(1, torch.cat([own, nearest], dim=1), 1)
 
 
-def _log_p(similarity: Tensor, labels: Tensor) -> Tensor:
-    """Mean over rows of the summed log softmax of the labels."""
-    return (functional.log_softmax(similarity, dim=1) * labels).sum(1).mean()
+def _log_p(similarity: Tensor, labels: Tensor, over_positives: Positives) -> Tensor:
+    """Mean over rows of the summed log softmax of the labels, or of the logarithm of their summed softmax."""
+    log_p = functional.log_softmax(similarity, dim=1)
+    if over_positives == "sum":
+        return log_of_sum(log_p, labels).mean()
+    return (log_p * labels).sum(1).mean()

@@ -4,6 +4,7 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
+from skel_data._words import counted
 from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import LISTED_NAMES, SEQUENCES, TRAIN_CAMERAS, TRAIN_SUBJECTS
 from skel_data.store._store import Store
@@ -30,7 +31,7 @@ class Split:
 
     def __repr__(self) -> str:
         sizes = ", ".join(
-            f"{len(rows)} {kind} clip{'' if len(rows) == 1 else 's'}"
+            counted(len(rows), f"{kind} clip")
             for kind, rows in (("training", self.train), ("test", self.test))
         )
         return f"Split {self.name}: {sizes}"

@@ -15,6 +15,7 @@ from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._rate import FASTEST, at_rate
 from skel_data._scores import check_min_score, drop_low_scores
 from skel_data._up import AXES, find_up, turn_up
+from skel_data._words import counted
 from skel_data.files import settle
 from skel_data.readers._folders import Patterns, tell
 from skel_data.readers._parallel import Done, do_all
@@ -42,6 +43,7 @@ def import_dataset(
     up: str | None = None,
     zeros: Literal["missing", "there"] | None = None,
     rate: float | None = None,
+    fps: float | None = None,
     labels: str | Path | None = None,
     classes_from: str | None = None,
     subjects_from: str | None = None,
@@ -71,7 +73,8 @@ def import_dataset(
             bodies stand. Recordings are turned so that y points up. None: what the format says.
         zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
             what the format says.
-        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        rate: Frames a second to which recordings are resampled, where the files or `fps` tell their own.
+        fps: Frames a second of the recordings, where the files do not tell.
         labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
             and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
             frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
@@ -133,8 +136,13 @@ def import_dataset(
     )
     check_min_score(info.layout, min_score)
     info = evolve(info, **_up(up, reader, files, given, info))
-    if rate is not None and not 0 < rate < FASTEST:
-        raise ValueError(f"rate must be above 0, got {rate}")
+    for what, given_rate in (("rate", rate), ("fps", fps)):
+        if given_rate is not None and not 0 < given_rate < FASTEST:
+            raise ValueError(f"{what} must be above 0, got {given_rate}")
+    if reader.untold_rate and fps is None:
+        info = evolve(
+            info, notes=(*info.notes, f"{reader.untold_rate}; give it with fps (in a command: --fps)")
+        )
     givers = list(
         _givers(
             reader,
@@ -158,6 +166,7 @@ def import_dataset(
     if resume:
         journal = {"format": reader.name, "source": str(files.path.resolve())}
         journal |= {} if rate is None else {"rate": float(rate)}
+        journal |= {} if fps is None else {"fps": float(fps)}
         journal |= {} if zeros is None else {"zeros": zeros}
         journal |= {"untrimmed": True} if untrimmed else {}
         path = Path(store_path)
@@ -168,12 +177,19 @@ def import_dataset(
         StoreWriter(folder, info, strict, journal) as writer,
     ):
         if limit is not None and len(writer) > limit:
-            raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
+            read = f"{counted(len(writer), 'clip')} {'was' if len(writer) == 1 else 'were'} read before"
+            raise ValueError(f"{read}, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate)
+        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate, fps=fps)
         _write(writer, do_all(rest, workers), finished, limit, progress)
         for note in givers[-1].notes() if givers and not writer.done and limit is None else ():
             writer.tell(note)
+        if rate is not None and (left := writer.without_rate):
+            were = "was" if left == 1 else "were"
+            writer.tell(
+                f"{counted(left, 'clip')} {were} not resampled, as the files do not tell their frame rate; "
+                "give it with fps (in a command: --fps)"
+            )
         writer.finish(files.name)
     return Store.open(store_path)
 
@@ -294,6 +310,7 @@ def _finished(
     origin: bool,
     givers: list[Labels],
     rate: float | None,
+    fps: float | None,
 ) -> Iterator[Clip | BadFile]:
     """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
     positions = turn_up(clip.positions, info.up) if info.up else clip.positions
@@ -301,6 +318,7 @@ def _finished(
     if info.min_score and positions.shape[-1] > info.layout.dims:
         positions = drop_low_scores(positions, info.layout, info.min_score)
     clip = clip if positions is clip.positions else evolve(clip, positions=positions)
+    clip = clip if fps is None or clip.rate else evolve(clip, rate=fps)
     made: list[Clip | BadFile] = [clip]
     for giver in givers:
         made = [new for old in made for new in (giver.give(path, old) if isinstance(old, Clip) else [old])]

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from skel_data._clip import BadFile, Clip
+from skel_data._words import counted
 from skel_data.splits._parts import parts_of
 from skel_data.store._info import DatasetInfo
 
@@ -234,11 +235,11 @@ class Labels:
         lost = [name for name in self._rows if name not in self.used]
         told = []
         if lost:
-            told.append(
-                f"{len(lost)} of {len(self._rows)} names in the table are no clip's, such as {lost[0]!r}"
-            )
+            of, are = counted(len(self._rows), "name"), "is" if len(lost) == 1 else "are"
+            told.append(f"{len(lost)} of {of} in the table {are} no clip's, such as {lost[0]!r}")
         if self.without:
-            told.append(f"{self.without} clips are in no row of the table")
+            are = "is" if self.without == 1 else "are"
+            told.append(f"{counted(self.without, 'clip')} {are} in no row of the table")
         return told
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout
-from skel_data.files import remove_partials
+from skel_data._words import counted
+from skel_data.files import remove_left_behind
 from skel_data.splits._clip_table import ClipTable
 from skel_data.store._info import DatasetInfo
 
@@ -74,11 +75,11 @@ class Store(ClipTable):
     def __repr__(self) -> str:
         labelled = int((self.labels >= 0).sum())
         layout = self.layout
-        classes = f"{len(self.classes)} class{'' if len(self.classes) == 1 else 'es'}"
+        classes = counted(len(self.classes), "class")
         return (
             f"Store({str(self.path)!r}): {self.dataset}\n"
-            f"  {len(self)} clip{'' if len(self) == 1 else 's'}, {labelled} with a label, {classes}\n"
-            f"  layout {layout.name}: {layout.num_joints} joints, {layout.dims}-D, in {self.units}"
+            f"  {counted(len(self), 'clip')}, {labelled} with a label, {classes}\n"
+            f"  layout {layout.name}: {counted(layout.num_joints, 'joint')}, {layout.dims}-D, in {self.units}"
         )
 
     @classmethod
@@ -92,7 +93,7 @@ class Store(ClipTable):
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no store at {path}")
-        remove_partials(path, path / "cache", path / "cache" / "baselines")
+        remove_left_behind(path, path / "cache", path / "cache" / "baselines")
         try:
             header = json.loads((path / "header.json").read_text(encoding="utf-8"))
             is_store = header.get("format") == FORMAT

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._up import find_up
+from skel_data._words import counted
 from skel_data.pipelines import _steps as steps
 from skel_data.splits._split import get_split, split_names
 from skel_data.store._store import Ints, Store
@@ -75,16 +76,22 @@ def warnings_of(store: Store) -> list[str]:
     names, counts = np.unique(store.names, return_counts=True)
     if (counts > 1).any():
         twice = counts > 1
-        told.append(f"{counts[twice].sum()} clips share names with others, such as {str(names[twice][0])!r}")
+        told.append(
+            f"{counted(counts[twice].sum(), 'clip')} share names with others, such as "
+            f"{str(names[twice][0])!r}"
+        )
     rates, counts = np.unique(store.rates[store.rates > 0], return_counts=True)
     if len(rates) > 1:
-        found = ", ".join(f"{rate:g} ({count} clips)" for rate, count in zip(rates, counts, strict=True))
+        found = ", ".join(
+            f"{rate:g} ({counted(count, 'clip')})" for rate, count in zip(rates, counts, strict=True)
+        )
         told.append(f"clips have several frame rates: {found}; import with --rate resamples them to one")
     split = get_split(store)
     new = np.setdiff1d(store.labels[split.test], store.labels[split.train])
     if len(new):
         shown = ", ".join(store.classes[label] for label in new[:5]) + ", ..." * (len(new) > 5)
-        told.append(f"split {split.name!r}: {len(new)} test classes have no training clip: {shown}")
+        lacking = f"{counted(len(new), 'test class')} {'has' if len(new) == 1 else 'have'} no training clip"
+        told.append(f"split {split.name!r}: {lacking}: {shown}")
     return [warning for warning in told if warning]
 
 

@@ -12,6 +12,7 @@ from attrs import asdict, astuple
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.files import partial_folder, write_file
 from skel_data.store._info import DatasetInfo
 from skel_data.store._rows import RowFiles
@@ -147,6 +148,11 @@ class StoreWriter:
         """Good clips so far."""
         return len(self._columns["name"])
 
+    @property
+    def without_rate(self) -> int:
+        """Good clips so far whose frame rate is not known."""
+        return self._columns["rate"].count(0.0)
+
     def _count(self) -> int:
         return sum(a * b for a, b in zip(self._columns["length"], self._columns["bodies"], strict=True))
 
@@ -224,7 +230,7 @@ class StoreWriter:
         """Complete the folder; a store has at least one clip."""
         if not len(self):
             first = "".join(f"\n  {item.name}: {item.reason}" for item in self._bad[:5])
-            raise ValueError(f"no usable clip in {source}; {len(self._bad)} bad files{first}")
+            raise ValueError(f"no usable clip in {source}; {counted(len(self._bad), 'bad file')}{first}")
         intervals = self._columns.pop("intervals")
         table = {name: np.asarray(values) for name, values in self._columns.items()}
         if not table["rate"].any():
@@ -266,12 +272,12 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
         expected = (layout.num_joints, layout.channels)
         return f"joints x coordinates are {shape}, layout {layout.name} has {expected}"
     if not -1 <= clip.label < classes:
-        return f"label {clip.label}, but there are {classes} classes"
+        return f"label {clip.label}, but there are {counted(classes, 'class')}"
     for label in clip.intervals[:, 0].tolist():
         if not 0 <= label < classes:
-            return f"an action of class {label}, but there are {classes} classes"
+            return f"an action of class {label}, but there are {counted(classes, 'class')}"
     if splits and len(splits[0]) != len(_listed(clip)):
-        return f"{len(_listed(clip))} listed splits, the clips before have {len(splits[0])}"
+        return f"{counted(len(_listed(clip)), 'listed split')}, the clips before have {len(splits[0])}"
     if not set(_listed(clip)) <= {0, 1, 2}:
         return f"split {_listed(clip)}, expected 0 (unknown), 1 (train) or 2 (test)"
     magnitude = np.abs(clip.positions)

@@ -56,6 +56,8 @@ class _Steps(TrainingSettings):
         init: Initial weights: "normal" of standard deviation init_std, "xavier" normal, both with biases of
             0, or "pytorch", those of `torch.nn.Linear`.
         init_std: normal: standard deviation of the initial weights.
+        mean_logits: A joint head on several encoders: train the mean of their logits, as CrosSCLR does, and
+            not the sum, as CMCS does. The steps are those of a smaller learning rate.
     """
 
     batch_norm: bool = False
@@ -63,6 +65,7 @@ class _Steps(TrainingSettings):
         default="normal", validator=validators.in_(("normal", "xavier", "pytorch"))
     )
     init_std: float = field(default=0.02, validator=AT_LEAST_0)
+    mean_logits: bool = False
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
@@ -110,16 +113,29 @@ class LinearProbe:
 
     Attributes:
         solver: How the linear classifier is trained; `published_protocol` has settings of published programs.
+        fusion: Of several streams or runs: late trains a classifier for each and adds their logits (AimCLR);
+            joint trains one on the features of all (CrosSCLR, CMCS).
     """
 
     fuses: ClassVar[Literal["logits", "features"]] = "logits"
     title: ClassVar[str] = "linear"
     solver: Solver = field(factory=LBFGS, validator=validators.instance_of(Solver))
+    fusion: Literal["late", "joint"] = field(default="late", validator=validators.in_(("late", "joint")))
 
-    def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
-        """Train on the training rows, predict the test rows; the main metric is the accuracy."""
+    def __call__(self, features: FeatureSet, *, device: str | None = None, encoders: int = 1) -> Outcome:
+        """Train on the training rows, predict the test rows; the main metric is the accuracy.
+
+        Args:
+            features: The features.
+            device: Where to compute.
+            encoders: How many encoders the features are of, side by side.
+        """
         probe = linear_probe(
-            *features.arrays(), solver=self.solver, groups=features.train_groups, device=device
+            *features.arrays(),
+            solver=self.solver,
+            groups=features.train_groups,
+            device=device,
+            encoders=encoders,
         )
         used: dict[str, Any] = {"solver": self.solver.name, "regularisation": probe.strength}
         if not isinstance(self.solver, LBFGS):
@@ -136,6 +152,7 @@ def linear_probe(
     solver: Solver | None = None,
     groups: Groups | None = None,
     device: torch.device | str | None = None,
+    encoders: int = 1,
 ) -> ProbeResult:
     """Train a linear classifier on the train features and apply it to the test features.
 
@@ -153,6 +170,8 @@ def linear_probe(
         groups: Group of each train row, (N_train,), for instance its subject: no group is split between
             the fitted and the held-out part. None holds out stratified parts.
         device: Where to compute; None means where `train_x` is.
+        encoders: How many encoders the features are of, side by side. `SGD` then trains as if each had a
+            classifier of its own, with a bias, and their logits were added, or averaged (`mean_logits`).
 
     Raises:
         TypeError: If an argument is not an array, or labels are not integers.
@@ -164,7 +183,7 @@ def linear_probe(
     dtype = torch.float64 if exact else torch.float32
     task = task_of(train_x, train_y, test_x, test_y, groups, device, dtype)
     if not isinstance(solver, LBFGS):
-        return task.result(*_train(task.train, task.train_y, solver))
+        return task.result(*_train(task.train, task.train_y, solver, encoders))
     fit = partial(fit_logistic, tolerance=solver.tolerance, max_iter=solver.max_iter)
     strength, held_out = choose_strength(
         lambda rows, some: fit(task.train[rows.to(task.train.device)], task.train_y[rows], some),
@@ -175,7 +194,7 @@ def linear_probe(
     return task.result(weight, bias, strength, held_out)
 
 
-def _train(x: Tensor, y: Tensor, solver: SGD | Adam) -> tuple[Tensor, Tensor]:
+def _train(x: Tensor, y: Tensor, solver: SGD | Adam, encoders: int = 1) -> tuple[Tensor, Tensor]:
     """Train one linear layer by steps and return it as it is after the last epoch.
 
     Random numbers come from one CPU generator, so they are the same on every device: first the weights,
@@ -185,6 +204,7 @@ def _train(x: Tensor, y: Tensor, solver: SGD | Adam) -> tuple[Tensor, Tensor]:
         x: Features, (N, D); their dtype is that of the weights.
         y: Classes on the CPU, (N,).
         solver: How to train.
+        encoders: How many encoders the columns are of.
 
     Returns:
         Weight (classes, D) and bias (classes,); a class without rows has bias -inf.
@@ -193,11 +213,13 @@ def _train(x: Tensor, y: Tensor, solver: SGD | Adam) -> tuple[Tensor, Tensor]:
         raise ValueError("batch_norm needs at least 2 labelled train rows, got 1")
     generator = torch.Generator().manual_seed(solver.seed)
     present, target = torch.unique(y, return_inverse=True)
-    # The bias is the weight of a last column of ones.
+    # The bias is the weight of a last column. That of `encoders` columns of ones moves as one of their root.
+    factor = 1 / encoders if solver.mean_logits else 1.0
+    last = factor * encoders**0.5
     weight = _initial(solver, len(present), x.shape[1], x.dtype, generator).to(x.device).requires_grad_()
     mean, var = x.new_zeros(x.shape[1]), x.new_ones(x.shape[1])
     if not solver.batch_norm:
-        x = functional.pad(x, (0, 1), value=1.0)
+        x = functional.pad(x if factor == 1 else factor * x, (0, 1), value=last)
     more: dict[str, Any] = {}
     if isinstance(solver, SGD):
         more = {"momentum": solver.momentum, "nesterov": solver.nesterov}
@@ -216,7 +238,7 @@ def _train(x: Tensor, y: Tensor, solver: SGD | Adam) -> tuple[Tensor, Tensor]:
                     batch = functional.batch_norm(
                         batch, mean, var, training=True, momentum=_NORM_MOMENTUM, eps=_NORM_EPS
                     )
-                    batch = functional.pad(batch, (0, 1), value=1.0)
+                    batch = functional.pad(factor * batch, (0, 1), value=last)
                 loss = functional.cross_entropy(batch @ weight.T, wanted[step])
                 (weight.grad,) = torch.autograd.grad(loss, weight)
                 optimizer.param_groups[0]["lr"] = solver.learning_rate_at(epoch, step, len(sizes))
@@ -227,7 +249,7 @@ def _train(x: Tensor, y: Tensor, solver: SGD | Adam) -> tuple[Tensor, Tensor]:
             f"training diverged: after {solver.epochs} epochs of {solver.name} at learning rate "
             f"{solver.learning_rate:g}, on features up to {float(x.abs().max()):g}, weights are not finite"
         )
-    weight, bias = weight[:, :-1], weight[:, -1]
+    weight, bias = factor * weight[:, :-1], last * weight[:, -1]
     if solver.batch_norm:
         weight = weight * (var + _NORM_EPS).rsqrt()
         bias = bias - weight @ mean

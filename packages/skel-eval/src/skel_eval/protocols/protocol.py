@@ -71,7 +71,8 @@ def evaluate_features(
 
     Args:
         features: The features; or those of several encoders for the same rows, which are fused: linear and
-            mlp add their logits, rbf its scores, the others their cosine similarities.
+            mlp add their logits, rbf its scores, the others their cosine similarities; linear with the fusion
+            joint trains one classifier on the features side by side.
         protocol: A protocol with its settings, such as ``KNN(k=5)``; or a name in `PROTOCOLS`.
         weights: One number >= 0 for each encoder; None for equal ones. The calibration error of fused
             logits is that of their weighted mean.
@@ -80,7 +81,7 @@ def evaluate_features(
 
     Raises:
         ValueError: If there is no such protocol, no set or sets of other rows, no training or test row
-            has a label, weights do not match the sets, or an option is out of range.
+            has a label, weights do not match the sets, differ for a joint head, or an option is out of range.
         TypeError: If the protocol has no such option, or is given with its settings and options.
     """
     run = _protocol(protocol, options)
@@ -100,6 +101,15 @@ def evaluate_features(
         for name in ("labels", "train", "test"):
             if not np.array_equal(getattr(first, name), getattr(other, name)):
                 raise ValueError(f"features that are fused must be of the same rows: {name} differ")
+    if getattr(run, "fusion", "late") == "joint":
+        if len(set(factors)) > 1:
+            raise ValueError(f"a joint head learns how much each stream counts: no weights, got {factors}")
+        together = np.concatenate(
+            [np.asarray(one.features).reshape(len(one.features), -1) for one in sets], 1
+        )
+        joint: Any = run
+        outcome: Outcome = joint(evolve(first, features=together), device=device, encoders=len(sets))
+        return outcome
     if run.fuses == "features":
         joined = side_by_side([one.features for one in sets], weights)
         return run(evolve(first, features=joined), device=device)

@@ -17,7 +17,7 @@ class PublishedProtocol:
     Attributes:
         name: Name of the method.
         source: The program: repository, commit, files.
-        linear: Linear probe; the seed is not the program's.
+        linear: Linear probe, with how it takes several streams; the seed is not the program's.
         finetune: Settings of `finetune`; None if the program comes without them.
         layer_decay: Fine-tuning: layer-wise learning-rate decay, from a layer to the one before it.
         drop_path: Fine-tuning: probability to skip the last block of a Transformer; None: as in pretraining.
@@ -42,7 +42,7 @@ def _read() -> dict[str, PublishedProtocol]:
         found[name] = PublishedProtocol(
             name,
             table["source"],
-            LinearProbe(solver(**linear)),
+            LinearProbe(solver(**linear), table.get("fusion", "late")),
             None if finetune is None else Finetune(**_settings(finetune)),
             table.get("layer_decay", 1.0),
             table.get("drop_path"),
