@@ -1,9 +1,14 @@
 """Sphinx configuration."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
 project = "skel"
 copyright = "The skel developers"
 html_title = "skel"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton", "reference_groups"]
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["tables.css"]
@@ -22,8 +27,9 @@ napoleon_attr_annotations = True
 
 
 def setup(app):
-    """Leave out the fields of named tuples, which their classes describe."""
-    app.connect(
-        "autodoc-skip-member",
-        lambda _app, _what, _name, member, skip, _options: skip or type(member).__name__ == "_tuplegetter",
-    )
+    """Leave out the fields of named tuples, which their classes describe, and what scikit-learn adds."""
+
+    def skips(_app, _what, name, member, skip, _options):
+        return skip or type(member).__name__ == "_tuplegetter" or name.endswith("_request")
+
+    app.connect("autodoc-skip-member", skips)
