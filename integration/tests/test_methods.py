@@ -409,7 +409,7 @@ class TestPCM3:
         predictions, passed = [], []
         method.decoder.register_forward_hook(lambda _, __, out: predictions.append(out))
         real = method.encoder.forward_features
-        method.encoder.forward_features = lambda x: passed.append(x) or real(x)
+        method.encoder.forward_features = lambda x, *rest: passed.append(x) or real(x, *rest)
         clips = batch(bodies=2)
         clips[3, ..., 1] = 0
         losses = method(clips, epoch=0, generator=generator())

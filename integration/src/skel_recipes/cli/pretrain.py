@@ -71,13 +71,12 @@ def pretrain(
         from skel_recipes.run.run import Run
         from skel_recipes.train import trainer
 
-        opened = Store.open(stores[0])
+        if len(stores) > 1 and "batches_of" not in read_recipe(recipe).get("data", {}):
+            overrides.setdefault("data.batches_of", "setup")
+        settings, opened = load_recipe(recipe, overrides), Store.open(stores[0])
         if len(stores) > 1:
             opened = _pool([opened, *map(Store.open, stores[1:])], out, split)
             split = None
-            if "batches_of" not in read_recipe(recipe).get("data", {}):
-                overrides.setdefault("data.batches_of", "setup")
-        settings = load_recipe(recipe, overrides)
         begin = None if init is None else Run.open(init)
         if begin is not None and getattr(settings.method, "tunes", False):
             from skel_recipes.run.init import tuned_settings

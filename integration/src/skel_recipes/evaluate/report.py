@@ -17,7 +17,8 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
     """Write ``report.html`` in the run's folder.
 
     The table shows every result of the run on this data set, those of the leading one's stream first.
-    Confusions and mistakes are of the one that leads; embedding and retrieval of its features.
+    Confusions and mistakes are of the one that leads; embedding and retrieval of its features. Untrimmed
+    recordings are drawn as timelines.
 
     Args:
         run: An evaluated run.
@@ -28,7 +29,12 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
     Raises:
         ValueError: If the run was not evaluated on this data set.
     """
-    results = [one for one in results_of(run) if one.dataset == store.dataset]
+    trimmed = not len(store.all_intervals)
+    results = [
+        one
+        for one in results_of(run)
+        if one.dataset == store.dataset and (trimmed or one.store == store.hash)
+    ]
     if result is None:
         if not results:
             raise ValueError(f"{run.path} was not evaluated on {store.dataset}: run skel eval first")
@@ -44,7 +50,12 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
     stream = result.stream if result.stream in run.streams else None
     convert = run.info["layout"] != store.layout.to_dict()
     inputs = EvaluationInputs.of(
-        encoder_refs([run], stream=stream), store, split=result.split, device=device, convert=convert
+        encoder_refs([run], stream=stream),
+        store,
+        split=result.split,
+        device=device,
+        convert=convert,
+        needs_labels=trimmed,
     )
     recipe = run.recipe
     drawn = plane(inputs.store.layout, recipe.data.pipeline)
@@ -53,7 +64,7 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
         results,
         title=f"{recipe.name} on {store.dataset}",
         subtitle=_subtitle(run),
-        features=inputs.embed(),
+        features=inputs.embed() if trimmed else None,
         points=lambda row: clip_points(inputs.clips[row], **drawn),
         skeleton=skeleton_of(inputs.store.layout),
         training=run.metrics(),

@@ -37,6 +37,8 @@ class UmURL(PublishedEncoder):
     program = "UmURL's published encoder"
     left_out = r"[jbm]_projector\..*|fc\..*|backbone\.ma_encoder\.pe\.pe"
 
+    time_position: Tensor
+
     def __init__(
         self,
         layout: SkeletonLayout | str,

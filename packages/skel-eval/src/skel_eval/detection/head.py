@@ -13,7 +13,7 @@ from skel_eval.protocols.task import column_statistics, scores
 
 COMPONENTS = 256
 """Principal components of the training windows that are kept, of encoders and hand-made features alike."""
-STRENGTHS = (0.1, 0.01, 1e-3)
+STRENGTHS = (1.0, 0.1, 0.01)
 _FOLDS = 5
 
 
@@ -55,7 +55,7 @@ def window_probabilities(
         raise ValueError("windows of two groups or more are needed, to hold one out")
     z, q = _components(x.to(device, torch.float64), query.to(device, torch.float64))
     fold = fold_of_rows(y, group, _FOLDS)
-    fit = partial(fit_logistic, tolerance=1e-4, max_iter=1000, standardise=False)
+    fit = partial(fit_logistic, tolerance=1e-3, max_iter=1000, standardise=False)
     held = torch.zeros(len(STRENGTHS), len(z), 1 + classes, dtype=torch.float64)
     for part in torch.unique(fold):
         rows = fold == part

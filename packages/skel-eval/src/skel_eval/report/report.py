@@ -21,6 +21,7 @@ from skel_eval.report.gallery import gallery_html, retrieval_html
 from skel_eval.report.mistakes import confused_pairs, mistakes_html
 from skel_eval.report.page import page, write_page
 from skel_eval.report.results import headline_html, results_html
+from skel_eval.report.timelines import timelines_html
 
 
 def write_report(
@@ -68,6 +69,7 @@ def write_report(
         headline_html(results),
         [
             ("Results", results_html(results)),
+            ("Recordings", timelines_html(results)),
             ("Training", curves_html([("", training)])),
             *_predicted(found, clips, () if features is None else features.class_names),
             *([] if clips is None else _embedded(found, clips)),
