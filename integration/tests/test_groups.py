@@ -16,11 +16,11 @@ from skel_eval import Metric, Predictions, Result
 from skel_recipes import Run, dump_recipe, load_recipe, recipe_names
 from skel_recipes.cli.compare import compare
 from skel_recipes.cli.table import table
+from skel_recipes.config.library import recipe_summary
 from skel_recipes.config.recipe import flat_recipe
 from skel_recipes.evaluate.compare import compare_runs
 from skel_recipes.evaluate.evaluate import results_of
 from skel_recipes.evaluate.grouping import group_by_seed
-from skel_recipes.config.library import recipe_summary
 from skel_recipes.evaluate.table import pretraining_of, published_cells, table_rows
 
 CELL = "paper/aimclr-ntu60-xsub-joint"

@@ -152,8 +152,8 @@ def eval_fuse(
         k: Number of neighbours.
         handmade: Hand-made features to fuse with the encoders: coordinates, distances (between joints), or
             both, with a comma between them.
-        fusion: linear: late trains a probe for each and adds their logits; joint trains one on the features of
-            all. late, or that of --published, unless given.
+        fusion: linear: late trains a probe for each and adds their logits; joint trains one on all features.
+            late, or that of --published, unless given.
         common: Further options.
     """
     if len(paths) < 2:
