@@ -14,7 +14,7 @@ FOLDER = os.environ.get("SKEL_VECTORS")
 
 def kinds_tested():
     marker = re.compile(r"mark\.vectors\(([^)]*)\)")
-    for path in ROOT.glob("packages/*/tests/test_*.py"):
+    for path in [*ROOT.glob("packages/*/tests/test_*.py"), *ROOT.glob("integration/tests/test_*.py")]:
         for arguments in marker.findall(path.read_text(encoding="utf-8")):
             yield from re.findall(r'"([\w.]+)"', arguments)
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skel_data import SynthSettings, build_clips, synth_clips, synth_store, write_ntu_folder
+from skel_data import Store, SynthSettings, build_clips, synth_clips, synth_store, write_ntu_folder
 from skel_recipes import Run, dump_recipe, evaluate, load_recipe
 from skel_recipes.cli.app import main as skel
 
@@ -109,7 +109,7 @@ class Job:
 
 
 def left(folder):
-    """Locks and unfinished files, which may not be there when a command has ended well."""
+    """Locks and unfinished files, which may not be there once the run or store was opened again."""
     return [
         str(path.relative_to(folder))
         for path in folder.rglob(".*")
@@ -150,6 +150,9 @@ def attack(job, template, work, rng, counts):
         counts["lost"] += 1
         print((folder / "log").read_text()[-600:], flush=True)
         return
+    Run.open(folder / "done")  # what was left is removed when a run or store is opened next
+    for made in folder.glob("*.store"):
+        Store.open(made)
     if job.found(folder) != job.expected:
         counts["wrong"] += 1
         print(
@@ -240,7 +243,6 @@ def small_disks(template, work, counts):
 def soak(template, evaluations, batches):
     """Memory before and after many evaluations and augmentations in one process, in MB."""
     from skel_augment import preset
-    from skel_data import Store
 
     store, run = Store.open(template / "a.store"), Run.open(template / "done")
     clips = torch.from_numpy(np.array(build_clips(store, run.pipeline)[:8]))

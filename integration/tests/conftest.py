@@ -5,9 +5,16 @@ from skel_data import SynthSettings, synth_store
 from skel_recipes import load_recipe, pretrain
 
 SMALL = {"data.pipeline.frames": 16, "train.batch_size": 8, "train.epochs": 2, "train.precision": "float32"}
-STGCN = {**SMALL, "encoder.base_channels": 4, "encoder.feature_dim": 16}
+STGCN = {
+    **SMALL,
+    "encoder.name": "stgcn",
+    "encoder.base_channels": 4,
+    "encoder.feature_dim": 16,
+    "train.min_steps": 0,
+}
 BYOL = {**STGCN, "method.hidden_dim": 16, "method.projection_dim": 8}
 SCD = {"encoder.channels": 12, "encoder.hidden_dim": 8, "encoder.heads": 2}
+GRU = {**SMALL, "encoder.hidden_dim": 8, "train.min_steps": 0}
 TCN = {
     **SMALL,
     "encoder.widths": [8, 8],
@@ -37,22 +44,40 @@ TINY = {
     "skeletonclr": STGCN,
     "crossclr": {**STGCN, "method.cross_epoch": 1},
     "aimclr": {**STGCN, "method.mining_epoch": 1},
+    "hiclr": {**STGCN, "method.mining_epoch": 1},
     "skeletonbyol": BYOL,
     "cmal": BYOL,
     "cmcs": {**BYOL, "method.cross_epoch": 1},
-    "cmd": {**SMALL, "encoder.hidden_dim": 8, "method.neighbors": 8, "method.queue_size": 16},
+    "cmd": {
+        **SMALL,
+        "encoder.name": "gru",
+        "encoder.hidden_dim": 8,
+        "method.neighbors": 8,
+        "method.queue_size": 16,
+        "train.min_steps": 0,
+    },
+    "pcm3": {**SMALL, "encoder.hidden_dim": 8, "method.decoder_dim": 8, "method.queue_size": 16},
     "isc": {
         **SMALL,
         "encoder.hidden_dim": 8,
         "method.partner_settings.base_channels": 4,
         "method.queue_size": 16,
     },
+    "crrl-motion": GRU,
+    "crrl": GRU,
     "scdnet": {**SMALL, **SCD},
     "usdrl": {
         **SMALL,
         "encoder.hidden_dim": 8,
         "encoder.heads": 2,
         "encoder.drop_path": 0.0,
+        "method.projection_dim": 8,
+        "train.min_steps": 0,
+    },
+    "umurl": {
+        **SMALL,
+        "encoder.hidden_dim": 8,
+        "encoder.heads": 2,
         "method.projection_dim": 8,
         "train.min_steps": 0,
     },
@@ -72,6 +97,8 @@ TINY = {
     "mamp": MASKED,
     "mae": MASKED,
     "after-amr": MASKED,
+    "after-jbf": {**SMALL, "encoder.widths": [4, 8], "encoder.strides": [1, 2], "train.min_steps": 0},
+    "cubism": TCN,
 }
 
 

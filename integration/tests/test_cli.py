@@ -1,15 +1,19 @@
 import json
+import re
 import subprocess
 import sys
+from typing import get_args
 
+import attrs
 import numpy as np
 import pytest
 import tyro
 
+from skel_augment import View
 from skel_data import READERS
-from skel_recipes import Run
+from skel_recipes import PROTOCOLS, Run
 from skel_recipes.cli import main
-from skel_recipes.cli.app import recipe_keys_as_settings
+from skel_recipes.cli.app import _COMMANDS, recipe_keys_as_settings
 from skel_recipes.evaluate.evaluate import results_of
 
 
@@ -183,7 +187,7 @@ def test_data_commands(capsys, tmp_path):
     status, output = skel(capsys, "data", "import", "ntu60", raw, store, "--workers", "2", "--resume")
     assert status == 0
     assert "5 clips, 60 classes, 1 bad file\n" in output.out
-    assert "not imported" in output.err
+    assert "bad file: " in output.err
     assert skel(capsys, "data", "import", "ntu60", raw, store)[0] == 1  # exists
     status, output = skel(
         capsys, "data", "import", "ntu60", raw, store, "--workers", "1", "--overwrite", "--limit", "2"
@@ -240,7 +244,7 @@ def test_facts_and_axes(capsys, tmp_path):
     (tmp_path / "labels.csv").write_text("name,class\na,sit\nc,stand\n")
     status, output = skel(capsys, "data", "label", tmp_path / "a.store", tmp_path / "labels.csv")
     assert (status, "4 clips, 2 classes, 1 unlabelled" in output.out) == (0, True)
-    assert "1 clips are in no row of the table" in output.err
+    assert "1 clip is in no row of the table" in output.err
     status, output = skel(capsys, "data", "layout", tmp_path / "set", "--out", tmp_path / "mine.toml")
     assert (status, "2 joints" in output.out) == (0, True)
     words = ("data", "convert", tmp_path / "a.store", tmp_path / "b.store", "--layout")
@@ -267,11 +271,27 @@ def test_help_has_colours_on_a_terminal_unless_no_color_is_set(capsys, monkeypat
     assert ("\033[" in capsys.readouterr().out) == (not no_color)
 
 
-@pytest.mark.parametrize("command", ["data import", "pretrain", "fit", "predict", "show", "report"])
+def test_a_long_import_says_where_it_is_without_a_terminal(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("skel_recipes.common.progress.LONGEST_SILENCE", 0)
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).normal(size=(20, 25, 3)))
+    arguments = [str(tmp_path), str(tmp_path / "a.store"), "--layout", "ntu-25", "--workers", "1"]
+    status, output = skel(capsys, "data", "import", "npy", *arguments)
+    assert status == 0
+    assert "npy: 1 clip\n" in output.err
+
+
+COMMANDS = [
+    f"{name} {inner}".strip()
+    for name, one in _COMMANDS.items()
+    for inner in (one if isinstance(one, dict) else [""])
+]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, *(f"eval {name}" for name in PROTOCOLS)])
 def test_help_shows_an_example(capsys, command):
     with pytest.raises(SystemExit):
         main([*command.split(), "--help"])
-    assert f"Example: skel {command} " in capsys.readouterr().out
+    assert re.search(rf"Example: skel {command}(\n| [a-z])", capsys.readouterr().out)
 
 
 def test_help_of_a_recipe_lists_its_settings(capsys):
@@ -297,7 +317,18 @@ def test_wrong_commands_are_answered_with_the_nearest(capsys, words, message):
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--version"], ["list", "encoders"], ["recipe", "compact"], ["evl"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--version"],
+        ["list", "encoders"],
+        ["recipe", "compact"],
+        ["evl"],
+        ["eval", "linear", "run", "store", "--wrong-flag"],
+        ["eval", "semi"],
+        ["embed", "--wrong-flag"],
+    ],
+)
 def test_answers_that_need_no_torch(words):
     code = (
         "import sys\nfrom skel_recipes.cli import main\n"
@@ -306,6 +337,38 @@ def test_answers_that_need_no_torch(words):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("linear run store --epochz 3", "skel eval linear: no option --epochz; did you mean --epochs?"),
+        ("finetune run store --strengths 1", "no option --strengths; did you mean"),
+        ("knn run store --k five", "skel eval knn: --k expects a whole number"),
+        ("semi run store --fraction", "--fraction expects a number"),
+        ("zero-shot run store --head mlp", "--head expects ridge or smie or infocpl"),
+        ("clustering run store --split --json", "--split expects a value"),
+        ("robustness --json", "skel eval robustness: expected a run, or features in an .npz"),
+    ],
+)
+def test_wrong_options_of_protocols(capsys, words, message):
+    with pytest.raises(SystemExit) as end:
+        main(["eval", *words.split()])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def _names(kind):
+    """Fields of an attrs class, with those of fields that are attrs classes."""
+    for one in attrs.fields(attrs.resolve_types(kind, include_extras=False)):
+        inner = [part for part in (one.type, *get_args(one.type)) if attrs.has(part)]
+        view = one.type == View | None
+        yield from [one.name] if view or not inner else [name for part in inner for name in _names(part)]
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_settings_of_protocols_are_read_from_their_source(name):
+    assert set(PROTOCOLS.settings(name)) == set(_names(PROTOCOLS[name]))
 
 
 def test_demo(capsys, tmp_path):

@@ -1,10 +1,12 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from skel_data import ClipShape, get_layout, stream
+from skel_data import stream as stream_of
 from skel_recipes import MethodContext, build_method, load_recipe
-from skel_recipes.methods import METHODS
+from skel_recipes.methods import METHODS, hiclr
 from skel_recipes.methods.per_stream import PerStream
 
 NAMES = [
@@ -14,21 +16,28 @@ NAMES = [
     "skeletonclr",
     "crossclr",
     "aimclr",
+    "hiclr",
     "skeletonbyol",
     "cmal",
     "cmcs",
     "scdnet",
     "pstl",
     "usdrl",
+    "umurl",
     "cmd",
     "isc",
+    "pcm3",
     "mamp",
     "mae",
     "after-amr",
+    "after-jbf",
     "slim",
+    "crrl-motion",
+    "crrl",
+    "cubism",
 ]
-ONE_VIEW = ["mamp", "mae", "after-amr"]
-NO_TEACHER = ["compact", "vicreg", "nnclr", "pstl", "usdrl", *ONE_VIEW]
+ONE_VIEW = ["mamp", "mae", "after-amr", "crrl", "after-jbf", "cubism"]
+NO_AVERAGE = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "umurl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]
 THREE = "joint+motion+bone"
 
@@ -51,6 +60,8 @@ def generator():
 
 def teachers(method):
     """Pairs of a teacher and the modules that it follows."""
+    if hasattr(method, "teacher_projector"):
+        return [(method.teacher, [method.encoder]), (method.teacher_projector, [method.projector])]
     if hasattr(method, "student"):
         return [(method.teacher, [method.student])]
     if isinstance(method.teacher, nn.ModuleList):  # of two encoders
@@ -85,6 +96,10 @@ def test_gradient_reaches_all_that_is_trained(name, streams, tiny):
         with pytest.raises(ValueError, match="learns across streams"):
             tiny(name, data__stream=streams)
         return
+    if name == "umurl":  # it makes its streams of the joints
+        with pytest.raises(ValueError, match="of data.stream 'joint', got '|takes no stream 'distance'"):
+            make(tiny(name, data__stream=streams))
+        streams = "joint"
     method = make(tiny(name, data__stream=streams))
     method(batch(), epoch=1, generator=generator())["loss"].backward()
     for key, weight in method.named_parameters():
@@ -97,7 +112,7 @@ def test_gradient_reaches_all_that_is_trained(name, streams, tiny):
     assert isinstance(method, PerStream) == (not single and name not in CROSS)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_TEACHER])
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NO_AVERAGE])
 def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
     method = make(tiny(name, method__momentum=0.9)).double()
     optimizer = torch.optim.SGD([p for p in method.parameters() if p.requires_grad], 0.1)
@@ -115,7 +130,9 @@ def test_every_teacher_is_the_moving_average_of_its_student(name, tiny):
                 torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["skeletonclr", "crossclr", "aimclr", "scdnet", "cmd", "isc"])
+@pytest.mark.parametrize(
+    "name", ["skeletonclr", "crossclr", "aimclr", "hiclr", "scdnet", "cmd", "isc", "pcm3"]
+)
 def test_queues_hold_the_keys_of_past_clips(name, tiny):
     method = make(tiny(name, method__queue_size=0), clips=20)
     assert len(queues(method)) == {"crossclr": 3, "scdnet": 3, "cmd": 3, "isc": 2}.get(name, 1)
@@ -129,7 +146,12 @@ def test_queues_hold_the_keys_of_past_clips(name, tiny):
 
 @pytest.mark.parametrize(
     ("name", "setting"),
-    [("aimclr", "mining_epoch"), ("crossclr", "cross_epoch"), ("cmcs", "cross_epoch")],
+    [
+        ("aimclr", "mining_epoch"),
+        ("hiclr", "mining_epoch"),
+        ("crossclr", "cross_epoch"),
+        ("cmcs", "cross_epoch"),
+    ],
 )
 def test_second_stage_begins_at_its_epoch(name, setting, tiny):
     recipe = tiny(name, **{f"method__{setting}": 5, "encoder__dropout": 0.0})
@@ -323,6 +345,107 @@ def test_cross_correlation_of_usdrl_is_an_option(tiny):
         for weight in (0.0, 1e-3)
     )
     assert all(second[name] > first[name] for name in ("temporal", "spatial", "instance"))
+
+
+def test_modalities_of_umurl_are_those_of_its_encoder(tiny):
+    with pytest.raises(ValueError, match="method umurl needs encoder umurl, got TCN"):
+        make(load_recipe("umurl", {"encoder.name": "tcn"}))
+    method = make(tiny("umurl", encoder__modalities=["joint", "distance"]))
+    assert list(method.projector) == ["joint", "distance"]
+    embedded = []
+    real, method.encoder.embed = method.encoder.embed, lambda seen: embedded.append(seen) or real(seen)
+    assert method(batch(), epoch=0, generator=generator())["loss"].isfinite()
+    assert [list(seen) for seen in embedded] == [["joint"], ["distance"], ["joint", "distance"]]
+    views = [seen["joint"] for seen in (embedded[0], embedded[2])]
+    assert not torch.equal(*views)  # of draws of their own
+
+
+class TestHiCLR:
+    @pytest.mark.parametrize("stream", ["joint", "motion", "bone", "distance"])
+    def test_a_learned_number_stands_for_hidden_joints_of_who_is_there(self, stream, tiny):
+        masked, still = [{"name": "joint_mask"}], [{"name": "time_flip", "p": 0}]
+        recipe = tiny("hiclr", data__stream=stream, method__masked=masked, method__strong=still)
+        method = make(recipe, bodies=2)
+        torch.nn.init.constant_(method.mask_value, 0.37)
+        clips = batch(bodies=2)
+        clips[3, ..., 1] = 0
+        passed = []
+        method.encoder.register_forward_hook(lambda _, inputs, __: passed.append(inputs[0]))
+        method(clips, epoch=0, generator=generator())
+        seen = passed[2].detach()
+        hidden = (seen == 0.37).all(2).all(1)  # (N, V, M)
+        assert (hidden.sum(1) == 5).sum() == 15
+        assert not seen[3, ..., 1].any()
+        rest = stream_of(clips, stream, method.context.layout)
+        assert torch.equal(seen, torch.where(hidden[:, None, None], torch.tensor(0.37), rest))
+
+    def test_absent_body_changes_no_loss(self):
+        """A second place that nobody takes stays empty: no learned number is put there."""
+        yaw, mask = [{"name": "yaw"}], [{"name": "joint_mask"}]
+        views = {"method.view": yaw, "method.strong": yaw, "method.masked": mask}
+        recipe = load_recipe("hiclr", {"encoder.name": "tcn", "data.pipeline.frames": 16, **views})
+        losses = []
+        one = batch()
+        for clips in (one, torch.cat([one, torch.zeros_like(one)], 4)):
+            method = make(recipe, bodies=clips.shape[4])
+            torch.nn.init.constant_(method.mask_value, 0.37)
+            losses.append(method(clips, epoch=0, generator=generator())["loss"])
+        torch.testing.assert_close(*losses)
+
+    def test_each_view_learns_from_the_next_weaker_one(self, tiny, monkeypatch):
+        chain = []
+        real = hiclr.d3m
+        monkeypatch.setattr(hiclr, "d3m", lambda view, of: chain.append((view, of)) or real(view, of))
+        make(tiny("hiclr"))(batch(), epoch=0, generator=generator())
+        (strong, _), (_, of) = chain
+        assert of is strong
+
+
+class TestPCM3:
+    def test_masked_filled_and_mixed_clips(self, tiny):
+        still = [{"name": "time_flip", "p": 0}]
+        masked = [{"name": "part_mask", "parts": 3, "segments": 2}]
+        method = make(tiny("pcm3", method__view=still, method__masked=masked), bodies=2)
+        predictions, passed = [], []
+        method.decoder.register_forward_hook(lambda _, __, out: predictions.append(out))
+        real = method.encoder.forward_features
+        method.encoder.forward_features = lambda x, *rest: passed.append(x) or real(x, *rest)
+        clips = batch(bodies=2)
+        clips[3, ..., 1] = 0
+        losses = method(clips, epoch=0, generator=generator())
+        seen, plain, filled, mixed = passed
+        hidden = (seen != clips).any(1)
+        assert not seen.movedim(1, -1)[hidden].any()
+        assert not hidden[3, ..., 1].any()  # who is absent has nothing to predict
+        assert torch.equal(plain, clips)
+        assert torch.equal(filled, torch.where(hidden[:, None], predictions[0], clips))
+        assert torch.equal(predictions[0], predictions[1])
+        error = (predictions[1] - clips).square().movedim(1, -1)[hidden].mean()
+        torch.testing.assert_close(losses["prediction"], error)
+        assert (mixed != clips).flatten(1).any(1).all()
+
+    def test_keys_are_mixed_as_clips_are(self, tiny):
+        method = make(tiny("pcm3", method__blended=1.0, method__squeezed=0.0))
+        view, key = batch(), torch.nn.functional.normalize(torch.randn(8, 5), dim=1)
+        mixed, keys = method.mixed(view, key, generator())
+        found = []
+        for shift in range(1, 8):
+            change = view.roll(-shift, 0) - view
+            share = ((mixed - view) * change).flatten(1).sum(1) / change.square().flatten(1).sum(1)
+            if torch.allclose(mixed, view + share.view(-1, 1, 1, 1, 1) * change, atol=1e-5):
+                found.append(functional.normalize(key.lerp(key.roll(-shift, 0), share[:, None]), dim=1))
+        (expected,) = found
+        torch.testing.assert_close(keys, expected, rtol=1e-4, atol=1e-5)
+
+    def test_errors(self, tiny):
+        with pytest.raises(ValueError, match="needs encoder gru, with a feature of each frame, got TCN"):
+            make(load_recipe("pcm3", {"encoder.name": "tcn"}))
+        for masked in ([{"name": "shear"}], [{"name": "joint_mask"}, {"name": "shear"}]):
+            for name in ("pcm3", "hiclr"):
+                with pytest.raises(ValueError, match="masked must end with masks"):
+                    tiny(name, method__masked=masked)
+        with pytest.raises(ValueError, match="squeezed and blended must not exceed 1"):
+            tiny("pcm3", method__squeezed=0.9)
 
 
 def test_cmd_teaches_no_more_than_its_queue_holds(tiny):

@@ -56,6 +56,16 @@ def test_predictions_are_kept_for_comparisons(run, store):
     np.testing.assert_array_equal(kept.logits.argmax(1), kept.classes)
 
 
+def test_fine_tuning_says_where_it_is(run, store, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("skel_recipes.common.progress.LONGEST_SILENCE", 0)
+    quiet = tune(run, store, repeats=2, out=tmp_path / "a.json")
+    assert capsys.readouterr().err == ""
+    shown = tune(run, store, repeats=2, progress=True, out=tmp_path / "b.json")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [f"finetune: {n} epoch{'s' * (n > 1)} of 4" for n in (1, 2, 3, 4)]
+    assert (shown.metrics, shown.settings) == (quiet.metrics, quiet.settings)
+
+
 def test_fine_tuning_is_that_of_the_function_on_clips(run, store):
     before = load_file(run.path / "encoder.safetensors")
     result = tune(run, store)

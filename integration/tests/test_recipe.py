@@ -89,8 +89,9 @@ def test_epochs_that_are_typed_win_over_the_steps_of_the_recipe():
 
 
 def test_every_argument_of_an_encoder_can_be_set():
-    recipe = load_recipe("aimclr", {"encoder.strategy": "uniform", "encoder.skip_absent": False})
+    stgcn = {"encoder.name": "stgcn"}
+    recipe = load_recipe("aimclr", stgcn | {"encoder.strategy": "uniform", "encoder.skip_absent": False})
     encoder = recipe.encoder.build(ClipShape(get_layout("utd-20"), 16))
     assert (encoder.strategy, encoder.skip_absent) == ("uniform", False)
     with pytest.raises(ValueError, match="no setting 'stategy'; did you mean 'strategy'"):
-        load_recipe("aimclr", {"encoder.stategy": "uniform"})
+        load_recipe("aimclr", stgcn | {"encoder.stategy": "uniform"})

@@ -97,12 +97,12 @@ def test_local_views_lie_inside_their_global_one(tiny):
 
 
 def test_masks_are_stratified_over_processes(tiny):
-    clips, like = 6, torch.zeros(1)
+    clips = 6
 
     def draw(rank, size):
         method = make(tiny("slim"), world=World(rank, size))
         generator = torch.Generator().manual_seed(0)
-        hidden = method.hidden(clips // size, 2, 40, 0.5, generator, like=like)
+        hidden = method.hidden(batch(n=clips // size), 2, 40, 0.5, generator)
         return hidden.view(2, clips // size, -1)
 
     one, two = draw(0, 1), torch.cat([draw(0, 2), draw(1, 2)], 1)

@@ -33,6 +33,8 @@ NAMES = [
     "isc",
     "mamp",
     "after-amr",
+    "crrl-motion",
+    "after-jbf",
 ]
 
 
@@ -73,6 +75,7 @@ ENCODERS = {
     "stgcn": {"base_channels": 4, "feature_dim": 8},
     "tcn": {"widths": [8], "kernels": [3], "strides": [2]},
     "transformer": {"feature_dim": 8, "heads": 2, "layers": 1},
+    "umurl": {"hidden_dim": 8},
 }
 
 

@@ -9,7 +9,7 @@ from skel_recipes.cli import main
 from skel_recipes.config.recipe import OptimSettings
 from skel_recipes.methods.context import encoders_of
 from skel_recipes.run.init import tuned_settings
-from skel_recipes.train.groups import clip_tensors, parameter_groups
+from skel_recipes.train.optim import clip_tensors, parameter_groups
 
 SHORT = {
     "train.epochs": 1,

@@ -18,20 +18,40 @@ NAMES = [
     "skeletonclr",
     "crossclr",
     "aimclr",
+    "hiclr",
     "skeletonbyol",
     "cmal",
     "cmcs",
     "scdnet",
     "pstl",
     "usdrl",
+    "umurl",
     "cmd",
     "isc",
+    "pcm3",
     "mamp",
     "slim",
     "mae",
     "after-amr",
+    "crrl-motion",
+    "crrl",
+    "after-jbf",
+    "cubism",
 ]
-NO_TEACHER = ("compact", "vicreg", "nnclr", "pstl", "usdrl", "mamp", "mae", "after-amr")
+NO_TEACHER = (
+    "compact",
+    "vicreg",
+    "nnclr",
+    "pstl",
+    "usdrl",
+    "umurl",
+    "mamp",
+    "mae",
+    "after-amr",
+    "crrl",
+    "after-jbf",
+    "cubism",
+)
 EXACT = {
     "train__precision": "float64",
     "train__epochs": 3,
@@ -45,6 +65,8 @@ EXACT = {
 # SCD-Net begins with graph convolutions that weigh a millionth, and its masks leave exact zeros beside
 # them: there rounding decides on which side of a ReLU's kink a value lies, in one process as in two.
 NO_TIES = {"method__view": [{"name": "shear"}, {"name": "gaussian_noise", "std": 0.05}]}
+ALONE = {"method__distillation": 0.0, "method__decoder_dropout": 0.0}
+"""CRRL without a run to begin with."""
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +77,8 @@ def trained(store, tmp_path_factory, tiny):
     for name in NAMES:
         drops = "dropout" in tiny(name).encoder.settings
         dropout = {"encoder__dropout": 0.0} if drops else {}
-        recipe = tiny(name, **EXACT, **dropout, **(NO_TIES if name == "scdnet" else {}))
+        own = {"scdnet": NO_TIES, "crrl": ALONE}.get(name, {})
+        recipe = tiny(name, **EXACT, **dropout, **own)
         recipes.append(folder / f"{name}.toml")
         recipes[-1].write_text(dump_recipe(recipe))
     other = {"data__positives": "performance", "data__split": "xsub"}

@@ -15,6 +15,7 @@ import torch
 
 from skel_data import Default, Store, build_clips
 from skel_data.files import hold, write_checked
+from skel_data.files._process import machine
 from skel_encoders import create_encoder, save_pretrained
 from skel_eval import FeatureSet
 from skel_recipes import Run, evaluate, pretrain, resume
@@ -39,6 +40,12 @@ def test_a_run_that_was_killed_while_it_was_made(store, tiny, tmp_path, dead):
     with pytest.raises(FileExistsError, match="exists already"):
         pretrain(tiny("compact"), store, tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+def test_a_finished_run_loses_the_lock_that_a_killed_process_left(own_run, dead):
+    (own_run.path / ".lock").write_text(json.dumps({"machine": machine(), "pid": dead}))
+    assert resume(own_run.path).finished
+    assert not (own_run.path / ".lock").exists()
 
 
 def test_partial_files_of_dead_processes_are_removed(own_run, own_store, dead):

@@ -122,11 +122,11 @@ def test_groups_in_both_parts_and_classes_without_training(recorded):
     assert broken_claims(recorded, xsub) == []
     mixed = evolve(xsub, train=np.sort(np.append(xsub.train, xsub.test[:2])), test=xsub.test[2:])
     (told,) = broken_claims(recorded, mixed)
-    assert told.startswith("split 'xsub' has 1 subjects in both parts: ")
+    assert told.startswith("split 'xsub' has 1 subject in both parts: ")
     assert broken_claims(recorded, evolve(mixed, name="random")) == []
     fewer = evolve(xsub, train=xsub.train[recorded.labels[xsub.train] != 2])
     (told,) = broken_claims(recorded, fewer)
-    assert told.startswith("1 classes of the test part have no training clip: ")
+    assert told.startswith("1 class of the test part has no training clip: ")
     assert told.endswith("cannot be right")
 
 
@@ -141,7 +141,7 @@ def test_features_from_elsewhere():
     ]
     assert feature_leaks(FeatureSet(x, y, train, test, copies=np.array([13, 14]))) == []
     y[15:17] = 7
-    assert "1 classes of 2 test rows have no training row" in feature_leaks(FeatureSet(x, y, train, test))
+    assert "1 class of 2 test rows has no training row" in feature_leaks(FeatureSet(x, y, train, test))
 
 
 def test_commands_tell_of_leaks(own_run, recorded, tmp_path, capsys):
@@ -169,4 +169,4 @@ def test_commands_tell_of_leaks(own_run, recorded, tmp_path, capsys):
     x[8] = x[0]
     FeatureSet(x, np.arange(9) % 2, np.arange(6), np.arange(6, 9)).save(features)
     assert main(["eval", "knn", str(features)]) == 0
-    assert "1 of 3 test rows have the features of a training row" in capsys.readouterr().err
+    assert "1 of 3 test rows has the features of a training row" in capsys.readouterr().err

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from skel_data import Default, build_clips
-from skel_data.files import InUseError, hold
+from skel_data.files import InUseError, hold, remove_left_behind
 from skel_data.files import _lock as lock_module
 from skel_data.files._process import machine, start_time
 from skel_recipes import Run, evaluate, pretrain, resume
@@ -59,6 +59,22 @@ def test_locks_left_behind_on_this_machine_are_taken_over_at_once(tmp_path, dead
     forged(file, **here, pid=os.getpid(), started=start_time(os.getpid()), age=1e6)
     with pytest.raises(InUseError), hold(file):
         pass
+
+
+def test_locks_of_single_files_are_removed_when_the_folder_is_opened_next(tmp_path, dead):
+    here = {"machine": machine()}
+    forged(tmp_path / ".left.npy.lock", **here, pid=dead)
+    forged(tmp_path / ".held.npy.lock", **here, pid=os.getpid(), started=start_time(os.getpid()), age=1e6)
+    forged(tmp_path / ".elsewhere.npy.lock")
+    forged(tmp_path / ".lock", **here, pid=dead)  # of the whole folder: whoever takes it over says so
+    (tmp_path / ".damaged.npy.lock").write_bytes(b"{")
+    remove_left_behind(tmp_path, tmp_path / "nowhere")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        ".held.npy.lock",
+        ".elsewhere.npy.lock",
+        ".lock",
+        ".damaged.npy.lock",
+    }
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[" * 100_000, b"\xff", b'{"pid": "x"}'])

@@ -1,5 +1,6 @@
 from math import comb
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -18,6 +19,36 @@ def walks(layout):
     joints = range(layout.num_joints)
     near = [{joint} | {a for bone in layout.bones for a in bone if joint in bone} for joint in joints]
     return [[len(near[a] & near[b]) for b in joints] for a in joints]
+
+
+def lots(drawn, count):
+    """Numbers (1, ...) with which the drawn ones (S, K) of so many are masked in each of S segments."""
+    low = torch.full((len(drawn), count), 0.9).scatter(1, torch.from_numpy(drawn), 0.1)
+    return torch.cat([torch.zeros(1), low.flatten()])[None]  # the zero says that the clip is augmented
+
+
+@pytest.mark.vectors("hiclr_mask")
+def test_published_numbers_of_hiclr(vector, ntu):
+    x = torch.from_numpy(vector["in.x"])
+    mask = JointMask(ratio=vector.config["ratio"], segments=0)
+    params = mask.params(lots(vector["in.joints"], 25), ClipShape.of(x, ntu))
+    visible = params.apply(torch.ones_like(x)).bool()  # one mask for all clips
+    y = torch.where(visible, x, vector.config["value"])
+    assert torch.equal(y, torch.from_numpy(vector["out.y"]))
+
+
+@pytest.mark.vectors("pcm3_mask")
+def test_published_numbers_of_pcm3(vector, ntu):
+    """The program hides the parts of the first body alone."""
+    config = vector.config
+    shape = ClipShape(ntu, config["frames"], 2)
+    parts = [set(joints) for _, joints in ntu.parts]
+    order = np.array([parts.index(set(joints)) for joints in config["parts"]])
+    mask = PartMask(config["hidden_parts"], config["chunks"])
+    params = mask.params(lots(order[vector["in.hidden"]], len(parts)), shape)
+    seen = params.apply(torch.ones(1, 3, shape.frames, 25, 2))[0]
+    expected = torch.from_numpy(vector["out.mask"])[..., :1].expand(-1, -1, 2)
+    assert torch.equal(seen, expected.to(seen).expand_as(seen))
 
 
 def test_mask_takes_so_many_joints(ntu, make_clips, sample, assert_share):

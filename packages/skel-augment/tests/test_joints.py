@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_augment import Affine, JointDistortion, Shear, SpatialFlip, View, Yaw
+from skel_augment import Affine, JointDistortion, LimbSwap, Shear, SpatialFlip, View, Yaw, limb_swaps
 from skel_data import ClipShape, get_layout
 
 COUNT = 5_000
@@ -52,6 +52,45 @@ def test_flip_of_flat_clips_only(ntu, coco, make_clips, sample):
 def test_flip_probability(ntu, sample, assert_share):
     index = sample(SpatialFlip(p=0.3), ClipShape(ntu, 5), COUNT).index
     assert_share(index[:, 4] == 8, 0.3)
+
+
+@pytest.mark.parametrize("name", ["ntu-25", "coco-17", "coco-wholebody-133"])
+def test_swaps_exchange_one_pair_of_parts(name):
+    layout = get_layout(name)
+    parts = {part: set(joints) for part, joints in layout.parts}
+    still, *swaps = limb_swaps(layout).tolist()
+    assert still == list(range(layout.num_joints))
+    moved = [{joint for joint, source in enumerate(swap) if joint != source} for swap in swaps]
+    named = [name.removeprefix("left_") for name in parts if name.startswith("left_")]
+    assert moved == [parts[f"left_{part}"] | parts[f"right_{part}"] for part in named]
+    assert all(swap[swap[joint]] == joint for swap in swaps for joint in still)
+
+
+def test_swap_tells_its_label(ntu, make_clips, sample, assert_share):
+    clips, shape = make_clips(ntu, n=3000, frames=1)
+    params = sample(LimbSwap(), shape, len(clips))
+    for label, share in enumerate((0.33, 0.335, 0.335)):
+        assert_share(params.label == label, share)
+    arm, leg, head = (ntu.joints.index(name) for name in ("left hand", "left knee", "head"))
+    result = params.apply(clips)
+    for label, joint in ((1, arm), (2, leg)):
+        swapped = params.label == label
+        assert torch.equal(result[swapped, :, :, joint], clips[swapped][:, :, :, ntu.mirror[joint]])
+        assert torch.equal(result[~swapped, :, :, joint], clips[~swapped][:, :, :, joint])
+    assert torch.equal(result[:, :, :, head], clips[:, :, :, head])
+    assert torch.equal(params.apply(result), clips)
+
+
+def test_swap_of_a_clip_that_is_left_alone(ntu, sample):
+    params = sample(LimbSwap(0, p=0.5), ClipShape(ntu, 2), 100)
+    still = params.label == 0
+    assert 20 < still.sum() < 80
+    assert torch.equal((params.index == torch.arange(25)).all(1), still)
+
+
+def test_layout_without_two_sides():
+    with pytest.raises(ValueError, match="layout 'hand-21' has no two parts that are mirror images"):
+        limb_swaps(get_layout("hand-21"))
 
 
 def test_settings():

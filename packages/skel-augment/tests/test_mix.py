@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -50,6 +51,59 @@ def test_share(ntu, sample):
     params = sample(PartMix(parts=(5, 5), window=(4, 4), p=0.5), ClipShape(ntu, 64), 100)
     assert set(params.share.tolist()) == {0.0, 0.25}
     assert Mix(torch.tensor([0]), torch.ones(1, 3, 4, dtype=torch.bool)).share.tolist() == [1.0]
+
+
+@pytest.mark.vectors("pcm3_mix")
+def test_published_numbers_of_pcm3(vector, ntu):
+    """The three things that PCM3's program does, from its draws."""
+    config, x = vector.config, torch.from_numpy(vector["in.x"])
+    n, _, frames = x.shape[:3]
+    shape = ClipShape.of(x, ntu)
+    segments = frames // 4
+    length, joints = config["frames"] // 4, set(config["joints"])
+    parts = [set(part) <= joints for _, part in ntu.parts]
+    step = PartMix((1, 5), segments, (1, segments), squeezed=0.25, blended=0.25)
+    # the parts at those places of the order of their numbers that hold the first ones
+    places = np.argsort(np.argsort([not part for part in parts], kind="stable"))
+    lots = (np.argsort(places) + 0.5) / len(parts)
+    mode = {"swap": 0.2, "squeezed": 0.6, "mixup": 0.8}[config["mode"]]
+    share = float(vector["out.region"].mean())
+    drawn = [
+        0.0,  # the clip is augmented
+        (vector["in.partner"][0] - 0.5) / (n - 1),
+        (sum(parts) - 0.5) / 5,
+        (length - 0.5) / segments,
+        (config["first_frame"] // 4 + 0.5) / (segments - length + 1),
+        *lots,
+        mode,
+        share,
+    ]
+    params = step.params(torch.tensor([drawn] * n, dtype=torch.float32), shape)
+    assert params.partner.tolist() == vector["in.partner"].tolist()
+    region = torch.from_numpy(vector["out.region"]).repeat_interleave(4, 0)
+    torch.testing.assert_close(params.region, region.expand_as(params.region))
+    torch.testing.assert_close(params.share, torch.full((n,), share))
+    torch.testing.assert_close(params.apply(x), torch.from_numpy(vector["out.y"]), rtol=0, atol=1e-6)
+
+
+def test_modes_are_drawn_clip_by_clip(ntu, sample, assert_share):
+    params = sample(PartMix(squeezed=0.25, blended=0.5), ClipShape(ntu, 64), COUNT)
+    blended = (params.region == params.region[:, :1, :1]).all(2).all(1)
+    squeezed = (params.frame != torch.arange(64)).any(1)
+    assert_share(blended, 1 / 2)
+    assert_share(squeezed, 1 / 4)
+    assert not (blended & squeezed).any()
+    assert_share(params.share[blended] < 0.3, 0.3)
+    assert (params.frame < 64).all()
+
+
+def test_a_squeezed_window_never_leaves_the_partner(ntu, make_clips, sample):
+    """22 frames of 32 have no 44 to be squeezed of: all 32 are taken."""
+    step = PartMix(parts=(5, 5), segments=16, window=(11, 11), squeezed=1.0)
+    params = sample(step, ClipShape(ntu, 32), 3)
+    frames = params.region.any(2)
+    expected = torch.arange(22) * 32 // 22
+    assert all(torch.equal(params.frame[i][frames[i]], expected) for i in range(3))
 
 
 @settings(deadline=None, max_examples=30)
@@ -129,6 +183,8 @@ def test_layout_with_too_few_parts(small):
         (lambda: PartMix(window=(1.5, 2)), "window"),
         (lambda: PartMix(window=(1, 17)), "window must not exceed segments = 16"),
         (lambda: PartMix(segments=0), "segments"),
+        (lambda: PartMix(squeezed=0.6, blended=0.5), "must not exceed 1 together, got 0.6 and 0.5"),
+        (lambda: PartMix(blended=-0.1), "blended"),
     ],
 )
 def test_settings_out_of_range(make, message):

@@ -54,6 +54,9 @@ def random_step(kind, seed):
         case "mix":
             partner = torch.randint(0, N, (N,), generator=g)
             return Mix(partner, torch.randint(0, 2, (N, T, V), generator=g).bool())
+        case "blend":
+            partner, frame = torch.randint(0, N, (N,), generator=g), torch.randint(0, T, (N, T), generator=g)
+            return Mix(partner, torch.rand(N, T, V, generator=g, dtype=torch.float64), frame)
         case "noise":
             return Noise(torch.randn(N, 3, T, V, M, generator=g, dtype=torch.float64), torch.ones(N))
         case "chain":
@@ -74,6 +77,7 @@ KINDS = [
     "points",
     "some",
     "mix",
+    "blend",
     "noise",
 ]
 

@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -196,6 +198,32 @@ def test_shuffled_segments_stay_whole(frames, segments, seed):
     order = sorted(range(segments), key=place.__getitem__)
     expected = [t for segment in order for t in range(frames) if t * segments // frames == segment]
     assert step.params(uniforms, shape).index[0].tolist() == expected
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_equal_segments_leave_the_rest_at_the_end(frames, segments, seed):
+    shape, step = ClipShape(get_layout("ntu-25"), max(frames, segments)), SegmentShuffle(segments, equal=True)
+    params = step.params(torch.rand(1, 1 + segments, generator=torch.Generator().manual_seed(seed)), shape)
+    length, order = shape.frames // segments, params.order[0].tolist()
+    moved = [t for segment in order for t in range(segment * length, (segment + 1) * length)]
+    assert params.index[0].tolist() == moved + list(range(segments * length, shape.frames))
+    assert list(permutations(range(segments)))[params.label] == tuple(order)
+
+
+def test_order_of_a_clip_that_is_left_alone(ntu, sample):
+    params = sample(SegmentShuffle(3, p=0.5), ClipShape(ntu, 9), 200)
+    still = params.label == 0
+    assert 0.4 < still.double().mean() < 0.8
+    assert torch.equal((params.index == torch.arange(9)).all(1), still)
+    assert (params.order[still] == torch.arange(3)).all()
+
+
+def test_order_errors(ntu, sample):
+    with pytest.raises(ValueError, match="cannot cut 2 frames into 3 equal segments"):
+        sample(SegmentShuffle(3, equal=True), ClipShape(ntu, 2), 1)
+    with pytest.raises(ValueError, match="orders of 21 segments"):
+        _ = sample(SegmentShuffle(21), ClipShape(ntu, 30), 1).label
 
 
 def test_orders_are_equally_likely(ntu, sample, assert_share):

@@ -7,7 +7,9 @@ import torch
 from skel_augment import (
     AxisMask,
     GaussianBlur,
+    LimbSwap,
     RandomAxisRotation,
+    SegmentShuffle,
     Shear,
     SpatialFlip,
     StructuralSpatialMask,
@@ -15,6 +17,7 @@ from skel_augment import (
     TemporalSegmentMask,
     TimeFlip,
     TimePosition,
+    limb_swaps,
 )
 from skel_data import ClipShape, get_layout
 
@@ -95,3 +98,30 @@ def test_published_numbers(vector):
         torch.testing.assert_close(y, expected, rtol=0, atol=1e-13 * expected.abs().max().item())
     else:
         torch.testing.assert_close(y, expected, rtol=0, atol=1e-6 * expected.abs().max().item())
+
+
+@pytest.mark.vectors("cubism.temporal")
+def test_published_orders_of_segments(vector):
+    x, draws = (torch.from_numpy(vector[key]) for key in ("in.x", "in.draws"))
+    orders = torch.from_numpy(vector["out.orders"])
+    shape = ClipShape(get_layout("ntu-25"), x.shape[2], x.shape[4])
+    count = orders.shape[1]
+    uniforms = torch.nn.functional.pad(orders[draws].double() / count, (1, 0))
+    params = SegmentShuffle(count, equal=True).params(uniforms, shape)
+    assert torch.equal(params.order, orders[draws])
+    assert torch.equal(params.label, torch.from_numpy(vector["out.labels"]))
+    assert torch.equal(params.index, torch.from_numpy(vector["out.frame"]))
+    assert torch.equal(params.apply(x), torch.from_numpy(vector["out.y"]))
+
+
+@pytest.mark.vectors("cubism.spatial")
+def test_published_swaps_of_limbs(vector):
+    layout = get_layout(vector.config["skeleton"])
+    x, draws = (torch.from_numpy(vector[key]) for key in ("in.x", "in.draws"))
+    chances = torch.tensor(vector.config["chances"], dtype=torch.float64)
+    middle = chances.cumsum(0) - chances / 2
+    uniforms = torch.nn.functional.pad(middle[draws][:, None], (1, 0))
+    params = LimbSwap(vector.config["chances"][0]).params(uniforms, ClipShape.of(x, layout))
+    assert torch.equal(limb_swaps(layout), torch.from_numpy(vector["out.joint"]))
+    assert torch.equal(params.label, torch.from_numpy(vector["out.labels"]))
+    assert torch.equal(params.apply(x), torch.from_numpy(vector["out.y"]))

@@ -190,7 +190,7 @@ def test_reasons_of_skeletons(old, new, reason):
         (b"1\nroot 1 2 3 4 5 6\nlower 1 2\nlower 1 2\n", "line 6: a bone for the second time"),
         (b"1\nroot 1 2 3 4 5 6\n2\nlower 1 2\n3\nroot 1 2 3 4 5 6\n", "frame 2 has no root"),
         (b"1\nroot 1 2 3 4 5 6\n3\nroot 1 2 3 4 5 6\n", "line 5: frame 3 follows frame 1"),
-        (b"1\nroot 1 2 3 4 5 6\nlower 1 2\n2\nroot 1 2 3 4 5 6\n", "cut off in the last frame: 1 bones"),
+        (b"1\nroot 1 2 3 4 5 6\nlower 1 2\n2\nroot 1 2 3 4 5 6\n", "cut off in the last frame: 1 bone,"),
         (b"1\nroot 1 2 3 4 5 6\n2\n", "frame 2 has no root"),
     ],
 )  # fmt: skip

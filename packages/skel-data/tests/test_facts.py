@@ -148,7 +148,7 @@ def test_patterns_of_names(load):
 def test_split_by_pattern(load):
     store = load(["a_train.bvh", "b_train.bvh", "c_val.bvh"], split_from="*_{}")
     assert store.listed_split.tolist() == [[1], [1], [2]]
-    with pytest.raises(ValueError, match=r"the lists 'a' \(1 clips\), 'b' .* are no split"):
+    with pytest.raises(ValueError, match=r"the lists 'a' \(1 clip\), 'b' .* are no split"):
         load([], split_from="{}_*")
 
 
@@ -197,7 +197,7 @@ def test_what_does_not_go_together_is_told(load):
     store = load(["a.bvh", "b.bvh", "d.bvh"], "name,class\na,walk\nx,run\n")
     assert facts(store) == {"a": ("walk", None), "b": (None, None), "d": (None, None)}
     assert store.notes == (
-        "1 of 2 names in the table are no clip's, such as 'x'",
+        "1 of 2 names in the table is no clip's, such as 'x'",
         "2 clips are in no row of the table",
     )
 
@@ -293,7 +293,7 @@ def test_recordings_are_resampled(tmp_path):
     store = import_dataset("bvh", tmp_path / "data", tmp_path / "a.store")
     assert store.rates.tolist() == [20, 10]
     assert summarise(store)["rates"] == {"10": 1, "20": 1}
-    assert any("several frame rates: 10 (1 clips), 20 (1 clips)" in told for told in warnings_of(store))
+    assert any("several frame rates: 10 (1 clip), 20 (1 clip)" in told for told in warnings_of(store))
     both = import_dataset("bvh", tmp_path / "data", tmp_path / "b.store", rate=20)
     assert both.lengths.tolist() == [6, 11]
     assert np.allclose(both.clip(1)[::2], store.clip(1))
@@ -301,13 +301,14 @@ def test_recordings_are_resampled(tmp_path):
     fewer = import_dataset("bvh", tmp_path / "data", tmp_path / "c.store", rate=10)
     assert fewer.lengths.tolist() == [3, 6]
     assert np.allclose(fewer.clip(0), store.clip(0)[::2])
-    with pytest.raises(ValueError, match="rate must be above 0"):
-        import_dataset("bvh", tmp_path / "data", tmp_path / "d.store", rate=0)
+    for wrong in ({"rate": 0}, {"fps": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be above 0"):
+            import_dataset("bvh", tmp_path / "data", tmp_path / "d.store", **wrong)
 
 
 def test_test_classes_that_training_lacks_are_told(load):
     store = load(["train/walk/a.bvh", "train/walk/b.bvh", "test/walk/c.bvh", "test/run/d.bvh"])
-    assert "split 'listed': 1 test classes have no training clip: run" in warnings_of(store)
+    assert "split 'listed': 1 test class has no training clip: run" in warnings_of(store)
 
 
 def test_a_layout_of_few_joints_can_be_given(load):

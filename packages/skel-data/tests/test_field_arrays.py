@@ -100,7 +100,7 @@ def test_agcn_own_names_and_joints(tmp_path, load):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"names": ["a"], "labels": [0]}, "label file has 1 clips"),
+        ({"names": ["a"], "labels": [0]}, "label file has 1 clip"),
         ({"frames": [1, 2]}, "num_frame has 2"),
         ({"x": np.zeros((4, 3, 25, 2))}, r"expected \(N, C, T, V, M\)"),
         ({"names": "abc"}, "as many whole numbers"),

@@ -141,7 +141,7 @@ def test_openpose_bad_frames_cost_no_clip(tmp_path, load):
         "has 2 numbers",
         "must be a list of numbers",
         "18 joints, the frames before have 25",
-        "1 joints, the frames before have 25",
+        "1 joint, the frames before have 25",
         "must be a list of numbers",
     ]
     assert len(store.bad_files) == len(reasons)
@@ -274,8 +274,27 @@ def test_other_joints_need_a_layout(tmp_path, load):
     assert load("coco-keypoints").layout.name == "h36m-17"
     with pytest.raises(ValueError, match=r"\(17, 4\), layout kinect-20 has \(20, 4\)"):
         load("coco-keypoints", layout="kinect-20")
-    store = load("coco-keypoints", layout="h36m-17", units="metres")
-    assert (store.layout.name, store.clip(0).shape, store.units) == ("h36m-17", (1, 1, 17, 4), "metres")
+    store = load("coco-keypoints", layout="h36m-17", units="feet")
+    assert (store.layout.name, store.clip(0).shape, store.units) == ("h36m-17", (1, 1, 17, 4), "feet")
+
+
+@pytest.mark.parametrize("images", [False, True])
+def test_mmpose_in_three_dimensions(tmp_path, load, images):
+    """Its lifted joints are in metres and z points up: they are turned, and the import says so."""
+    people = [instance(0)]
+    x, y, z = (rng := np.random.default_rng(0)).normal(size=(3, 17))
+    people[0] |= {
+        "keypoints": np.stack([x, y, z], 1).tolist(),
+        "keypoint_scores": (1 - rng.random(17)).tolist(),
+    }
+    dump(tmp_path / "data" / "a_1.json", people if images else [{"frame_id": 0, "instances": people}])
+    store = load("image-json" if images else "coco-keypoints")
+    assert (store.layout.name, store.layout.dims, store.units) == ("h36m-17", 3, "metres")
+    expected = np.stack([x, z, -y, people[0]["keypoint_scores"]], 1).astype(np.float32)
+    np.testing.assert_array_equal(store.clip(0)[0, 0], expected)
+    assert store.notes == ("turned so that y points up; in the source z does",)
+    kept = load("image-json" if images else "coco-keypoints", up="y")
+    np.testing.assert_array_equal(kept.clip(0)[0, 0, :, 1], y.astype(np.float32))
 
 
 def test_folders_are_classes(tmp_path, load):
@@ -375,7 +394,7 @@ def test_mediapipe(tmp_path, load):
         ([], "no person in any of 0 frames"),
         ([None, []], "no person in any of 2 frames"),
         ({}, "no list of frames"),
-        ([{"pose_landmarks": []}], "no person in any of 1 frames"),
+        ([{"pose_landmarks": []}], "no person in any of 1 frame"),
         ([[landmarks()[:32]]], "32 landmarks of 4 numbers, expected 33 or 21"),
         ([[[{"x": 1, "y": 1}] * 33]], "a landmark must have x, y, z"),
         ([[[1] * 33]], "a person of 33 numbers"),

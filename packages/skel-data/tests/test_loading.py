@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
@@ -75,3 +77,34 @@ def test_ranks_share_the_batches_of_one():
     one = epoch_order(11, 4, seed=3)
     shares = [epoch_order(11, 4, seed=3, rank=rank, ranks=2) for rank in range(2)]
     assert np.array_equal(one, [np.concatenate(both) for both in zip(*shares, strict=True)])
+
+
+@given(
+    st.lists(st.integers(4, 30), min_size=1, max_size=4),
+    st.integers(1, 2),
+    st.sampled_from([0.0, 0.5, 1.0]),
+    st.integers(0, 5),
+)
+def test_batches_of_one_group(sizes, ranks, balance, seed):
+    groups = np.repeat(np.arange(len(sizes)) * 3, sizes)
+    groups = np.random.default_rng(seed).permutation(groups)
+    batch = 4
+    one = epoch_order(len(groups), batch, seed=seed, groups=groups, balance=balance)
+    assert len(one) == len(groups) // batch
+    assert all(len(set(groups[rows])) == 1 and len(set(rows)) == batch for rows in one)
+    counts = np.array([sum(groups[rows[0]] == code for rows in one) for code in np.unique(groups)])
+    share = np.array(sizes) ** (1 - balance)
+    assert (abs(counts - len(one) * share / share.sum()) < 1).all()
+    if balance == 0 and len(sizes) == 1:
+        assert len(np.unique(np.concatenate(one))) == len(one) * batch
+    shares = [
+        epoch_order(len(groups), batch, seed=seed, groups=groups, balance=balance, rank=r, ranks=ranks)
+        for r in range(ranks)
+    ]
+    for whole, *parts in zip(one, *shares, strict=True):
+        assert np.array_equal(whole, np.concatenate(parts))
+
+
+def test_a_group_smaller_than_a_batch_is_refused():
+    with pytest.raises(ValueError, match="each batch of 4 clips is of one group, but group 7 has 2"):
+        epoch_order(12, 4, seed=0, groups=np.array([1] * 10 + [7] * 2))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skel_data import BadFile, Clip, DatasetInfo, Source, get_layout, write_store
+from skel_data import BadFile, Clip, DatasetInfo, Source, get_layout, import_dataset, write_store
 from skel_data.readers.mocap._acclaim import find_motions
 from skel_data.readers.mocap._cmu import CMU_MOCAP
 from skel_data.readers.mocap._hdm05 import HDM05
@@ -95,6 +95,20 @@ def test_cmu(folder, tmp_path):
     )
     assert (store.names.tolist(), store.subjects.tolist(), store.labels.tolist()) == (["07_12"], [7], [-1])
     np.testing.assert_allclose(store.clip(0)[0, 0, 0], [0, 0.254, 0], rtol=1e-6)
+
+
+def test_frame_rate_of_cmu_is_given_or_missed(folder, tmp_path):
+    """Its files do not tell it: nothing is assumed, and a rate that cannot be reached is told."""
+    source = folder({"07_12.amc": AMC, "07.asf": asf()}).path
+    made = import_dataset("cmu-mocap", source, tmp_path / "a.store", rate=30)
+    assert (made.rates.tolist(), made.lengths.tolist()) == ([0], [2])
+    assert [note[:24] for note in made.notes] == ["no frame rate is kept: t", "1 clip was not resampled"]
+    assert import_dataset("cmu-mocap", source, tmp_path / "b.store", fps=120).rates.tolist() == [120]
+    made = import_dataset("cmu-mocap", source, tmp_path / "c.store", fps=120, rate=60)
+    assert (made.rates.tolist(), made.lengths.tolist(), made.notes) == ([60], [1], ())
+    hdm = folder({"HDM_tr_clap_9_120.amc": AMC, "HDM_tr.asf": asf()}).path
+    made = import_dataset("hdm05", hdm, tmp_path / "d.store", fps=60)
+    assert (made.rates.tolist(), made.notes) == ([120], ())  # its names tell
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ def test_bad_rows_cost_no_good_one(row, reason):
     [
         ("A01N01-L", recording()[1], "unexpected name"),
         ("0002-L", b" \n", "no row"),
-        ("0002-L", b"\x89PNG\r\n\x1a\n", "line 1: 1 fields"),
+        ("0002-L", b"\x89PNG\r\n\x1a\n", "line 1: 1 field"),
     ],
 )
 def test_bad_recordings(name, data, reason):

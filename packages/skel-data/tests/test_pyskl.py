@@ -112,8 +112,8 @@ def test_splits_in_the_order_of_the_file(load):
     assert store.listed_split.tolist() == [[1, 2], [1, 0], [2, 1]]
     assert store.notes == (
         "list 'all' (3 clips) is not used",
-        "list 'xview_train': 1 of 2 names are not among the clips",
-        "split 'xview': 1 of 3 clips are in none of its lists",
+        "list 'xview_train': 1 of 2 names is not among the clips",
+        "split 'xview': 1 of 3 clips is in none of its lists",
     )
     store = load(
         {
@@ -124,9 +124,9 @@ def test_splits_in_the_order_of_the_file(load):
     assert store.listed_split.tolist() == [[1, 2], [2, 1], [0, 0]]
     assert store.listed_names == ("1", "2")
     assert store.notes == (
-        "list 'val' (1 clips) is not used",
-        "split '1': 1 of 3 clips are in none of its lists",
-        "split '2': 1 of 3 clips are in none of its lists",
+        "list 'val' (1 clip) is not used",
+        "split '1': 1 of 3 clips is in none of its lists",
+        "split '2': 1 of 3 clips is in none of its lists",
     )
 
 
@@ -211,7 +211,7 @@ def test_a_short_name_of_two_clips_is_neither(load):
     annotations = [annotation(name) for name in ("a/x", "b/x", "y", "z")]
     store = load({"split": {"train": ["x", "y"], "test": ["z"]}, "annotations": annotations})
     assert store.listed_split.tolist() == [[0], [0], [1], [2]]
-    assert "list 'train': 1 of 2 names are not among the clips" in store.notes
+    assert "list 'train': 1 of 2 names is not among the clips" in store.notes
 
 
 def test_a_list_that_matches_no_clip_is_refused(load):
@@ -642,7 +642,7 @@ def test_deep_nesting_in_an_annotation(load):
     good = pickle.dumps([annotation(label="LABEL"), annotation(NAMES[1])], 2)
     store = load(good.replace(pickle.dumps("LABEL", 2)[2:-3], deep))
     assert store.names.tolist() == [NAMES[1]]
-    assert store.bad_files[0].reason.startswith("label has 1 classes, and a clip has one here")
+    assert store.bad_files[0].reason.startswith("label has 1 class, and a clip has one here")
 
 
 GOOD = pickle.dumps({"split": {"a_train": ["x"]}, "annotations": [annotation(shape=(1, 1, 25, 3))]}, 4)

@@ -156,3 +156,21 @@ def test_an_own_pipeline_needs_the_members_of_the_protocol_only(make_store, make
     assert len(list((store.path / "cache").iterdir())) == 2
     assert isinstance(READERS["npz"], Reader)
     assert PIPELINES["default"] is Default
+
+
+def test_settings_are_read_from_the_source(tmp_path, monkeypatch):
+    """Of bases, of nested classes and of unions too, without importing the module."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "inner_part.py").write_text(
+        "from attrs import define\n\n@define\nclass Base:\n    seed: int = 0\n\n"
+        "@define\nclass A:\n    a: float | None = None\n\n@define\nclass B:\n    b: bool = False\n\n"
+        "Either = A | B\n"
+    )
+    (tmp_path / "outer_part.py").write_text(
+        "raise AssertionError('imported')\nfrom inner_part import Base, Either\n\n"
+        "class Part(Base):\n    kind: ClassVar[str] = 'x'\n    either: Either = A()\n    k: int = 1\n\n"
+        "class Odd(somewhere.Base):\n    k: int = 1\n"
+    )
+    parts = Registry("part", {"part": "outer_part:Part", "odd": "outer_part:Odd", "gone": "outer_part:Gone"})
+    assert parts.settings("part") == {"seed": "int", "a": "float | None", "b": "bool", "k": "int"}
+    assert [parts.settings(name) for name in ("odd", "gone", "none")] == [None] * 3

@@ -79,7 +79,7 @@ def test_missing_joints_stay_missing():
         (PATH, text()[1].replace(b"279,", b"-3,"), "line 2: frame number -3"),
         (PATH, text()[1].replace(b"279,", b"1_0,"), "table of 91 columns: other characters"),
         (PATH, b"1" + b",nan" * 90, "no finite"),
-        (PATH, b"\x89PNG\r\n\x1a\n", "line 1: 1 fields"),
+        (PATH, b"\x89PNG\r\n\x1a\n", "line 1: 1 field"),
     ],
 )
 def test_reasons(path, data, reason):
@@ -103,7 +103,7 @@ def test_the_folder_tells_the_class(tmp_path):
     (tmp_path / "set" / "readme.txt").write_text("hello")
     *clips, bad = sorted(SBU.read(Source(tmp_path / "set")), key=lambda entry: isinstance(entry, BadFile))
     assert [(clip.name, clip.label) for clip in clips] == [("s01s02_01_001", 0), ("s01s02_08_002", 7)]
-    assert (bad.name, "1 fields" in bad.reason) == ("readme.txt", True)
+    assert (bad.name, "1 field" in bad.reason) == ("readme.txt", True)
 
 
 def processed(**changes):

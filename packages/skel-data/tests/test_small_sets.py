@@ -70,7 +70,7 @@ GOOD = msr([[numbers(20, 3)]] * 3)
         ("a17_s01_e01_skeleton", GOOD, "action a17"),
         ("a1_s01_e01_skeleton", GOOD, "unexpected name"),
         ("a01_s01_e01_skeleton", GOOD[:-30], "cut off in frame 3 of 3"),
-        ("a01_s01_e01_skeleton", GOOD + "1", "1 numbers after"),
+        ("a01_s01_e01_skeleton", GOOD + "1", "1 number after"),
         ("a01_s01_e01_skeleton", "3 25\n", "20 joints"),
         ("a01_s01_e01_skeleton", "3 20\n41\n", "41 rows"),
         ("a01_s01_e01_skeleton", "9999999999 20\n", "expected the number of frames"),

@@ -162,7 +162,7 @@ def test_damaged_header_midway_is_reported(tmp_path):
     (tmp_path / "a.tar").write_bytes(data)
     found = content(Source(tmp_path / "a.tar"))
     assert found["b/two.txt"] == FILES["b/two.txt"]
-    assert "after 1 files" in found["a.tar"]
+    assert "after 1 file," in found["a.tar"]
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.xz", "a.tar.gz"])

@@ -154,8 +154,8 @@ def test_open_errors(make_store, make_clip, tmp_path):
         (store.path / "header.json").write_text(text)
         with pytest.raises(ValueError, match="is not a store"):
             Store.open(store.path)
-    (store.path / "header.json").write_text(json.dumps({**header, "version": 3}))
-    with pytest.raises(ValueError, match="version 3"):
+    (store.path / "header.json").write_text(json.dumps({**header, "version": 4}))
+    with pytest.raises(ValueError, match="version 4"):
         Store.open(store.path)
     (store.path / "header.json").write_text(json.dumps({**header, "counts": {"clips": 3, "rows": 14}}))
     with pytest.raises(ValueError, match=r"damaged.*clips and header\): found 2, expected 3"):

@@ -107,7 +107,7 @@ def test_bad_segments_cost_no_good_one(segment, reason):
         ("s1_e1", stream()[1], "unexpected name"),
         ("s01_e01", b"", "no row"),
         ("s01_e01", stream()[1].replace(b"\n12 ", b"\n12.5 ", 1), "line 2: frame number 12.5"),
-        ("s01_e01", b"\x89PNG\r\n\x1a\n", "line 1: 1 fields"),
+        ("s01_e01", b"\x89PNG\r\n\x1a\n", "line 1: 1 field"),
     ],
 )
 def test_bad_streams(name, data, reason):

@@ -13,9 +13,18 @@ from skel_encoders.registry import BUILT_IN
 
 # A new encoder needs an entry here: arguments that make it small and differ from the defaults.
 SMALL = {
-    "agcn": {"base_channels": 4},
-    "ctrgcn": {"base_channels": 4},
-    "gru": {"hidden_dim": 6, "layers": 2, "direction": "bidirectional", "input_norm": False},
+    "agcn": {"base_channels": 4, "part_attention": True},
+    "ctrgcn": {"base_channels": 4, "part_attention": True},
+    "gru": {
+        "hidden_dim": 6,
+        "layers": 2,
+        "direction": "bidirectional",
+        "input_norm": False,
+        "pooling": "mean",
+        "dropout": 0.2,
+        "init": "uniform",
+        "packed": True,
+    },
     "hcn": {"frames": 16, "channels": 4, "hidden_dim": 6, "learned_slopes": True, "dropout": 0.2},
     "dste": {
         "frames": 16,
@@ -26,6 +35,7 @@ SMALL = {
         "gap": 3,
         "drop_path": 0.2,
     },
+    "umurl": {"frames": 16, "modalities": ("joint", "bone"), "hidden_dim": 12, "heads": 2, "layers": 2},
     "scd": {"frames": 16, "channels": 8, "hidden_dim": 12, "heads": 2, "layers": 2, "dropout": 0.2},
     "stgcn": {
         "base_channels": 4,
@@ -35,6 +45,7 @@ SMALL = {
         "strategy": "uniform",
         "init_std": None,
         "skip_absent": False,
+        "part_attention": True,
     },
     "transformer": {
         "frames": 17,
@@ -55,6 +66,7 @@ SMALL = {
         "class_layers": 2,
         "rope_base": 100.0,
     },
+    "jbf": {"widths": (6, 8, 8), "strides": (1, 2, 1), "fusion": "concatenation", "dropout": 0.2},
     "tcn": {"widths": (8, 12, 8), "kernels": (3, 5, 3), "strides": (1, 2, 1)},
 }
 OWN = """

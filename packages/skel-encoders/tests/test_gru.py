@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders import GRU
+from skel_encoders import GRU, GRUDecoder
 
 HAND = SkeletonLayout.from_dict(
     {
@@ -14,6 +14,16 @@ HAND = SkeletonLayout.from_dict(
     }
 )
 LAYOUTS = [*map(get_layout, ("ntu-25", "kinect-20", "coco-17", "hdm05-31")), HAND]
+
+
+CRRL = {
+    "direction": "bidirectional",
+    "input_norm": False,
+    "pooling": "mean",
+    "dropout": 0.2,
+    "init": "uniform",
+    "packed": True,
+}
 
 
 def small(layout=HAND, **settings):
@@ -56,6 +66,35 @@ def published_pair(direction="forward-twice", input_norm=True):
     ours = small(direction=direction, input_norm=input_norm).double()
     ours.load_state_dict(GRU.rename_published(state, prefix="encoder_q."))
     return theirs, ours
+
+
+def chain(joints, **settings):
+    """CRRL's encoder without dropout, of one body that is a chain of so many joints."""
+    names = [str(joint) for joint in range(joints)]
+    layout = SkeletonLayout.from_dict({"joints": names, "bones": list(zip(names[1:], names, strict=False))})
+    return GRU(layout, bodies=1, **{**CRRL, "dropout": 0.0, **settings})
+
+
+def as_clips(sequences):
+    """Clips (N, 3, T, V, 1) of published sequences (N, T, V C)."""
+    return torch.from_numpy(sequences).unflatten(2, (-1, 3)).permute(0, 3, 1, 2)[..., None]
+
+
+def renamed(state):
+    """Published weights, or their gradients, under our names."""
+    weights = {f"encoder.{name}": torch.from_numpy(x) for name, x in state.items() if name.startswith("gru")}
+    return GRU.rename_published(weights)
+
+
+@pytest.fixture
+def agree():
+    """A result agrees with a golden one to 1e-5 of the largest entry."""
+
+    def check(ours, theirs):
+        expected = torch.as_tensor(theirs)
+        torch.testing.assert_close(ours.detach(), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
+
+    return check
 
 
 def test_default_size():
@@ -186,5 +225,100 @@ def test_half_precision_by_autocast():
 def test_compiles_without_graph_breaks(direction):
     encoder = small(direction=direction).eval()
     clips = torch.randn(2, 3, 5, 4, 2)
+    compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(clips), encoder(clips))
+
+
+def test_crrl_size():
+    """Two layers of 256 units and a decoder of 150, on two bodies of 25 joints, as the program has them."""
+    with torch.device("meta"):
+        encoder = GRU("ntu-25", hidden_dim=256, layers=2, **CRRL)
+        decoder = GRUDecoder(512, 150)
+    sizes = [sum(p.numel() for p in part.parameters()) for part in (encoder, decoder)]
+    assert sizes == [1_809_408, 434_700]
+
+
+@pytest.mark.parametrize("frames", [1, 7])
+def test_shapes_of_the_decoder(frames):
+    decoded = GRUDecoder(12, 5, layers=3)(torch.randn(4, 12), frames)
+    assert decoded.shape == (4, frames, 5)
+    assert decoded.abs().max() < 1
+
+
+def test_errors_of_crrl_settings():
+    for given_settings, message in [
+        ({"pooling": "max"}, "pooling must be 'last' or 'mean', got 'max'"),
+        ({"init": "normal"}, "init must be 'xavier' or 'uniform', got 'normal'"),
+        ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            small(**given_settings)
+    with pytest.raises(ValueError, match="layers must be at least 1, got 0"):
+        GRUDecoder(4, 3, layers=0)
+
+
+@pytest.mark.vectors("crrl.encoder")
+def test_published_encoder_of_crrl(vector, agree):
+    size, hidden = vector.config["input_size"], vector.config["hidden"]
+    encoder = chain(size // 3, hidden_dim=hidden, layers=vector.config["layers"])
+    encoder.load_state_dict(renamed(vector.group("state.")))
+    clips = as_clips(vector["in.x"]).requires_grad_()
+    assert encoder.lengths(clips).tolist() == vector["in.lengths"].tolist()
+    features = encoder.forward_features(clips)
+    pooled = encoder.pool(features)
+    loss = (torch.from_numpy(vector["in.weight"]) * pooled.square()).sum()
+    loss.backward()
+    agree(features[:, 0, :, 0], vector["out.hidden"])
+    agree(pooled, vector["out.pooled"])
+    agree(loss, vector["out.loss"])
+    agree(clips.grad, as_clips(vector["grad.x"]))
+    for name, expected in renamed(vector.group("grad.")).items():
+        agree(encoder.get_parameter(name).grad, expected)
+
+
+def test_initial_weights_of_pytorch():
+    encoder = small(init="uniform", hidden_dim=64, layers=2)
+    for weight in encoder.blocks.parameters():
+        assert 0.8 / 8 < weight.abs().max() <= 1 / 8
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.lists(st.integers(1, 8), min_size=1, max_size=4),
+    st.sampled_from(["forward-twice", "bidirectional"]),
+    st.sampled_from(["last", "mean"]),
+)
+def test_packed_clip_is_read_as_if_alone_and_not_padded(lengths, direction, pooling):
+    encoder = small(direction=direction, pooling=pooling, packed=True, input_norm=False)
+    clips = torch.randn(len(lengths), 3, 8, 4, 2)
+    for clip, frames in zip(clips, lengths, strict=True):
+        clip[:, frames:] = 0
+    together = encoder(clips)
+    encoder.packed = False
+    for feature, clip, frames in zip(together, clips, lengths, strict=True):
+        torch.testing.assert_close(feature, encoder(clip[None, :, :frames])[0])
+
+
+def test_dropout_lies_between_layers_and_in_training_only():
+    one, two = (small(layers=layers, dropout=0.5) for layers in (1, 2))
+    clips = torch.randn(2, 3, 8, 4, 2)
+    for encoder, changes in ((one, False), (two, True)):
+        encoder.norm.eval()
+        assert torch.equal(encoder(clips), encoder(clips)) != changes
+        encoder.eval()
+        assert torch.equal(encoder(clips), encoder(clips))
+
+
+def test_gradient_reaches_every_weight_of_the_decoder():
+    decoder, x = GRUDecoder(6, 5), torch.randn(3, 6, requires_grad=True)
+    decoder(x, 4).square().sum().backward()
+    assert all(p.grad.abs().sum() > 0 for p in (x, *decoder.parameters()))
+
+
+@pytest.mark.slow
+def test_packed_encoder_compiles_without_graph_breaks():
+    encoder = small(direction="bidirectional", pooling="mean", packed=True).eval()
+    clips = torch.randn(2, 3, 5, 4, 2)
+    clips[0, :, 3:] = 0
     compiled = torch.compile(encoder, fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(clips), encoder(clips))

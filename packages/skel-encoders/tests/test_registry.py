@@ -30,12 +30,14 @@ def test_names():
     assert list_encoders() == [
         "stgcn",
         "tcn",
+        "jbf",
         "scd",
         "agcn",
         "ctrgcn",
         "hcn",
         "gru",
         "dste",
+        "umurl",
         "transformer",
         "slim",
     ]
@@ -46,7 +48,8 @@ def test_names():
 def test_public_encoders_are_the_registered_ones():
     public = [getattr(skel_encoders, name) for name in skel_encoders.__all__]
     classes = {kind for kind in public if inspect.isclass(kind) and issubclass(kind, nn.Module)}
-    assert classes - {skel_encoders.TokenDecoder} == {ENCODERS[name] for name in BUILT_IN}
+    decoders = {skel_encoders.GRUDecoder, skel_encoders.TokenDecoder}
+    assert classes - decoders == {ENCODERS[name] for name in BUILT_IN}
 
 
 def test_listing_needs_no_torch():
@@ -129,7 +132,11 @@ def test_values_of_toml_and_numpy():
             {"base_channel": 4},
             "encoder 'stgcn' has no setting 'base_channel'; did you mean 'base_channels'",
         ),
-        ("ctrgcn", {"dropout": 0.1}, "no setting 'dropout'; it has in_channels, base_channels$"),
+        (
+            "ctrgcn",
+            {"dropout": 0.1},
+            "no setting 'dropout'; it has in_channels, base_channels, part_att",
+        ),
         ("transformer", {}, "encoder 'transformer' needs frames"),
         ("stgcn", {"base_channels": "64"}, "base_channels of encoder 'stgcn' must be int, got '64'"),
         ("stgcn", {"base_channels": 1.5}, "base_channels of encoder 'stgcn' must be int, got 1.5"),
@@ -223,7 +230,7 @@ def test_conversion_refuses(value, wanted):
 @pytest.mark.parametrize("name", list_encoders())
 def test_arrays_of_numpy_are_refused_and_names_of_layouts_are_taken(name):
     encoder = ENCODERS.lookup(name)(
-        "utd-20", **({"frames": 16} if name in ("hcn", "transformer", "dste") else {})
+        "utd-20", **({"frames": 16} if name in ("hcn", "transformer", "dste", "umurl") else {})
     )
     assert encoder.layout == get_layout("utd-20")
     with pytest.raises(TypeError, match=r"takes clips as a tensor, got numpy.ndarray; torch.from_numpy"):

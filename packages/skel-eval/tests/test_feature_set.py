@@ -49,7 +49,7 @@ def test_the_least_that_is_needed(tmp_path):
         ({"groups": np.arange(3)}, ValueError, r"groups must have shape \(4,\), .* got \(3,\)"),
         ({"groups": np.array(3)}, ValueError, r"groups must have shape \(4,\), .* got \(\)"),
         ({"class_names": np.array("nod")}, ValueError, r"class_names must have shape \(K,\), got \(\)"),
-        ({"class_names": ["nod"]}, ValueError, "label 1, but there are 1 class names"),
+        ({"class_names": ["nod"]}, ValueError, "label 1, but class_names has 1 name"),
     ],
 )
 def test_errors(changes, error, message):

@@ -313,3 +313,39 @@ def test_dropout_is_of_training_alone(encoder):
     dropped, plain = (run(encoder, attrs.evolve(settings, dropout=share)) for share in (0.9, 0.0))
     assert dropped.losses != plain.losses
     np.testing.assert_allclose(dropped.weight, plain.weight, atol=1e-6)
+
+
+class WithOrder(nn.Module):
+    """The cross-entropy, and a classifier of its own for whether a clip was reversed."""
+
+    def __init__(self, weight=0.0):
+        super().__init__()
+        self.reversed = nn.Linear(Encoder.feature_dim, 2)
+        self.weight = weight
+
+    def forward(self, model, clips, labels, generator):
+        loss = nn.functional.cross_entropy(model.head(model.features(clips)), labels)
+        if not self.weight:
+            return loss
+        order = torch.randint(2, (len(clips),), generator=generator)
+        seen = torch.where(order.bool().view(-1, 1, 1, 1, 1), clips.flip(2), clips)
+        return loss + self.weight * nn.functional.cross_entropy(self.reversed(model.features(seen)), order)
+
+
+def test_objective_of_ones_own(encoder):
+    torch.manual_seed(1)
+    same = run(encoder, objective=WithOrder())
+    assert np.array_equal(same.logits, run(encoder).logits)
+    objective = WithOrder(1.0)
+    before = objective.reversed.weight.detach().clone()
+    other = run(encoder, objective=objective)
+    assert not np.array_equal(other.logits, same.logits)
+    assert not torch.equal(objective.reversed.weight, before)
+    assert np.array_equal(
+        run(encoder, objective=_seeded(1.0)).logits, run(encoder, objective=_seeded(1.0)).logits
+    )
+
+
+def _seeded(weight):
+    torch.manual_seed(2)
+    return WithOrder(weight)

@@ -124,7 +124,7 @@ def test_comparison_table_and_pages_name_it(tmp_path):
     assert "Best simple" in page
     assert "distances 62.5 %" in page
     report = write_report(tmp_path / "r.html", [methods[0].results[0][0]], title="t").read_text()
-    assert "best simple baseline, the result is +12.5 [" in report
+    assert "minus distances: +12.5 [" in report
 
     table_rows = summarise_methods(methods[:1])
     markdown = results_table(table_rows)

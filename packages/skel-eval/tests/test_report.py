@@ -12,7 +12,7 @@ from skel_eval.report.gallery import nearest
 SECTIONS = [
     "Results",
     "Training",
-    "Confusion",
+    "Confusion matrix",
     "Mistakes",
     "Classes",
     "Calibration",
@@ -121,9 +121,11 @@ def test_results_table_says_what_results_say(full, written):
     checker, text = written(full["results"])
     assert checker.headings()[:1] == ["Results"]
     words = [data.strip() for _, data in checker.text]
-    assert "cross-subject, joint; 120 test clips, 10 of them copies of training clips" in words
-    assert "nmi; cross-subject, joint+motion (0.6, 0.4)" in words
-    assert {"1-NN", "linear, shifted"} <= set(words)
+    assert (
+        "accuracy; cross-subject; stream joint; 120 test clips, 10 of them copies of training clips" in words
+    )
+    assert "nmi; cross-subject; streams joint + motion (0.6, 0.4)" in words
+    assert {"nearest neighbour (1-NN)", "linear probe, shifted"} <= set(words)
     assert {"50.0 %", "45.0 %", "25.0 %", "30.0 %", "55.0 ± 7.1 %"} <= set(words)
     assert text.count('class="tile ') == 3
     assert text.count('<tr class="baseline"') == 2
@@ -172,7 +174,7 @@ def test_report_is_reproducible_and_replaces(full, tmp_path):
 @pytest.mark.parametrize(
     ("key", "missing"),
     [
-        ("results", {"Results", "Confusion", "Mistakes", "Classes", "Calibration"}),
+        ("results", {"Results", "Confusion matrix", "Mistakes", "Classes", "Calibration"}),
         ("training", {"Training"}),
         ("features", {"Mistakes", "Embedding", "Retrieval"}),
         ("points", {"Mistakes"}),
@@ -191,7 +193,7 @@ def test_without_predictions_or_logits(full, written):
     first, second = full["results"]
     bare = evolve(first, predictions=evolve(first.predictions, logits=None))
     assert "Calibration" not in written(**full | {"results": [bare]})[0].headings()
-    assert "Confusion" not in written(**full | {"results": [second, first]})[0].headings()
+    assert "Confusion matrix" not in written(**full | {"results": [second, first]})[0].headings()
 
 
 def test_empty_report(written):

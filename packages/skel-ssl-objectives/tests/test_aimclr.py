@@ -41,6 +41,30 @@ def test_published_numbers(vector):
         torch.testing.assert_close(ours.detach(), expected, rtol=0, atol=1e-5 * float(expected.abs().max()))
 
 
+@pytest.mark.vectors("hiclr")
+def test_published_numbers_of_hiclr(vector, agree):
+    """A chain of D3M: each view learns from the next weaker one."""
+    temperature, names = vector.config["temperature"], ("q", "q_strong", "q_masked")
+    queries = [torch.from_numpy(vector[f"in.{name}"]).requires_grad_() for name in names]
+    key, keys = torch.from_numpy(vector["in.k"]), torch.from_numpy(vector["in.queue"]).T
+    views = [contrast(query, key, keys, temperature=temperature) for query in queries]
+    basic, strong, masked = views
+    positives = nearest_neighbors(views, k=vector.config["topk"])
+    assert torch.equal(positives, torch.from_numpy(vector["out.positives"]))
+    losses = {
+        "info_nce": info_nce(basic),
+        "chain_strong": d3m(strong, basic),
+        "chain_masked": d3m(masked, strong),
+        "mined": info_nce(basic, positives),
+    }
+    chain = (losses["chain_strong"] + losses["chain_masked"]) / 2
+    stages = {"stage_one": losses["info_nce"] + chain, "stage_two": losses["mined"] + chain}
+    agree((loss, vector[f"out.{name}"]) for name, loss in (losses | stages).items())
+    for stage, loss in stages.items():
+        grads = torch.autograd.grad(loss, queries, retain_graph=True)
+        agree((grad, vector[f"grad.{stage}.{name}"]) for name, grad in zip(names, grads, strict=True))
+
+
 @settings(deadline=None, max_examples=20)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 100))
 def test_mined_positives_are_the_union_of_neighbours(k, views, seed):

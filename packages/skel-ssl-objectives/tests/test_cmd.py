@@ -33,6 +33,33 @@ def test_errors():
         neighbor_distillation(torch.zeros(4, 8), torch.zeros(4, 8), k=2, student_temperature=0)
 
 
+@pytest.mark.vectors("pcm3")
+def test_published_numbers_of_pcm3(vector, agree):
+    """Four InfoNCE, and the distillation of the whole queue from the plain and the mixed key."""
+    config, names = vector.config, ("q", "q_masked", "q_predicted", "q_mixed")
+    queries = [torch.from_numpy(vector[f"in.{name}"]).requires_grad_() for name in names]
+    key = functional.normalize(torch.from_numpy(vector["in.k"]), dim=1)
+    queue = torch.from_numpy(vector["in.queue"]).T
+    mixed = key.lerp(key[torch.from_numpy(vector["in.partner"])], config["share"])
+    contrasts, distillations = {}, {}
+    for name, query in zip(names, queries, strict=True):
+        short, own = name.removeprefix("q_"), mixed if name == "q_mixed" else key
+        contrasts[short] = info_nce(contrast(query, own, queue, temperature=config["temperature"]))
+        distillations[short] = neighbor_distillation(
+            contrast(query, query, queue, temperature=1.0)[:, 1:],
+            contrast(own, own, queue, temperature=1.0)[:, 1:],
+            k=len(queue),
+            student_temperature=config["student_temperature"],
+            teacher_temperature=config["teacher_temperature"],
+        )
+    agree((loss, vector[f"out.nce_{name}"]) for name, loss in contrasts.items())
+    agree((loss, vector[f"out.kl_{name}"]) for name, loss in distillations.items())
+    loss = sum(contrasts.values()) + sum(distillations.values())
+    agree([(sum(distillations.values()), vector["out.kl"]), (loss, vector["out.loss"])])
+    grads = torch.autograd.grad(loss, queries)
+    agree((grad, vector[f"grad.{name}"]) for name, grad in zip(names, grads, strict=True))
+
+
 @pytest.mark.vectors("cmd")
 def test_published_numbers(vector, agree):
     config, gradients = vector.config, vector.group("grad.")

@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from skel_ssl_objectives import covariance_loss, cross_correlation, usdrl, variance_loss, vicreg
+from skel_ssl_objectives import (
+    covariance_loss,
+    cross_correlation,
+    umurl,
+    usdrl,
+    variance_loss,
+    vicreg,
+)
 
 SETS = {"temporal": 0.5, "spatial": 0.5, "instance": 1.0}
 
@@ -35,6 +42,7 @@ def test_shapes():
         "covariance",
         "correlation",
     }
+    assert set(umurl(views(3), views(3))) == {"intra", "inter", "variance", "covariance"}
 
 
 def test_errors():
@@ -45,6 +53,10 @@ def test_errors():
             loss([*views(1), *views(1, dim=5)])
         with pytest.raises(ValueError, match="got none"):
             loss([])
+    with pytest.raises(ValueError, match="for each modality, got 2 of 3"):
+        umurl(views(3), views(2))
+    with pytest.raises(ValueError, match=r"two modalities or more, got \(8, 6\), \(8, 6\)$"):
+        umurl(views(1), views(1))
     with pytest.raises(ValueError, match=r"\(8, 6\), \(7, 6\)"):
         cross_correlation(*views(1), *views(1, n=7))
     for term in (variance_loss, covariance_loss):
@@ -95,6 +107,24 @@ def test_published_numbers(vector, agree):
             agree((grad, gradients[f"{case}.{name}{number}"]) for number, grad in enumerate(grads))
 
 
+@pytest.mark.vectors("umurl")
+def test_published_numbers_of_umurl(vector, agree):
+    config, modalities = vector.config, ("joint", "motion", "bone")
+    weights = {
+        "consistency_weight": config["similarity_weight"],
+        "variance_weight": config["variance_weight"],
+        "covariance_weight": config["regulariser_weight"],
+    }
+    names = [*modalities, *(f"fused_{name}" for name in modalities)]
+    z = [read(vector, name) for name in names]
+    terms = umurl(z[:3], z[3:], **weights)
+    agree((terms[name] / config["similarity_weight"], vector[f"out.{name}"]) for name in ("intra", "inter"))
+    regulariser = sum(torch.as_tensor(vector[f"out.regulariser_{name}"]) for name in names)
+    agree([(terms["variance"] + terms["covariance"], regulariser), (total(terms), vector["out.loss"])])
+    grads = torch.autograd.grad(total(terms), z)
+    agree((grad, vector[f"grad.{name}"]) for name, grad in zip(names, grads, strict=True))
+
+
 def test_two_views_are_the_paper():
     """Equation 6 with its weights, 25, 25 and 1."""
     first, second = views(2)
@@ -138,9 +168,13 @@ def test_equal_views_that_vary_cost_nothing_but_their_covariance():
     assert terms["covariance"] > 0
 
 
+def halves(z, **hook):
+    return umurl(z[:2], z[2:], **hook)
+
+
 def test_two_processes_agree_with_one():
-    for loss in (vicreg, lambda z, **hook: usdrl(z, correlation_weight=0.1, **hook)):
-        z = views(3, n=6)
+    for loss in (vicreg, halves, lambda z, **hook: usdrl(z, correlation_weight=0.1, **hook)):
+        z = views(4, n=6)
         everyone = iter(z)
         part = loss([view[:3] for view in z], gather=lambda _, everyone=everyone: next(everyone))
         torch.testing.assert_close(part, loss(z))
@@ -150,6 +184,8 @@ def test_gradient():
     z = [view.requires_grad_() for view in views(3, n=5, dim=4)]
     assert torch.autograd.gradcheck(lambda *z: total(vicreg(z)), z)
     assert torch.autograd.gradcheck(lambda *z: total(usdrl(z, correlation_weight=0.1)), z)
+    z = [view.requires_grad_() for view in views(4, n=5, dim=4)]
+    assert torch.autograd.gradcheck(lambda *z: total(halves(z)), z)
 
 
 def test_collapsed_views_have_finite_gradients():
@@ -162,3 +198,4 @@ def test_compiles_and_keeps_its_precision(compiles, same_under_autocast):
     for check in (compiles, same_under_autocast):
         check(lambda *z: total(vicreg(z)), *(view.float() for view in views(3)))
         check(lambda *z: total(usdrl(z, correlation_weight=0.1)), *(view.float() for view in views(4)))
+        check(lambda *z: total(halves(z)), *(view.float() for view in views(4)))

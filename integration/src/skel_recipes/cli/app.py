@@ -30,6 +30,7 @@ _COMMANDS: dict[str, str | dict[str, str]] = {
         "validate": "data:data_validate",
         "leaks": "data:data_leaks",
         "merge": "data:data_merge",
+        "join": "data:data_join",
         "convert": "data:data_convert",
         "label": "data:data_label",
         "layout": "data:data_layout",

@@ -8,6 +8,7 @@ from attrs import asdict
 
 from skel_data import SynthSettings
 from skel_recipes.cli.output import note, note_conversion, printable, say, say_json
+from skel_recipes.common.progress import progress_bar
 from skel_recipes.common.words import count
 
 _USUAL = SynthSettings()
@@ -25,10 +26,12 @@ def data_import(
     up: Literal["x", "y", "z", "-x", "-y", "-z", "auto"] | None = None,
     zeros: Literal["missing", "there"] | None = None,
     rate: float | None = None,
+    fps: float | None = None,
     labels: Path | None = None,
     classes_from: str | None = None,
     subjects_from: str | None = None,
     split_from: str | None = None,
+    untrimmed: bool = False,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -52,32 +55,29 @@ def data_import(
         up: What points up in the source; recordings are turned so that y does. auto: the axis along which
             bodies stand. Unless given, what the format says.
         zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
-        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        rate: Frames a second to which recordings are resampled, where the files or --fps tell their own.
+        fps: Frames a second of the recordings, where the files do not tell.
         labels: Table (CSV) with the columns name, class, subject, camera, split, start and end. Unless given,
             `labels.csv` in the source.
         classes_from: Where in a file's path the class is, such as '{}/*/*'; none: nowhere. Unless given,
             folders are taken where their meaning is plain.
         subjects_from: Where in a file's path the subject is.
         split_from: Where in a file's path the part of the split is, such as train and test.
+        untrimmed: Keep recordings whole, with their actions as intervals, for `skel eval detect`. Unless
+            given, each action is a clip.
         limit: Stop after so many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
         resume: Keep what was read when interrupted, and go on from it. A complete store stays as it is.
     """
-    from tqdm import tqdm
-
     from skel_data import READERS, Source, cores, find_format, import_dataset, warnings_of
 
     if format == "auto":
         format = find_format(Source(source))  # noqa: A001 (the argument's name)
         note(f"{source} looks like {format}")
     reader = READERS.lookup(format)
-    with tqdm(unit="clip", desc=format, disable=None) as bar:
-
-        def advance(read: int) -> None:
-            bar.update(read - bar.n)
-
+    with progress_bar(format, "clip") as advance:
         try:
             made = import_dataset(
                 reader,
@@ -89,10 +89,12 @@ def data_import(
                 up=up,
                 zeros=zeros,
                 rate=rate,
+                fps=fps,
                 labels=labels,
                 classes_from=classes_from,
                 subjects_from=subjects_from,
                 split_from=split_from,
+                untrimmed=untrimmed,
                 limit=limit,
                 strict=strict,
                 overwrite=overwrite,
@@ -107,7 +109,7 @@ def data_import(
     for told in (*made.notes, *warnings_of(made)):
         note(told)
     for bad in made.bad_files:
-        note(printable(f"not imported: {bad.name}: {bad.reason}"))
+        note(printable(f"bad file: {bad.name}: {bad.reason}"))
     left_out = count(len(made.bad_files), "bad file")
     say(f"{store}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}, {left_out}")
 
@@ -139,7 +141,10 @@ def data_info(store: Annotated[Path, tyro.conf.Positional], /, *, json: bool = F
 
 
 def data_formats() -> None:
-    """List the formats that can be imported: name, files, joints where they are fixed, and what it is."""
+    """List the formats that can be imported: name, files, joints where they are fixed, and what it is.
+
+    Example: skel data formats
+    """
     from skel_data import READERS
 
     rows = [("format", "files", "joints", "what")]
@@ -200,8 +205,8 @@ def data_leaks(
     chosen = get_split(opened, split)
     if not len(chosen.train) or not len(chosen.test):
         raise ValueError(
-            f"split {chosen.name!r} of {store} has {len(chosen.train)} training clips and {len(chosen.test)} "
-            "labelled test clips"
+            f"split {chosen.name!r} of {store} has {count(len(chosen.train), 'training clip')} and "
+            f"{count(len(chosen.test), 'labelled test clip')}"
         )
     claims, found = broken_claims(opened, chosen), copies_of(opened, chosen)
     copies = len(chosen.test) - len(without_copies(opened, chosen))
@@ -225,12 +230,13 @@ def data_leaks(
     for test, train, distance in pairs:
         how = f"is within {100 * distance:.1f} % of" if distance else "equals"
         say(printable(f"{test} {how} {train} after the pipeline"))
+    share = "shares" if len(found) == 1 else "share"
     for sentence in claims:
         say(printable(sentence))
     say(
         printable(
-            f"{store}, {chosen.name}: of {len(chosen.test)} test clips {copies} are copies of training clips "
-            f"as recorded, {len(found)} share frames with one"
+            f"{store}, {chosen.name}: {count(len(chosen.test), 'test clip')}, {copies} of them copies of "
+            f"training clips as recorded, {len(found)} {share} frames with one"
         )
     )
 
@@ -264,6 +270,8 @@ def data_merge(
 
     Numbered subjects and views keep their numbers: the same number is the same person.
 
+    Example: skel data merge ntu60.store ntu120-rest.store --out ntu120.store
+
     Args:
         stores: The stores, of one layout.
         out: Folder of the new store.
@@ -274,6 +282,36 @@ def data_merge(
 
     made = merge_stores([Store.open(store) for store in stores], out, dataset=dataset, overwrite=overwrite)
     say(f"{out}: {count(len(made), 'clip')}, {count(len(made.classes), 'class')}")
+
+
+def data_join(
+    store: Annotated[Path, tyro.conf.Positional],
+    out: Annotated[Path, tyro.conf.Positional],
+    /,
+    *,
+    clips: int = 8,
+    rest: tuple[int, int] = (15, 45),
+    seed: int = 0,
+    overwrite: bool = False,
+) -> None:
+    """Join the clips of a store to untrimmed recordings with rest between them, for `skel eval detect`.
+
+    A recording has clips of one subject, camera and part of a split, in random order, each clip once.
+
+    Example: skel data join utd.store utd-joined.store
+
+    Args:
+        store: The store of trimmed clips.
+        out: Folder of the new store.
+        clips: Clips of a recording.
+        rest: Least and largest number of frames of a rest.
+        seed: Decides on order and rests.
+        overwrite: Replace the store if it exists.
+    """
+    from skel_data import Store, join_clips
+
+    made = join_clips(Store.open(store), out, clips=clips, rest=rest, seed=seed, overwrite=overwrite)
+    say(f"{out}: {count(len(made), 'recording')}, {count(len(made.all_intervals), 'action')}")
 
 
 def data_convert(
@@ -288,6 +326,8 @@ def data_convert(
     overwrite: bool = False,
 ) -> None:
     """Write the clips of a store to a new one in another joint layout, by the names of the joints.
+
+    Example: skel data convert ntu.store kinect.store --layout kinect-20
 
     Args:
         store: The store.
@@ -320,6 +360,7 @@ def data_label(
     /,
     *,
     out: Path | None = None,
+    untrimmed: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Give the clips of a store the facts of a table.
@@ -327,15 +368,20 @@ def data_label(
     The table (CSV) has the columns name, class, subject, camera, split, start and end; all but name may be
     left out.
 
+    Example: skel data label poses.store labels.csv --out labelled.store
+
     Args:
         store: The store.
         labels: The table.
         out: Folder of a new store. Unless given, the store itself is replaced.
+        untrimmed: Keep recordings whole: rows with start and end are intervals. Unless given, they are cut.
         overwrite: Replace the new store if it exists.
     """
     from skel_data import Store, label_store
 
-    made = label_store(Store.open(store), labels, out or store, overwrite=overwrite or out is None)
+    made = label_store(
+        Store.open(store), labels, out or store, untrimmed=untrimmed, overwrite=overwrite or out is None
+    )
     for told in made.notes:
         note(told)
     unlabelled = int((made.labels < 0).sum())
@@ -345,6 +391,8 @@ def data_label(
 
 def data_layout(source: Annotated[Path, tyro.conf.Positional], /, *, out: Path | None = None) -> None:
     """Write the joint layout of a recording as TOML, to be edited and given with --layout.
+
+    Example: skel data layout walk.bvh --out mine.toml
 
     Args:
         source: A BVH or C3D file, a folder of them, a store, or the name of a built-in layout.

@@ -1,13 +1,16 @@
 """``skel eval``: evaluation protocols on the encoders of runs, or on features from elsewhere."""
 
+from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from skel_recipes.cli.output import note, note_conversion, printable, say, say_json, table
+from skel_recipes.common.words import count
 
 RunPath = Annotated[Path, tyro.conf.Positional]
 StorePath = Annotated[Path | None, tyro.conf.Positional]
@@ -41,6 +44,7 @@ class Common:
     json: bool = False
 
 
+_EXPECTED = {"int": "a whole number", "float": "a number"}
 CommonArgs = Annotated[Common, tyro.conf.OmitArgPrefixes, tyro.conf.arg(name="")]
 COMMON = Common()
 
@@ -51,7 +55,59 @@ def protocol_commands(words: Sequence[str]) -> dict[str, Callable[..., None]]:
 
     chosen = words[1] if words[:1] == ["eval"] and len(words) > 1 else ""
     names = [*PROTOCOLS, *([chosen] if ":" in chosen else [])]
+    if chosen in PROTOCOLS:
+        _check_words(chosen, words[2:])
     return {name: _command(name, words) if name == chosen else _stub(name) for name in names}
+
+
+def _check_words(name: str, words: Sequence[str]) -> None:
+    """Answer what cannot be right before the protocol is imported, and with it torch.
+
+    Raises:
+        SystemExit: If a flag is unknown, a number is none, or the run is missing.
+    """
+    from skel_recipes.evaluate.protocols import PROTOCOLS
+
+    settings = PROTOCOLS.settings(name)
+    if settings is None or not {"-h", "--help"}.isdisjoint(words):
+        return
+    kinds = {**settings, **{one.name: str(getattr(one.type, "__name__", one.type)) for one in fields(Common)}}
+    known = {f"--{flag.replace('_', '-')}": kind for flag, kind in kinds.items()}
+    wrong = (
+        "" if any(not word.startswith("-") for word in words) else "expected a run, or features in an .npz"
+    )
+    for place, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if not flag.startswith("--"):
+            continue
+        flag = flag.replace("_", "-")
+        kind = known.get(flag if flag in known else flag.replace("--no-", "--", 1))
+        if kind is None:
+            near = get_close_matches(flag, known, 1)
+            meant = f"did you mean {near[0]}? There are" if near else "there are"
+            wrong = f"no option {flag}; {meant} {', '.join(known)}"
+        elif kind != "bool" and not _fits(kind, value if equals else "".join(words[place + 1 : place + 2])):
+            wrong = f"{flag} expects {_expected(kind)}"
+    if wrong:
+        note(printable(f"skel eval {name}: {wrong}"))
+        raise SystemExit(2)
+
+
+def _expected(kind: str) -> str:
+    if kind.startswith("Literal["):
+        return " or ".join(literal_eval(kind.removeprefix("Literal")))
+    return _EXPECTED.get(kind.removesuffix(" | None"), "a value")
+
+
+def _fits(kind: str, value: str) -> bool:
+    """Whether a word can be a value of this annotation, as far as that is plain."""
+    if kind.startswith("Literal["):
+        return value in literal_eval(kind.removeprefix("Literal"))
+    try:
+        {"int": int, "float": float}.get(kind.removesuffix(" | None"), str)(value)
+    except ValueError:
+        return False
+    return not value.startswith("--") and (value != "" or kind.startswith("tuple"))
 
 
 def _stub(name: str) -> Callable[..., None]:
@@ -85,8 +141,11 @@ def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
         else:
             _evaluate([run], store, protocol, common)
 
+    more = " --texts texts.npz" if name == "zero-shot" else ""
     sentences = (kind.__doc__ or "").partition("\n\n    Attributes:")[0]
     command.__doc__ = f"""{sentences}
+
+    Example: skel eval {name} run utd.store{more}
 
     Args:
         run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
@@ -152,8 +211,8 @@ def eval_fuse(
         k: Number of neighbours.
         handmade: Hand-made features to fuse with the encoders: coordinates, distances (between joints), or
             both, with a comma between them.
-        fusion: linear: late trains a probe for each and adds their logits; joint trains one on all features.
-            late, or that of --published, unless given.
+        fusion: linear: late trains a probe for each and adds their logits; joint trains one on the features
+            of all. late, or that of --published, unless given.
         common: Further options.
     """
     if len(paths) < 2:
@@ -184,13 +243,19 @@ def _evaluate(
 ) -> None:
     if store is None:
         raise ValueError("expected: skel eval PROTOCOL RUN STORE, or skel eval PROTOCOL FEATURES.npz")
+    from attrs import evolve
+
     from skel_data import Store
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
     opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    if hasattr(protocol, "progress"):
+        protocol = evolve(protocol, progress=True)
     if common.convert or getattr(protocol, "convert", False):
         note_conversion(recordings.layout, opened[0].layout)
+    if source := getattr(protocol, "source", None):
+        note_conversion(Store.open(source).layout, opened[0].layout)
     result = evaluate(
         opened,
         recordings,
@@ -212,16 +277,16 @@ def _evaluate(
         _say_notes(result.details)
         if unseen := result.counts.get("unlabelled_unseen_clips_in_pretraining"):
             note(
-                f"transductive: pretraining has seen {unseen} clips of classes that count as unseen, "
-                "without labels"
+                f"transductive: pretraining has seen {count(unseen, 'clip')} of classes that count as "
+                "unseen, without labels"
             )
         if seen := result.counts["seen_in_pretraining"]:
             were = "clip was" if seen == 1 else "clips were"
             note(f"{seen} of these test {were} seen in pretraining, without labels")
         elif seen is None:
             note(
-                "whether test clips were seen in pretraining is unknown: joints were converted, or its store "
-                "is gone or was never named"
+                "whether test clips were seen in pretraining is unknown: joints were converted, recordings "
+                "were not cut as there, or its store is gone or was never named"
             )
     from skel_data import get_split
     from skel_recipes.evaluate.leaks import leak_notes
@@ -281,9 +346,15 @@ def result_table(result: Any) -> str:
 
     copies = result.counts.get("copies")
     head = f"{result.title} {result.stream_title}, {result.dataset} {result.split}, "
-    head += f"{result.counts['test']} test clips"
+    head += count(result.counts["test"], "test clip")
     apart = result.metric.distinct is not None
-    rows = [(head, result.main.replace("_", " "), *([f"without {copies} copies"] if apart else []))]
+    rows = [
+        (
+            head,
+            result.main.replace("_", " "),
+            *([f"without {copies} {'copy' if copies == 1 else 'copies'}"] if apart else []),
+        )
+    ]
     for one in (result, *result.baselines):
         if (metric := one.metrics.get(result.main)) is not None:
             values = (metric.value, metric.distinct)[: 1 + apart]

@@ -18,6 +18,8 @@ def export(
 ) -> None:
     """Write the encoder of a finished run, or a whole model, for programs of your own.
 
+    Example: skel export model model.onnx
+
     Args:
         source: A finished run, or an encoder folder; or, for .onnx, a model.
         out: A file that ends in .onnx (needs the extra skel-encoders[onnx]): it takes recordings, any number
@@ -72,7 +74,9 @@ def convert_checkpoint(
     pipeline: str = "default",
     set: tuple[str, ...] = (),  # noqa: A002 (the flag's name)
 ) -> None:
-    """Bring the checkpoint of a published program into a folder that is taken in the place of a run.
+    """Turn the checkpoint of a published program into an encoder folder, which commands take like a run.
+
+    Example: skel convert-checkpoint stgcn epoch300_model.pt aimclr-encoder --layout ntu-25
 
     Args:
         encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru, transformer or slim.

@@ -22,7 +22,9 @@ def cluster(
     seed: int = 0,
     device: str = "auto",
 ) -> None:
-    """Cluster all clips of a store by their features (k-means), to look at them before labelling.
+    """Cluster all clips of a store by their features (k-means): look at them before you label.
+
+    Example: skel cluster run utd.store --k 20
 
     Args:
         run: A finished run, or an encoder folder.
@@ -83,6 +85,8 @@ def label(
     With --budget it writes a CSV file of typical clips that differ from each other and from those that have a
     label (TypiClust, arXiv 2202.02794): fill in its column "label". With --labels it writes a new store with
     what you filled in.
+
+    Example: skel label run utd.store --budget 50 --out to-label.csv
 
     Args:
         run: A finished run, or an encoder folder.

@@ -9,7 +9,7 @@ from skel_recipes.cli.output import say, table
 
 KINDS = (
     *("methods", "encoders", "augmentations", "views", "pipelines"),
-    *("layouts", "readers", "protocols", "recipes"),
+    *("layouts", "readers", "class-maps", "protocols", "recipes"),
 )
 
 
@@ -19,7 +19,8 @@ def list_parts(kind: Annotated[str, tyro.conf.Positional], /) -> None:
     Example: skel list methods
 
     Args:
-        kind: methods, encoders, augmentations, views, pipelines, layouts, readers, protocols or recipes.
+        kind: methods, encoders, augmentations, views, pipelines, layouts, readers, class-maps, protocols
+            or recipes.
     """
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, 1)
@@ -40,6 +41,14 @@ def summaries(kind: str) -> list[tuple[str, str]]:
 
         layouts = [get_layout(name) for name in layout_names()]
         return [(one.name, f"{one.num_joints} joints, {one.dims}-D") for one in layouts]
+    if kind == "class-maps":
+        from skel_data import class_map_names, read_class_map
+
+        maps = [read_class_map(name) for name in class_map_names()]
+        return [
+            (one.name, f"{len(one.pairs)} classes of {', '.join(one.source)} in {', '.join(one.target)}")
+            for one in maps
+        ]
     if kind == "views":
         from skel_augment import preset_steps
 

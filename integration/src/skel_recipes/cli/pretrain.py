@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from skel_recipes.cli.output import note, say, table
 
+if TYPE_CHECKING:
+    from skel_data import Store
+
 
 def pretrain(
     recipe: Annotated[str | None, tyro.conf.Positional] = None,
-    store: Annotated[Path | None, tyro.conf.Positional] = None,
+    stores: Annotated[tuple[Path, ...], tyro.conf.Positional] = (),
     /,
     *,
     out: Path | None = None,
@@ -33,13 +36,14 @@ def pretrain(
 
     Args:
         recipe: Name of a recipe, or a TOML file; "skel recipe" lists and prints them.
-        store: A store made by "skel data import" or "skel data synth".
+        stores: A store made by "skel data import" or "skel data synth". Of several, a pool of their training
+            clips is written beside the run, in the joints of the first; each batch is then of one of them.
         out: Folder of the run, to be made.
         resume: Go on with this interrupted run instead.
         strict: With --resume: refuse other library versions, threads, processes or another processor than the
             run began with, as the bits of the weights may differ.
         init: Begin with the weights of this finished run, or of this folder of an encoder; what is not
-            loaded is listed. A method that tunes, nnclr, takes encoder, pipeline and stream from it as well.
+            loaded is listed. The methods nnclr and crrl take encoder, pipeline and stream from it as well.
         init_layers: Load these layers only, such as blocks.0 blocks.1; patterns are taken too.
         convert: Bring recordings with other joints to those of --init, by the names of the joints.
         split: Whose training part is used; the store's default unless given.
@@ -47,7 +51,7 @@ def pretrain(
         set: A setting of the recipe, KEY=VALUE; --KEY VALUE is short for it.
     """
     if resume is not None:
-        if recipe or store or out or set or split or init or init_layers or convert:
+        if recipe or stores or out or set or split or init or init_layers or convert:
             raise ValueError(
                 "--resume takes only --device and --strict: recipe, store and split are those of the run. "
                 "Begin with its weights and other settings by: "
@@ -57,16 +61,22 @@ def pretrain(
 
         run = trainer.resume(resume, device=device, strict=strict, progress=True)
     else:
-        if recipe is None or store is None or out is None:
+        if recipe is None or not stores or out is None:
             raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
         overrides = _overrides(set)
 
         from skel_data import Store
+        from skel_recipes.config.library import read_recipe
         from skel_recipes.config.recipe import load_recipe
         from skel_recipes.run.run import Run
         from skel_recipes.train import trainer
 
-        settings, opened = load_recipe(recipe, overrides), Store.open(store)
+        if len(stores) > 1 and "batches_of" not in read_recipe(recipe).get("data", {}):
+            overrides.setdefault("data.batches_of", "setup")
+        settings, opened = load_recipe(recipe, overrides), Store.open(stores[0])
+        if len(stores) > 1:
+            opened = _pool([opened, *map(Store.open, stores[1:])], out, split)
+            split = None
         begin = None if init is None else Run.open(init)
         if begin is not None and getattr(settings.method, "tunes", False):
             from skel_recipes.run.init import tuned_settings
@@ -91,6 +101,21 @@ def pretrain(
                 note(f"go on with: skel pretrain --resume {out}")
             raise
     note(f"finished: {run.path}; next: skel eval linear {run.path} {run.info['store']['path']}")
+
+
+def _pool(stores: Sequence["Store"], out: Path, split: str | None) -> "Store":
+    """The pool of several stores, beside the run; that of an earlier call is taken up."""
+    from skel_data import Store, pool_source, pool_stores
+
+    path = out.with_name(f"{out.name}.store")
+    if path.exists():
+        pool = Store.open(path)
+        if pool.header["source"] != pool_source(stores, split):
+            raise FileExistsError(f"{path} exists already, and is not the pool of these stores")
+    else:
+        pool = pool_stores(stores, path, split=split)
+    note(f"pool of {len(pool)} training clips: {path}; {'; '.join(pool.notes)}")
+    return pool
 
 
 def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /, *, full: bool = False) -> None:

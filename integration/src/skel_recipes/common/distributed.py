@@ -122,9 +122,12 @@ def _connect(backend: str) -> None:
     seconds = _connect_seconds()
     deadline = time.monotonic() + seconds
     try:
+        tries = 1
         if os.environ.get("RANK", "0") != "0":
             _wait_for_first(deadline)
-        left = timedelta(seconds=max(1.0, deadline - time.monotonic()))
+            # If the first ends right after it began to listen, PyTorch waits, pauses, and waits again.
+            tries = 1 if _by_torchrun() else 3
+        left = timedelta(seconds=max(1.0, (deadline - time.monotonic()) / tries))
         store, rank, size = next(rendezvous("env://", timeout=left))
         left = timedelta(seconds=max(1.0, deadline - time.monotonic()))
         store.set_timeout(left)
@@ -163,11 +166,15 @@ def _set_timeout(timeout: timedelta) -> None:
     getattr(distributed.distributed_c10d, name)(timeout, distributed.group.WORLD)
 
 
+def _by_torchrun() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def _connect_seconds() -> float:
     """Seconds in which all processes must be connected."""
     text = os.environ.get("SKEL_CONNECT_SECONDS", "")
     if not text:
-        return _AT_WORK.total_seconds() if "TORCHELASTIC_RUN_ID" in os.environ else 45.0
+        return _AT_WORK.total_seconds() if _by_torchrun() else 45.0
     try:
         seconds = float(text)
     except ValueError:

@@ -22,6 +22,7 @@ from torch import nn
 from skel_augment import View, build_view, describe_view, preset
 from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
 from skel_encoders import encoder_settings
+from skel_recipes.common.words import count
 from skel_recipes.config.library import override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
 from skel_recipes.methods.context import build_encoder
@@ -82,6 +83,9 @@ class DataSettings:
             subject before the same camera. These two find recordings by their names, which in some sets
             contain the class; results say so.
         partner_probability: How often it is drawn of another recording, where there is one.
+        batches_of: any: batches of any clips. setup: all clips of a batch, and so its negatives, are of one
+            setup, such as one data set of a pool.
+        balance: For setup: 0 draws setups in proportion to their clips, 1 equally often.
     """
 
     pipeline: Pipeline = Default()
@@ -93,6 +97,8 @@ class DataSettings:
     crop: float = field(default=1.0, validator=[validators.gt(0), validators.le(1)])
     positives: Literal["clip", "performance", "repetition"] = "clip"
     partner_probability: float = field(default=0.5, validator=[validators.gt(0), validators.le(1)])
+    batches_of: Literal["any", "setup"] = "any"
+    balance: float = field(default=0.0, validator=[validators.ge(0), validators.le(1)])
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -109,7 +115,7 @@ class OptimSettings:
         lr: Largest learning rate.
         weight_decay: L2 penalty of SGD and Adam, decoupled decay of AdamW.
         final_weight_decay: Weight decay at the end, reached along a cosine; below 0: it stays.
-        schedule: constant, cosine (to min_lr), or step (a tenth after each milestone).
+        schedule: constant, cosine (to min_lr), or step (gamma times the rate after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
         warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
@@ -121,6 +127,7 @@ class OptimSettings:
         frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
         clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
         clip_norm: Largest norm of the gradient of all weights; 0 for no limit.
+        gamma: For step: factor of the learning rate at each milestone.
     """
 
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
@@ -138,6 +145,7 @@ class OptimSettings:
     clip_tensors: float = field(default=0.0, validator=validators.ge(0))
     clip_norm: float = field(default=0.0, validator=validators.ge(0))
     final_weight_decay: float = -1.0
+    gamma: float = field(default=0.1, validator=[validators.gt(0), validators.le(1)])
 
 
 @define(frozen=True)
@@ -147,7 +155,7 @@ class TrainSettings:
     Attributes:
         epochs: Passes over the training clips.
         min_steps: At least so many steps: more epochs are added on small sets, unless you set the epochs
-            yourself.
+            yourself. Epochs in the method's settings, such as mining_epoch, are stretched with it.
         batch_size: Clips per step, of all processes together; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
         precision: float32, float64, bfloat16 (autocast; losses stay in float32), or auto: bfloat16 where
@@ -179,7 +187,7 @@ class TrainSettings:
         if size < 2 * processes:
             raise ValueError(
                 f"{processes} processes need batches of {2 * processes} clips or more: "
-                f"train.batch_size is {self.batch_size} and there are {clips} clips"
+                f"train.batch_size is {self.batch_size} for {count(clips, 'clip')}"
             )
         return size, clips // size
 

@@ -101,8 +101,11 @@ def evaluate(
         convert=convert,
         tag=tag,
         handmade=list(zip(handmade, factors, strict=True)),
+        needs_labels=getattr(chosen, "needs_labels", True),
         joint_head=getattr(chosen, "fusion", "late") == "joint",
     )
+    if hasattr(chosen, "narrowed"):
+        inputs = chosen.narrowed(inputs)
     told(inputs.used)
     if hasattr(chosen, "fuses"):
         outcome, baselines = _frozen(inputs, name, chosen)

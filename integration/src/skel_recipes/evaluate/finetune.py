@@ -1,7 +1,9 @@
 """Fine-tuning protocols: with all labels, with few, on other recordings."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
+from itertools import count as counter
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -9,6 +11,7 @@ import numpy as np
 from attrs import asdict, define, evolve, field, validators
 from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
+from tyro.conf import Suppress
 from tyro.constructors import PrimitiveConstructorSpec
 
 from skel_augment import View, describe_view, preset
@@ -16,6 +19,7 @@ from skel_data import labelled_subset
 from skel_encoders import layer_groups
 from skel_eval import UNTRAINED, Finetune, FinetuneResult, Outcome, Result, finetune, fuse
 from skel_recipes.common.files import write_atomically
+from skel_recipes.common.progress import progress_bar
 from skel_recipes.evaluate.baselines import accuracy_of, result_of, simple_classifiers
 from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, Ints
 from skel_recipes.methods.context import MethodContext
@@ -55,6 +59,7 @@ class FineTune:
         keep: Folder for the tuned encoder, to be made, which is taken wherever a run is; the head is in its
             head.npz, a hidden layer under the names ``hidden.*``. Of several streams a folder for each is in
             it; of several repeats the first is kept.
+        progress: Show a progress bar.
     """
 
     convert: ClassVar[bool] = False
@@ -65,7 +70,9 @@ class FineTune:
     drop_path: float | None = None
     keep_joints: bool = False
     view: Annotated[View | None, ByName] = field(default=None, converter=_view)
-    keep: Path | None = field(default=None, kw_only=True, repr=False)  # no number depends on it
+    # no number depends on these
+    keep: Path | None = field(default=None, kw_only=True, repr=False)
+    progress: Annotated[bool, Suppress] = field(default=False, kw_only=True, repr=False)
 
     @property
     def title(self) -> str:
@@ -78,16 +85,18 @@ class FineTune:
         Raises:
             FileExistsError: If the folder to keep the encoder in is there and not empty.
         """
-        if self.keep is not None and self.keep.exists() and any(self.keep.iterdir()):
-            raise FileExistsError(f"{self.keep} exists already; name another folder")
+        self.check_keep()
         seeds = range(self.settings.seed, self.settings.seed + self.repeats)
         subsets = [self.labelled(inputs, seed) for seed in seeds]
 
         def measure(*, trained: bool) -> Outcome:
-            runs = [
-                self._logits(inputs, rows, seed, trained=trained)
-                for rows, seed in zip(subsets, seeds, strict=True)
-            ]
+            title = self.title if trained else f"{self.title}, untrained encoder"
+            epochs, total = counter(1), self.repeats * len(inputs.encoders) * self.settings.epochs
+            with progress_bar(title, "epoch", total) if self.progress else nullcontext(int) as advance:
+                runs = [
+                    self._logits(inputs, rows, seed, lambda _: advance(next(epochs)), trained=trained)
+                    for rows, seed in zip(subsets, seeds, strict=True)
+                ]
             predictions = np.stack([logits.argmax(1) for logits in runs])
             labels = np.unique(inputs.store.labels[subsets[0]])
             return Outcome(
@@ -108,6 +117,15 @@ class FineTune:
         simple = simple_classifiers(inputs, few)
         return outcome, (inputs.kept(what, untrained, of_run=True), *simple)
 
+    def check_keep(self) -> None:
+        """Check that the folder to keep the encoder in is free.
+
+        Raises:
+            FileExistsError: If it is there and not empty.
+        """
+        if self.keep is not None and self.keep.exists() and any(self.keep.iterdir()):
+            raise FileExistsError(f"{self.keep} exists already; name another folder")
+
     def labelled(self, inputs: EvaluationInputs, seed: int) -> Ints:  # noqa: ARG002
         """Rows of the training clips whose labels are used."""
         return inputs.split.train
@@ -116,11 +134,23 @@ class FineTune:
         view = self.view
         return {
             **asdict(self.settings),
-            **asdict(self, recurse=False, filter=lambda one, _: one.name not in ("settings", "view", "keep")),
+            **asdict(
+                self,
+                recurse=False,
+                filter=lambda one, _: one.name not in ("settings", "view", "keep", "progress"),
+            ),
             "view": [] if view is None else describe_view(view),
         }
 
-    def _logits(self, inputs: EvaluationInputs, rows: Ints, seed: int, *, trained: bool) -> NDArray[Any]:
+    def _logits(
+        self,
+        inputs: EvaluationInputs,
+        rows: Ints,
+        seed: int,
+        progress: Callable[[int], object],
+        *,
+        trained: bool,
+    ) -> NDArray[Any]:
         """Fused logits of the test clips after training on the clips of these rows."""
         labels, test = inputs.store.labels, inputs.split.test
         settings, view, logits = evolve(self.settings, seed=seed), self.view, []
@@ -134,13 +164,14 @@ class FineTune:
                 inputs.clips_of(encoder, test),
                 labels[test],
                 settings=settings,
-                augment=None if view is None else partial(_augment, context, view),
+                augment=None if view is None else partial(augmented, context, view),
                 parameter_groups=None if self.layer_decay == 1 else self._groups,
                 device=inputs.device,
+                progress=progress,
             )
             logits.append(result.logits)
             if self.keep is not None and trained and seed == self.settings.seed:
-                _keep(result, encoder, inputs, self.keep)
+                keep_tuned(result, encoder, inputs, self.keep)
         return fuse(logits, inputs.weights)
 
     def _prepared(self, encoder: Any) -> nn.Module:
@@ -206,12 +237,12 @@ class Transfer(FineTune):
         return "transfer"
 
 
-def _augment(context: MethodContext, view: View, clips: Tensor, generator: Generator) -> Tensor:
+def augmented(context: MethodContext, view: View, clips: Tensor, generator: Generator) -> Tensor:
     """A view of joints, in the stream of the encoder."""
     return context.views(clips, [view], generator)[0]
 
 
-def _keep(result: FinetuneResult, encoder: EncoderRef, inputs: EvaluationInputs, folder: Path) -> None:
+def keep_tuned(result: FinetuneResult, encoder: EncoderRef, inputs: EvaluationInputs, folder: Path) -> None:
     """Write a tuned encoder and its head; what it was pretrained on is no longer all that it has seen."""
     run = encoder.run
     tuned = run.encoder(encoder.stream, trained=False)

@@ -141,8 +141,10 @@ class EvaluationInputs:
     def used(self) -> str:
         """What part of the recordings is used, in a line."""
         split, total = self.split, len(self.store)
-        labelled = int((self.store.labels[split.train] >= 0).sum())
+        labelled = int(self.store.annotated[split.train].sum())
         words = f"{self.store.path}, split {split.name}: {count(total, 'clip')}, "
+        if not len(split.train):
+            return words + count(len(split.test), "test clip")
         words += f"{count(len(split.train), 'training clip')}" + f" ({labelled} with a label), "
         words += count(len(split.test), "test clip")
         left = total - len(split.train) - len(split.test)
@@ -173,7 +175,8 @@ class EvaluationInputs:
         """Number of test clips that a pretraining has seen, without their labels.
 
         In another store than that of the pretraining they are known by their content. None if it is unknown:
-        the store of a pretraining is not in its place, or the recordings were brought to other joints.
+        the store of a pretraining is not in its place, or the recordings were brought to other joints, or
+        either store has untrimmed recordings, of which the other may have parts.
         """
         seen = self._pretrained_on
         return None if seen is None else int(seen[self.split.test].sum())
@@ -193,7 +196,7 @@ class EvaluationInputs:
                 seen[get_split(self.store, run.info["split"]).train] = True
                 continue
             theirs = None if self.converted else run.store()
-            if theirs is None:
+            if theirs is None or len(theirs.all_intervals) or len(self.store.all_intervals):
                 return None
             digests = theirs.digests[get_split(theirs, run.info["split"]).train]
             seen |= np.isin(self.store.digests, digests)

@@ -8,6 +8,7 @@ import numpy as np
 
 from skel_data import Copy, Split, Store, broken_claims, find_copies
 from skel_data.files import check_all_blocks, hold, write_checked
+from skel_recipes.common.words import count
 
 SMALL = 500_000
 """Frames of a store in which copies are looked for without being asked: it takes seconds."""
@@ -53,9 +54,10 @@ def leak_notes(store: Store, split: Split) -> list[str]:
             f"whether test clips are copies of training clips is unknown: skel data leaks {store.path}"
         )
     elif found:
+        share = "shares" if len(found) == 1 else "share"
         notes.append(
-            f"{len(found)} of {len(split.test)} test clips share frames with a training clip, moved, turned, "
-            f"mirrored, reversed or cut: skel data leaks {store.path} --split {split.name}"
+            f"{len(found)} of {count(len(split.test), 'test clip')} {share} frames with a training clip, "
+            f"moved, turned, mirrored, reversed or cut: skel data leaks {store.path} --split {split.name}"
         )
     return notes
 

@@ -14,6 +14,8 @@ PROTOCOLS: Registry[Any] = Registry(
         "finetune": "skel_recipes.evaluate.finetune:FineTune",
         "semi": "skel_recipes.evaluate.finetune:SemiSupervised",
         "transfer": "skel_recipes.evaluate.finetune:Transfer",
+        "cross-dataset": "skel_recipes.evaluate.cross_dataset:CrossDataset",
+        "detect": "skel_recipes.evaluate.detect:Detection",
         "robustness": "skel_recipes.evaluate.robustness:Robustness",
     },
     fits=lambda part: isinstance(part, type) and has(part) and callable(part) and hasattr(part, "title"),
@@ -22,5 +24,6 @@ PROTOCOLS: Registry[Any] = Registry(
 """Protocols by name.
 
 A class that says what it ``fuses`` is called with features: see `skel_eval.FrozenProtocol`. Any other is
-called with `EvaluationInputs` and its name, and gives an `Outcome` and the results of its baselines.
+called with `EvaluationInputs` and its name, and gives an `Outcome` and the results of its baselines. With a
+method ``narrowed`` it chooses the test clips itself, and with ``needs_labels = False`` the split needs none.
 """

@@ -4,18 +4,21 @@ from pathlib import Path
 
 from skel_data import Store
 from skel_eval import Result, clip_points, write_report
+from skel_recipes.common.words import count
 from skel_recipes.config.recipe import dump_recipe
 from skel_recipes.evaluate.clip_steps import plane, skeleton_of
 from skel_recipes.evaluate.evaluate import results_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
+from skel_recipes.evaluate.protocols import PROTOCOLS
 from skel_recipes.run.run import Run
 
 
 def report(run: Run, store: Store, result: Result | None = None, *, device: str = "auto") -> Path:
     """Write ``report.html`` in the run's folder.
 
-    The table shows every result of the run on this data set. Confusions and mistakes are of the one that
-    leads; embedding and retrieval of its features.
+    The table shows every result of the run on this data set, those of the leading one's stream first.
+    Confusions and mistakes are of the one that leads; embedding and retrieval of its features. Untrimmed
+    recordings are drawn as timelines.
 
     Args:
         run: An evaluated run.
@@ -26,7 +29,12 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
     Raises:
         ValueError: If the run was not evaluated on this data set.
     """
-    results = [one for one in results_of(run) if one.dataset == store.dataset]
+    trimmed = not len(store.all_intervals)
+    results = [
+        one
+        for one in results_of(run)
+        if one.dataset == store.dataset and (trimmed or one.store == store.hash)
+    ]
     if result is None:
         if not results:
             raise ValueError(f"{run.path} was not evaluated on {store.dataset}: run skel eval first")
@@ -34,22 +42,29 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
             results,
             key=lambda one: (
                 one.protocol != "linear" or bool(one.variant or one.tag),
+                one.stream != run.recipe.data.stream,
                 one.predictions is None,
             ),
         )
+    results = [result, *_others(results, result)]
     stream = result.stream if result.stream in run.streams else None
     convert = run.info["layout"] != store.layout.to_dict()
     inputs = EvaluationInputs.of(
-        encoder_refs([run], stream=stream), store, split=result.split, device=device, convert=convert
+        encoder_refs([run], stream=stream),
+        store,
+        split=result.split,
+        device=device,
+        convert=convert,
+        needs_labels=trimmed,
     )
     recipe = run.recipe
     drawn = plane(inputs.store.layout, recipe.data.pipeline)
     return write_report(
         run.path / "report.html",
-        [result, *(one for one in results if one != result)],
+        results,
         title=f"{recipe.name} on {store.dataset}",
         subtitle=_subtitle(run),
-        features=inputs.embed(),
+        features=inputs.embed() if trimmed else None,
         points=lambda row: clip_points(inputs.clips[row], **drawn),
         skeleton=skeleton_of(inputs.store.layout),
         training=run.metrics(),
@@ -58,11 +73,20 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
     )
 
 
+def _others(results: list[Result], first: Result) -> list[Result]:
+    """Results after the first: those of its stream, then of others; both in the order of the protocols."""
+    order = {name: place for place, name in enumerate(PROTOCOLS)}
+    return sorted(
+        (one for one in results if one != first),
+        key=lambda one: (one.stream != first.stream, order.get(one.protocol, len(order))),
+    )
+
+
 def _subtitle(run: Run) -> str:
     if run.is_folder:
         return f"The encoder of {run.path}; how it was trained is not known."
     clips, epochs, seed = run.info["train_clips"], len(run.metrics()), run.recipe.train.seed
     return (
-        f"{run.recipe.summary}. Pretrained on {clips} clips without labels; {epochs} epochs, seed {seed}; "
-        "last epoch."
+        f"{run.recipe.summary}. Pretrained on {count(clips, 'clip')} without labels; "
+        f"{count(epochs, 'epoch')}, seed {seed}; last epoch."
     )

@@ -7,7 +7,7 @@ import torch
 from attrs import define, evolve, field, fields
 from torch import Tensor, nn
 
-from skel_augment import Params, View, sample_views
+from skel_augment import Params, PartMix, View, sample_views
 from skel_data import ClipShape, SkeletonLayout, stream, stream_channels
 from skel_encoders import create_encoder, encoder_settings
 from skel_recipes.common.distributed import World
@@ -150,21 +150,48 @@ class MethodContext:
             self.second.used = True
         return [self.apply(*each) for each in zip(seen, views, drawn, strict=True)]
 
-    def uniforms(self, clips: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+    def masked_view(
+        self, clips: Tensor, view: View, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """A draw of a view that `ends_in_masks`, in the only stream, before it hides anything; and its mask.
+
+        Returns:
+            The view (N, C, T, V, M), and as many booleans: true where it is seen, which absent bodies are.
+        """
+        (params,) = self.sample(clips, [view], generator)
+        shown = stream(view.apply(clips, params, stop=view.before_hiding), self.stream, self.layout)
+        visible = view.apply(torch.ones_like(shown), params, start=view.before_hiding).bool()
+        return shown, visible | ~shown.ne(0).flatten(1, 3).any(1)[:, None, None, None]
+
+    def uniforms(
+        self, clips: Tensor, count: int, generator: torch.Generator | None, *, whole: bool = False
+    ) -> Tensor:
         """Uniform numbers in [0, 1) for each of these clips, (N, count), on their device and of their type.
 
-        They are those that one process would draw for these clips of the global batch.
+        They are those that one process would draw for these clips of the global batch, or with ``whole``
+        those of all clips of the global batch.
         """
         rank, size, n = self.world.rank, self.world.size, len(clips)
         source = clips.device if generator is None else generator.device
         # Always float32, so that a run in double precision draws the same.
         drawn = torch.rand(size * n, count, generator=generator, device=source, dtype=torch.float32)
         dtype = torch.promote_types(clips.dtype, torch.float32)
-        return drawn[rank * n : (rank + 1) * n].to(clips.device, dtype)
+        return (drawn if whole else drawn[rank * n : (rank + 1) * n]).to(clips.device, dtype)
 
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""
         return wanted or max(1, 4 * self.num_train_clips // 5)
+
+
+def ends_in_masks(settings: Any, attribute: Any, view: View) -> None:  # noqa: ARG001 (as attrs calls it)
+    """Validator of a setting: a view whose last steps are masks, and only they.
+
+    Raises:
+        ValueError: If it has none, or another step behind or between them.
+    """
+    last = [kind for step in view.steps[view.before_hiding :] for kind in step.alternatives]
+    if not last or any(isinstance(kind, PartMix) or not kind.hides for kind in last):
+        raise ValueError(f"{attribute.name} must end with masks: one or more, and no other step behind them")
 
 
 def build_encoder(name: str, shape: ClipShape, stream: str, **settings: Any) -> nn.Module:

@@ -123,7 +123,7 @@ class SLiM(nn.Module):
         momentum = cosine_schedule(progress.step, steps, s.momentum, 1.0)
         self.teacher.follow(nn.ModuleList([self.encoder, self.projector]), momentum)
         views, local = self.views(clips, generator)
-        hidden = self.hidden(len(clips), 2, views.shape[2], s.masked_views, generator, like=views)
+        hidden = self.hidden(clips, 2, views.shape[2], s.masked_views, generator)
         frozen = epoch < s.frozen_epochs
         of_views, of_tokens = cast("list[PrototypeHead]", list(self.projector))
 
@@ -132,7 +132,7 @@ class SLiM(nn.Module):
         local_logits = [classes.new_zeros(0, s.prototypes)]
         for short in local:
             count = len(short) // len(clips)
-            theirs = self.hidden(len(clips), count, short.shape[2], 1.0, generator, like=views)
+            theirs = self.hidden(clips, count, short.shape[2], 1.0, generator)
             seen = self.encoder.encode(short, theirs, self.mask_token).classes[:, -1]
             local_logits.append(of_views(seen, frozen=frozen))
         targets, patch_targets = self.targets(views, hidden)
@@ -187,7 +187,7 @@ class SLiM(nn.Module):
         Rows are view by view. The second global view is drawn of other recordings where the run has them.
         """
         s, context = self.settings, self.context
-        numbers = self.uniforms((len(clips),), generator, like=clips)
+        numbers = context.uniforms(clips, 1, generator)[:, 0]
         other = clips
         if context.second.clips is not None:
             other, context.second.used = context.second.clips, True
@@ -206,20 +206,6 @@ class SLiM(nn.Module):
             (whole if number < 2 else local.setdefault(seen.shape[2], [])).append(seen)
         return torch.cat(whole), [torch.cat(each) for each in local.values()]
 
-    def uniforms(
-        self,
-        shape: tuple[int, ...],
-        generator: torch.Generator | None,
-        *,
-        like: Tensor,
-        whole: bool = False,
-    ) -> Tensor:
-        """Uniform numbers in [0, 1) whose rows are this process's part of the global batch, or all of it."""
-        world, rows = self.context.world, shape[0]
-        device = like.device if generator is None else generator.device
-        numbers = torch.rand(world.size * rows, *shape[1:], generator=generator, device=device)
-        return (numbers if whole else numbers[world.rank * rows :][:rows]).to(like)
-
     def one_body(self, clips: Tensor, uniforms: Tensor) -> Tensor:
         """A random body (N, C, T, V, 1) of those that are not zero throughout in clips (N, C, T, V, M)."""
         present = clips.ne(0).any(3).any(2).any(1)  # (N, M)
@@ -234,29 +220,22 @@ class SLiM(nn.Module):
         return torch.cat([points, body[:, dims:]], 1)
 
     def hidden(
-        self,
-        clips: int,
-        views: int,
-        frames: int,
-        share: float,
-        generator: torch.Generator | None,
-        *,
-        like: Tensor,
+        self, clips: Tensor, views: int, frames: int, share: float, generator: torch.Generator | None
     ) -> Tensor:
         """Hidden tokens (views * clips, T' V), in tubes, of so many views of so many clips.
 
         Ratios are stratified over the views of all processes.
         """
-        world, joints = self.context.world, self.encoder.layout.num_joints
+        context, n, joints = self.context, len(clips), self.encoder.layout.num_joints
         rows = -(-frames // self.encoder.tubelet)
-        numbers = self.uniforms((clips, views, 2), generator, like=like, whole=True)
+        numbers = context.uniforms(clips, 2 * views, generator, whole=True).view(-1, views, 2)
         rank = numbers[..., 0].flatten().argsort().argsort().view(numbers.shape[:2])
         count = round(share * rank.numel())
         low, high = self.settings.mask_ratios
         ratio = low + (high - low) * (rank + numbers[..., 1]) / max(count, 1)
         budgets = torch.where(rank < count, (rows * joints * ratio).long(), 0)
-        mine = budgets[world.rank * clips :][:clips].T.flatten()
-        proposals = self.uniforms((clips, views, _PROPOSALS, 5), generator, like=like)
+        mine = budgets[context.world.rank * n :][:n].T.flatten()
+        proposals = context.uniforms(clips, views * _PROPOSALS * 5, generator).view(n, views, _PROPOSALS, 5)
         return tube_mask(
             proposals.transpose(0, 1).flatten(0, 1), mine, self.groups, rows, joints, smallest=rows
         )

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skel_data import ClipTable, check_min_score, holdout_groups
 from skel_recipes.common.device import pick_device
+from skel_recipes.common.words import count
 from skel_recipes.evaluate.inputs import encoder_refs
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.fit import fit_heads
@@ -130,8 +131,9 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         labels = codes.astype(np.int64)
         if len(X) != len(labels) or len(self.classes_) < 2:
             raise ValueError(
-                f"expected a class for each recording and two classes or more, got {len(X)} recordings and "
-                f"{len(labels)} classes, {len(self.classes_)} of them distinct"
+                "expected a class for each recording and two classes or more, got "
+                f"{count(len(X), 'recording')} and {count(len(labels), 'class')}, "
+                f"{len(self.classes_)} of them distinct"
             )
         embedder = _embedder(self.run, self.stream, self.device, self.min_score)
         found = take(X, embedder.layout)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from skel_data import SkeletonLayout
 from skel_eval import fuse, side_by_side
 from skel_recipes.common.device import pick_device
+from skel_recipes.common.words import count
 from skel_recipes.model.calibration import Calibration
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.heads import Head
@@ -60,7 +61,7 @@ class Model:
         kinds = " + ".join(dict.fromkeys(type(encoder).__name__ for encoder in embedder.encoders))
         streams = " + ".join(embedder.streams)
         return (
-            f"Model({self.head_name} on {kinds}, {streams}, {len(self.classes)} classes,\n"
+            f"Model({self.head_name} on {kinds}, {streams}, {count(len(self.classes), 'class')},\n"
             f"  layout {self.layout.name!r}, {embedder.shape.frames} frames, "
             f"pipeline {embedder.pipeline.name},\n"
             f"  threshold {self.threshold:.3f}, device {embedder.device})"

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
-from skel_data.files import Lock, hold, remove_partials
+from skel_data.files import Lock, hold, remove_left_behind, remove_partials
 from skel_encoders import from_pretrained
 from skel_eval import state_digest
 from skel_recipes.common.files import write_atomically, write_text
@@ -137,7 +137,7 @@ class Run:
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no run at {path}")
-        remove_partials(path, *(path / name for name in ("eval", "features", "baselines", "converted")))
+        remove_left_behind(path, *(path / name for name in ("eval", "features", "baselines", "converted")))
         if is_encoder_folder(path):
             return cls(path, *read_folder(path))
         try:

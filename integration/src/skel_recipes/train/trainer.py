@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from inspect import signature
 from pathlib import Path
@@ -37,13 +37,15 @@ from skel_data import (
     get_split,
 )
 from skel_data.files import Lock, sync
-from skel_encoders import checkpoint_blocks, freeze_layers
-from skel_eval import build_optimizer, learning_rate_at, same_on_all_ranks
+from skel_encoders import checkpoint_blocks
+from skel_eval import same_on_all_ranks
 from skel_recipes.common.device import computes_bfloat16
 from skel_recipes.common.distributed import World, joined
 from skel_recipes.common.files import write_text
+from skel_recipes.common.progress import LONGEST_SILENCE
 from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
+from skel_recipes.methods import METHODS
 from skel_recipes.methods.context import MethodContext, encoders_of, views_of
 from skel_recipes.methods.per_stream import PerStream
 from skel_recipes.run.init import match_weights
@@ -52,15 +54,13 @@ from skel_recipes.run.run import Run, build_encoders, check_new, clip_shape, hol
 from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
 from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
-from skel_recipes.train.groups import check_layers, clip_tensors, parameter_groups
+from skel_recipes.train.optim import Optimization, check_layers
 from skel_recipes.train.sync_norm import synchronise_norms
-from skel_ssl_objectives import cosine_schedule
 
 if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
 
 _LOGGER = logging.getLogger("skel_recipes")
-_LONGEST_SILENCE = 30.0
 """Seconds between two lines of a log."""
 
 
@@ -103,6 +103,9 @@ def pretrain(
     """
     if init_layers and init is None:
         raise ValueError("init_layers chooses among the layers of init: give that too")
+    if init is None and getattr(recipe.method, "needs_init", False):
+        name = METHODS.name_of(type(recipe.method))
+        raise ValueError(f"method {name} learns from the encoder of a finished run: give one with --init RUN")
     if recipe.train.tensorboard:
         _summary_writer()  # a missing extra is reported before the folder is made
     check_views(recipe, store.layout if init is None else init.layout)
@@ -117,6 +120,7 @@ def pretrain(
                 f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}"
             )
         recipe.train.batches(len(chosen.train), world.size)
+        _setups(recipe, store, chosen.train, world)
         partners = _partners(recipe, store, chosen.train)
         about = {} if partners is None else {"positives": partners.info}
         about["compute"] = compute_facts(world.size, where)
@@ -137,11 +141,13 @@ def _create(
     about: Mapping[str, Any],
 ) -> Run:
     """The folder of a new run, with its initial weights."""
-    check_layers(recipe, clip_shape(recipe, store))
-    create = partial(Run.create, out, recipe, store, split.name, len(split.train), **about)
+    shape, clips = clip_shape(recipe, store), len(split.train)
+    check_layers(recipe, shape)
+    build_method(recipe, MethodContext(shape, recipe.data.stream, clips))  # what it refuses leaves no folder
+    create = partial(Run.create, out, recipe, store, split.name, clips, **about)
     if init is None:
         return create()
-    new = build_encoders(recipe, clip_shape(recipe, store))
+    new = build_encoders(recipe, shape)
     sources = {stream: init.encoder(stream) for stream in init.streams}
     return create(start=match_weights(new, sources, init.path, layers))
 
@@ -163,6 +169,8 @@ def resume(path: str | Path, *, device: str = "auto", strict: bool = False, prog
     """
     run = Run.open(path)
     if run.finished:
+        with suppress(OSError), hold_run(run.path):  # a process killed at its end may have left its lock
+            pass
         return run
     store = run.found_store()
     store.check()
@@ -259,23 +267,16 @@ class Trainer:
         self.names = store.names[train]
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
         self.partners = _partners(recipe, store, train)
+        self.setups = _setups(recipe, store, train, world)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
         method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
         self.method: nn.Module = method.to(device, dtype)
-        for encoder in encoders_of(self.method, run.streams).values():
-            freeze_layers(encoder, recipe.optim.frozen_layers)
-        self.module = _averaging(self.method) if world.size > 1 else self.method
-        optim = recipe.optim
-        self.optimizer = build_optimizer(
-            parameter_groups(self.method, run.streams, optim),
-            optim.optimizer,
-            optim.lr,
-            weight_decay=optim.weight_decay,
-            beta2=optim.beta2,
-        )
         self.epochs = settings.length(len(self.clips), world.size)
+        steps = settings.batches(len(self.clips), world.size)[1]
+        self.optim = Optimization(self.method, run.streams, recipe.optim, self.epochs, steps)
+        self.module = _averaging(self.method) if world.size > 1 else self.method
         self.context.progress.epochs = self.epochs
-        self.context.progress.steps_per_epoch = settings.batches(len(self.clips), world.size)[1]
+        self.context.progress.steps_per_epoch = steps
 
     def fit(self, *, progress: bool = False) -> Run:
         """Train to the last epoch; returns the finished run."""
@@ -329,7 +330,7 @@ class Trainer:
         """A line for a log: ten in a training, and one after 30 seconds; returns when the last one was."""
         epoch, now = line["epoch"], time.monotonic()
         tenth = max(1, self.epochs // 10)
-        if epoch % tenth and epoch != self.epochs and now - said < _LONGEST_SILENCE:
+        if epoch % tenth and epoch != self.epochs and now - said < LONGEST_SILENCE:
             return said
         pace = f"{line['clips_per_second']:.0f} clips/s"
         tqdm.write(f"epoch {epoch} of {self.epochs}: loss {line['loss']:.3f}, {pace}", file=sys.stderr)
@@ -359,7 +360,10 @@ class Trainer:
             np.random.SeedSequence([settings.seed, epoch]).generate_state(3).tolist()
         )
         size, steps = settings.batches(len(clips), world.size)
-        order = epoch_order(len(clips), size, seed=order_seed, rank=world.rank, ranks=world.size)
+        ordered = partial(
+            epoch_order, len(clips), size, seed=order_seed, groups=self.setups, balance=recipe.data.balance
+        )
+        order = ordered(rank=world.rank, ranks=world.size)
         generator = torch.Generator(clips.device).manual_seed(view_seed)
         torch.manual_seed(dropout_seed + world.rank)  # processes drop other features
 
@@ -369,33 +373,17 @@ class Trainer:
         rate = 0.0
         for step, batch in enumerate(self._batches(order, epoch)):
             self.context.batch.ids = torch.from_numpy(order[step]).to(batch.device, non_blocking=True)
-            rate = learning_rate_at(
-                epoch + step / steps,
-                self.epochs,
-                peak=recipe.optim.lr,
-                schedule=recipe.optim.schedule,
-                milestones=recipe.optim.milestones,
-                warmup_epochs=max(recipe.optim.warmup_epochs, recipe.optim.warmup_steps / steps),
-                minimum=recipe.optim.min_lr,
-            )
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate * group.get("lr_scale", 1.0)
-            self._decay(epoch * steps + step, self.epochs * steps)
+            rate = self.optim.begin(epoch, step)
             self.context.progress.step = epoch * steps + step
             with precision:
-                losses = self.module(batch, epoch=epoch, generator=generator)
+                # The epochs in a method's settings are those of the recipe, however many min_steps adds
+                losses = self.module(batch, epoch=epoch * settings.epochs // self.epochs, generator=generator)
             if self.partners is not None and not self.context.second.used:
                 raise ValueError(
                     f"data.positives is {self.partners.positives}, but the method draws no second view with "
                     "its context: data.positives must be clip"
                 )
-            self.optimizer.zero_grad(set_to_none=True)
-            losses["loss"].backward()
-            if recipe.optim.clip_tensors:
-                clip_tensors(self.method, recipe.optim.clip_tensors)
-            if recipe.optim.clip_norm:
-                torch.nn.utils.clip_grad_norm_(self.method.parameters(), recipe.optim.clip_norm)
-            self.optimizer.step()
+            self.optim.step(losses["loss"])
             history.append({name: value.detach() for name, value in losses.items()})
 
         # One transfer per epoch: looking at every loss would stall the device at every step.
@@ -406,7 +394,7 @@ class Trainer:
         if len(bad):
             step = int(bad[0])
             what = {name: float(value) for name, value in zip(names, values[step], strict=True)}
-            rows = epoch_order(len(clips), size, seed=order_seed)[step]
+            rows = ordered()[step]
             raise FloatingPointError(
                 f"in epoch {epoch + 1}, step {step + 1} the losses were {what}; its clips were "
                 f"{', '.join(self.names[rows])}; {_last_good(self.run)}"
@@ -419,16 +407,6 @@ class Trainer:
             "seconds": seconds,
             "clips_per_second": steps * size / seconds,
         }
-
-    def _decay(self, step: int, steps: int) -> None:
-        """Set the weight decay of a step, where it changes; groups without any stay so."""
-        optim = self.run.recipe.optim
-        if optim.final_weight_decay < 0:
-            return
-        decay = cosine_schedule(step, steps, optim.weight_decay, optim.final_weight_decay)
-        for group in self.optimizer.param_groups:
-            if group["weight_decay"]:
-                group["weight_decay"] = decay
 
     def _batches(self, order: list[NDArray[np.int64]], epoch: int) -> Iterator[Tensor]:
         """The batches of an epoch; before each, the context gets the clips of its second views."""
@@ -443,7 +421,7 @@ class Trainer:
         self.context.second.clips = None
 
     def _checkpoint(self, epochs: int) -> None:
-        method, optimizer = self.method.state_dict(), self.optimizer.state_dict()
+        method, optimizer = self.method.state_dict(), self.optim.optimizer.state_dict()
         save_checkpoint(
             self.run.path, {"epochs": epochs, "method": method, "optimizer": optimizer}, keep=self.last_intact
         )
@@ -456,7 +434,7 @@ class Trainer:
             return 0
         state = load_checkpoint(self.run.path / name, self.device)
         self.method.load_state_dict(state["method"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optim.optimizer.load_state_dict(state["optimizer"])
         return int(state["epochs"])
 
 
@@ -467,6 +445,21 @@ def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partne
     from skel_recipes.train.partners import partners_of
 
     return partners_of(store, train, recipe.data)
+
+
+def _setups(recipe: Recipe, store: Store, train: NDArray[np.int64], world: World) -> NDArray[np.int64] | None:
+    """The setup of each training clip, if each batch is of one."""
+    if recipe.data.batches_of == "any":
+        return None
+    setups: NDArray[np.int64] = store.setups[train]
+    size, _ = recipe.train.batches(len(train), world.size)
+    codes, counts = np.unique(setups, return_counts=True)
+    if counts.min() < size:
+        raise ValueError(
+            f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store.path} has "
+            f"{count(counts.min(), 'training clip')}, fewer than the {size} of a batch"
+        )
+    return setups
 
 
 def _averaging(method: nn.Module) -> nn.Module:

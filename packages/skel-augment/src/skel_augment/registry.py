@@ -28,6 +28,7 @@ AUGMENTATIONS: "Registry[type[Augmentation]]" = Registry(
         "joint_jitter": "skel_augment.space.noise:JointJitter",
         "joint_mask": "skel_augment.masks.joints:JointMask",
         "limb_scale": "skel_augment.space.limbs:LimbScale",
+        "limb_swap": "skel_augment.joints.flip:LimbSwap",
         "motion_attention_mask": "skel_augment.masks.motion:MotionAttentionMask",
         "one_of": "skel_augment.choice:OneOf",
         "part_mask": "skel_augment.masks.joints:PartMask",

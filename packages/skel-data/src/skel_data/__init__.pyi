@@ -1,3 +1,5 @@
+from ._class_map import ClassMap as ClassMap, class_map_names as class_map_names
+from ._class_map import match_classes as match_classes, read_class_map as read_class_map
 from ._clip import BadFile as BadFile, Clip as Clip, keep_origin as keep_origin
 from ._clip_shape import ClipShape as ClipShape
 from ._convert import conversion as conversion, convert as convert, explain_conversion as explain_conversion
@@ -39,7 +41,9 @@ from .store._derive import (
 from .store._derive import merge_stores as merge_stores
 from .store._import import import_dataset as import_dataset
 from .store._info import DatasetInfo as DatasetInfo
+from .store._join import join_clips as join_clips
 from .store._layout_of import layout_of as layout_of, layout_toml as layout_toml
+from .store._pool import pool_source as pool_source, pool_stores as pool_stores
 from .store._store import Store as Store
 from .store._summary import missing_joints as missing_joints, summarise as summarise
 from .store._summary import warnings_of as warnings_of

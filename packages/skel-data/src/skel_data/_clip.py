@@ -17,6 +17,10 @@ def _int64(value: Any) -> NDArray[np.int64] | None:
     return None if value is None else np.ascontiguousarray(value, dtype=np.int64)
 
 
+def _intervals(value: Any) -> NDArray[np.int64]:
+    return np.array(value, dtype=np.int64).reshape(-1, 3)
+
+
 @define(frozen=True, eq=False)
 class Clip:
     """A skeleton sequence as it was recorded.
@@ -37,9 +41,11 @@ class Clip:
         tracks: Body id per frame and slot (T, M), 0 where there is none. None: a body is present where
             its frame is not all zero.
         rate: Frames a second; 0 is unknown.
+        intervals: Actions in an untrimmed recording (K, 3): class, first frame from 0, and the frame behind
+            the last one. The clip itself has no label then.
 
     Raises:
-        ValueError: If the arrays do not have these shapes.
+        ValueError: If the arrays do not have these shapes, or an interval does not lie in the recording.
     """
 
     positions: NDArray[np.float32] = field(converter=_float32)
@@ -52,6 +58,7 @@ class Clip:
     split: tuple[int, ...] | int = 0
     tracks: NDArray[np.int64] | None = field(default=None, converter=_int64)
     rate: float = 0.0
+    intervals: NDArray[np.int64] = field(default=(), converter=_intervals)
 
     def __attrs_post_init__(self) -> None:
         shape = self.positions.shape
@@ -63,6 +70,11 @@ class Clip:
             raise ValueError(
                 f"clip {self.name!r}: tracks must be (T, M) = {shape[:2]}, got {self.tracks.shape}"
             )
+        for _, start, stop in self.intervals.tolist():
+            if not 0 <= start < stop <= shape[0]:
+                raise ValueError(
+                    f"clip {self.name!r}: an action from frame {start} to {stop}, there are {shape[0]}"
+                )
 
 
 NEAR_ORIGIN = 1e-30

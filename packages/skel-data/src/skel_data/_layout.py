@@ -15,6 +15,8 @@ from typing import Any
 
 from attrs import define, field
 
+from skel_data._words import counted
+
 Pair = tuple[int, int]
 
 _PRESETS = Path(__file__).with_name("layouts")
@@ -75,7 +77,9 @@ class SkeletonLayout:
             if any(not 0 <= value < count for value in values):
                 raise ValueError(f"layout {self.name!r}: {key} must lie in 0..{count - 1}, got {values}")
         if len(self.parents) != count:
-            raise ValueError(f"layout {self.name!r}: {count} joints but {len(self.parents)} parents")
+            raise ValueError(
+                f"layout {self.name!r}: {counted(count, 'joint')} but {counted(len(self.parents), 'parent')}"
+            )
         if len(self.mirror) != count or any(self.mirror[self.mirror[j]] != j for j in range(count)):
             raise ValueError(f"layout {self.name!r}: mirror must swap joints in pairs, got {self.mirror}")
         roots = [joint for joint, parent in enumerate(self.parents) if joint == parent]

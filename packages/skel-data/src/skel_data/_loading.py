@@ -13,6 +13,8 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
+from skel_data._words import counted
+
 if TYPE_CHECKING:
     import torch
 
@@ -121,7 +123,16 @@ def clip_loader(
     return ClipLoader(torch.from_numpy(chosen).to(device), None, device, dtype)
 
 
-def epoch_order(clips: int, batch: int, *, seed: int, rank: int = 0, ranks: int = 1) -> list[Ints]:
+def epoch_order(
+    clips: int,
+    batch: int,
+    *,
+    seed: int,
+    rank: int = 0,
+    ranks: int = 1,
+    groups: NDArray[Any] | None = None,
+    balance: float = 0.0,
+) -> list[Ints]:
     """Shuffled batches of an epoch: indices of the clips in each, without an incomplete last batch.
 
     The order depends on the seed alone. Together the ranks see the batches that one rank would.
@@ -132,17 +143,59 @@ def epoch_order(clips: int, batch: int, *, seed: int, rank: int = 0, ranks: int 
         seed: Decides the order.
         rank: Of this process.
         ranks: Processes that share each batch.
+        groups: Group of each clip (N,), such as its data set; given, all clips of a batch are of one group.
+        balance: How evenly groups get batches. 0: in proportion to their clips. 1: equally often, so that an
+            epoch repeats clips of small groups and leaves out some of large ones.
 
     Raises:
-        ValueError: If the ranks cannot share a batch evenly, or there is no whole batch.
+        ValueError: If the ranks cannot share a batch evenly, or there is no whole batch, in all or in a
+            group.
     """
     import torch
 
     if batch % ranks or not 0 < batch <= clips:
-        raise ValueError(f"batches of {batch} of {clips} clips cannot be shared by {ranks} ranks evenly")
-    order = torch.randperm(clips, generator=torch.Generator().manual_seed(seed)).numpy()
-    whole = order[: clips // batch * batch].reshape(-1, ranks, batch // ranks)
-    return list(whole[:, rank])
+        raise ValueError(
+            f"batches of {batch} of {counted(clips, 'clip')} cannot be shared by {ranks} ranks evenly"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    if groups is None:
+        order = _shuffled(np.arange(clips), batch, generator)
+    else:
+        order = _grouped(groups, clips // batch, batch, balance, generator)
+    return list(order.reshape(-1, ranks, batch // ranks)[:, rank])
+
+
+def _shuffled(rows: Ints, batch: int, generator: "torch.Generator") -> Ints:
+    """Whole batches of rows in random order (B, batch)."""
+    import torch
+
+    order: Ints = rows[torch.randperm(len(rows), generator=generator).numpy()]
+    return order[: len(rows) // batch * batch].reshape(-1, batch)
+
+
+def _grouped(
+    groups: NDArray[Any], steps: int, batch: int, balance: float, generator: "torch.Generator"
+) -> Ints:
+    """Batches of one group each in random order (steps, batch)."""
+    import torch
+
+    codes, sizes = np.unique(groups, return_counts=True)
+    if sizes.min() < batch:
+        raise ValueError(
+            f"each batch of {batch} clips is of one group, but group {codes[sizes.argmin()]} has "
+            f"{counted(int(sizes.min()), 'clip')}"
+        )
+    share = sizes ** (1.0 - balance)
+    wanted = steps * share / share.sum()
+    counts = np.floor(wanted).astype(np.int64)
+    counts[np.argsort(counts - wanted, kind="stable")[: steps - counts.sum()]] += 1  # largest remainders
+    batches = []
+    for code, size, count in zip(codes, sizes, counts, strict=True):
+        rows = np.flatnonzero(groups == code)
+        rounds = [_shuffled(rows, batch, generator) for _ in range(-(-count // (size // batch)))]
+        batches += [np.concatenate(rounds)[:count]] if rounds else []
+    order: Ints = np.concatenate(batches)[torch.randperm(steps, generator=generator).numpy()]
+    return order
 
 
 def _free(device: "torch.device") -> int:

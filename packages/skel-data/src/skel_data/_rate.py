@@ -13,7 +13,7 @@ def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
     """A clip at another frame rate, by linear interpolation between the frames before and after.
 
     Frame i lies at the time i / rate. Where a joint is missing in one of the two frames, or another body has
-    the slot, the nearer frame counts; so do confidence and tracks.
+    the slot, the nearer frame counts; so do confidence and tracks. An interval keeps one frame at least.
 
     Args:
         clip: A recording.
@@ -30,13 +30,23 @@ def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
     weight = (at - low).astype(np.float32)[:, None, None, None]
     near = np.where(weight[:, 0, 0, 0] < 0.5, low, high)
     first, second = x[low], x[high]
-    both = _there(first, dims) & _there(second, dims)
+    both = both_there(first, second, dims)
     if clip.tracks is not None:
         both &= (clip.tracks[low] == clip.tracks[high])[:, :, None]
     out = x[near].copy()
     mixed = first[..., :dims] * (1 - weight) + second[..., :dims] * weight
     out[..., :dims] = np.where(both[..., None], mixed, out[..., :dims])
-    return evolve(clip, positions=out, tracks=None if clip.tracks is None else clip.tracks[near], rate=rate)
+    intervals = clip.intervals.copy()
+    bounds = np.ceil(intervals[:, 1:] * (rate / clip.rate) - 1e-6).astype(np.int64)
+    intervals[:, 1] = np.minimum(bounds[:, 0], count - 1)
+    intervals[:, 2] = np.clip(bounds[:, 1], intervals[:, 1] + 1, count)
+    tracks = None if clip.tracks is None else clip.tracks[near]
+    return evolve(clip, positions=out, tracks=tracks, rate=rate, intervals=intervals)
+
+
+def both_there(first: NDArray[np.float32], second: NDArray[np.float32], dims: int) -> NDArray[np.bool_]:
+    """Which joints are there in both of two arrays of coordinates (..., C)."""
+    return _there(first, dims) & _there(second, dims)
 
 
 def _there(x: NDArray[np.float32], dims: int) -> NDArray[np.bool_]:

@@ -1,14 +1,13 @@
 """Registry: parts that a recipe or a command names, built in, installed or a user's own."""
 
-import ast
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from importlib import import_module
-from importlib.machinery import PathFinder
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from skel_data._static import static_doc, static_fields
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -126,8 +125,18 @@ class Registry(Mapping[str, T], Generic[T]):
             doc = getattr(value, "summary", None) or getattr(value, "__doc__", None) or ""
         else:
             found = value or self._installed[name].value
-            doc = _static_doc(found.partition(":")[0] + ":" if self._by_module else found)
+            doc = static_doc(found.partition(":")[0] + ":" if self._by_module else found)
         return " ".join(doc.strip().partition("\n\n")[0].split())
+
+    def settings(self, name: str) -> dict[str, str] | None:
+        """Fields of a part that is an attrs class, with their annotations, read without importing the part.
+
+        None where the source of the part does not say.
+        """
+        value = self._parts.get(name)
+        if value is None and name in self._installed:
+            value = self._installed[name].value
+        return static_fields(value) if isinstance(value, str) else None
 
     def _built_in(self, name: str) -> T:
         if name not in self._loaded:
@@ -151,32 +160,3 @@ class Registry(Mapping[str, T], Generic[T]):
         near = get_close_matches(name, list(self), 1)
         known = f"did you mean {near[0]!r}? There are" if near else "there are"
         return f"{known} {', '.join(self)}, or give module:Name"
-
-
-def _static_doc(value: str) -> str:
-    """Documentation of ``module:Name`` from the module's source; empty where it cannot be read."""
-    module, _, attribute = value.replace(" ", "").partition("[")[0].partition(":")
-    try:
-        tree = ast.parse(_source(module).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
-        return ""
-    for index, node in enumerate(tree.body):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-            return ast.get_docstring(node) or ""
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == attribute for target in targets):
-            match tree.body[index + 1 : index + 2]:
-                case [ast.Expr(ast.Constant(str() as doc))]:
-                    return doc
-    return ast.get_docstring(tree) or ""
-
-
-def _source(module: str) -> Path:
-    """File of a module; packages above it are not imported, as `importlib.util.find_spec` would."""
-    path, origin = None, None
-    for step in module.split("."):
-        spec = PathFinder.find_spec(step, path)
-        if spec is None or spec.origin is None:
-            raise OSError(f"no module {module}")
-        path, origin = spec.submodule_search_locations, spec.origin
-    return Path(str(origin))

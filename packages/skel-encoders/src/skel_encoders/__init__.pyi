@@ -4,8 +4,14 @@ from .decoder import TokenDecoder as TokenDecoder
 from .export import export_encoder as export_encoder
 from .graph import adjacency as adjacency
 from .dste import DSTE as DSTE
-from .gru import GRU as GRU
+from .gru import (
+    GRU as GRU,
+    GRUDecoder as GRUDecoder,
+    last_frame as last_frame,
+    reverse_time as reverse_time,
+)
 from .hcn import HCN as HCN
+from .jbf import JBF as JBF
 from .pretrained import from_pretrained as from_pretrained, save_pretrained as save_pretrained
 from .published import load_published as load_published
 from .registry import ENCODERS as ENCODERS, create_encoder as create_encoder
@@ -20,5 +26,6 @@ from .training import (
     layer_groups as layer_groups,
 )
 from .transformer import Transformer as Transformer
+from .umurl import UmURL as UmURL
 
 __version__: str

@@ -16,10 +16,18 @@ class _Block(nn.Module):
     """Graph convolution over joints, then a convolution over time, with a residual: (N, C, T, V)."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, graph: Tensor, *, residual: bool, stride: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Tensor,
+        *,
+        residual: bool,
+        stride: int,
+        attention: nn.Module | None,
     ) -> None:
         super().__init__()
         self.stride = stride
+        self.attention = attention
         # The published graph is CTR-GCN's used the other way: what flows into a joint sums to 1.
         self.spatial = _GraphConv(in_channels, out_channels, graph.transpose(1, 2))
         self.temporal = nn.Conv2d(
@@ -31,7 +39,8 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.temporal_norm(self.temporal(self.spatial(x)))
-        return torch.relu(y if self.residual is None else y + self.residual(x[:, :, :: self.stride]))
+        y = torch.relu(y if self.residual is None else y + self.residual(x[:, :, :: self.stride]))
+        return y if self.attention is None else self.attention(y)
 
 
 class _GraphConv(nn.Module):
@@ -102,9 +111,12 @@ class AGCN(TenBlocks):
         bodies: Bodies of a clip.
         in_channels: Channels of a clip; the layout's unless given.
         base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
+        part_attention: Whether joints attend to the parts of the layout behind the fourth and the seventh
+            block, see `PartAttention`.
 
     Raises:
-        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
+        ValueError: If base_channels is not a multiple of 4, ``part_attention`` has no parts, or a clip batch
+            does not fit (on calling).
     """
 
     block = _Block

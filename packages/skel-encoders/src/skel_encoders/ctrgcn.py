@@ -12,7 +12,7 @@ from torch.nn import functional
 from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.graph import adjacency
-from skel_encoders.layers import Pointwise, check_clips, init_kaiming, projection
+from skel_encoders.layers import ATTENTIVE, PartAttention, Pointwise, check_clips, init_kaiming, projection
 
 _KERNEL = 5
 _DILATIONS = (1, 2)
@@ -26,7 +26,10 @@ class TenBlocks(PublishedEncoder):
     """
 
     block: ClassVar[Callable[..., nn.Module]]
-    """Called as ``block(in_channels, out_channels, graph, residual=, stride=)``; takes (B, C, `axes`)."""
+    """Called as ``block(in_channels, out_channels, graph, residual=, stride=, attention=)``.
+
+    It takes (B, C, `axes`).
+    """
     axes: ClassVar[str]
     """Order of frames and joints in a block: ``t v`` or ``v t``."""
 
@@ -37,6 +40,7 @@ class TenBlocks(PublishedEncoder):
         bodies: int = 2,
         in_channels: int | None = None,
         base_channels: int = 64,
+        part_attention: bool = False,
     ) -> None:
         super().__init__()
         layout = get_layout(layout)
@@ -47,12 +51,22 @@ class TenBlocks(PublishedEncoder):
         self.in_channels = layout.channels if in_channels is None else in_channels
         self.base_channels = base = base_channels
         self.feature_dim = 4 * base
+        self.part_attention = part_attention
         graph = torch.from_numpy(adjacency(layout, "directed"))
         self.input_norm = nn.BatchNorm1d(bodies * layout.num_joints * self.in_channels)
         widths = (self.in_channels, *[base] * 4, *[2 * base] * 3, *[4 * base] * 3)
         self.blocks = nn.Sequential(
             *(
-                self.block(widths[i], widths[i + 1], graph, residual=i > 0, stride=stride)
+                self.block(
+                    widths[i],
+                    widths[i + 1],
+                    graph,
+                    residual=i > 0,
+                    stride=stride,
+                    attention=PartAttention(widths[i + 1], layout, f"b c {self.axes}")
+                    if part_attention and i in ATTENTIVE
+                    else None,
+                )
                 for i, stride in enumerate(_STRIDES)
             )
         )
@@ -90,10 +104,18 @@ class CTRBlock(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, graph: Tensor, *, residual: bool, stride: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        graph: Tensor,
+        *,
+        residual: bool,
+        stride: int = 1,
+        attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.stride = stride
+        self.attention = attention
         self.spatial = _GraphConv(in_channels, out_channels, graph)
         self.temporal = _TemporalConv(out_channels, stride)
         self.residual = projection(in_channels, out_channels) if residual else None
@@ -101,7 +123,8 @@ class CTRBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, V, T) to (N, D, V, T')."""
         y = self.temporal(self.spatial(x))
-        return torch.relu(y if self.residual is None else y + self.residual(x[..., :: self.stride]))
+        y = torch.relu(y if self.residual is None else y + self.residual(x[..., :: self.stride]))
+        return y if self.attention is None else self.attention(y)
 
 
 class _GraphConv(nn.Module):
@@ -242,9 +265,12 @@ class CTRGCN(TenBlocks):
         bodies: Bodies of a clip.
         in_channels: Channels of a clip; the layout's unless given.
         base_channels: Width of the first four blocks; it doubles twice, to the width of the feature.
+        part_attention: Whether joints attend to the parts of the layout behind the fourth and the seventh
+            block, see `PartAttention`.
 
     Raises:
-        ValueError: If base_channels is not a multiple of 4, or a clip batch does not fit (on calling).
+        ValueError: If base_channels is not a multiple of 4, ``part_attention`` has no parts, or a clip batch
+            does not fit (on calling).
     """
 
     block = CTRBlock

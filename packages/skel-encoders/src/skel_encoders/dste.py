@@ -1,6 +1,5 @@
 """The dense spatio-temporal encoder of USDRL (Weng et al., AAAI 2025, arXiv 2412.09220)."""
 
-import math
 import re
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
-from skel_encoders.layers import check_clips
+from skel_encoders.layers import check_clips, sinusoids, token_embedding
 
 
 class DSTE(PublishedEncoder):
@@ -78,10 +77,10 @@ class DSTE(PublishedEncoder):
         self.drop_path = drop_path
         self.feature_dim = 2 * hidden_dim
         joints = bodies * layout.num_joints
-        self.temporal_embedding = _embedding(joints * self.in_channels, hidden_dim)
-        self.spatial_embedding = _embedding(frames * self.in_channels, hidden_dim)
+        self.temporal_embedding = token_embedding(joints * self.in_channels, hidden_dim)
+        self.spatial_embedding = token_embedding(frames * self.in_channels, hidden_dim)
         self.joint_position = nn.Parameter(torch.empty(joints, hidden_dim))
-        self.register_buffer("time_position", _sinusoids(frames, hidden_dim), persistent=False)
+        self.register_buffer("time_position", sinusoids(frames, hidden_dim), persistent=False)
         settings = (hidden_dim, heads, convolution, gap, drop_path)
         self.temporal_layers = nn.ModuleList(_Layer(frames, *settings) for _ in range(layers))
         self.spatial_layers = nn.ModuleList(_Layer(joints, *settings) for _ in range(layers))
@@ -198,16 +197,5 @@ class _Layer(nn.Module):
         return features
 
 
-def _embedding(size: int, dim: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(size, dim), nn.LayerNorm(dim), nn.ReLU(), nn.Linear(dim, dim))
-
-
 def _mlp(dim: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
-
-
-def _sinusoids(length: int, dim: int) -> Tensor:
-    """Positions of the original Transformer (Vaswani et al., 2017): sine and cosine in turn, (L, D)."""
-    rates = torch.exp(torch.arange(0, dim, 2, device="cpu") * (-math.log(10000) / dim))
-    angles = torch.arange(length, device="cpu")[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)

@@ -5,12 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout
 
 _LEVELS = 1 << 16
+ATTENTIVE = (3, 6)
+"""Blocks of the graph encoders behind which joints attend to parts: those before channels double."""
 
 
 class Pointwise(nn.Module):
@@ -32,6 +35,55 @@ class Pointwise(nn.Module):
         return y.view(*y.shape[:2], *x.shape[2:])
 
 
+class PartAttention(nn.Module):
+    """Attention of joints to the parts of their body, frame by frame, with a residual connection.
+
+    The token of a part is the mean of its joints. Every joint attends to all parts with one head. The map of
+    the values starts at zero, so at first the layer changes nothing. After the multi-grained focus of STF-Net
+    (Wu et al., arXiv 2203.16767), of which no more than the abstract is known here.
+
+    Args:
+        channels: Channels of a joint, C.
+        layout: The skeleton, with parts.
+        axes: Order of the axes that `forward` takes: of bodies b, channels c, frames t and joints v.
+
+    Raises:
+        ValueError: If the layout has no parts.
+    """
+
+    members: Tensor
+
+    def __init__(self, channels: int, layout: SkeletonLayout, axes: str) -> None:
+        super().__init__()
+        if not layout.parts:
+            raise ValueError(f"part_attention needs a layout with parts, and layout {layout.name!r} has none")
+        self.axes = axes
+        members = torch.zeros(len(layout.parts), layout.num_joints)
+        for row, (_, joints) in zip(members, layout.parts, strict=True):
+            row[list(joints)] = 1
+        self.register_buffer("members", members, persistent=False)
+        self.query = nn.Linear(channels, max(channels // 4, 1))
+        self.key = nn.Linear(channels, max(channels // 4, 1))
+        self.value = nn.Linear(channels, channels)
+        nn.init.zeros_(self.value.weight)
+        nn.init.zeros_(self.value.bias)
+
+    def forward(self, x: Tensor, joints: Tensor | None = None) -> Tensor:
+        """Bodies of the ``axes``, with all joints or with these: (S,), or (B, S) for each body its own."""
+        x = rearrange(x, f"{self.axes} -> b t v c")
+        members = self.members if joints is None else self.members[:, joints]
+        if members.ndim == 3:  # (P, B, S)
+            members = members.transpose(0, 1)[:, None]
+        counts = members.sum(-1)[..., None, :]
+        tokens = (members / members.sum(-1, keepdim=True).clamp(min=1)).to(x.dtype) @ x
+        lost = torch.zeros_like(counts, dtype=x.dtype).masked_fill(counts == 0, torch.finfo(x.dtype).min)
+        mixed = functional.scaled_dot_product_attention(
+            self.query(x), self.key(tokens), self.value(tokens), attn_mask=lost
+        )
+        result: Tensor = rearrange(x + mixed, f"b t v c -> {self.axes}")
+        return result
+
+
 def projection(in_channels: int, out_channels: int) -> nn.Module:
     """Projection of a residual connection, the identity where the channels stay."""
     if in_channels == out_channels:
@@ -44,6 +96,18 @@ def init_kaiming(weight: Tensor, bias: Tensor | None, fan_out: int) -> None:
     nn.init.normal_(weight, 0.0, math.sqrt(2 / fan_out))
     if bias is not None:
         nn.init.zeros_(bias)
+
+
+def token_embedding(size: int, dim: int) -> nn.Sequential:
+    """Two linear layers that make tokens (N, L, dim) of parts (N, L, size) of a clip."""
+    return nn.Sequential(nn.Linear(size, dim), nn.LayerNorm(dim), nn.ReLU(), nn.Linear(dim, dim))
+
+
+def sinusoids(length: int, dim: int) -> Tensor:
+    """Positions of the original Transformer (Vaswani et al., 2017): sine and cosine in turn, (L, D)."""
+    rates = torch.exp(torch.arange(0, dim, 2, device="cpu") * (-math.log(10000) / dim))
+    angles = torch.arange(length, device="cpu")[:, None] * rates
+    return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
 
 
 class Dropout(nn.Module):

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "stgcn": "skel_encoders.stgcn:STGCN",
     "tcn": "skel_encoders.tcn:TCN",
+    "jbf": "skel_encoders.jbf:JBF",
     "scd": "skel_encoders.scd:SCDEncoder",
     "agcn": "skel_encoders.agcn:AGCN",
     "ctrgcn": "skel_encoders.ctrgcn:CTRGCN",
     "hcn": "skel_encoders.hcn:HCN",
     "gru": "skel_encoders.gru:GRU",
     "dste": "skel_encoders.dste:DSTE",
+    "umurl": "skel_encoders.umurl:UmURL",
     "transformer": "skel_encoders.transformer:Transformer",
     "slim": "skel_encoders.slim:SLiM",
 }
@@ -75,7 +77,7 @@ def encoder_settings(name: str, /, **settings: Any) -> dict[str, Any]:
             the constructor's.
 
     >>> encoder_settings("ctrgcn", base_channels=32)
-    {'in_channels': None, 'base_channels': 32}
+    {'in_channels': None, 'base_channels': 32, 'part_attention': False}
     """
     kind = ENCODERS.lookup(name)
     _check_names(name, kind, settings)

@@ -11,7 +11,7 @@ from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import PublishedEncoder
 from skel_encoders.ctrgcn import CTRBlock, find_weight, join_parts
 from skel_encoders.graph import adjacency
-from skel_encoders.layers import check_clips
+from skel_encoders.layers import check_clips, token_embedding
 
 _HALVES = {"t": "temporal", "s": "spatial"}
 
@@ -154,10 +154,7 @@ class _Graph(nn.Module):
 def _tokens(size: int, hidden_dim: int, heads: int, layers: int, dropout: float) -> nn.Sequential:
     """Make tokens (N, L, hidden_dim) of parts (N, L, size), and let them attend to each other."""
     tokens = nn.Sequential(
-        nn.Linear(size, hidden_dim),
-        nn.LayerNorm(hidden_dim),
-        nn.ReLU(),
-        nn.Linear(hidden_dim, hidden_dim),
+        *token_embedding(size, hidden_dim),
         *(
             nn.TransformerEncoderLayer(hidden_dim, heads, hidden_dim, dropout, batch_first=True)
             for _ in range(layers)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from skel_data import SkeletonLayout, get_layout
 from skel_encoders.graph import Strategy, adjacency
-from skel_encoders.layers import Dropout, check_clips, encode_once
+from skel_encoders.layers import ATTENTIVE, Dropout, PartAttention, check_clips, encode_once
 from skel_encoders.published import rename_weights
 
 _KERNEL = 9
@@ -39,12 +39,15 @@ class STGCN(nn.Module):
             of them have the same features. Looking for them waits for the device. They are computed one by
             one all the same where each clip has its own joints, where clips want a gradient, and in programs
             compiled or exported.
+        part_attention: Whether joints attend to the parts of the layout behind the fourth and the seventh
+            block, see `PartAttention`.
 
     Attributes:
         takes_joint_subsets: Whether calling takes ``joints``.
 
     Raises:
-        ValueError: If a clip batch or the joints do not fit the layout (on calling).
+        ValueError: If ``part_attention`` has no parts, or a clip batch or the joints do not fit the layout
+            (on calling).
     """
 
     takes_joint_subsets: ClassVar[bool] = True
@@ -61,6 +64,7 @@ class STGCN(nn.Module):
         strategy: Strategy = "spatial",
         init_std: float | None = 0.02,
         skip_absent: bool = True,
+        part_attention: bool = False,
     ) -> None:
         super().__init__()
         layout = get_layout(layout)
@@ -73,12 +77,13 @@ class STGCN(nn.Module):
         self.strategy = strategy
         self.init_std = init_std
         self.skip_absent = skip_absent
+        self.part_attention = part_attention
         graph = torch.from_numpy(adjacency(layout, strategy))
         self.input_norm = nn.BatchNorm1d(layout.num_joints * self.in_channels)
         base = base_channels
         widths = (self.in_channels, *[base] * 4, *[2 * base] * 3, *[4 * base] * 2, feature_dim)
         self.blocks = nn.ModuleList(
-            _Block(
+            STGCNBlock(
                 widths[i],
                 widths[i + 1],
                 graph,
@@ -86,6 +91,9 @@ class STGCN(nn.Module):
                 dropout=dropout if i else 0.0,
                 residual=i > 0,
                 edge_weights=edge_weights,
+                attention=PartAttention(widths[i + 1], layout, "b v t c")
+                if part_attention and i in ATTENTIVE
+                else None,
             )
             for i, stride in enumerate(_STRIDES)
         )
@@ -177,7 +185,7 @@ class STGCN(nn.Module):
         )
 
 
-class _Block(nn.Module):
+class STGCNBlock(nn.Module):
     """Graph convolution over joints, then a convolution over time, with a residual."""
 
     adjacency: Tensor
@@ -192,9 +200,11 @@ class _Block(nn.Module):
         dropout: float,
         residual: bool,
         edge_weights: bool,
+        attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.stride = stride
+        self.attention = attention
         self.register_buffer("adjacency", graph.clone(), persistent=False)
         self.edge_weight = nn.Parameter(torch.ones_like(graph)) if edge_weights else None
         self.spatial = nn.Conv2d(in_channels * len(graph), out_channels, 1, bias=False)
@@ -242,7 +252,8 @@ class _Block(nn.Module):
             # Frames are left out here and not by a stride: on CPUs with AVX2 alone, oneDNN (PyTorch 2.14)
             # corrupts memory in the backward pass of a strided pointwise convolution of such tensors.
             y += self.residual(rearrange(x[:, :, :: self.stride], "b v t c -> b c v t"))
-        return rearrange(torch.relu_(y), "b d v t -> b v t d")
+        x = rearrange(torch.relu_(y), "b d v t -> b v t d")
+        return x if self.attention is None else self.attention(x, joints)
 
 
 _PUBLISHED = {

@@ -34,6 +34,10 @@ from .zero_shot.heads import (
 from .zero_shot.protocol import ZeroShot
 from .zero_shot.splits import UNSEEN, UnseenClasses
 from .zero_shot.texts import load_texts
+from .detection.head import window_probabilities
+from .detection.metrics import detection_map, edit_score, frame_accuracy, segmental_f1
+from .detection.segments import Extraction, detections, frame_labels, label_frames, segments_of
+from .detection.segments import between_centres, smooth, stretch
 from .explore.clusters import Clusters, find_clusters
 from .explore.typiclust import Queries, typiclust
 from .draw.image import write_gif, write_png
@@ -46,23 +50,26 @@ from .report.comparison import write_comparison
 from .report.report import write_report
 
 __all__ = [
-    "HANDMADE", "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNSEEN", "UNTRAINED",
-    "Adam", "BestSimple", "BootstrapInterval", "Calibration", "Cell", "Clustering",
-    "ClusteringResult", "Clusters", "Code", "Comparison", "Difference", "FeatureSet", "FewShot",
-    "FewShotResult", "Finetune", "FinetuneResult", "FrozenProtocol", "InfoCPLHead",
-    "JointEstimator", "KnnResult", "Leaks", "LinearProbe", "Method", "Metric", "MlpProbe",
-    "Outcome", "Predictions", "ProbeResult", "PublishedProtocol", "Queries", "RBFProbe",
-    "RBFRegression", "RBFResult", "Result", "Retrieval", "RetrievalResult", "Row", "Skeleton",
-    "SmieLoss", "Summary", "TableFormat", "UnseenClasses", "ZeroShot", "accuracy", "alignment",
-    "best_simple", "best_simple_sentence", "bootstrap", "build_optimizer", "calibration", "cells",
-    "clip_page", "clip_points", "clustering", "compare", "comparison_notes", "comparison_rows",
-    "confusion_matrix", "evaluate_features", "feature_health", "feature_leaks", "few_shot",
-    "find_clusters", "find_leaks", "finetune", "fuse", "instance_retrieval", "knn",
-    "learning_rate_at", "linear_probe", "load_texts", "mlp_probe", "motion_svg", "one_shot",
-    "over_seeds", "paired_bootstrap", "per_class_accuracy", "present_joints", "published_protocol",
-    "rbf_probe", "results_table", "retrieval", "ridge", "same_on_all_ranks", "side_by_side",
-    "smie_frames", "smie_loss", "smie_scores", "spread", "state_digest", "strip_svg", "summarise",
-    "summarise_methods", "table_text", "typiclust", "unchanged", "uniformity", "write_clusters",
-    "write_comparison", "write_gif", "write_png", "write_report",
+    "HANDMADE", "KNN", "LBFGS", "PROTOCOLS", "PUBLISHED_PROTOCOLS", "SGD", "UNSEEN",
+    "UNTRAINED", "Adam", "BestSimple", "BootstrapInterval", "Calibration", "Cell", "Clustering",
+    "ClusteringResult", "Clusters", "Code", "Comparison", "Difference", "Extraction",
+    "FeatureSet", "FewShot", "FewShotResult", "Finetune", "FinetuneResult", "FrozenProtocol",
+    "InfoCPLHead", "JointEstimator", "KnnResult", "Leaks", "LinearProbe", "Method", "Metric",
+    "MlpProbe", "Outcome", "Predictions", "ProbeResult", "PublishedProtocol", "Queries",
+    "RBFProbe", "RBFRegression", "RBFResult", "Result", "Retrieval", "RetrievalResult", "Row",
+    "Skeleton", "SmieLoss", "Summary", "TableFormat", "UnseenClasses", "ZeroShot", "accuracy",
+    "alignment", "best_simple", "best_simple_sentence", "between_centres", "bootstrap",
+    "build_optimizer", "calibration", "cells", "clip_page", "clip_points", "clustering",
+    "compare", "comparison_notes", "comparison_rows", "confusion_matrix", "detection_map",
+    "detections", "edit_score", "evaluate_features", "feature_health", "feature_leaks",
+    "few_shot", "find_clusters", "find_leaks", "finetune", "frame_accuracy", "frame_labels",
+    "fuse", "instance_retrieval", "knn", "label_frames", "learning_rate_at", "linear_probe",
+    "load_texts", "mlp_probe", "motion_svg", "one_shot", "over_seeds", "paired_bootstrap",
+    "per_class_accuracy", "present_joints", "published_protocol", "rbf_probe", "results_table",
+    "retrieval", "ridge", "same_on_all_ranks", "segmental_f1", "segments_of", "side_by_side",
+    "smie_frames", "smie_loss", "smie_scores", "smooth", "spread", "state_digest", "stretch",
+    "strip_svg", "summarise", "summarise_methods", "table_text", "typiclust", "unchanged",
+    "uniformity", "window_probabilities", "write_clusters", "write_comparison", "write_gif",
+    "write_png", "write_report",
 ]
 __version__: str

@@ -10,6 +10,7 @@ from attrs import define, field
 
 from skel_eval._arrays import as_features, as_labels
 from skel_eval._files import write_atomically
+from skel_eval._words import counted
 
 _NEEDED = ("features", "labels", "train", "test")
 _OPTIONAL = ("groups", "copies", "names", "class_names")
@@ -67,7 +68,9 @@ class FeatureSet:
         if np.ndim(self.class_names) != 1:
             raise ValueError(f"class_names must have shape (K,), got {np.shape(self.class_names)}")
         if len(self.class_names) and labels.max() >= len(self.class_names):
-            raise ValueError(f"label {labels.max()}, but there are {len(self.class_names)} class names")
+            raise ValueError(
+                f"label {labels.max()}, but class_names has {counted(len(self.class_names), 'name')}"
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> "FeatureSet":

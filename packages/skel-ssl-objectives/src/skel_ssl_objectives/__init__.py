@@ -10,8 +10,10 @@ from skel_ssl_objectives._common import Gather
 from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
+from skel_ssl_objectives._cubism import cubism
 from skel_ssl_objectives._heads import mlp_head
 from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
+from skel_ssl_objectives._mmd import mmd
 from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._prototypes import (
@@ -25,10 +27,18 @@ from skel_ssl_objectives._prototypes import (
 )
 from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
+from skel_ssl_objectives._sequence import sequence_mse
 from skel_ssl_objectives._slim import slim
 from skel_ssl_objectives._teacher import Teacher
 from skel_ssl_objectives._tubes import tube_mask
-from skel_ssl_objectives._vicreg import covariance_loss, cross_correlation, usdrl, variance_loss, vicreg
+from skel_ssl_objectives._vicreg import (
+    covariance_loss,
+    cross_correlation,
+    umurl,
+    usdrl,
+    variance_loss,
+    vicreg,
+)
 
 __all__ = [
     "Centre",
@@ -51,11 +61,13 @@ __all__ = [
     "cross_view",
     "crossclr",
     "cscl",
+    "cubism",
     "d3m",
     "info_nce",
     "koleo",
     "masked_mse",
     "mlp_head",
+    "mmd",
     "motion_energy",
     "nearest_neighbors",
     "neighbor_distillation",
@@ -65,10 +77,12 @@ __all__ = [
     "prototype_loss",
     "queue_neighbor",
     "scd",
+    "sequence_mse",
     "sinkhorn_knopp",
     "slim",
     "token_target",
     "tube_mask",
+    "umurl",
     "usdrl",
     "variance_loss",
     "vicreg",

@@ -26,7 +26,7 @@ def neighbor_distillation(
         student: (N, K) cosine similarities of queries to the student's queue.
         teacher: (N, K) cosine similarities of keys to the teacher's queue, which holds the same clips in the
             same places.
-        k: Queue entries that count.
+        k: Queue entries that count; K for all, as in PCM3 (arXiv 2308.03975).
         student_temperature: Divisor of the student's similarities.
         teacher_temperature: Divisor of the teacher's similarities.
 
@@ -42,9 +42,12 @@ def neighbor_distillation(
         raise ValueError(f"expected k from 1 to the queue's size {student.shape[1]}, got {k}")
     if min(student_temperature, teacher_temperature) <= 0:
         raise ValueError(f"temperatures must be positive, got {student_temperature}, {teacher_temperature}")
-    nearest, places = teacher.detach().topk(k, dim=1)
-    target = functional.log_softmax(nearest / teacher_temperature, dim=1)
-    found = functional.log_softmax(student.gather(1, places) / student_temperature, dim=1)
+    teacher = teacher.detach()
+    if k < student.shape[1]:
+        teacher, places = teacher.topk(k, dim=1)
+        student = student.gather(1, places)
+    target = functional.log_softmax(teacher / teacher_temperature, dim=1)
+    found = functional.log_softmax(student / student_temperature, dim=1)
     return (target.exp() * (target - found)).sum(1).mean()
 
 

@@ -1,4 +1,4 @@
-"""VICReg (Bardes et al., ICLR 2022, arXiv 2105.04906) for any number of views, and USDRL's form of it."""
+"""VICReg (Bardes et al., ICLR 2022, arXiv 2105.04906) for any number of views; its forms in USDRL, UmURL."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -96,6 +96,51 @@ def usdrl(
             total = _total(cross_correlation(*pair, off_diagonal=off_diagonal) for pair in pairs)
             terms["correlation"] = correlation_weight * total
         return terms
+
+
+def umurl(
+    single: Sequence[Tensor],
+    fused: Sequence[Tensor],
+    *,
+    consistency_weight: float = 5.0,
+    variance_weight: float = 5.0,
+    covariance_weight: float = 1.0,
+    gather: Gather | None = None,
+) -> dict[str, Tensor]:
+    """UmURL's multi-modal consistency (Sun et al., ACM MM 2023, arXiv 2311.03106): VICReg over modalities.
+
+    Each modality is drawn to what the fused feature says of it (intra-modal), and to the mean of all
+    modalities (inter-modal). Computed in float32 also under autocast.
+
+    Args:
+        single: (N, D) projections of each modality seen alone, two modalities or more.
+        fused: (N, D) projections of the fused feature, one for each modality, in the same order.
+        consistency_weight: Weight of the mean squared distances.
+        variance_weight: Weight of the variance term, see `variance_loss`.
+        covariance_weight: Weight of the covariance term, see `covariance_loss`.
+        gather: Joins the rows of all processes, see `Gather`; then the terms are those of the whole batch.
+            None for one process.
+
+    Returns:
+        The terms ``intra``, ``inter``, ``variance`` and ``covariance``, each times its weight; UmURL
+        minimises their sum.
+
+    Raises:
+        ValueError: If there are fewer than two modalities or two rows, or numbers or shapes differ.
+    """
+    if len(single) != len(fused):
+        raise ValueError(
+            f"expected a fused projection for each modality, got {len(fused)} of {len(single)} modalities"
+        )
+    with _full_precision(single):
+        whole = _whole([*single, *fused], gather, fewest=4)
+        alone, together = whole[: len(single)], whole[len(single) :]
+        pairs = zip(alone, together, strict=True)
+        return {
+            "intra": consistency_weight * _total(functional.mse_loss(*pair) for pair in pairs),
+            "inter": consistency_weight * _to_mean(alone),
+            **_regularisers(whole, variance_weight, covariance_weight),
+        }
 
 
 def variance_loss(
@@ -207,7 +252,8 @@ def _whole(views: Sequence[Tensor], gather: Gather | None, fewest: int = 2) -> l
     """The rows of all processes in each view, in float32 at least."""
     shapes = [tuple(view.shape) for view in views]
     if len(views) < fewest or len(set(shapes)) > 1 or len(shapes[0]) != 2:
-        wanted = "an (N, D) tensor" if fewest == 1 else "(N, D) tensors of two views or more"
+        several = "(N, D) tensors of two views or more"
+        wanted = {1: "an (N, D) tensor", 2: several}.get(fewest, "(N, D) tensors of two modalities or more")
         raise ValueError(f"expected {wanted}, got {', '.join(map(str, shapes)) or 'none'}")
     whole = [at_least_float32(view) for view in views]
     if gather is not None:

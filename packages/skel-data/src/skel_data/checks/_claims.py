@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skel_data._words import counted
 from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._split import Split
 
@@ -33,16 +34,17 @@ def broken_claims(store: ClipTable, split: Split) -> list[str]:
         if len(both):
             clips = int(np.isin(codes[split.test], both).sum())
             wrong.append(
-                f"split {split.name!r} has {len(both)} {kind} in both parts: {clips} of {len(split.test)} "
-                "test clips are theirs"
+                f"split {split.name!r} has {counted(len(both), kind[:-1])} in both parts: theirs are "
+                f"{clips} of {counted(len(split.test), 'test clip')}"
             )
     labels = store.labels
     lacking = np.setdiff1d(labels[split.test], labels[split.train])
     lacking = lacking[lacking >= 0]
     if len(lacking):
         clips = int(np.isin(labels[split.test], lacking).sum())
+        have = "has" if len(lacking) == 1 else "have"
         wrong.append(
-            f"{len(lacking)} classes of the test part have no training clip: {clips} of {len(split.test)} "
-            "test clips cannot be right"
+            f"{counted(len(lacking), 'class')} of the test part {have} no training clip: {clips} of "
+            f"{counted(len(split.test), 'test clip')} cannot be right"
         )
     return wrong

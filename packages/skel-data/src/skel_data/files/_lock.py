@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from attrs import define, field
 
-from skel_data.files._partial import partial_path
+from skel_data.files._partial import partial_path, remove_partials
 from skel_data.files._process import alive, machine, start_time
 
 BEAT = 10.0
@@ -100,10 +100,29 @@ def hold(path: Path, what: Any = None, *, wait: bool = False) -> Iterator[Lock]:
     finally:
         lock._ended.set()
         if os.getpid() == mine["pid"]:  # a fork does not hold it
-            thread.join()
             found = _read(path)
             if found is not None and found.get("token") == mine["token"]:
                 path.unlink(missing_ok=True)
+            thread.join()  # at the end, as Ctrl-C can interrupt it
+
+
+def remove_left_behind(*folders: Path) -> None:
+    """Remove what dead processes left in folders: partial files, and locks of single files.
+
+    Locks go if they are of this machine. The ``.lock`` of a whole folder stays, so that whoever takes it
+    over says so.
+    """
+    remove_partials(*folders)
+    for folder in folders:
+        for path in sorted(folder.glob(".?*.lock")):
+            found = _read(path)
+            if found is None or not _left_behind(found, 0.0):
+                continue
+            own = partial_path(path)
+            with suppress(OSError):  # nothing can be removed there
+                own.write_text(json.dumps({"machine": machine(), "pid": os.getpid()}), encoding="utf-8")
+                _remove(path, found, own)
+            own.unlink(missing_ok=True)
 
 
 def _acquire(lock: Lock, *, wait: bool) -> None:

@@ -124,7 +124,8 @@ class Look:
         ]
         more = self._inside(self.suffixes.most_common(1)[0][0])
         first = next(path for path in self.paths if path.lower().endswith(self.suffixes.most_common(1)[0][0]))
-        return f"there are {', '.join(kinds)}; the first, {first}, {more}"[:400]
+        are = "is" if len(self.paths) == 1 else "are"
+        return f"there {are} {', '.join(kinds)}; the first, {first}, {more}"[:400]
 
     def _inside(self, suffix: str) -> str:
         if suffix in _VIDEOS | _IMAGES:
@@ -151,7 +152,12 @@ class Look:
                 else f"{_kind(first)}s"
             )
             return f"is a list of {len(content)} {what}"
-        return "is not JSON" if content is None else "is empty"
+        if content is None:
+            alone = all(
+                path.lower().endswith(LABELS) for path in self.paths if path.lower().endswith(".json")
+            )
+            return "has labels of Kinetics-skeleton and no recording" if alone else "is not JSON"
+        return "is empty"
 
     def _inside_npy(self) -> str:
         return "is no numpy array" if self.array is None else "is an array of {} {}".format(*self.array)

@@ -21,6 +21,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source, memory
 from skel_data.store._info import DatasetInfo
@@ -79,7 +80,7 @@ def _check_size(name: str, content: Any) -> None:
     content.seek(0)
     if size > max(_MAX_BYTES, _MOST_PACKED * stored):
         content.close()
-        raise ValueError(f"{name}: {size} bytes packed in {stored}, which no recording is")
+        raise ValueError(f"{name}: {counted(size, 'byte')} packed in {stored}, which no recording is")
 
 
 def _usual_form(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -117,8 +118,8 @@ def _unpadded(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]
         return {}
     if len(lengths) != len(positions) or lengths.min() < 0 or lengths.max() > most:
         raise ValueError(
-            f"{name}: positions of {len(positions)} clips of up to {most} frames, padded, need as many "
-            "lengths, of whole numbers up to that"
+            f"{name}: positions of {counted(len(positions), 'clip')} of up to {counted(most, 'frame')}, "
+            "padded, need as many lengths, of whole numbers up to that"
         )
     inside = np.arange(most) < lengths[:, None]
     tracks = arrays.get("tracks")
@@ -182,7 +183,7 @@ def _check(name: str, arrays: dict[str, np.ndarray]) -> None:
         raise ValueError(f"{name}: lengths must be whole numbers (N), got {lengths.dtype} {lengths.shape}")
     if int(lengths.sum(dtype=np.int64)) != len(positions):
         raise ValueError(
-            f"{name}: lengths add up to {lengths.sum()}, but positions has {len(positions)} frames"
+            f"{name}: lengths add up to {lengths.sum()}, but positions has {counted(len(positions), 'frame')}"
         )
     for key in _OPTIONAL:
         if key not in arrays:
@@ -194,7 +195,8 @@ def _check(name: str, arrays: dict[str, np.ndarray]) -> None:
         array = arrays[key]
         if array.dtype.kind not in kinds or array.ndim not in shapes or len(array) != count:
             raise ValueError(
-                f"{name}: {key} must be {wanted} with {count} rows, got {array.dtype} {array.shape}"
+                f"{name}: {key} must be {wanted} with {counted(count, 'row')}, got {array.dtype} "
+                f"{array.shape}"
             )
         if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
             raise ValueError(f"{name}: {key} holds {array.max()}, more than 64 bits with a sign can hold")
@@ -228,8 +230,8 @@ def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | No
     joints, parents = arrays["joint_names"].tolist(), arrays["parents"].tolist()
     if len(joints) != len(parents) or len(joints) != arrays["positions"].shape[-2]:
         raise ValueError(
-            f"{name}: {len(joints)} joint_names and {len(parents)} parents "
-            f"for {arrays['positions'].shape[-2]} joints"
+            f"{name}: {counted(len(joints), 'joint_name')} and {counted(len(parents), 'parent')} "
+            f"for {counted(arrays['positions'].shape[-2], 'joint')}"
         )
     bones = [[child, parent] for child, parent in enumerate(parents) if parent not in (-1, child)]
     about = {"name": PurePosixPath(name).stem, "dims": 2 if channels == 2 else 3, "confidence": channels == 4}

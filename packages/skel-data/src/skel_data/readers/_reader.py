@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
 
@@ -69,6 +70,9 @@ class Reader:
             positions, or mark missing ones in another way. Else zero in all coordinates means missing.
         folders: Gives, by the name of each share of work in a source, the path whose folders tell its class,
             subject and part of the split; see `tell`. None: folders tell nothing unasked.
+        untrimmed: Finds the work as `find` does, but keeps recordings whole, with their intervals. None: the
+            format tells no intervals.
+        untold_rate: Where the files do not tell their frame rate and it matters: a sentence that says so.
     """
 
     name: str
@@ -82,6 +86,8 @@ class Reader:
     describe: Callable[[Source, SkeletonLayout | None], DatasetInfo | tuple[DatasetInfo, Find]] | None = None
     zeros_there: bool = False
     folders: Callable[[Source], Mapping[str, str]] | None = None
+    untrimmed: Find | None = None
+    untold_rate: str = ""
 
     def open(
         self, source: Source, layout: SkeletonLayout | None = None
@@ -106,7 +112,8 @@ class Reader:
         usual = get_layout(str(self.layout))
         if layout is not None and (layout.num_joints, layout.channels) != (usual.num_joints, usual.channels):
             raise ValueError(
-                f"layout {layout.name} has {layout.num_joints} joints x {layout.channels} channels, "
+                f"layout {layout.name} has {counted(layout.num_joints, 'joint')} x "
+                f"{counted(layout.channels, 'channel')}, "
                 f"format {self.name} has {usual.num_joints} x {usual.channels}"
             )
         return DatasetInfo(layout or usual, self.classes, self.units)
@@ -204,6 +211,6 @@ def check_joints(positions: NDArray[Any], joints: int, dims: int) -> None:
     """
     shape = positions.shape
     if positions.ndim != 4 or shape[2:] != (joints, dims) or 0 in shape:
-        raise ValueError(f"{shape[0]} frames of shape {shape[2:]}, expected {(joints, dims)}")
+        raise ValueError(f"{counted(shape[0], 'frame')} of shape {shape[2:]}, expected {(joints, dims)}")
     if not np.isfinite(positions).any():
         raise ValueError("no finite coordinate")

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self, cast
 
 from skel_data._clip import BadFile
+from skel_data._words import counted
 
 MAX_BYTES = 256 * 2**20
 """Largest member that is read: a recording is far smaller, an archive bomb is not."""
@@ -140,7 +141,8 @@ class Source:
                     f"{self.name}: not a tar archive, or damaged from the start: {error}"
                 ) from error
             yield BadFile(
-                self.name, f"archive damaged or cut off after {count} files, the rest is lost: {error}"
+                self.name,
+                f"archive damaged or cut off after {counted(count, 'file')}, the rest is lost: {error}",
             )
 
 
@@ -237,7 +239,9 @@ def _read_exactly(stream: IO[bytes], size: int) -> bytes:
         parts.append(part)
         held += len(part)
     if held != size:
-        raise EOFError(f"it says that it holds {size} bytes, and holds {'more' if held > size else held}")
+        raise EOFError(
+            f"it says that it holds {counted(size, 'byte')}, and holds {'more' if held > size else held}"
+        )
     return b"".join(parts)
 
 

@@ -66,3 +66,9 @@ class ClipTable:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def annotated(self) -> NDArray[np.bool_]:
+        """Whether a clip has a label (N,)."""
+        found: NDArray[np.bool_] = self.labels >= 0
+        return found

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 
 from attrs import define
 
+from skel_data._words import counted
+
 TRAIN, VALIDATION, TEST = "train", "val", "test"
 
 _WORDS = {
@@ -70,16 +72,19 @@ def parts_of(lists: Mapping[str, Iterable[str]], clips: Sequence[str]) -> Parts:
             "or without the split's name, such as xsub_train and xsub_test; rename them"
         )
     used = {name for parts in groups.values() for names in parts.values() for name in names}
-    notes = [f"list {name!r} ({counts[name]} clips) is not used" for name in counts if name not in used]
+    notes = [
+        f"list {name!r} ({counted(counts[name], 'clip')}) is not used" for name in counts if name not in used
+    ]
     matched, absent = _match({name: lists[name] for name in used}, clips)
     for name in sorted(used):
         if absent[name] == counts[name] > 0:
             raise ValueError(
-                f"none of the {counts[name]} names in list {name!r} is a clip's, such as "
-                f"{min(lists[name])!r}; the clips are called {', '.join(map(repr, clips[:3]))}"
+                f"none of the {counted(counts[name], 'name')} in list {name!r} is a clip's, "
+                f"such as {min(lists[name])!r}; the clips are called {', '.join(map(repr, clips[:3]))}"
             )
         if absent[name]:
-            notes.append(f"list {name!r}: {absent[name]} of {counts[name]} names are not among the clips")
+            of, are = counted(counts[name], "name"), "is" if absent[name] == 1 else "are"
+            notes.append(f"list {name!r}: {absent[name]} of {of} {are} not among the clips")
     splits: dict[str, dict[str, set[int]]] = {}
     for split, parts in groups.items():
         tests = [kind for kind in (TEST, VALIDATION) if kind in parts]
@@ -93,7 +98,8 @@ def parts_of(lists: Mapping[str, Iterable[str]], clips: Sequence[str]) -> Parts:
             notes.append(f"split {split or 'listed'!r} tests the part test, {name!r} the part val")
     for name, codes in splits.items():
         if left := len(set(clips) - set(codes)):
-            notes.append(f"split {name!r}: {left} of {len(set(clips))} clips are in none of its lists")
+            of, are = counted(len(set(clips)), "clip"), "is" if left == 1 else "are"
+            notes.append(f"split {name!r}: {left} of {of} {are} in none of its lists")
     return Parts(splits, tuple(notes))
 
 
@@ -126,5 +132,5 @@ def _short(name: str) -> list[str]:
 
 
 def _shown(counts: Mapping[str, int]) -> str:
-    shown = [f"{name!r} ({count} clips)" for name, count in list(counts.items())[:_MOST_SHOWN]]
+    shown = [f"{name!r} ({counted(count, 'clip')})" for name, count in list(counts.items())[:_MOST_SHOWN]]
     return ", ".join(shown) + (", ..." if len(counts) > _MOST_SHOWN else "")

@@ -4,6 +4,7 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
+from skel_data._words import counted
 from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import LISTED_NAMES, SEQUENCES, TRAIN_CAMERAS, TRAIN_SUBJECTS
 from skel_data.store._store import Store
@@ -21,7 +22,7 @@ class Split:
     Attributes:
         name: Name of the split.
         train: Indices of training clips, ascending. They may include clips without a label.
-        test: Indices of test clips, ascending, all with a label.
+        test: Indices of test clips, ascending, all with a label or, in untrimmed recordings, with intervals.
     """
 
     name: str
@@ -30,7 +31,7 @@ class Split:
 
     def __repr__(self) -> str:
         sizes = ", ".join(
-            f"{len(rows)} {kind} clip{'' if len(rows) == 1 else 's'}"
+            counted(len(rows), f"{kind} clip")
             for kind, rows in (("training", self.train), ("test", self.test))
         )
         return f"Split {self.name}: {sizes}"
@@ -158,14 +159,14 @@ def _parts(store: ClipTable, name: str, seed: int = 0) -> tuple[Ints, Ints]:
         known = store.setups >= 0
         train = store.setups % 2 == 0
     elif name == "random":
-        return _random(store.labels, seed)
+        return _random(store, seed)
     else:
         kind = name.partition("-")[0]
         codes = _codes_left_out(store, kind)
         known = codes >= 0
         # A name that is not there tests nobody
         train = codes != _names_left_out(store, kind).get(name, -1)
-    return np.flatnonzero(known & train), np.flatnonzero(known & ~train & (store.labels >= 0))
+    return np.flatnonzero(known & train), np.flatnonzero(known & ~train & store.annotated)
 
 
 def _names_of_lists(store: ClipTable) -> tuple[str, ...]:
@@ -220,10 +221,10 @@ def _recordings(store: ClipTable) -> Ints:
     return np.where(known, codes.reshape(-1), -1)
 
 
-def _random(labels: Ints, seed: int) -> tuple[Ints, Ints]:
-    order = _shuffled_by_class(labels, seed)
+def _random(store: ClipTable, seed: int) -> tuple[Ints, Ints]:
+    order = _shuffled_by_class(store.labels, seed)
     # Every second clip of each class, and those without a label, which come first
-    test = order[(np.arange(len(order)) % 2 == 1) & (labels[order] >= 0)]
+    test = order[(np.arange(len(order)) % 2 == 1) & store.annotated[order]]
     return np.setdiff1d(order, test), np.sort(test)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from skel_data._words import counted
 from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import PARTS_OF
 
@@ -41,7 +42,7 @@ def labelled_subset(labels: ArrayLike, fraction: float, *, seed: int, balanced: 
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be whole numbers (N,), got {labels.dtype} {labels.shape}")
     if not (labels >= 0).any():
-        raise ValueError(f"none of {len(labels)} clips has a label")
+        raise ValueError(f"none of {counted(len(labels), 'clip')} has a label")
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
     # Numpy promises that the raw numbers of a bit generator stay the same, not what a Generator makes of them
@@ -96,7 +97,7 @@ def without_seen(
     rows = np.concatenate([_codes(store, test, names), _codes(pretraining, seen, names)])
     for name, codes in zip(names, rows.T, strict=True):
         if (codes < 0).any() and (name in ("labels", "subjects") or (codes >= 0).any()):
-            raise ValueError(f"{name}: unknown for {(codes < 0).sum()} of {len(codes)} clips")
+            raise ValueError(f"{name}: unknown for {(codes < 0).sum()} of {counted(len(codes), 'clip')}")
     same = np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)
     return test[~np.isin(same[: len(test)], same[len(test) :])]
 

@@ -1,6 +1,6 @@
 """Merging of stores, conversion to another layout, and labels that come later."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -59,9 +59,13 @@ def merge_stores(
 
     def clips() -> Iterator[Clip]:
         for store in stores:
-            for clip in _clips(store):
+            for clip in clips_of(store):
+                own = clip.intervals
+                for action in own:
+                    action[0] = classes.index(store.classes[action[0]])
                 yield evolve(
                     clip,
+                    intervals=own,
                     label=_renumber(clip.label, store.classes, classes),
                     subject=_renumber(clip.subject, store.subject_names, subjects),
                     camera=_renumber(clip.camera, store.camera_names, cameras),
@@ -116,7 +120,7 @@ def convert_store(
     conversion(store.layout, wanted, strict=strict, most_parents=most_parents)
 
     def clips() -> Iterator[Clip]:
-        for clip in _clips(store):
+        for clip in clips_of(store):
             positions = convert(clip.positions, store.layout, wanted, drop_depth=drop_depth, most_parents=1)
             yield evolve(clip, positions=positions)
 
@@ -159,7 +163,7 @@ def with_labels(
             )
 
     def clips() -> Iterator[Clip]:
-        for index, clip in enumerate(_clips(store)):
+        for index, clip in enumerate(clips_of(store)):
             yield evolve(clip, label=classes.index(labels[index])) if index in labels else clip
 
     return write_store(
@@ -171,23 +175,31 @@ def with_labels(
     )
 
 
-def label_store(store: Store, labels: str | Path, path: str | Path, *, overwrite: bool = False) -> Store:
+def label_store(
+    store: Store,
+    labels: str | Path,
+    path: str | Path,
+    *,
+    untrimmed: bool = False,
+    overwrite: bool = False,
+) -> Store:
     """Write the clips of a store to a new one with the facts of a table, in place of its own.
 
     Args:
         store: The clips.
         labels: The table, as `import_dataset` takes it.
         path: Folder to make; with `overwrite` it may be that of the store.
+        untrimmed: Keep recordings whole: rows with start and end are intervals, and cut nothing.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
         ValueError: If the table is none, or names no clip.
         FileExistsError: If `path` exists and may not be replaced.
     """
-    table = Labels.of(read_labels(labels), store.info)
+    table = Labels.of(read_labels(labels), store.info, untrimmed=untrimmed)
 
     def clips() -> Iterator[Clip | BadFile]:
-        for clip in _clips(store):
+        for clip in clips_of(store):
             yield from table.give(clip.name, clip)
 
     with new_store(Path(path), overwrite=overwrite) as folder, StoreWriter(folder, table.info) as writer:
@@ -201,14 +213,16 @@ def label_store(store: Store, labels: str | Path, path: str | Path, *, overwrite
     return Store.open(path)
 
 
-def _clips(store: Store) -> Iterator[Clip]:
-    for index in range(len(store)):
+def clips_of(store: Store, rows: Iterable[int] | None = None) -> Iterator[Clip]:
+    """The clips of a store with all that it has of them, of all rows or some."""
+    for index in range(len(store)) if rows is None else rows:
         yield Clip(
             store.clip(index),
             str(store.names[index]),
             split=tuple(store.columns["split"][index].tolist()),
             tracks=store.tracks(index),
             rate=float(store.rates[index]),
+            intervals=store.intervals(index),
             **{code: int(store.columns[code][index]) for code in CODES},
         )
 

@@ -15,6 +15,7 @@ from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._rate import FASTEST, at_rate
 from skel_data._scores import check_min_score, drop_low_scores
 from skel_data._up import AXES, find_up, turn_up
+from skel_data._words import counted
 from skel_data.files import settle
 from skel_data.readers._folders import Patterns, tell
 from skel_data.readers._parallel import Done, do_all
@@ -42,10 +43,12 @@ def import_dataset(
     up: str | None = None,
     zeros: Literal["missing", "there"] | None = None,
     rate: float | None = None,
+    fps: float | None = None,
     labels: str | Path | None = None,
     classes_from: str | None = None,
     subjects_from: str | None = None,
     split_from: str | None = None,
+    untrimmed: bool = False,
     limit: int | None = None,
     strict: bool = False,
     overwrite: bool = False,
@@ -70,7 +73,8 @@ def import_dataset(
             bodies stand. Recordings are turned so that y points up. None: what the format says.
         zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
             what the format says.
-        rate: Frames a second to which recordings are resampled, where the files tell their own.
+        rate: Frames a second to which recordings are resampled, where the files or `fps` tell their own.
+        fps: Frames a second of the recordings, where the files do not tell.
         labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
             and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
             frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
@@ -79,6 +83,8 @@ def import_dataset(
             None: found from the folders, for formats without classes. "none": no part.
         subjects_from: The same of the subject.
         split_from: The same of the part of the split, which is called as `parts_of` takes it.
+        untrimmed: Keep recordings whole, with their actions as `Store.intervals`, where the format or the
+            table tells several actions of a recording; unless given, each action is a clip.
         limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
@@ -111,6 +117,8 @@ def import_dataset(
         format = find_format(files)  # noqa: A001 (the argument's name)
         ignored = left_out(files, READERS.lookup(format).suffix)
     reader = READERS.lookup(format) if isinstance(format, str) else format
+    if untrimmed and reader.untrimmed is not None:
+        reader = evolve(reader, find=reader.untrimmed)
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
     info, found = reader.open(files, given)
     first = next(found, None)
@@ -128,11 +136,29 @@ def import_dataset(
     )
     check_min_score(info.layout, min_score)
     info = evolve(info, **_up(up, reader, files, given, info))
-    if rate is not None and not 0 < rate < FASTEST:
-        raise ValueError(f"rate must be above 0, got {rate}")
+    for what, given_rate in (("rate", rate), ("fps", fps)):
+        if given_rate is not None and not 0 < given_rate < FASTEST:
+            raise ValueError(f"{what} must be above 0, got {given_rate}")
+    if reader.untold_rate and fps is None:
+        info = evolve(
+            info, notes=(*info.notes, f"{reader.untold_rate}; give it with fps (in a command: --fps)")
+        )
     givers = list(
-        _givers(reader, files, given, info, Patterns(classes_from, subjects_from, split_from), labels)
+        _givers(
+            reader,
+            files,
+            given,
+            info,
+            Patterns(classes_from, subjects_from, split_from),
+            labels,
+            untrimmed=untrimmed,
+        )
     )
+    if untrimmed and reader.untrimmed is None and not (givers and givers[-1].cuts):
+        raise ValueError(
+            f"format {reader.name} tells no intervals of its own: untrimmed goes with a table of labels "
+            "that has start and end"
+        )
     info = givers[-1].info if givers else info
     origin = reader.zeros_there if zeros is None else zeros == "there"
     origin = origin and info.layout.dims == 3 and not info.layout.confidence
@@ -140,7 +166,9 @@ def import_dataset(
     if resume:
         journal = {"format": reader.name, "source": str(files.path.resolve())}
         journal |= {} if rate is None else {"rate": float(rate)}
+        journal |= {} if fps is None else {"fps": float(fps)}
         journal |= {} if zeros is None else {"zeros": zeros}
+        journal |= {"untrimmed": True} if untrimmed else {}
         path = Path(store_path)
         if not overwrite and path.exists():
             return _complete(path, info, files, journal, chain([first], found), limit, strict)
@@ -149,12 +177,19 @@ def import_dataset(
         StoreWriter(folder, info, strict, journal) as writer,
     ):
         if limit is not None and len(writer) > limit:
-            raise ValueError(f"{len(writer)} clips were read before, above the limit; import without resume")
+            read = f"{counted(len(writer), 'clip')} {'was' if len(writer) == 1 else 'were'} read before"
+            raise ValueError(f"{read}, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate)
+        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate, fps=fps)
         _write(writer, do_all(rest, workers), finished, limit, progress)
         for note in givers[-1].notes() if givers and not writer.done and limit is None else ():
             writer.tell(note)
+        if rate is not None and (left := writer.without_rate):
+            were = "was" if left == 1 else "were"
+            writer.tell(
+                f"{counted(left, 'clip')} {were} not resampled, as the files do not tell their frame rate; "
+                "give it with fps (in a command: --fps)"
+            )
         writer.finish(files.name)
     return Store.open(store_path)
 
@@ -225,6 +260,8 @@ def _givers(
     info: DatasetInfo,
     patterns: Patterns,
     table: str | Path | None,
+    *,
+    untrimmed: bool,
 ) -> Iterator[Labels]:
     """What gives facts to clips: folders, then a table."""
     if patterns or reader.folders is not None:
@@ -241,10 +278,10 @@ def _givers(
     name = f"{files.path.name}.labels.csv"
     beside = files.path / "labels.csv" if files.path.is_dir() else files.path.with_name(name)
     if table is not None:
-        yield Labels.of(read_labels(table), info)
+        yield Labels.of(read_labels(table), info, untrimmed=untrimmed)
     elif beside.is_file() and beside.resolve().parent == beside.parent.resolve():
         try:
-            labels = Labels.of(read_labels(beside), info)
+            labels = Labels.of(read_labels(beside), info, untrimmed=untrimmed)
         except ValueError as error:
             yield Labels.of([], evolve(info, notes=(*info.notes, f"not taken as labels: {error}")))
         else:
@@ -273,6 +310,7 @@ def _finished(
     origin: bool,
     givers: list[Labels],
     rate: float | None,
+    fps: float | None,
 ) -> Iterator[Clip | BadFile]:
     """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
     positions = turn_up(clip.positions, info.up) if info.up else clip.positions
@@ -280,6 +318,7 @@ def _finished(
     if info.min_score and positions.shape[-1] > info.layout.dims:
         positions = drop_low_scores(positions, info.layout, info.min_score)
     clip = clip if positions is clip.positions else evolve(clip, positions=positions)
+    clip = clip if fps is None or clip.rate else evolve(clip, rate=fps)
     made: list[Clip | BadFile] = [clip]
     for giver in givers:
         made = [new for old in made for new in (giver.give(path, old) if isinstance(old, Clip) else [old])]

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from skel_data._clip import BadFile, Clip
+from skel_data._words import counted
 from skel_data.splits._parts import parts_of
 from skel_data.store._info import DatasetInfo
 
@@ -91,17 +92,21 @@ class Labels:
     _splits: int
     _by_base: dict[str, list[str]]
     used: set[str] = field(factory=set)
+    untrimmed: bool = False
     without: int = 0
     loud: bool = True
 
     @classmethod
-    def of(cls, rows: Iterable[Row], info: DatasetInfo, *, numbers: bool = True) -> "Labels":
+    def of(
+        cls, rows: Iterable[Row], info: DatasetInfo, *, numbers: bool = True, untrimmed: bool = False
+    ) -> "Labels":
         """The facts of rows.
 
         Args:
             rows: As of `read_labels`.
             info: Metadata of the set.
             numbers: Take words that are all numbers as codes.
+            untrimmed: Keep recordings whole: rows with start and end are intervals.
 
         Raises:
             ValueError: If a clip is there twice, or the parts of the split are none.
@@ -143,7 +148,7 @@ class Labels:
         by_base: dict[str, list[str]] = {}
         for name in grouped:
             by_base.setdefault(_bare(name).rpartition("/")[2], []).append(name)
-        return cls(info, grouped, codes, parts, splits, by_base)
+        return cls(info, grouped, codes, parts, splits, by_base, untrimmed=untrimmed)
 
     def give(self, path: str, clip: Clip) -> Iterator[Clip | BadFile]:
         """A clip with its facts; several where a table tells several parts of it.
@@ -159,6 +164,9 @@ class Labels:
             return
         self.used.add(name)
         rows = self._rows[name]
+        if self.untrimmed and rows[0].get("start"):
+            yield from self._whole(clip, rows, self._parts.get(name, (0,) * self._splits))
+            return
         for row in rows:
             own = self._with(clip, row, self._parts.get(name, (0,) * self._splits))
             if not row.get("start"):
@@ -171,7 +179,22 @@ class Labels:
                 yield BadFile(cut, reason)
                 continue
             tracks = None if own.tracks is None else own.tracks[start:end]
-            yield evolve(own, positions=own.positions[start:end], tracks=tracks, name=cut)
+            yield evolve(own, positions=own.positions[start:end], tracks=tracks, name=cut, intervals=())
+
+    def _whole(self, clip: Clip, rows: list[Row], parts: tuple[int, ...]) -> Iterator[Clip | BadFile]:
+        intervals = []
+        for row in rows:
+            start, end, word = int(row["start"]), int(row["end"]), row.get("class", "")
+            label = self._codes.get("class", {}).get(word, -1)
+            if label >= 0 and start < end <= len(clip.positions):
+                intervals.append((label, start, end))
+            else:
+                frames = len(clip.positions)
+                reason = f"action {word!r} from frame {start} to {end}, but the recording has {frames}"
+                yield BadFile(
+                    f"{clip.name}_{start}-{end}", reason if label >= 0 else "an action without class"
+                )
+        yield evolve(self._with(clip, rows[0], parts), label=-1, intervals=intervals)
 
     def _with(self, clip: Clip, row: Row, parts: tuple[int, ...]) -> Clip:
         changes: dict[str, Any] = {
@@ -180,6 +203,8 @@ class Labels:
         }
         if self._splits:
             changes["split"] = parts
+        if "label" in changes and len(clip.intervals):  # they are of other classes
+            changes["intervals"] = ()
         return evolve(clip, **changes)
 
     def _row_of(self, path: str, name: str) -> str | None:
@@ -193,6 +218,11 @@ class Labels:
                 return found[0]
         return None
 
+    @property
+    def cuts(self) -> bool:
+        """Whether a row tells where in a recording an action is."""
+        return any(row.get("start") for rows in self._rows.values() for row in rows)
+
     def quiet(self) -> "Labels":
         """The same, without notes of its own."""
         self.loud = False
@@ -205,11 +235,11 @@ class Labels:
         lost = [name for name in self._rows if name not in self.used]
         told = []
         if lost:
-            told.append(
-                f"{len(lost)} of {len(self._rows)} names in the table are no clip's, such as {lost[0]!r}"
-            )
+            of, are = counted(len(self._rows), "name"), "is" if len(lost) == 1 else "are"
+            told.append(f"{len(lost)} of {of} in the table {are} no clip's, such as {lost[0]!r}")
         if self.without:
-            told.append(f"{self.without} clips are in no row of the table")
+            are = "is" if self.without == 1 else "are"
+            told.append(f"{counted(self.without, 'clip')} {are} in no row of the table")
         return told
 
 

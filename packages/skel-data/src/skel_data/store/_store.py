@@ -3,7 +3,8 @@
 A store holds ``header.json`` (what it is), ``frames.npy`` (every frame of every body of every clip,
 back to back, so nothing is padded), ``tracks.npy`` (the body id of each of these rows) and
 ``clips.npz`` (a row of metadata per clip). Clip `i` is the rows `offset[i] : offset[i] + length[i] *
-bodies[i]`.
+bodies[i]`. A store of untrimmed recordings is of version 3: ``clips.npz`` has ``intervals``, too, a row
+(clip, class, first frame, frame behind the last one) per action.
 """
 
 import hashlib
@@ -18,12 +19,15 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout
-from skel_data.files import remove_partials
+from skel_data._words import counted
+from skel_data.files import remove_left_behind
 from skel_data.splits._clip_table import ClipTable
 from skel_data.store._info import DatasetInfo
 
 FORMAT = "skel-store"
 VERSION = 2
+UNTRIMMED = 3
+"""Version of a store that has intervals; others are written as before."""
 CODES = ("label", "subject", "camera", "setup", "replication")
 COLUMNS = ("name", "offset", "length", "bodies", *CODES, "split", "digest")
 """Columns of ``clips.npz``; `CODES` are those that a `Clip` has as whole numbers."""
@@ -48,6 +52,8 @@ class Store(ClipTable):
         frames: Coordinates (rows, V, C), float32, memory-mapped.
         columns: Metadata of the clips, one array of N per name.
         all_tracks: Body ids (rows), 0 where there is none, memory-mapped.
+        all_intervals: Actions in untrimmed recordings (K, 4): clip, class, first frame, and the frame behind
+            the last one; clip after clip. Empty where all clips are trimmed.
     """
 
     path: Path
@@ -56,6 +62,7 @@ class Store(ClipTable):
     frames: NDArray[np.float32]
     columns: dict[str, NDArray[Any]]
     all_tracks: Ints
+    all_intervals: Ints
 
     def __init__(self, path: str | Path, **attributes: Any) -> None:
         if attributes:
@@ -68,11 +75,11 @@ class Store(ClipTable):
     def __repr__(self) -> str:
         labelled = int((self.labels >= 0).sum())
         layout = self.layout
-        classes = f"{len(self.classes)} class{'' if len(self.classes) == 1 else 'es'}"
+        classes = counted(len(self.classes), "class")
         return (
             f"Store({str(self.path)!r}): {self.dataset}\n"
-            f"  {len(self)} clip{'' if len(self) == 1 else 's'}, {labelled} with a label, {classes}\n"
-            f"  layout {layout.name}: {layout.num_joints} joints, {layout.dims}-D, in {self.units}"
+            f"  {counted(len(self), 'clip')}, {labelled} with a label, {classes}\n"
+            f"  layout {layout.name}: {counted(layout.num_joints, 'joint')}, {layout.dims}-D, in {self.units}"
         )
 
     @classmethod
@@ -86,7 +93,7 @@ class Store(ClipTable):
         path = Path(path)
         if not path.exists():
             raise FileNotFoundError(f"no store at {path}")
-        remove_partials(path, path / "cache", path / "cache" / "baselines")
+        remove_left_behind(path, path / "cache", path / "cache" / "baselines")
         try:
             header = json.loads((path / "header.json").read_text(encoding="utf-8"))
             is_store = header.get("format") == FORMAT
@@ -94,9 +101,9 @@ class Store(ClipTable):
             is_store = False
         if not is_store:
             raise ValueError(f"{path} is not a store: it has no header.json with format {FORMAT!r}")
-        if not isinstance(header.get("version"), int) or not 1 <= header["version"] <= VERSION:
+        if not isinstance(header.get("version"), int) or not 1 <= header["version"] <= UNTRIMMED:
             raise ValueError(
-                f"{path}: store of version {header.get('version')}; this skel-data reads up to {VERSION}"
+                f"{path}: store of version {header.get('version')}; this skel-data reads up to {UNTRIMMED}"
             )
         try:
             info = DatasetInfo.from_header(header)
@@ -106,6 +113,8 @@ class Store(ClipTable):
             with (path / "clips.npz").open("rb") as file, np.load(file, allow_pickle=False) as table:
                 columns = {name: table[earlier.get(name, name)] for name in COLUMNS}
                 columns["rate"] = table["rate"] if "rate" in table else np.zeros(len(columns["name"]))
+                untrimmed = header["version"] == UNTRIMMED
+                intervals = table["intervals"] if untrimmed else np.empty((0, 4), np.int64)
             about = ("dataset", "default_split", "subject_names", "camera_names", "listed_names")
             metadata: dict[str, Any] = {name: getattr(info, name) for name in about}
             metadata |= {f"{code}s": columns[code] for code in CODES}
@@ -118,6 +127,7 @@ class Store(ClipTable):
                 frames=frames,
                 columns=columns,
                 all_tracks=tracks,
+                all_intervals=intervals,
             )
             store._check()
             _ = store.hash, store.bad_files, store.header["source"]
@@ -141,6 +151,12 @@ class Store(ClipTable):
                 raise ValueError(f"sizes do not agree ({what}): found {found}, expected {expected}")
         if not np.array_equal(self.columns["offset"], np.cumsum(sizes) - sizes):
             raise ValueError("clips do not lie one after another")
+        clip, label, start, stop = self.all_intervals.T
+        inside = (clip >= 0) & (clip < len(self)) & (label >= 0) & (label < len(self.classes))
+        if not (inside & (start >= 0) & (start < stop)).all() or (np.diff(clip) < 0).any():
+            raise ValueError("intervals that are none")
+        if (stop > self.lengths[clip]).any():
+            raise ValueError("an interval that does not lie in its recording")
 
     def clip(self, index: int) -> NDArray[np.float32]:
         """Coordinates (T, M, V, C) of one clip, a read-only view of the file.
@@ -180,6 +196,8 @@ class Store(ClipTable):
     def _metadata_sound(self) -> bool:
         about = {key: value for key, value in self.header.items() if key not in _NOT_HASHED}
         columns = {name: self.columns[name] for name in COLUMNS}
+        if self.header["version"] == UNTRIMMED:
+            columns["intervals"] = self.all_intervals
         return content_hash(about, columns, self.all_tracks) == self.hash
 
     def unchecked_clip(self, index: int) -> NDArray[np.float32]:
@@ -191,6 +209,18 @@ class Store(ClipTable):
         """Body ids (T, M) of one clip, 0 where there is no body."""
         rows, shape = self._row_slice(index)
         return self.all_tracks[rows].reshape(shape)
+
+    def intervals(self, index: int) -> Ints:
+        """Actions (K, 3) in one untrimmed recording: class, first frame, frame behind the last one."""
+        first, last = np.searchsorted(self.all_intervals[:, 0], [index, index + 1])
+        return self.all_intervals[first:last, 1:]
+
+    @cached_property
+    def annotated(self) -> NDArray[np.bool_]:
+        """Whether a clip has a label, or intervals (N,)."""
+        found: NDArray[np.bool_] = self.labels >= 0
+        found[self.all_intervals[:, 0]] = True
+        return found
 
     def _row_slice(self, index: int) -> tuple[slice, tuple[int, int]]:
         offset, length, bodies = (int(self.columns[name][index]) for name in ("offset", "length", "bodies"))
@@ -265,7 +295,7 @@ def content_hash(about: dict[str, Any], table: dict[str, NDArray[Any]], tracks: 
     for start in range(0, len(tracks), 1 << 20):
         inner.update(np.ascontiguousarray(tracks[start : start + (1 << 20)], "<i8").data)
     content = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16)
-    for name in COLUMNS:
+    for name in (*COLUMNS, *(["intervals"] if "intervals" in table else [])):
         written = EARLIER.get(name, name) if about["version"] == 1 else name
         content.update(json.dumps([written, table[name].tolist()]).encode())
     content.update(inner.digest())

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._up import find_up
+from skel_data._words import counted
 from skel_data.pipelines import _steps as steps
 from skel_data.splits._split import get_split, split_names
 from skel_data.store._store import Ints, Store
@@ -41,6 +42,7 @@ def summarise(store: Store) -> dict[str, Any]:
         "cameras": _counts(store.cameras, store.camera_names),
         "setups": _counts(store.setups),
         "classes": {name: int((labels == label).sum()) for label, name in enumerate(store.classes)},
+        **_actions(store),
         "unlabelled": int((labels < 0).sum()),
         "splits": list(split_names(store)),
         "copies": len(store) - len(set(store.digests.tolist())),
@@ -49,6 +51,18 @@ def summarise(store: Store) -> dict[str, Any]:
         "warnings": warnings_of(store),
         "bad_files": {bad.name: bad.reason for bad in store.bad_files},
         "hash": store.hash,
+    }
+
+
+def _actions(store: Store) -> dict[str, Any]:
+    """Actions of each class in untrimmed recordings, if there are any, and their share of the frames."""
+    _, labels, starts, stops = store.all_intervals.T
+    if not len(labels):
+        return {}
+    counts = {name: int((labels == label).sum()) for label, name in enumerate(store.classes)}
+    return {
+        "intervals": counts,
+        "in_intervals": round(float((stops - starts).sum() / store.lengths.sum()), 4),
     }
 
 
@@ -62,16 +76,22 @@ def warnings_of(store: Store) -> list[str]:
     names, counts = np.unique(store.names, return_counts=True)
     if (counts > 1).any():
         twice = counts > 1
-        told.append(f"{counts[twice].sum()} clips share names with others, such as {str(names[twice][0])!r}")
+        told.append(
+            f"{counted(counts[twice].sum(), 'clip')} share names with others, such as "
+            f"{str(names[twice][0])!r}"
+        )
     rates, counts = np.unique(store.rates[store.rates > 0], return_counts=True)
     if len(rates) > 1:
-        found = ", ".join(f"{rate:g} ({count} clips)" for rate, count in zip(rates, counts, strict=True))
+        found = ", ".join(
+            f"{rate:g} ({counted(count, 'clip')})" for rate, count in zip(rates, counts, strict=True)
+        )
         told.append(f"clips have several frame rates: {found}; import with --rate resamples them to one")
     split = get_split(store)
     new = np.setdiff1d(store.labels[split.test], store.labels[split.train])
     if len(new):
         shown = ", ".join(store.classes[label] for label in new[:5]) + ", ..." * (len(new) > 5)
-        told.append(f"split {split.name!r}: {len(new)} test classes have no training clip: {shown}")
+        lacking = f"{counted(len(new), 'test class')} {'has' if len(new) == 1 else 'have'} no training clip"
+        told.append(f"split {split.name!r}: {lacking}: {shown}")
     return [warning for warning in told if warning]
 
 

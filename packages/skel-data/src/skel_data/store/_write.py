@@ -12,10 +12,20 @@ from attrs import asdict, astuple
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.files import partial_folder, write_file
 from skel_data.store._info import DatasetInfo
 from skel_data.store._rows import RowFiles
-from skel_data.store._store import CODES, COLUMNS, FORMAT, VERSION, Store, clip_digest, content_hash
+from skel_data.store._store import (
+    CODES,
+    COLUMNS,
+    FORMAT,
+    UNTRIMMED,
+    VERSION,
+    Store,
+    clip_digest,
+    content_hash,
+)
 
 LARGEST = 1e9
 """A coordinate beyond this is damage in any unit, and would overflow sums of squares."""
@@ -115,7 +125,7 @@ class StoreWriter:
         about = {"format": FORMAT, "version": VERSION, **info.to_header()}
         self._notes = list(about.pop("notes", ()))  # no part of the content
         self._about = about
-        self._columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, "rate")}
+        self._columns: dict[str, list[Any]] = {name: [] for name in (*COLUMNS, "rate", "intervals")}
         self._bad: list[BadFile] = []
         self.done: list[str] = []
         self._journal = None
@@ -137,6 +147,11 @@ class StoreWriter:
     def __len__(self) -> int:
         """Good clips so far."""
         return len(self._columns["name"])
+
+    @property
+    def without_rate(self) -> int:
+        """Good clips so far whose frame rate is not known."""
+        return self._columns["rate"].count(0.0)
 
     def _count(self) -> int:
         return sum(a * b for a, b in zip(self._columns["length"], self._columns["bodies"], strict=True))
@@ -192,8 +207,9 @@ class StoreWriter:
                 break
             for name, values in columns.items():
                 self._columns[name] += [tuple(v) for v in values] if name == "split" else values
-            if "rate" not in columns:  # noted by an earlier version
-                self._columns["rate"] += [0.0] * len(columns["name"])
+            for later, nothing in (("rate", 0.0), ("intervals", [])):
+                if later not in columns:  # noted by an earlier version
+                    self._columns[later] += [nothing] * len(columns["name"])
             bad = [BadFile(*item) for item in line["bad"]]
             for item in bad:
                 self._refuse(item)
@@ -214,10 +230,14 @@ class StoreWriter:
         """Complete the folder; a store has at least one clip."""
         if not len(self):
             first = "".join(f"\n  {item.name}: {item.reason}" for item in self._bad[:5])
-            raise ValueError(f"no usable clip in {source}; {len(self._bad)} bad files{first}")
+            raise ValueError(f"no usable clip in {source}; {counted(len(self._bad), 'bad file')}{first}")
+        intervals = self._columns.pop("intervals")
         table = {name: np.asarray(values) for name, values in self._columns.items()}
         if not table["rate"].any():
             del table["rate"]
+        if actions := [[clip, *action] for clip, own in enumerate(intervals) for action in own]:
+            table["intervals"] = np.array(actions, np.int64)
+            self._about["version"] = UNTRIMMED
         self._rows.finish()
         header = {
             **self._about,
@@ -252,9 +272,12 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
         expected = (layout.num_joints, layout.channels)
         return f"joints x coordinates are {shape}, layout {layout.name} has {expected}"
     if not -1 <= clip.label < classes:
-        return f"label {clip.label}, but there are {classes} classes"
+        return f"label {clip.label}, but there are {counted(classes, 'class')}"
+    for label in clip.intervals[:, 0].tolist():
+        if not 0 <= label < classes:
+            return f"an action of class {label}, but there are {counted(classes, 'class')}"
     if splits and len(splits[0]) != len(_listed(clip)):
-        return f"{len(_listed(clip))} listed splits, the clips before have {len(splits[0])}"
+        return f"{counted(len(_listed(clip)), 'listed split')}, the clips before have {len(splits[0])}"
     if not set(_listed(clip)) <= {0, 1, 2}:
         return f"split {_listed(clip)}, expected 0 (unknown), 1 (train) or 2 (test)"
     magnitude = np.abs(clip.positions)
@@ -290,6 +313,7 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: RowFiles) -> None:
         "split": _listed(clip),
         "digest": clip_digest(positions),
         "rate": round(float(clip.rate), 4),
+        "intervals": clip.intervals[np.argsort(clip.intervals[:, 1], kind="stable")].tolist(),
     }
     rows.add(positions, tracks)
     for name, value in values.items():

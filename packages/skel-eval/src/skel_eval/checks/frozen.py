@@ -8,6 +8,8 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from skel_eval._words import counted
+
 
 @contextmanager
 def unchanged(module: nn.Module) -> Iterator[nn.Module]:
@@ -42,8 +44,8 @@ def unchanged(module: nn.Module) -> Iterator[nn.Module]:
     changed += [name for name in after if name not in before]
     if changed:
         raise RuntimeError(
-            f"{len(changed)} tensors of the module changed while it was evaluated: {', '.join(changed[:5])}"
-            f"{', ...' if len(changed) > 5 else ''}"
+            f"{counted(len(changed), 'tensor')} of the module changed while it was evaluated: "
+            f"{', '.join(changed[:5])}{', ...' if len(changed) > 5 else ''}"
         )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skel_eval._arrays import Array, as_features, as_tensor, rows_per_block
 from skel_eval._feature_set import FeatureSet
+from skel_eval._words import counted
 
 
 @define(frozen=True, eq=False)
@@ -97,11 +98,13 @@ def feature_leaks(features: FeatureSet) -> list[str]:
     if len(features.copies):
         equal &= ~np.isin(features.test, features.copies)
     if equal.any():
-        notes.append(f"{int(equal.sum())} of {len(equal)} test rows have the features of a training row")
+        of = f"{int(equal.sum())} of {counted(len(equal), 'test row')}"
+        notes.append(f"{of} {'has' if equal.sum() == 1 else 'have'} the features of a training row")
     lacking = np.setdiff1d(test_y[test_y >= 0], train_y[train_y >= 0])
     if len(lacking):
         rows = int(np.isin(test_y, lacking).sum())
-        notes.append(f"{len(lacking)} classes of {rows} test rows have no training row")
+        of = f"{counted(len(lacking), 'class')} of {counted(rows, 'test row')}"
+        notes.append(f"{of} {'has' if len(lacking) == 1 else 'have'} no training row")
     return notes
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from attrs import define, field
 
 from skel_eval._result import UNTRAINED, Result
+from skel_eval._words import counted
 from skel_eval.comparison.methods import Method, cells, over_seeds
 from skel_eval.comparison.paired import (
     FEW_GROUPS,
@@ -128,7 +129,7 @@ def comparison_notes(comparison: Comparison) -> list[str]:
     if found:
         level = f"{100 * comparison.level:g} %"
         drawn = sorted(
-            {f"{d.clips} clips" if d.drawn == "clips" else f"groups of {d.clips} clips" for d in found}
+            {("" if d.drawn == "clips" else "groups of ") + counted(d.clips, "clip") for d in found}
         )
         sentences.append(
             f"In brackets the {level} interval of a paired bootstrap, over "

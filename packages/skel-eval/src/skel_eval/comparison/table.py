@@ -14,6 +14,7 @@ from skel_eval.comparison.methods import Row, Summary
 from skel_eval.comparison.paired import BestSimple, difference_text
 
 TableFormat = Literal["markdown", "latex", "csv"]
+"""Formats of a table of results."""
 
 
 @define(frozen=True)

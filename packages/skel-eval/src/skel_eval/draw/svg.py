@@ -14,7 +14,13 @@ _LABEL = 14
 
 
 def strip_svg(
-    points: Points, skeleton: Skeleton, frames: int = 8, *, title: str = "", height: float = 110.0
+    points: Points,
+    skeleton: Skeleton,
+    frames: int = 8,
+    *,
+    title: str = "",
+    height: float = 110.0,
+    panel: float = 18.0,
 ) -> str:
     """Draw evenly spaced frames of a clip side by side, at one scale.
 
@@ -27,6 +33,7 @@ def strip_svg(
         frames: Number of figures, at most as many as there are frames with a body.
         title: What it is, shown on hovering.
         height: Height of the drawing in pixels.
+        panel: Least width of a figure in pixels, for strips of one size.
 
     Returns:
         One ``<svg>`` element.
@@ -34,9 +41,9 @@ def strip_svg(
     Raises:
         ValueError: If `frames` is below 1, or the skeleton does not fit the points.
     """
-    shown = strip(points, frames, height - _LABEL - 8)
-    panel = max(shown.width, 18.0) + 10
-    middles = panel * (np.arange(len(shown.times)) + 0.5)
+    shown = strip(points, frames, strip_room(height))
+    step = max(shown.width, panel) + 10
+    middles = step * (np.arange(len(shown.times)) + 0.5)
     figures = shown.points + np.stack([middles, np.full(len(middles), 4.0)], 1)[:, None, None]
     labels = "".join(
         f'<text x="{x:.1f}" y="{height - 2:g}">{time}</text>'
@@ -44,11 +51,16 @@ def strip_svg(
     )
     return _svg(
         "strip",
-        (panel * max(len(middles), 1), height),
+        (step * max(len(middles), 1), height),
         _bodies(figures, skeleton, height / 70)
         + f'<g font-size="10" text-anchor="middle" fill="currentColor" fill-opacity=".6">{labels}</g>',
         title or "stick figures",
     )
+
+
+def strip_room(height: float) -> float:
+    """Height of the figures in a strip of this height."""
+    return height - _LABEL - 8
 
 
 def motion_svg(

@@ -104,7 +104,9 @@ def finetune(
     settings: Finetune | None = None,
     augment: Augment | None = None,
     parameter_groups: ParameterGroups | None = None,
+    objective: nn.Module | None = None,
     device: torch.device | str | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> FinetuneResult:
     """Train a copy of an encoder and a linear head on labelled clips, and apply them to test clips.
 
@@ -126,7 +128,13 @@ def finetune(
         parameter_groups: From the copy of the encoder to groups for the optimizer, for instance of lower
             learning rates ``"lr"`` for lower layers; parameters that it leaves out stay as they are. The
             schedule scales all learning rates alike.
+        objective: What is minimised in place of the cross-entropy of the labels, for instance with a term for
+            unlabelled clips of another set. It is called with the classifier, the clips of a step, their
+            classes among those that are present, and a generator of the CPU, and gives a scalar. The
+            classifier has ``features(clips)``, (N, D), and ``head(features)``, logits. Weights of the module
+            are trained in place, with the head's learning rate.
         device: Where to compute; None means where the encoder is.
+        progress: Called with the number of epochs so far, after each.
 
     Raises:
         RuntimeError: If the labels are not the same in all processes of a `torch.distributed` group.
@@ -146,8 +154,10 @@ def finetune(
         torch.manual_seed(settings.seed)
         generator = Generator().manual_seed(settings.seed)
         model = _Classifier(encoder, train[known[:1]], len(present), where, settings, generator)
-        optimizer = _optimizer(model, settings, parameter_groups)
-        losses = _train(model, optimizer, train, known, target, settings, augment, generator)
+        aim = _CrossEntropy(settings.label_smoothing) if objective is None else objective
+        aim.to(where, model.dtype)
+        optimizer = _optimizer(model, aim, settings, parameter_groups)
+        losses = _train(model, aim, optimizer, train, known, target, settings, augment, generator, progress)
     weight, bias = with_absent_classes(model.weight.detach(), model.bias.detach(), present)
     logits = _features(model, test, torch.arange(len(test)), settings) @ weight.T + bias
     train_logits = _features(model, train, known, settings) @ weight.T + bias
@@ -215,11 +225,25 @@ class _Classifier(nn.Module):
         return features
 
     def forward(self, clips: Tensor) -> Tensor:
-        return functional.linear(self.features(clips), self.weight, self.bias)
+        return self.head(self.features(clips))
+
+    def head(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of features (N, D)."""
+        return functional.linear(features, self.weight, self.bias)
+
+
+class _CrossEntropy(nn.Module):
+    def __init__(self, label_smoothing: float) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(self, model: nn.Module, clips: Tensor, labels: Tensor, _: Generator) -> Tensor:
+        return functional.cross_entropy(model(clips), labels, label_smoothing=self.label_smoothing)
 
 
 def _train(
     model: _Classifier,
+    objective: nn.Module,
     optimizer: torch.optim.Optimizer,
     clips: Tensor,
     known: Tensor,
@@ -227,6 +251,7 @@ def _train(
     settings: Finetune,
     augment: Augment | None,
     generator: Generator,
+    progress: Callable[[int], object] | None,
 ) -> tuple[float, ...]:
     """Train on the clips of the rows `known`, (L,), of classes `target`, (L,); the mean loss per epoch."""
     peaks = [group["lr"] for group in optimizer.param_groups]
@@ -246,8 +271,7 @@ def _train(
                 if augment is not None:
                     batch = augment(batch, views)
                 wanted = target[rows].to(model.device)
-                logits = model(batch)
-                loss = functional.cross_entropy(logits, wanted, label_smoothing=settings.label_smoothing)
+                loss = objective(model, batch, wanted, views)
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -258,6 +282,8 @@ def _train(
                     f"training diverged: the loss of epoch {epoch + 1} is {losses[-1]} at "
                     f"learning rate {settings.learning_rate:g} ({settings.optimizer})"
                 )
+            if progress is not None:
+                progress(epoch + 1)
     model.eval()
     return tuple(losses)
 
@@ -270,7 +296,7 @@ def _features(model: _Classifier, clips: Tensor, rows: Tensor, settings: Finetun
 
 
 def _optimizer(
-    model: _Classifier, settings: Finetune, parameter_groups: ParameterGroups | None
+    model: _Classifier, objective: nn.Module, settings: Finetune, parameter_groups: ParameterGroups | None
 ) -> torch.optim.Optimizer:
     made = parameter_groups(model.encoder) if parameter_groups else [{"params": model.encoder.parameters()}]
     groups = [{**group, "params": [x for x in group["params"] if x.requires_grad]} for group in made]
@@ -278,7 +304,8 @@ def _optimizer(
     if not groups:
         raise ValueError("no parameter of the encoder requires a gradient, so there is nothing to fine-tune")
     rate = settings.head_learning_rate or settings.learning_rate
-    groups.append({"params": [*model.hidden.parameters(), model.weight, model.bias], "lr": rate})
+    heads = [*model.hidden.parameters(), model.weight, model.bias, *objective.parameters()]
+    groups.append({"params": heads, "lr": rate})
     return build_optimizer(
         groups,
         settings.optimizer,

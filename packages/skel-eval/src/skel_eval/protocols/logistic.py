@@ -18,9 +18,15 @@ from skel_eval.protocols.task import column_statistics, in_raw_units, with_absen
 
 
 def fit_logistic(
-    x: Tensor, y: Tensor, strengths: Sequence[float], tolerance: float, max_iter: int
+    x: Tensor,
+    y: Tensor,
+    strengths: Sequence[float],
+    tolerance: float,
+    max_iter: int,
+    *,
+    standardise: bool = True,
 ) -> list[tuple[Tensor, Tensor]]:
-    """Minimise mean cross-entropy + strength / 2 * squared weights, on standardised columns.
+    """Minimise mean cross-entropy + strength / 2 * squared weights, by default on standardised columns.
 
     The bias is not penalised. A class without rows gets bias -inf.
 
@@ -30,11 +36,12 @@ def fit_logistic(
         strengths: One fit each; each starts from the one before, so strongest first is quickest.
         tolerance: Largest entry of the gradient at which a fit ends.
         max_iter: Limit of the iterations of one fit; a fit that ends above the tolerance is warned of.
+        standardise: Bring columns to mean 0 and variance 1.
 
     Returns:
         Weight (classes, D) and bias (classes,) for raw columns, per strength.
     """
-    mean, scale = column_statistics(x)
+    mean, scale = column_statistics(x) if standardise else (x.new_zeros(()), x.new_ones(()))
     z = (x - mean) / scale
     # The weights of the optimum lie in the span of the rows. With more columns than rows the
     # problem is rotated into that span, which changes nothing but its size.
@@ -47,7 +54,7 @@ def fit_logistic(
     for strength in strengths:
         parameters = _minimise(z, target, parameters, strength, tolerance, max_iter)
         weight = parameters[:, :-1] if basis is None else parameters[:, :-1] @ basis.T
-        weight, bias = in_raw_units(weight, parameters[:, -1], mean, scale)
+        weight, bias = in_raw_units(weight, parameters[:, -1], mean.expand(x.shape[1]), scale)
         found.append(with_absent_classes(weight, bias, present))
     return found
 

@@ -56,6 +56,7 @@ def _settings(table: dict[str, Any]) -> dict[str, Any]:
 
 
 PUBLISHED_PROTOCOLS = _read()
+"""Published evaluation protocols by the name of their method."""
 
 
 def published_protocol(name: str) -> PublishedProtocol:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skel_eval._feature_set import FeatureSet
+from skel_eval._words import counted
 from skel_eval.draw.points import Points
 from skel_eval.draw.skeleton import Skeleton
 from skel_eval.draw.svg import strip_svg
@@ -49,8 +50,9 @@ def write_clusters(
             name = shown.name(row) or shown.class_name(label)
             figures = strip_svg(points(row), skeleton, _FIGURES, title=name)
             cards.append(shown.card("query", label, f"{clusters.distance[row]:.3f} off", row, figures))
-        noun = "clip" if len(rows) == 1 else "clips"
-        head = f'<p class="note">{len(rows)} {noun}; the nearest to the centre first.</p>'
+        head = f'<p class="note">{counted(len(rows), "clip")}; the nearest to the centre first.</p>'
         sections.append((f"Cluster {cluster}", f'{head}<div class="match">{"".join(cards)}</div>'))
-    subtitle = f"{len(clusters.cluster)} clips in {int(clusters.cluster.max()) + 1} clusters"
+    subtitle = (
+        f"{counted(len(clusters.cluster), 'clip')} in {counted(int(clusters.cluster.max()) + 1, 'cluster')}"
+    )
     return write_page(path, page(title, subtitle, "", sections))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from skel_eval._result import UNTRAINED
+from skel_eval._words import counted
 from skel_eval.comparison.compare import (
     Comparison,
     comparison_notes,
@@ -19,6 +20,7 @@ from skel_eval.report.clips import class_name
 from skel_eval.report.curves import curves_html
 from skel_eval.report.embedding import PALETTE
 from skel_eval.report.page import bar, page, percent, write_page
+from skel_eval.report.results import protocol_name
 
 
 def write_comparison(
@@ -50,16 +52,24 @@ def write_comparison(
     runs = sum(len(method.results) for method in methods)
     text = page(
         title,
-        f"{runs} runs of {len(methods)} methods; runs of one method differ in their seed only.",
+        f"{counted(runs, 'run')} of {counted(len(methods), 'method')}; "
+        "runs of one method differ in their seed only.",
         f'<ul class="key">{legend}</ul>',
         [
             ("Results", _results(comparison)),
             ("Training", curves),
-            ("Classes", "".join(_classes(comparison, key, class_names) for key in comparison.results)),
+            ("Classes", "".join(_classes(comparison, key, class_names) for key in _protocols(comparison))),
             ("Settings that differ", _settings(methods)),
         ],
     )
     return write_page(path, text)
+
+
+def _protocols(comparison: Comparison) -> list[str]:
+    """Titles of the results: those of the linear probe first, of them the one without further words."""
+    linear = [title for title in comparison.results if title.startswith("linear,")]
+    others = [title for title in comparison.results if title not in linear]
+    return [*sorted(linear, key=lambda title: title.count(",")), *others]
 
 
 def _hue(place: int) -> str:
@@ -74,8 +84,9 @@ def _results(comparison: Comparison) -> str:
     if not comparison.results:
         return ""
     parts = []
-    for protocol, of_methods in comparison.results.items():
-        parts.append(f'<tr class="group"><th colspan="9">{escape(protocol)}</th></tr>')
+    for protocol in _protocols(comparison):
+        of_methods = comparison.results[protocol]
+        parts.append(f'<tr class="group"><th colspan="9">{escape(protocol_name(protocol))}</th></tr>')
         for place, (method, runs) in enumerate(zip(comparison.methods, of_methods, strict=True)):
             mean, untrained = over_seeds(runs.values()), over_seeds(runs.values(), UNTRAINED)
             if mean is None:
@@ -144,8 +155,8 @@ def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) 
     if not tables:
         return ""
     return (
-        f'<p class="note">{escape(protocol)}: difference of the accuracy of each class in points, mean over '
-        f"the seeds, and number of its test clips.</p>{''.join(tables)}"
+        f'<p class="note">{escape(protocol_name(protocol))}: difference of the accuracy of each class in '
+        f"points, mean over the seeds, and number of its test clips.</p>{''.join(tables)}"
     )
 
 

@@ -8,6 +8,17 @@ _WIDTH, _HEIGHT = 340.0, 210.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52.0, 12.0, 12.0, 38.0
 _MOST_POINTS = 800
 _TIME = ("epoch", "step")
+_NAMES = {
+    "lr": "learning rate",
+    "seconds": "time of an epoch, s",
+    "clips_per_second": "speed, clips/s",
+    "instance_1nn": "views that find their clip, share",
+    "feature_std": "feature standard deviation",
+    "effective_rank": "effective rank",
+    "alignment": "alignment, mean squared distance",
+    "uniformity": "uniformity, log",
+}
+"""Numbers in the records as people say them, with their unit."""
 
 
 def curves_html(runs: Sequence[tuple[str, Sequence[Mapping[str, object]]]]) -> str:
@@ -48,7 +59,9 @@ def _rank(key: str) -> int:
     return 1 if key in ("lr", "learning_rate") else 2
 
 
-def _chart(name: str, time: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]) -> str:
+def _chart(key: str, time: str, lines: Sequence[tuple[str, list[tuple[float, float]]]]) -> str:
+    key, _, stream = key.partition(".")
+    name = _NAMES.get(key, key.replace("_", " ")) + (f" ({stream})" if stream else "")
     points = [point for _, line in lines for point in line]
     x0, x1 = min(x for x, _ in points), max(x for x, _ in points)
     y0, y1 = min(y for _, y in points), max(y for _, y in points)
@@ -66,7 +79,9 @@ def _chart(name: str, time: str, lines: Sequence[tuple[str, list[tuple[float, fl
     for tick in _ticks(y0, y1):
         y = down(tick)
         parts.append(f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{tick:g}</text>')
+        parts.append(
+            f'<text x="{_LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{_minus(f"{tick:g}")}</text>'
+        )
     for tick in _ticks(x0, x1):
         x = across(tick)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
@@ -81,12 +96,16 @@ def _chart(name: str, time: str, lines: Sequence[tuple[str, list[tuple[float, fl
     parts.append(
         f'<text class="label" x="{middle}" y="{_HEIGHT - 6}" text-anchor="middle">{escape(time)}</text>'
     )
-    last = f"<span>{points[-1][1]:.4g} at the end</span>" if len(lines) == 1 else ""
+    last = f"<span>{_minus(f'{points[-1][1]:.4g}')} at the end</span>" if len(lines) == 1 else ""
     return (
         f'<figure class="chart"><figcaption><b>{escape(name)}</b> {last}</figcaption>'
         f'<svg role="img" viewBox="0 0 {_WIDTH:g} {_HEIGHT:g}" width="{_WIDTH:g}" height="{_HEIGHT:g}">'
         f"<title>{escape(name)} by {escape(time)}</title>{''.join(parts)}</svg></figure>"
     )
+
+
+def _minus(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def _ticks(low: float, high: float, count: int = 4) -> list[float]:

@@ -1,48 +1,56 @@
 """Diagrams of predictions: confusion matrix, accuracy of each class, reliability."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 
 import numpy as np
 
 from skel_eval._metrics import Calibration, per_class_accuracy
+from skel_eval._words import counted
 
 _MOST_NUMBERS = 40  # classes up to which cells carry their count
-_SIDE, _LEFT, _TOP, _BOTTOM = 260.0, 48.0, 10.0, 64.0  # of the reliability diagram
+_SIDE, _LEFT, _TOP, _BOTTOM = 260.0, 64.0, 10.0, 84.0  # of the reliability diagram
 
 
 def confusion_html(matrix: np.ndarray, name_of: Callable[[int], str]) -> str:
-    """Heat map: right answers on the diagonal in one colour, confusions in another."""
+    """Heat map: right answers on the diagonal in one colour, confusions in another.
+
+    The script of the page sorts the classes and zooms; without it they stay in their order.
+    """
     count = len(matrix)
-    names = [name_of(index) for index in range(count)]
+    names = [_short(name_of(index)) for index in range(count)]
     cell = 22.0 if count <= 30 else 16.0 if count <= 70 else 11.0
     font = min(11.0, cell * 0.72)
-    margin = 10 + 0.54 * font * max(len(_short(name)) for name in names)
+    margin = 10 + 0.54 * font * max(map(len, names))
     left, size = margin + 26, cell * count
     totals = matrix.sum(1)
     parts = [f'<rect class="field" x="{left:.1f}" y="8" width="{size}" height="{size}"/>']
     for index, name in enumerate(names):
-        label, at = escape(_short(name)), (index + 0.5) * cell
+        at = index * cell
         parts.append(
-            f'<text x="{left - 5:.1f}" y="{8 + at + font / 3:.1f}" text-anchor="end">{label}</text>'
-            f'<text transform="translate({left + at + font / 3:.1f} {8 + size + 5:.1f}) rotate(-90)" '
-            f'text-anchor="end">{label}</text>'
+            f'<g data-row="{index}" transform="translate({left:.1f} {8 + at:.1f})"><text x="-5" '
+            f'y="{cell / 2 + font / 3:.1f}" text-anchor="end">{escape(name)}</text></g>'
+            f'<g data-column="{index}" transform="translate({left + at:.1f} {8 + size:.1f})"><text '
+            f'transform="translate({cell / 2 + font / 3:.1f} 5) rotate(-90)" '
+            f'text-anchor="end">{escape(name)}</text></g>'
         )
-    for row, column in np.argwhere(matrix):
+    for row, column in np.argwhere(matrix).tolist():
         hits, share = int(matrix[row, column]), matrix[row, column] / totals[row]
-        x, y = left + column * cell, 8 + row * cell
         kind = "right" if row == column else "wrong"
-        hint = f"{names[row]} taken for {names[column]}" if row != column else f"{names[row]} recognised"
+        truth, guess = name_of(row), name_of(column)
+        hint = f"{truth} taken for {guess}" if row != column else f"{truth} recognised"
         number = ""
         if count <= _MOST_NUMBERS:
             bright = " bright" if share > 0.55 else ""
             number = (
-                f'<text class="cell{bright}" x="{x + cell / 2:.1f}" y="{y + cell / 2 + font / 3:.1f}" '
+                f'<text class="cell{bright}" x="{cell / 2:.1f}" y="{cell / 2 + font / 3:.1f}" '
                 f'text-anchor="middle">{hits}</text>'
             )
         parts.append(
-            f"<g><title>{escape(hint)}: {hits} of {int(totals[row])} ({share:.0%})</title>"
-            f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{cell - 1}" height="{cell - 1}" '
+            f'<g data-row="{row}" data-column="{column}" '
+            f'transform="translate({left + column * cell:.1f} {8 + row * cell:.1f})">'
+            f"<title>{escape(hint)}: {hits} of {int(totals[row])} ({share:.0%})</title>"
+            f'<rect class="{kind}" width="{cell - 1}" height="{cell - 1}" '
             f'fill-opacity="{0.12 + 0.88 * share:.2f}"/>{number}</g>'
         )
     width, height = left + size + 8, 8 + size + margin + 18
@@ -52,11 +60,49 @@ def confusion_html(matrix: np.ndarray, name_of: Callable[[int], str]) -> str:
         f'<text class="label" transform="translate(11 {8 + size / 2:.1f}) rotate(-90)" text-anchor="middle" '
         f'font-size="12">true class</text>'
     )
-    return (
-        f'<div class="wide"><svg role="img" class="matrix" viewBox="0 0 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" height="{height:.0f}" font-size="{font:.1f}">'
-        f"<title>Confusion matrix</title>{''.join(parts)}</svg></div>"
+    options = "".join(
+        f'<option value="{" ".join(map(str, order))}">{name}</option>'
+        for name, order in _orders(matrix, names).items()
     )
+    return (
+        '<p class="note">Each row is a true class, each column a predicted one; the diagonal is what was '
+        "recognised. A darker cell is a larger share of its row.</p>"
+        f'<div class="confusion"><div class="tools" hidden><label>Order <select>{options}</select></label>'
+        '<label>Size <input type="range" min="25" max="300" value="100" aria-label="Size in percent">'
+        "</label>"
+        '<p class="hint" aria-live="polite"></p></div>'
+        '<div class="wide" tabindex="0"><svg role="img" class="matrix" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'width="{width:.0f}" height="{height:.0f}" font-size="{font:.1f}" data-cell="{cell:g}" '
+        f'data-left="{left:.1f}" data-top="8"><title>Confusion matrix</title>'
+        f"{''.join(parts)}</svg></div></div>"
+    )
+
+
+def _orders(matrix: np.ndarray, names: Sequence[str]) -> dict[str, list[int]]:
+    """Orders of the classes by what they are good for; classes without test clips come last by accuracy."""
+    rates, count = per_class_accuracy(matrix), len(matrix)
+    return {
+        "as in the data set": list(range(count)),
+        "by name": sorted(range(count), key=lambda index: names[index].lower()),
+        "lowest accuracy first": np.argsort(rates, kind="stable").tolist(),
+        "confused classes together": _chain(matrix),
+    }
+
+
+def _chain(matrix: np.ndarray) -> list[int]:
+    """Classes in a row: after each the one that it is confused with most, of those that are left."""
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    confused = share + share.T
+    np.fill_diagonal(confused, -1)
+    left = list(range(len(matrix)))
+    chain: list[int] = []
+    while left:
+        from_last = confused[chain[-1], left] if chain else np.zeros(len(left))
+        if from_last.max() <= 0:  # a new beginning: the class that is confused most
+            from_last = confused[np.ix_(left, left)].max(1)
+        chain.append(left.pop(int(from_last.argmax())))
+    return chain
 
 
 def classes_html(matrix: np.ndarray, name_of: Callable[[int], str]) -> str:
@@ -79,7 +125,7 @@ def classes_html(matrix: np.ndarray, name_of: Callable[[int], str]) -> str:
     return f'<div class="bars">{"".join(rows)}</div>'
 
 
-def _short(name: str, longest: int = 26) -> str:
+def _short(name: str, longest: int = 44) -> str:
     return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
@@ -100,7 +146,7 @@ def calibration_html(found: Calibration) -> str:
         x, height = _LEFT + index * width, reached[index] * _SIDE
         share = 30 * counts[index] / counts.max()
         parts.append(
-            f"<g><title>{counts[index]} clips, {claimed[index]:.1%} claimed, "
+            f"<g><title>{counted(counts[index], 'clip')}, {claimed[index]:.1%} claimed, "
             f"{reached[index]:.1%} right</title>"
             f'<rect class="right" x="{x + 1:.1f}" y="{_TOP + _SIDE - height:.1f}" width="{width - 2:.1f}" '
             f'height="{height:.1f}"/><rect class="many" x="{x + 1:.1f}" y="{_TOP + _SIDE + 4}" '
@@ -109,6 +155,12 @@ def calibration_html(found: Calibration) -> str:
             "</g>"
         )
     full, height = _LEFT + _SIDE + 16, _TOP + _SIDE + _BOTTOM
+    middle = _TOP + _SIDE / 2
+    parts.append(
+        f'<text x="{_LEFT + _SIDE / 2}" y="{height - 6}" text-anchor="middle">claimed probability</text>'
+        f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">'
+        "share of right predictions</text>"
+    )
     return (
         f'<p class="note">Mean gap between claimed and reached: {100 * found.expected_error:.1f} points '
         f"(expected calibration error, {len(counts)} bins); Brier score {found.brier:.3f}. Blue: share of "

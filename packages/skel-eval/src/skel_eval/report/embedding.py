@@ -25,9 +25,11 @@ def plane(features: np.ndarray, seed: int) -> np.ndarray:
 
 
 def embedding_html(clips: Clips, guesses: np.ndarray, *, most: int = 3000, seed: int = 0) -> str:
-    """Scatter plot: colour is the class, a dot was predicted right, a cross wrong. Empty without variation.
+    """Scatter plot: a dot was predicted right, a cross wrong. Empty without variation.
 
-    A point that is hovered over tells its name and classes, and shows its clip.
+    Colour is the class while there are as many colours as classes. With more classes only mistakes and the
+    class that the reader chooses have a colour. A point that is hovered over tells its name and classes, and
+    shows its clip; the reader can search for both.
 
     Args:
         clips: Of whose test rows the plot is.
@@ -69,8 +71,9 @@ def embedding_html(clips: Clips, guesses: np.ndarray, *, most: int = 3000, seed:
             else f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}"{title}</circle>'
         )
     groups, legend = [], []
-    for label in sorted(marks):
-        colour = PALETTE[label % len(PALETTE)] if label >= 0 else "#999999"
+    many = len(marks) > len(PALETTE)
+    for place, label in enumerate(sorted(marks)):
+        colour = "var(--soft)" if many or label < 0 else PALETTE[place]
         name = escape(clips.class_name(label))
         groups.append(f'<g data-class="{label}" style="--hue:{colour}">{"".join(marks[label])}</g>')
         legend.append(
@@ -78,21 +81,21 @@ def embedding_html(clips: Clips, guesses: np.ndarray, *, most: int = 3000, seed:
             f"<small>{len(marks[label])}</small></button>"
         )
     note = "A dot was predicted right, a cross wrong. " if (guesses[rows] >= 0).any() else ""
-    if len(marks) > len(PALETTE):
-        note += "Colours repeat. "
-    note += "Choose a class to see it alone."
+    note += "Choose a class to see it alone. Hover over a point, or tap it, to see what it is."
     if len(rows) < len(test):
         note += f" {len(rows)} of {len(test)} clips, drawn at random."
-    preview = ""
+    kind, preview = "points many" if many else "points", ""
     if points is not None:
         _, bodies, joints, _ = points(int(rows[0])).shape
         preview = preview_svg(bodies, joints, clips.skeleton)
     return (
         '<p class="note">t-SNE of the test features (cosine); distances between far groups mean little. '
         f"{note}</p>"
-        f'<div class="embedding"><svg role="img" class="points" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'<div class="embedding"><svg role="img" class="{kind}" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}"><title>Embedding of the test clips</title>'
         f"{''.join(groups)}</svg>"
         f'<div class="beside">{preview}<p class="hint" aria-live="polite"></p>'
-        f'<div class="legend">{"".join(legend)}</div></div></div>'
+        '<p><input type="search" placeholder="Search classes and clips" '
+        f'aria-label="Search classes and clips" hidden></p><div class="legend">'
+        f"{''.join(legend)}</div></div></div>"
     )

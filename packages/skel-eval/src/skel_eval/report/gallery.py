@@ -3,11 +3,13 @@
 import numpy as np
 
 from skel_eval._feature_set import FeatureSet
-from skel_eval.draw.svg import strip_svg
+from skel_eval._words import counted
+from skel_eval.draw.points import strip
+from skel_eval.draw.svg import strip_room, strip_svg
 from skel_eval.protocols.retrieval import retrieval
 from skel_eval.report.clips import Clips, unit
 
-_QUERIES, _NEIGHBOURS, _FIGURES = 6, 3, 7
+_QUERIES, _NEIGHBOURS, _FIGURES, _HEIGHT = 6, 3, 7, 110.0
 
 
 def nearest(features: FeatureSet, seed: int = 0) -> list[tuple[int, list[tuple[int, float]]]]:
@@ -28,19 +30,23 @@ def gallery_html(clips: Clips) -> str:
     if points is None:
         return ""
 
-    def strip(kind: str, remark: str, row: int) -> str:
+    found = nearest(clips.features)
+    rows = [row for query, near in found for row in (query, *(row for row, _ in near))]
+    panel = max((strip(points(row), _FIGURES, strip_room(_HEIGHT)).width for row in rows), default=0.0)
+
+    def card(kind: str, remark: str, row: int) -> str:
         label = int(labels[row])
         title = clips.name(row) or clips.class_name(label)
-        figures = strip_svg(points(row), clips.skeleton, _FIGURES, title=title)
+        figures = strip_svg(points(row), clips.skeleton, _FIGURES, title=title, height=_HEIGHT, panel=panel)
         return clips.card(kind, label, remark, row, figures)
 
     parts = []
-    for query, neighbours in nearest(clips.features):
-        cards = [strip("query", "query", query)]
+    for query, neighbours in found:
+        cards = [card("query", "query", query)]
         for row, similarity in neighbours:
             same = labels[row] == labels[query] >= 0
             kind, word = ("same", "✓ same class") if same else ("other", "✗ other class")
-            cards.append(strip(kind, f"{word} · cosine {similarity:.3f}", row))
+            cards.append(card(kind, f"{word} · cosine {similarity:.3f}", row))
         parts.append(f'<div class="match">{"".join(cards)}</div>')
     return "".join(parts)
 
@@ -60,7 +66,7 @@ def retrieval_html(features: FeatureSet) -> str:
         for name, of in (("precision", found.precision), ("recall", found.recall))
     )
     return (
-        f'<p class="note">Over {found.queries} test clips, by cosine similarity to training clips; '
-        f"mean average precision {100 * found.mean_average_precision:.1f} %.</p>"
+        f'<p class="note">Over {counted(found.queries, "test clip")}, by cosine similarity to training '
+        f"clips; mean average precision {100 * found.mean_average_precision:.1f} %.</p>"
         f'<table class="numbers"><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>'
     )

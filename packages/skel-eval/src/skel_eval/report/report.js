@@ -67,29 +67,73 @@ document.querySelectorAll(".film").forEach((film) => {
 
 document.querySelectorAll(".embedding").forEach((plot) => {
   const points = plot.querySelector(".points"), hint = plot.querySelector(".hint");
-  const preview = plot.querySelector(".preview");
+  const preview = plot.querySelector(".preview"), search = plot.querySelector("input");
+  const marks = [...points.querySelectorAll("g > *")], buttons = [...plot.querySelectorAll("button")];
+  const titles = new Map(marks.map((mark) => [mark, mark.querySelector("title").textContent]));
   let shown = null;
-  hint.textContent = `Hover over a point to see its ${preview ? "clip" : "name"}.`;
-  points.addEventListener("pointerover", (event) => {
-    const mark = event.target.closest("circle, path");
+  const show = (mark) => {
     if (!mark || mark === shown) return;
     shown = mark;
-    hint.textContent = mark.querySelector("title").textContent;
+    hint.textContent = titles.get(mark);
     if (!preview) return;
     preview.classList.toggle("empty", !mark.dataset.motion);
     if (!mark.dataset.motion) return;
     const draw = player(preview, mark.dataset);
     draw(0.5);
     if (!still) loop(draw, SECONDS, () => shown === mark);
+  };
+  // Marks and classes that fit stay, the others fade; none chosen is all.
+  const choose = (fits) => {
+    points.classList.toggle("focus", Boolean(fits));
+    const chosen = marks.filter((mark) => mark.classList.toggle("chosen", Boolean(fits && fits(mark))));
+    show(chosen[0]);
+    return chosen;
+  };
+  const ofClass = (mark) => mark.parentElement.dataset.class;
+  points.addEventListener("pointerover", (event) => show(event.target.closest("circle, path")));
+  buttons.forEach((button) => button.addEventListener("click", () => {
+    const on = !button.classList.contains("chosen");
+    search.value = "";
+    buttons.forEach((other) => {
+      other.hidden = false;
+      other.classList.toggle("chosen", on && other === button);
+    });
+    choose(on && ((mark) => ofClass(mark) === button.dataset.class));
+  }));
+  search.addEventListener("input", () => {
+    const words = search.value.trim().toLowerCase();
+    const chosen = choose(words && ((mark) => titles.get(mark).toLowerCase().includes(words)));
+    const kept = new Set(chosen.map(ofClass));
+    buttons.forEach((button) => {
+      button.classList.remove("chosen");
+      button.hidden = Boolean(words) && !kept.has(button.dataset.class);
+    });
+    if (words && !chosen.length) hint.textContent = "Nothing found.";
   });
-  plot.querySelectorAll("button").forEach((button) => {
-    button.addEventListener("click", () => {
-      const chosen = !button.classList.contains("chosen");
-      plot.querySelectorAll(".chosen").forEach((element) => element.classList.remove("chosen"));
-      points.classList.toggle("focus", chosen);
-      if (chosen) {
-        plot.querySelectorAll(`[data-class="${button.dataset.class}"]`).forEach((e) => e.classList.add("chosen"));
-      }
+  search.hidden = false;
+  show(points.querySelector("path") ?? marks[0]);
+});
+
+// The confusion matrix: the option of an order lists the classes, the size is in percent.
+document.querySelectorAll(".confusion").forEach((figure) => {
+  const svg = figure.querySelector("svg"), tools = figure.querySelector(".tools"), hint = figure.querySelector(".hint");
+  const [left, top, cell] = [svg.dataset.left, svg.dataset.top, svg.dataset.cell].map(Number);
+  const groups = [...svg.querySelectorAll("g")], width = svg.width.baseVal.value;
+  tools.querySelector("select").addEventListener("change", (event) => {
+    const order = event.target.value.split(" ").map(Number), place = [];
+    order.forEach((index, position) => { place[index] = position; });
+    groups.forEach((group) => {
+      const { row, column } = group.dataset;
+      const x = left + cell * (place[column] ?? 0), y = top + cell * (place[row] ?? order.length);
+      group.setAttribute("transform", `translate(${x} ${y})`);
     });
   });
+  tools.querySelector("input").addEventListener("input", (event) => {
+    svg.style.width = `${width * event.target.value / 100}px`;
+  });
+  svg.addEventListener("pointerover", (event) => {
+    const title = event.target.closest("g")?.querySelector("title");
+    if (title) hint.textContent = title.textContent;
+  });
+  tools.hidden = false;
 });

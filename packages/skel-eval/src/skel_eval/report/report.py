@@ -21,6 +21,7 @@ from skel_eval.report.gallery import gallery_html, retrieval_html
 from skel_eval.report.mistakes import confused_pairs, mistakes_html
 from skel_eval.report.page import page, write_page
 from skel_eval.report.results import headline_html, results_html
+from skel_eval.report.timelines import timelines_html
 
 
 def write_report(
@@ -68,10 +69,11 @@ def write_report(
         headline_html(results),
         [
             ("Results", results_html(results)),
+            ("Recordings", timelines_html(results)),
             ("Training", curves_html([("", training)])),
             *_predicted(found, clips, () if features is None else features.class_names),
             *([] if clips is None else _embedded(found, clips)),
-            ("Settings", f"<pre>{escape(settings)}</pre>" if settings else ""),
+            ("Settings", _settings(settings)),
             ("Versions", _versions(versions or {})),
         ],
     )
@@ -98,7 +100,7 @@ def _predicted(
         mistakes = mistakes_html(confused_pairs(labels, classes, features[rows]), rows, clips)
     sure = "" if found.logits is None else calibration_html(calibration(found.logits, labels))
     return [
-        ("Confusion", confusion_html(matrix, name_of)),
+        ("Confusion matrix", confusion_html(matrix, name_of)),
         ("Mistakes", mistakes),
         ("Classes", classes_html(matrix, name_of)),
         ("Calibration", sure),
@@ -119,6 +121,13 @@ def _embedded(found: Predictions | None, clips: Clips) -> list[tuple[str, str]]:
 def _first(found: Predictions) -> np.ndarray:
     """Predicted classes of the first repeat, (N,)."""
     return found.classes[0] if found.classes.ndim == 2 else found.classes
+
+
+def _settings(text: str) -> str:
+    """All settings, folded, as they are long."""
+    if not text:
+        return ""
+    return f"<details><summary>The whole recipe</summary><pre>{escape(text)}</pre></details>"
 
 
 def _versions(versions: Mapping[str, str]) -> str:

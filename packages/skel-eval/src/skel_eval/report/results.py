@@ -4,8 +4,24 @@ from collections.abc import Sequence
 from html import escape
 
 from skel_eval._result import Metric, Result
+from skel_eval._words import counted
 from skel_eval.comparison.paired import BestSimple, best_simple, difference_text
 from skel_eval.report.page import bar, percent
+
+_PROTOCOLS = {
+    "linear": "linear probe",
+    "1-NN": "nearest neighbour (1-NN)",
+    "rbf": "RBF kernel classifier",
+    "mlp": "MLP probe",
+    "finetune": "fine-tuning",
+}
+_SPLITS = {"xsub": "cross-subject (xsub)", "xview": "cross-view (xview)", "xset": "cross-setup (xset)"}
+
+
+def protocol_name(title: str) -> str:
+    """The title of a result as people say it, such as "linear probe, shifted" for "linear, shifted"."""
+    protocol, comma, rest = title.partition(", ")
+    return _PROTOCOLS.get(protocol, protocol) + comma + rest
 
 
 def headline_html(results: Sequence[Result]) -> str:
@@ -13,9 +29,11 @@ def headline_html(results: Sequence[Result]) -> str:
     if not results:
         return ""
     first = results[0]
-    tiles = [_tile("headline", first, first, f"{first.title}, {first.split}")]
+    tiles = [_tile("headline", first, first, f"{protocol_name(first.title)}, {_split(first)}")]
     best = best_simple({first.seed: first})
-    tiles += [_tile("", first, other, _remark(other, best) or "baseline") for other in first.baselines]
+    for other in first.baselines:
+        simple = best is not None and other.model == best.name
+        tiles.append(_tile("", first, other, "best simple baseline" if simple else "baseline"))
     return f'<div class="tiles">{"".join(tiles)}</div>'
 
 
@@ -24,14 +42,17 @@ def results_html(results: Sequence[Result]) -> str:
     if not results:
         return ""
     copies = any(_metric(each, result).distinct is not None for result in results for each in _rows(result))
+    columns = 4 if copies else 3
     parts = []
     for cell in dict.fromkeys(result.cell for result in results):
         group = [result for result in results if result.cell == cell]
-        count = f"{4 if copies else 3}"
-        parts.append(f'<tr class="group"><th colspan="{count}">{_heading(group[0])}</th></tr>')
+        parts.append(f'<tr class="group"><th colspan="{columns}">{_heading(group[0])}</th></tr>')
         for result in group:
+            parts += [_row(each, result, copies) for each in _rows(result)]
             best = best_simple({result.seed: result})
-            parts += [_row(each, result, copies, _remark(each, best)) for each in _rows(result)]
+            if best is not None:
+                remark = escape(_remark(result, best))
+                parts.append(f'<tr class="remark"><td colspan="{columns}">{remark}</td></tr>')
     head = "<th>Model</th><th>All test clips</th><th></th>" + "<th>Without copies</th>" * copies
     return (
         f'<div class="wide"><table class="results"><thead><tr>{head}</tr></thead>'
@@ -48,16 +69,19 @@ def _metric(each: Result, result: Result) -> Metric:
     return each.metrics.get(result.main, each.metric)
 
 
+def _split(result: Result) -> str:
+    return _SPLITS.get(result.split, result.split)
+
+
 def _heading(result: Result) -> str:
     test, copies = result.counts.get("test"), result.counts.get("copies")
-    facts = [f"{result.split}, {result.stream_title}"]
-    if result.main != "accuracy":
-        facts.insert(0, result.main)
+    stream = f"{'streams' if '+' in result.stream else 'stream'} {result.stream_title.replace('+', ' + ')}"
+    facts = [result.main, _split(result), stream]
     if test is not None:
         facts.append(
-            f"{test} test clips" + (f", {copies} of them copies of training clips" if copies else "")
+            counted(test, "test clip") + (f", {copies} of them copies of training clips" if copies else "")
         )
-    return f"{escape(result.title)} <small>{escape('; '.join(facts))}</small>"
+    return f"{escape(protocol_name(result.title))} <small>{escape('; '.join(facts))}</small>"
 
 
 def _tile(kind: str, result: Result, each: Result, where: str) -> str:
@@ -68,18 +92,19 @@ def _tile(kind: str, result: Result, each: Result, where: str) -> str:
     )
 
 
-def _remark(each: Result, best: BestSimple | None) -> str:
-    """What is said of the best simple baseline."""
-    if best is None or each.model != best.name:
-        return ""
-    return f"best simple baseline, the result is {difference_text(best.difference)} points from it"
+def _remark(result: Result, best: BestSimple) -> str:
+    """How far a result is from its best simple baseline."""
+    interval = "" if best.difference.interval is None else " (95 % interval)"
+    return (
+        f"The best simple baseline is {best.name}. {result.model} minus {best.name}: "
+        f"{difference_text(best.difference)} points{interval}."
+    )
 
 
-def _row(each: Result, result: Result, copies: bool, remark: str) -> str:
+def _row(each: Result, result: Result, copies: bool) -> str:
     metric = _metric(each, result)
     distinct = f'<td class="number">{percent(metric.distinct)}</td>' if copies else ""
-    note = f" <small>{escape(remark)}</small>" if remark else ""
     return (
-        f'<tr class="{"result" if each is result else "baseline"}"><td>{escape(each.model)}{note}</td>'
+        f'<tr class="{"result" if each is result else "baseline"}"><td>{escape(each.model)}</td>'
         f'<td class="number">{percent(metric.value, metric.std)}</td>{bar(metric.value)}{distinct}</tr>'
     )

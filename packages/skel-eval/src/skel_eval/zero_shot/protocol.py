@@ -12,6 +12,7 @@ from torch import Tensor
 from skel_eval._arrays import as_groups
 from skel_eval._feature_set import FeatureSet
 from skel_eval._result import Metric
+from skel_eval._words import counted
 from skel_eval.protocols.protocol import Outcome
 from skel_eval.zero_shot import ridge
 from skel_eval.zero_shot.splits import UNSEEN
@@ -263,7 +264,7 @@ def _notes(found: dict[str, Any], metrics: dict[str, Metric], settings: ZeroShot
     """The controls, in sentences."""
     among = "all classes" if settings.head == "ridge" else "the unseen classes"
     mean, most = (100 * one for one in (metrics["permuted_texts"].value, found["permuted_quantile_95"]))
-    permuted = f"texts permuted among {among}, {settings.permutations} times: mean {mean:.1f} %, "
+    permuted = f"texts permuted among {among}, {counted(settings.permutations, 'time')}: mean {mean:.1f} %, "
     permuted += f"95 % quantile {most:.1f} %, p = {found['p']:.3f}"
     notes = [f"chance: {100 * found['chance']:.1f} %", permuted]
     splits = len(found["accuracies"])

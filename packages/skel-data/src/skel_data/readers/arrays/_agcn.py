@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._axes import frames_without_padding, without_absent
@@ -59,7 +60,7 @@ def parse(name: str, label: int, split: int, row: NDArray[Any], frames: int | No
     if frames is None:
         frames = frames_without_padding(positions)
     if not 1 <= frames <= len(positions):
-        raise ValueError(f"num_frame is {frames}, but the array has {len(positions)} frames")
+        raise ValueError(f"num_frame is {frames}, but the array has {counted(len(positions), 'frame')}")
     return Clip(positions[:frames], without_suffix(name), label, split=split, **ntu_codes(name))
 
 
@@ -129,17 +130,20 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
             shape = NpyRows(file).shape
         if len(shape) != 5 or 0 in shape or len(part.names) != shape[0]:
             raise ValueError(
-                f"{part.path} is {shape}, its label file has {len(part.names)} clips; "
+                f"{part.path} is {shape}, its label file has {counted(len(part.names), 'clip')}; "
                 "expected (N, C, T, V, M)"
             )
         if part.frames is not None and len(part.frames) != shape[0]:
-            raise ValueError(f"{part.path}: {shape[0]} clips, but num_frame has {len(part.frames)}")
+            raise ValueError(
+                f"{part.path}: {counted(shape[0], 'clip')}, but num_frame has {len(part.frames)}"
+            )
         shapes.append(shape)
     _, channels, _, joints, _ = shapes[0]
     if layout is None:
         if (joints, channels) not in _LAYOUTS:
             raise ValueError(
-                f"{source.name}: {joints} joints of {channels} numbers, so a layout must be given"
+                f"{source.name}: {counted(joints, 'joint')} of {counted(channels, 'number')}, "
+                "so a layout must be given"
             )
         layout = get_layout(_LAYOUTS[joints, channels])
     if channels in (layout.dims, layout.dims + 1):

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._words import counted
+
 _ORDERS = ("TMVC", "MTVC", "TVC", "CTVM", "CTV", "TVMC")
 _MOST_BODIES = 16
 
@@ -44,7 +46,7 @@ def to_clip(array: NDArray[Any], joints: int, channels: tuple[int, ...]) -> NDAr
     if len(found) != 1:
         what = "could have its axes in two orders" if found else "does not fit"
         raise ValueError(
-            f"an array of shape {shape} {what}, with {joints} joints of "
+            f"an array of shape {shape} {what}, with {counted(joints, 'joint')} of "
             f"{' or '.join(map(str, channels))} numbers"
         )
     order = found[0]

@@ -8,6 +8,7 @@ from attrs import define, evolve
 
 from skel_data._joint_names import joint_names
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
+from skel_data._words import counted
 
 FACTS: Mapping[str, tuple[str, ...]] = {
     "clip": (
@@ -157,7 +158,7 @@ def match_joints(names: Sequence[str], layout: SkeletonLayout) -> list[str]:
         if sorted(numbers) != list(range(first, first + layout.num_joints)) or first > 1:
             raise ValueError(
                 f"joints numbered {first} to {max(numbers)}, "
-                f"layout {layout.name} has {layout.num_joints} joints"
+                f"layout {layout.name} has {counted(layout.num_joints, 'joint')}"
             )
         return [names[numbers.index(first + joint)] for joint in range(layout.num_joints)]
     spelled, places = joint_names(_star(tuple(names)))
@@ -199,12 +200,14 @@ def choose_layout(names: Sequence[str], axes: str, layout: SkeletonLayout | None
             fitting = [preset for preset in fitting if preset.name == "mediapipe-33"]
         if not fitting:
             raise ValueError(
-                f"{len(names)} joints, {', '.join(names)[:500]}: give a layout that has them, "
+                f"{counted(len(names), 'joint')}, {', '.join(names)[:500]}: give a layout that has them, "
                 "the name of a preset or a TOML file"
             )
         layout = evolve(fitting[0], dims=dims)
     if layout.dims != dims:
-        raise ValueError(f"{dims} coordinates for each joint, but layout {layout.name} has {layout.dims}")
+        raise ValueError(
+            f"{counted(dims, 'coordinate')} for each joint, but layout {layout.name} has {layout.dims}"
+        )
     match_joints(names, layout)
     return evolve(layout, confidence="c" in axes)
 

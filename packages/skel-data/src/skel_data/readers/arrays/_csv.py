@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import Columns, choose_layout, find_columns, match_joints
@@ -77,7 +78,9 @@ class Table:
             ]
             for number, row in enumerate(rows, 2):
                 if len(row) != self._width:
-                    raise ValueError(f"row {number}: {len(row)} fields, the header has {self._width}")
+                    raise ValueError(
+                        f"row {number}: {counted(len(row), 'field')}, the header has {self._width}"
+                    )
             self._slow = rows
         return self._slow
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._axes import frames_without_padding, to_clip, without_absent
@@ -100,7 +101,7 @@ def _labels(values: Any, name: str) -> list[int]:
     labels = np.asarray(values)
     if labels.ndim == 2 and labels.shape[1] > 1:
         if not ((labels == 0) | (labels == 1)).all() or (labels.sum(1) != 1).any():
-            raise ValueError(f"{name}: rows of {labels.shape[1]} numbers without a single one")
+            raise ValueError(f"{name}: rows of {counted(labels.shape[1], 'number')} without a single one")
         labels = labels.argmax(1)
     labels = labels.reshape(-1)
     if labels.dtype.kind not in "iuf" or (labels != np.floor(labels)).any():
@@ -164,7 +165,7 @@ def _find(
         except ValueError as error:
             yield BadFile(f"x_{part}", str(error))
         if count != len(labels[part]):
-            yield BadFile(f"y_{part}", f"{len(labels[part])} labels for {count} clips")
+            yield BadFile(f"y_{part}", f"{counted(len(labels[part]), 'label')} for {counted(count, 'clip')}")
 
 
 CTRGCN = Reader("ctrgcn", None, None, (), None, ".npz", units="unknown", describe=_describe)

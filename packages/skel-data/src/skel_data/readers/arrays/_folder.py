@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
@@ -132,8 +133,8 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         break
     else:
         raise ValueError(
-            f"{source.name}: the first array is {first.shape}, neither clip nor frame of the {joints} joints "
-            f"x {layout.channels} channels of layout {layout.name}"
+            f"{source.name}: the first array is {first.shape}, neither clip nor frame of the "
+            f"{counted(joints, 'joint')} x {counted(layout.channels, 'channel')} of layout {layout.name}"
         )
     layout = evolve(layout, confidence=channels == layout.dims + 1)
     if frames:

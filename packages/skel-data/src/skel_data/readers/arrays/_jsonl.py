@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, find_each, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import FACTS
@@ -177,7 +178,8 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     if layout is None:
         if shape not in _LAYOUTS:
             raise ValueError(
-                f"{source.name}: {joints} joints of {channels} numbers, so a layout must be given"
+                f"{source.name}: {counted(joints, 'joint')} of {counted(channels, 'number')}, "
+                "so a layout must be given"
             )
         layout = get_layout(_LAYOUTS[joints, channels])
     if channels in (layout.dims, layout.dims + 1):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from skel_data._words import counted
 from skel_data.readers.keypoints._unpickle import load_plain
 
 MAX_BYTES = 4 * 2**30
@@ -34,7 +35,7 @@ def read_npy(data: bytes) -> NDArray[Any]:
         return np.asarray(content)
     size = math.prod(shape) * dtype.itemsize
     if len(data) - file.tell() != size:
-        raise ValueError(f"{len(data) - file.tell()} bytes for an array of {dtype} {shape}")
+        raise ValueError(f"{counted(len(data) - file.tell(), 'byte')} for an array of {dtype} {shape}")
     array = np.frombuffer(data, dtype, offset=file.tell()) if size else np.zeros(0, dtype)
     return array.reshape(shape, order="F" if fortran else "C")
 
@@ -84,7 +85,7 @@ class NpyRows:
         for row in range(self.shape[0]):
             data = self._file.read(self._size)
             if len(data) < self._size:
-                raise ValueError(f"cut off after {row} of {self.shape[0]} rows")
+                raise ValueError(f"cut off after {row} of {counted(self.shape[0], 'row')}")
             yield np.frombuffer(data, self.dtype).reshape(self.shape[1:])
 
 

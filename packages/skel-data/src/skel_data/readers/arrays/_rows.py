@@ -8,6 +8,7 @@ from attrs import define
 from numpy.typing import NDArray
 
 from skel_data._clip import Clip
+from skel_data._words import counted
 from skel_data.readers.keypoints._keypoints import MOST_BODIES
 
 Ints = NDArray[np.int64]
@@ -53,7 +54,7 @@ def make_clip(name: str, rows: Rows, label: int = -1, **codes: int) -> Clip:
     length = int(places.max()) + 1
     if length * len(ids) > MOST_BODIES:
         raise ValueError(
-            f"frames numbered {numbers[0]} to {numbers[-1]} with {len(ids)} bodies are no recording"
+            f"frames numbered {numbers[0]} to {numbers[-1]} with {counted(len(ids), 'body')} are no recording"
         )
     at = places * len(ids) + slots.reshape(-1)
     if len(np.unique(at)) < count:

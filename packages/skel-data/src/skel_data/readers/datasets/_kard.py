@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from skel_data._clip import BadFile, Clip
+from skel_data._words import counted
 from skel_data.readers._reader import Reader, Work, check_joints, find_each, match_name
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._table import read_table
@@ -27,7 +28,7 @@ def parse(name: str, data: bytes) -> Clip:
         raise ValueError(f"action a{action:02}, the set has a01 to a{len(_CLASSES)}")
     rows = read_table(data, 3)
     if len(rows) % 15:
-        raise ValueError(f"{len(rows)} lines, expected 15 for each frame")
+        raise ValueError(f"{counted(len(rows), 'line')}, expected 15 for each frame")
     positions = rows.reshape(-1, 1, 15, 3)[:, :, _ORDER] * _METRES
     check_joints(positions, 15, 3)
     return Clip(positions, name.removesuffix("_realworld"), action - 1, subject, replication=take)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._words import counted
 from skel_data.readers._source import MAX_BYTES
 
 _MATRIX, _COMPRESSED = 14, 15
@@ -77,7 +78,9 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
             content = data[at + 8 : at + 8 + size]
             at += 8 + size + (0 if kind == _COMPRESSED else -size % 8)
         if len(content) < size:
-            raise ValueError(f"damaged MATLAB file: {len(content)} of {size} bytes of an element are there")
+            raise ValueError(
+                f"damaged MATLAB file: {len(content)} of {counted(size, 'byte')} of an element are there"
+            )
         yield kind, content
 
 

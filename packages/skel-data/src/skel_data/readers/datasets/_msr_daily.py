@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from skel_data._clip import Clip
+from skel_data._words import counted
 from skel_data.readers._reader import Reader, check_joints, find_each, match_name
 from skel_data.splits._official import class_names
 
@@ -44,7 +45,9 @@ def parse(name: str, data: bytes) -> Clip:
         bodies.append(values[at + 1 : stop].reshape(-1, _JOINTS, 2, 4)[:, :, 0, :3])
         at = stop
     if at != len(values):
-        raise ValueError(f"{len(values) - at} numbers after the last of {frames} frames")
+        raise ValueError(
+            f"{counted(len(values) - at, 'number')} after the last of {counted(frames, 'frame')}"
+        )
     positions = np.zeros((frames, max(1, *map(len, bodies), 1), _JOINTS, 3))
     for frame, found in enumerate(bodies):
         positions[frame, : len(found)] = found

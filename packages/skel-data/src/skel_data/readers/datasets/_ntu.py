@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from skel_data._clip import BadFile, Clip
+from skel_data._words import counted
 from skel_data.readers._reader import Reader, find_each
 from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import class_names, ntu_missing
@@ -122,7 +123,9 @@ def parse_text(data: bytes, damaged: list[str] | None = None) -> tuple[np.ndarra
     frames = _count(lines, 0, "number of frames")
     if not 1 <= frames <= len(lines):
         raise ValueError(
-            f"cut off: {frames} frames announced, {len(lines)} lines in the file" if frames else "no frame"
+            f"cut off: {counted(frames, 'frame')} announced, {counted(len(lines), 'line')} in the file"
+            if frames
+            else "no frame"
         )
     if frames > _MOST_FRAMES:
         raise ValueError(f"{frames} frames, at most {_MOST_FRAMES} are credible")
@@ -170,9 +173,11 @@ def _bodies(lines: list[bytes], frames: int) -> tuple[list[tuple[int, int, int]]
             at += _JOINTS
         bodies.append(count)
     if at > len(lines):
-        raise _WholeFileError(f"cut off in the last frame: {at} lines expected, {len(lines)} found")
+        raise _WholeFileError(
+            f"cut off in the last frame: {counted(at, 'line')} expected, {len(lines)} found"
+        )
     if at < len(lines):
-        raise ValueError(f"{len(lines) - at} lines after the last of {frames} frames")
+        raise ValueError(f"{counted(len(lines) - at, 'line')} after the last of {counted(frames, 'frame')}")
     return where, bodies, joint_lines
 
 

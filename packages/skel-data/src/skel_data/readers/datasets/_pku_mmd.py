@@ -4,7 +4,7 @@ A recording, ``0002-L.txt`` in phase I and ``A01N01-L.txt`` in phase II, has a r
 z in metres of 25 joints of two bodies, the second all zero when absent. Its labels have the same name in
 another folder: a row ``label,first frame,last frame,confidence`` for each action, frames counted from 1,
 the last one included. Commas distinguish the two, in the first line. Every row of labels is a clip,
-``0002-L_01`` for the first.
+``0002-L_01`` for the first; or, untrimmed, an interval of the recording ``0002-L``.
 
 A range that does not lie within the recording is reported as bad, not cut short. (Public loaders do not look,
 and numpy's slices cut short in silence; they also differ on whether the first frame is counted from 0.)
@@ -35,7 +35,13 @@ _CLASSES = class_names("pku-mmd")
 
 
 def parse(
-    name: str, data: bytes, labels: bytes, phase: int = 1, split: tuple[int, ...] = (0, 0)
+    name: str,
+    data: bytes,
+    labels: bytes,
+    phase: int = 1,
+    split: tuple[int, ...] = (0, 0),
+    *,
+    untrimmed: bool = False,
 ) -> list[Clip | BadFile]:
     """Cut a recording into a clip for each row of its labels; a row that cannot be cut out is a `BadFile`.
 
@@ -45,6 +51,7 @@ def parse(
         labels: Content of its label file.
         phase: Phase of the set, 1 or 2.
         split: Part of the recording in each listed split: 0 unknown, 1 train, 2 test.
+        untrimmed: Keep the recording whole: each row is an interval of it.
     """
     match = match_name(_NAMES[phase], name, f"one such as {_EXPECTED[phase]}.txt")
     subject = int(match[1]) if phase == 2 else -1
@@ -52,15 +59,22 @@ def parse(
     damaged: list[str] = []
     positions = read_table(data, 2 * 3 * _JOINTS, damaged=damaged).reshape(-1, 2, _JOINTS, 3)
     found: list[Clip | BadFile] = [BadFile(name, f"{reason}; the frame is missing") for reason in damaged]
+    intervals: list[tuple[int, int, int]] = []
     for number, row in enumerate(labels.decode("latin-1").rstrip().split("\n"), 1):
         clip_name = f"{name}_{number:02}"
         try:
             label, first, last = _row(row)
             if last > len(positions):
                 raise ValueError(f"labelled from frame {first} to {last} of {len(positions)}")
-            found.append(Clip(positions[first - 1 : last], clip_name, label, subject, camera, split=split))
+            intervals.append((label, first - 1, last))
+            if not untrimmed:
+                found.append(
+                    Clip(positions[first - 1 : last], clip_name, label, subject, camera, split=split)
+                )
         except ValueError as error:
             found.append(BadFile(clip_name, f"row {number} of the labels: {error}"))
+    if untrimmed:
+        found.append(Clip(positions, name, subject=subject, camera=camera, split=split, intervals=intervals))
     return found
 
 
@@ -100,7 +114,7 @@ def parse_list(data: bytes, phase: int = 1) -> dict[str, int]:
     return parts
 
 
-def _find(source: Source, phase: int) -> Iterator[Work | BadFile]:
+def _find(source: Source, phase: int, untrimmed: bool = False) -> Iterator[Work | BadFile]:
     labels: dict[str, tuple[str, bytes]] = {}
     lists: dict[str, dict[str, int]] = {}
     for entry in source:  # labels and lists first: they may come after the recordings
@@ -136,7 +150,8 @@ def _find(source: Source, phase: int) -> Iterator[Work | BadFile]:
                 yield BadFile(share.name, "no label file of this name, with commas in its first line")
                 continue
             split = tuple(lists.get(kind, {}).get(name, 0) for kind in ("subject", "view"))
-            yield Work(share.name, parse, (name, share.args[1], labels[name][1], phase, split))
+            take = partial(parse, untrimmed=True) if untrimmed else parse
+            yield Work(share.name, take, (name, share.args[1], labels[name][1], phase, split))
     for name, (path, _) in labels.items():
         if name not in seen:
             yield BadFile(path, "labels, but there is no recording of this name")
@@ -153,7 +168,8 @@ def _is_labels(data: bytes) -> bool:
 
 def _reader(phase: int) -> Reader:
     name, find = f"pku-mmd-{phase}", partial(_find, phase=phase)
-    return Reader(name, name, "ntu-25", _CLASSES, find, ".txt", default_split="listed-1")
+    whole = partial(_find, phase=phase, untrimmed=True)
+    return Reader(name, name, "ntu-25", _CLASSES, find, ".txt", default_split="listed-1", untrimmed=whole)
 
 
 PKU_MMD_1, PKU_MMD_2 = _reader(1), _reader(2)

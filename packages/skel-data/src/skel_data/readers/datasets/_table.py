@@ -5,6 +5,8 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._words import counted
+
 _PLAIN = b"0123456789+-.eEnNaAiIfFtTyY, \t\r\n"
 
 
@@ -37,7 +39,8 @@ def read_table(
         else:
             if table.shape == (len(lines), columns):  # numpy passes over an empty line between others
                 return table
-            reason = f"{table.shape[0]} rows of {table.shape[1]} numbers in {len(lines)} lines"
+            rows, numbers = (counted(*one) for one in zip(table.shape, ("row", "number"), strict=True))
+            reason = f"{rows} of {numbers} in {counted(len(lines), 'line')}"
     # Slow, but only for files that are refused or damaged
     separator = delimiter if delimiter is None else delimiter.encode()
     table = np.full((len(lines), columns), np.nan)
@@ -50,14 +53,14 @@ def read_table(
             if damaged is None or 2 * len(found) > len(lines):
                 raise ValueError(found[0]) from None
     if damaged is None or not found:
-        raise ValueError(f"not a table of {columns} columns: {reason}")
+        raise ValueError(f"not a table of {counted(columns, 'column')}: {reason}")
     damaged += found
     return table
 
 
 def _row(fields: list[bytes], columns: int) -> list[float]:
     if len(fields) != columns:
-        raise ValueError(f"{len(fields)} fields, expected {columns}")
+        raise ValueError(f"{counted(len(fields), 'field')}, expected {columns}")
     values = []
     for field in fields:
         try:

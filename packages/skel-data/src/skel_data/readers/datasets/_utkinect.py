@@ -3,7 +3,7 @@
 A stream ``joints_s01_e01.txt`` has a row a frame: the frame's number, then x y z of 20 joints in
 metres. Frame numbers have gaps and may repeat; rows with the same number are all kept. A label file
 has a line ``s01_e01`` for each stream, then lines ``walk: 252 390``: an action, its first and last frame
-number. Every such segment is a clip, ``s01_e01_walk``.
+number. Every such segment is a clip, ``s01_e01_walk``; or, untrimmed, an interval of ``s01_e01``.
 
 Copies of the set come with two label files. ``actionLabel_modified.txt`` is taken where the source
 has it and it can be read, else ``actionLabel.txt``. The first corrects seven lines of the second, which has
@@ -13,6 +13,7 @@ clips, and one that is reported as bad.
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -64,23 +65,38 @@ def parse_labels(data: bytes) -> tuple[dict[str, list[Segment]], list[str]]:
     return segments, problems
 
 
-def parse(name: str, data: bytes, segments: list[Segment]) -> list[Clip | BadFile]:
-    """Cut a stream into a clip for each segment; a segment that cannot be cut out is a `BadFile`."""
+def parse(
+    name: str, data: bytes, segments: list[Segment], *, untrimmed: bool = False
+) -> list[Clip | BadFile]:
+    """Cut a stream into a clip for each segment; a segment that cannot be cut out is a `BadFile`.
+
+    Untrimmed, the stream is kept whole, and each segment is an interval of it.
+    """
     subject, episode = map(int, match_name(_STREAM, name, "s{SS}_e{EE}").groups())
     damaged: list[str] = []
     rows = read_table(data, 1 + 3 * _JOINTS, damaged=damaged)
     frames = frame_numbers(rows[:, 0])
     positions = rows[:, 1:].reshape(-1, 1, _JOINTS, 3)
     found: list[Clip | BadFile] = [BadFile(name, f"{reason}; the frame is missing") for reason in damaged]
+    intervals: list[tuple[int, int, int]] = []
     for action, first, last in segments:
         clip_name = f"{name}_{action}"
         try:
             if action not in _LABELS:
                 raise ValueError(f"action {action!r}, the set has {', '.join(_LABELS)}")
             inside = _inside(frames, first, last)
-            found.append(Clip(positions[inside], clip_name, _LABELS[action], subject, replication=episode))
+            if not untrimmed:
+                clip = Clip(positions[inside], clip_name, _LABELS[action], subject, replication=episode)
+                found.append(clip)
+                continue
+            own = np.flatnonzero(inside)
+            if own[-1] - own[0] >= len(own):
+                raise ValueError(f"frames {first} to {last} do not lie together in the stream")
+            intervals.append((_LABELS[action], int(own[0]), int(own[-1]) + 1))
         except ValueError as error:
             found.append(BadFile(clip_name, str(error)))
+    if untrimmed:
+        found.append(Clip(positions, name, subject=subject, replication=episode, intervals=intervals))
     return found
 
 
@@ -99,7 +115,7 @@ def _inside(frames: np.ndarray, first: str, last: str) -> np.ndarray:
     return inside
 
 
-def _find(source: Source) -> Iterator[Work | BadFile]:
+def _find(source: Source, untrimmed: bool = False) -> Iterator[Work | BadFile]:
     texts: dict[str, tuple[str, bytes]] = {}
     for entry in source:  # the labels first: an archive may hold them after the streams
         if isinstance(entry, BadFile):
@@ -133,7 +149,8 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
             elif name not in labels:
                 yield BadFile(share.name, f"no labels of {name} in {label_file}")
             else:
-                yield Work(share.name, parse, (name, share.args[1], labels[name]))
+                take = partial(parse, untrimmed=True) if untrimmed else parse
+                yield Work(share.name, take, (name, share.args[1], labels[name]))
         else:
             seen.add(file[len("joints_") : -len(".txt")])
             yield share
@@ -143,5 +160,12 @@ def _find(source: Source) -> Iterator[Work | BadFile]:
 
 
 UTKINECT = Reader(
-    "utkinect", "utkinect", "kinect-20", tuple(_CLASSES.values()), _find, ".txt", default_split="xsub"
+    "utkinect",
+    "utkinect",
+    "kinect-20",
+    tuple(_CLASSES.values()),
+    _find,
+    ".txt",
+    default_split="xsub",
+    untrimmed=partial(_find, untrimmed=True),
 )

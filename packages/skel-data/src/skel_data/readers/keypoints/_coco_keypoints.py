@@ -7,6 +7,8 @@ or AlphaPose's ``idx``, tells who is who; other keys are passed over.
 
 MMPose: ``{"instance_info": frames}``, or the list of frames alone, where a frame is ``{"frame_id",
 "instances": [{"keypoints": [[x, y], ...], "keypoint_scores": [...]}]}``; an instance may have ``track_id``.
+In three dimensions its estimators give x, y and z in metres, z upwards, in the joints of Human3.6M; unless
+told otherwise, they move each frame so that its lowest joint lies at z = 0.
 """
 
 import re
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
+from skel_data._words import counted
 from skel_data.readers._reader import read_json
 from skel_data.readers.keypoints._keypoints import (
     Frames,
@@ -113,7 +116,7 @@ def _instance(person: dict[str, Any]) -> Person:
     joints = numbers(person.get("keypoints"), 2, "keypoints")
     scores = numbers(person.get("keypoint_scores"), 1, "keypoint_scores")
     if len(joints) != len(scores):
-        raise ValueError(f"{len(joints)} keypoints but {len(scores)} keypoint_scores")
+        raise ValueError(f"{counted(len(joints), 'keypoint')} but {counted(len(scores), 'keypoint_score')}")
     return Person(np.column_stack([joints, scores]), track_of(person.get("track_id")))
 
 
@@ -130,4 +133,6 @@ def _number(image: Any) -> int:
 
 _LAYOUTS = {(26, 3): "halpe-26", (133, 3): "coco-wholebody-133", (136, 3): "halpe-136", (17, 4): "h36m-17"}
 
-COCO_KEYPOINTS = json_reader("coco-keypoints", parse, "coco-17", "pixels", others=_LAYOUTS)
+COCO_KEYPOINTS = json_reader(
+    "coco-keypoints", parse, "coco-17", "pixels", up="z", others=_LAYOUTS, units_3d="metres"
+)

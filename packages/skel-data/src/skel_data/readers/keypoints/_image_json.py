@@ -11,9 +11,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
+from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
 from skel_data.readers._reader import Find, Reader, read_json
 from skel_data.readers._source import Source
@@ -38,7 +40,7 @@ def _joints(person: dict[str, object]) -> np.ndarray:
     joints = numbers(person.get("keypoints"), 2, "keypoints")
     scores = numbers(person["keypoint_scores"], 1, "keypoint_scores")
     if len(joints) != len(scores):
-        raise ValueError(f"{len(joints)} keypoints but {len(scores)} keypoint_scores")
+        raise ValueError(f"{counted(len(joints), 'keypoint')} but {counted(len(scores), 'keypoint_score')}")
     return np.column_stack([joints, scores])
 
 
@@ -65,9 +67,11 @@ def parse_frames(name: str, label: int, frames: Sequence[Frame]) -> Iterator[Cli
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-    joints = first_joints(source, lambda data: {0: people_of(data)}, ".json")
+    shape = first_joints(source, lambda data: {0: people_of(data)}, ".json")
     classes = frame_labels(list(clips_in(source, key)))[1]
-    info = DatasetInfo(layout_for(joints, layout, source.name), classes, "pixels")
+    info = DatasetInfo(layout_for(shape, layout, source.name), classes, "pixels")
+    if info.layout.dims == 3:  # as MMPose gives it
+        info = evolve(info, units="metres", up="z")
     return info, partial(find_frames, key=key, parse=parse_frames)
 
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._association import associate
@@ -63,7 +64,7 @@ def joints_and_scores(values: Any, what: str) -> NDArray[Any]:
     """Joints (V, 3) from the list x, y, score, x, y, score, ..."""
     flat = numbers(values, 1, what)
     if len(flat) % 3:
-        raise ValueError(f"{what} has {len(flat)} numbers, expected 3 for each joint")
+        raise ValueError(f"{what} has {counted(len(flat), 'number')}, expected 3 for each joint")
     return flat.reshape(-1, 3)
 
 
@@ -79,7 +80,7 @@ def make_clip(name: str, label: int, frames: Mapping[int, Sequence[Person]], rat
     """
     bodies = max(map(len, frames.values()), default=0)
     if bodies == 0:
-        raise ValueError(f"no person in any of {len(frames)} frames")
+        raise ValueError(f"no person in any of {counted(len(frames), 'frame')}")
     order = sorted(frames)
     step = math.gcd(*(after - before for before, after in pairwise(order))) or 1
     count = (order[-1] - order[0]) // step + 1
@@ -287,6 +288,7 @@ def json_reader(
     units: str,
     up: str = "",
     others: Mapping[tuple[int, int], str] | None = None,
+    units_3d: str = "unknown",
 ) -> Reader:
     """Reader of sources with one JSON file a clip, in the usual layout unless another is given.
 
@@ -297,6 +299,7 @@ def json_reader(
         units: Unit of the coordinates.
         up: What points up in three dimensions, where that is not y.
         others: Names of other layouts by joints and channels of the first person there is.
+        units_3d: Unit of coordinates of three dimensions.
     """
 
     def describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
@@ -305,11 +308,12 @@ def json_reader(
         if layout is None:
             layout = get_layout((others or {}).get(shape or (0, 0), usual))
             if others and shape and shape[0] != layout.num_joints:
-                raise ValueError(f"{source.name}: {shape[0]} joints, so a layout must be given")
+                raise ValueError(f"{source.name}: {counted(shape[0], 'joint')}, so a layout must be given")
         dims = shape[1] - 1 if shape and shape[1] in (3, 4) else layout.dims  # those that the file has
         layout = evolve(layout, confidence=True, dims=dims)
         classes = folder_labels(json_paths(source))[1]
-        info = DatasetInfo(layout, classes, units, up=up if layout.dims == 3 else "")
+        flat = layout.dims == 2
+        info = DatasetInfo(layout, classes, units if flat else units_3d, up="" if flat else up)
         return info, partial(find_clips, parse=parse, first=first)
 
     folders = partial(paths_of, suffix=".json")

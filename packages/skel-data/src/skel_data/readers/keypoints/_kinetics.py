@@ -18,6 +18,7 @@ from attrs import define, evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, find_each, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import Person, brief, make_clip, numbers
@@ -65,7 +66,7 @@ def parse(name: str, data: bytes, label: int, split: int) -> Clip:
 def _person(person: dict[str, Any]) -> Person:
     pose, score = numbers(person.get("pose"), 1, "pose"), numbers(person.get("score"), 1, "score")
     if len(pose) != 2 * len(score):
-        raise ValueError(f"{len(pose)} numbers in pose for {len(score)} scores")
+        raise ValueError(f"{counted(len(pose), 'number')} in pose for {counted(len(score), 'score')}")
     return Person(np.column_stack([pose.reshape(-1, 2), score]))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from skel_data._words import counted
 from skel_data.readers.keypoints._keypoints import RATES, brief, numbers
 
 COUNTS = (33, 21)
@@ -125,12 +126,14 @@ def person_of(person: Any) -> NDArray[Any]:
             raise ValueError(f"a landmark must have {', '.join(keys)}") from None
     elif not isinstance(first, list):
         if len(person) not in _ROWS:
-            raise ValueError(f"a person of {len(person)} numbers, expected {', '.join(map(str, _ROWS))}")
+            raise ValueError(
+                f"a person of {counted(len(person), 'number')}, expected {', '.join(map(str, _ROWS))}"
+            )
         return numbers(person, 1, "landmarks").reshape(_ROWS[len(person)])
     marks = numbers(person, 2, "landmarks")
     if len(marks) not in COUNTS or marks.shape[1] not in (3, 4):
         raise ValueError(
-            f"{len(marks)} landmarks of {marks.shape[1]} numbers, "
+            f"{counted(len(marks), 'landmark')} of {counted(marks.shape[1], 'number')}, "
             f"expected {' or '.join(map(str, COUNTS))} of 3 or 4"
         )
     return marks

@@ -15,6 +15,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._frames import clips_in, frame_folders
 from skel_data.readers._reader import Reader, Work, read_json
 from skel_data.readers._source import Source
@@ -51,7 +52,9 @@ def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterato
             for person in people:
                 joints = joints or len(person.joints)
                 if len(person.joints) != joints:
-                    raise ValueError(f"{len(person.joints)} joints, the frames before have {joints}")
+                    raise ValueError(
+                        f"{counted(len(person.joints), 'joint')}, the frames before have {joints}"
+                    )
             frames[number] = people
         except ValueError as error:
             yield BadFile(path, str(error))
@@ -131,7 +134,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
     if layout is None:
         joints = _joints(source)
         if joints not in _LAYOUTS:
-            raise ValueError(f"{source.name}: {joints} joints, so a layout must be given")
+            raise ValueError(f"{source.name}: {counted(joints, 'joint')}, so a layout must be given")
         layout = get_layout(_LAYOUTS[joints])
     return DatasetInfo(evolve(layout, confidence=True, dims=2), _labels(_clips(source))[1], "pixels")
 

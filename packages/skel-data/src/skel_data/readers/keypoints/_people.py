@@ -8,6 +8,7 @@ from attrs import evolve
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
@@ -29,16 +30,17 @@ LAYOUTS = {17: "coco-17", 18: "openpose-18", 26: "halpe-26", 133: "coco-wholebod
 """Usual layouts by the number of joints."""
 
 
-def layout_for(joints: int | None, given: SkeletonLayout | None, where: str) -> SkeletonLayout:
-    """The layout, with confidence: the given one, else the usual one of so many joints.
+def layout_for(shape: tuple[int, ...] | None, given: SkeletonLayout | None, where: str) -> SkeletonLayout:
+    """The layout, with confidence: the given one, else the usual one of so many joints and channels.
 
     Raises:
         ValueError: If there is no usual one.
     """
     if given is None:
-        usual = LAYOUTS.get(17 if joints is None else joints)
+        joints, channels = shape or (17, 3)
+        usual = "h36m-17" if (joints, channels) == (17, 4) else LAYOUTS.get(joints)
         if usual not in layout_names():
-            raise ValueError(f"{where}: {joints} joints, so a layout must be given")
+            raise ValueError(f"{where}: {counted(joints, 'joint')}, so a layout must be given")
         given = get_layout(str(usual))
     return evolve(given, confidence=True)
 
@@ -55,8 +57,8 @@ def list_of_dicts(value: Any, what: str) -> list[dict[str, Any]]:
     return value
 
 
-def first_joints(source: Source, frames_of: FramesOf, suffix: str) -> int | None:
-    """Joints of the first person in a source; None if there is nobody."""
+def first_joints(source: Source, frames_of: FramesOf, suffix: str) -> tuple[int, int] | None:
+    """Joints and channels of the first person in a source; None if there is nobody."""
     for entry in source:
         if isinstance(entry, BadFile) or not entry[0].lower().endswith(suffix):
             continue
@@ -65,7 +67,8 @@ def first_joints(source: Source, frames_of: FramesOf, suffix: str) -> int | None
         except ValueError:  # reported when it is imported
             continue
         if people:
-            return len(people[0].joints)
+            joints, channels = people[0].joints.shape
+            return joints, channels
     return None
 
 
@@ -86,7 +89,7 @@ def people_reader(name: str, frames_of: FramesOf, units: str = "pixels") -> Read
     def describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
         parse = partial(parse_people, frames_of=frames_of)
         first = first_clips(source, parse)
-        chosen = layout_for(None if first is None else first.shape[0], layout, source.name)
+        chosen = layout_for(None if first is None else first.shape, layout, source.name)
         info = DatasetInfo(chosen, folder_labels(json_paths(source))[1], units)
         return info, partial(find_clips, parse=parse, first=first)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._ntu import NTU60
@@ -55,7 +56,7 @@ def parse(
     positions = positions.transpose(1, 0, 2, 3)
     if frames is not None and frames != len(positions):
         kept = frames if type(frames) is int and 0 < frames < len(positions) else len(positions)
-        reason = f"keypoint has {len(positions)} frames, but total_frames is {brief(frames)}"
+        reason = f"keypoint has {counted(len(positions), 'frame')}, but total_frames is {brief(frames)}"
         yield BadFile(name, f"{reason}; the first {kept} are in the clip")
         positions = positions[:kept]
     yield Clip(positions, name, label, subject, camera, setup, replication, split=split)
@@ -108,7 +109,8 @@ def _fields(annotation: Any) -> dict[str, Any]:
     given["keypoint"] = keypoint
     if isinstance(given["label"], list | tuple):
         raise ValueError(
-            f"label has {len(given['label'])} classes, and a clip has one here: write one class, or -1"
+            f"label has {counted(len(given['label']), 'class')}, and a clip has one here: "
+            "write one class, or -1"
         )
     wanted: dict[str, type] = {"frame_dir": str, "label": int, "keypoint": np.ndarray}
     for key, kind in wanted.items():
@@ -177,8 +179,8 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         if (joints, dims, scored) not in _LAYOUTS:
             score = "with" if scored else "without"
             raise ValueError(
-                f"{source.name}: {joints} joints x {dims} coordinates {score} keypoint_score, "
-                "so a layout must be given"
+                f"{source.name}: {counted(joints, 'joint')} x {counted(dims, 'coordinate')} {score} "
+                "keypoint_score, so a layout must be given"
             )
         layout = evolve(get_layout(_LAYOUTS[joints, dims, scored]), confidence=scored)
     elif dims == layout.dims:

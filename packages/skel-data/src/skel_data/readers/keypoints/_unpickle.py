@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._words import counted
+
 _NUMBERS = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|[SU]\d{1,4})")
 
 
@@ -118,7 +120,7 @@ def _array(raw: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> NDA
     if not isinstance(kind, _Dtype) or not isinstance(raw, bytes | bytearray):
         raise _RefusedError(f"refused: an array of {type(kind).__name__} made of a {type(raw).__name__}")
     if math.prod(shape) * kind.dtype.itemsize != len(raw) or min(shape, default=0) < 0:
-        raise ValueError(f"an array of shape {shape} and {kind.dtype} that has {len(raw)} bytes")
+        raise ValueError(f"an array of shape {shape} and {kind.dtype} that has {counted(len(raw), 'byte')}")
     text = np.frombuffer(raw, f"{kind.dtype.str[0]}u4") if kind.dtype.kind == "U" else np.zeros(0)
     if text.max(initial=0) > sys.maxunicode:
         raise ValueError("an array of text holds a number that is no character")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
 from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
@@ -43,8 +44,8 @@ def parse_frames(
             found = rows_of(read())
             if len(found) and not 0 <= found.shape[1] - _BOX - size <= 2:
                 raise ValueError(
-                    f"{found.shape[1]} numbers a line, expected {_BOX + size} for {joints} joints, "
-                    "and one or two more"
+                    f"{counted(found.shape[1], 'number')} a line, expected {_BOX + size} for "
+                    f"{counted(joints, 'joint')}, and one or two more"
                 )
             rows[number] = found
         except ValueError as error:

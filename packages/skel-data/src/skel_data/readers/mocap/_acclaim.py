@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.readers._reader import Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.mocap._asf import INCH, Skeleton, parse_asf
@@ -79,7 +80,8 @@ def parse_amc(data: bytes, skeleton: Skeleton, damaged: list[str] | None = None)
         if name in bones and numbers:
             bone = bones[name]
             if len(parts) - 1 != sizes[bone]:
-                reason = f"line {at}: {len(parts) - 1} numbers for {text_of([name])}, expected {sizes[bone]}"
+                found = counted(len(parts) - 1, "number")
+                reason = f"line {at}: {found} for {text_of([name])}, expected {sizes[bone]}"
                 if damaged is None:
                     raise ValueError(reason)
                 bad.setdefault(len(numbers) - 1, reason)
@@ -154,7 +156,9 @@ def _check_frames(
         raise ValueError(f"frame {numbers[int(rooted.argmin())]} has no root")
     sizes = np.bincount(frames, minlength=len(numbers))
     if len(sizes) > 1 and not {len(sizes) - 1, len(sizes) - 2} & bad.keys() and sizes[-1] < sizes[-2]:
-        raise ValueError(f"cut off in the last frame: {sizes[-1]} bones, the frame before has {sizes[-2]}")
+        raise ValueError(
+            f"cut off in the last frame: {counted(sizes[-1], 'bone')}, the frame before has {sizes[-2]}"
+        )
 
 
 def find_motions(

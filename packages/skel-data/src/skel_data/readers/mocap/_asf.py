@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 from attrs import define
 
+from skel_data._words import counted
 from skel_data.readers.mocap._kinematics import Floats, row_numbers, text_of, turn
 
 INCH = 0.0254  # metres
@@ -123,7 +124,9 @@ def _bone(block: _Fields, degrees: bool) -> tuple[bytes, tuple[Floats, Floats, s
 def _numbers(fields: _Fields, key: bytes, count: int) -> Floats:
     at, values = fields[key]
     if len(values) != count:
-        raise ValueError(f"line {at}: {key.decode()} must have {count} numbers, found {text_of(values)!r}")
+        raise ValueError(
+            f"line {at}: {key.decode()} must have {counted(count, 'number')}, found {text_of(values)!r}"
+        )
     return row_numbers([values], [at])
 
 

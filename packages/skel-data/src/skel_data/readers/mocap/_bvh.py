@@ -18,6 +18,7 @@ from attrs import define
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._open import open_file
@@ -102,7 +103,7 @@ def read_bvh(data: bytes) -> Motion:
         rows = [[word for _, word in every[i : i + width]] for i in range(0, total, width)]
     if not rows or abs(len(rows) - count) > 1:
         raise ValueError(
-            f"{count} frames announced, {len(rows)} in the file"
+            f"{counted(count, 'frame')} announced, {len(rows)} in the file"
             + (f"; cut off? To read what is there, write Frames: {len(rows)}" if rows else "")
         )
     motion, damaged = _numbers(rows, places, width)
@@ -149,7 +150,9 @@ def _numbers(rows: list[list[bytes]], places: Sequence[int], width: int) -> tupl
     for frame, (at, words) in enumerate(zip(places, rows, strict=True)):
         try:
             if len(words) != width:
-                raise ValueError(f"line {at}: {len(words)} numbers, the joints have {width} channels")
+                raise ValueError(
+                    f"line {at}: {counted(len(words), 'number')}, the joints have {counted(width, 'channel')}"
+                )
             motion[frame] = row_numbers([words], [at])
         except ValueError as error:
             damaged.append(str(error))
@@ -295,7 +298,8 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     layout = SkeletonLayout.from_dict(
         {"name": PurePosixPath(source.name).stem, "joints": tree.joints, "bones": bones}
     )
-    told = f"{others} of {count} files have another tree than most; a layout can pick joints that all have"
+    have = "has" if others == 1 else "have"
+    told = f"{others} of {count} files {have} another tree than most; a layout can pick joints that all have"
     info = DatasetInfo(layout, (), "unknown", notes=(told,) if others else ())
     return info, lambda files: find_each(files, ".bvh", parse, tree.joints, tree.parents)
 

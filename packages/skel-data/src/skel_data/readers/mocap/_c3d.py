@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from skel_data._clip import Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._up import AXES
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
@@ -56,7 +57,10 @@ def parse_c3d(data: bytes) -> tuple[tuple[str, ...], str, NDArray[np.float64]]:
     frames = _frames(header[3], header[4], parameters, numbers)
     labels = _labels(parameters)[:count]
     if len(labels) != count or not np.isfinite(scale) or data_block == 0:
-        raise ValueError(f"{count} markers with {len(labels)} labels, scale {scale}, data block {data_block}")
+        raise ValueError(
+            f"{counted(count, 'marker')} with {counted(len(labels), 'label')}, scale {scale}, "
+            f"data block {data_block}"
+        )
     if count == 0:
         raise ValueError(f"no points in the file: it holds {analog} analog values a frame and nothing else")
     size = 4 if scale < 0 else 2
@@ -65,7 +69,9 @@ def parse_c3d(data: bytes) -> tuple[tuple[str, ...], str, NDArray[np.float64]]:
     there = max(len(data) - at, 0) // width
     if not 1 <= frames <= there:
         raise ValueError(
-            f"cut off: {frames} frames announced, {there} in the file" if frames > 0 else "no frame"
+            f"cut off: {counted(frames, 'frame')} announced, {there} in the file"
+            if frames > 0
+            else "no frame"
         )
     rows = np.frombuffer(data[at : at + frames * width], np.uint8).reshape(frames, width)
     rows = np.ascontiguousarray(rows[:, : 4 * count * size])
@@ -230,7 +236,7 @@ def _marker_index(joint: str, labels: tuple[str, ...]) -> int:
     found = [i for i, label in enumerate(labels) if label == joint]
     found = found or [i for i, label in enumerate(labels) if label.rpartition(":")[2] == joint]
     if len(found) != 1:
-        what = f"{len(found)} markers" if found else "no marker"
+        what = counted(len(found), "marker") if found else "no marker"
         raise ValueError(f"{what} {joint}; the file has {', '.join(labels)[:500]}")
     return found[0]
 

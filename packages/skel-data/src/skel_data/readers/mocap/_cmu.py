@@ -42,5 +42,13 @@ def _folders(source: Source) -> dict[str, str]:
 
 
 CMU_MOCAP = Reader(
-    "cmu-mocap", "cmu-mocap", "hdm05-31", (), _find, ".amc", zeros_there=True, folders=_folders
+    "cmu-mocap",
+    "cmu-mocap",
+    "hdm05-31",
+    (),
+    _find,
+    ".amc",
+    zeros_there=True,
+    folders=_folders,
+    untold_rate="no frame rate is kept: the files do not tell theirs, 120 or 60 a second in this database",
 )

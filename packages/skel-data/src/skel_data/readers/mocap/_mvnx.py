@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import match_joints
@@ -65,7 +66,8 @@ def _subject(names: list[str], frames: list[str]) -> tuple[list[str], NDArray[np
     wrong = next((row for row in rows if len(row) != 3 * len(names)), None)
     if wrong is not None or not names:
         raise ValueError(
-            f"{len(wrong or ())} numbers in a position, expected 3 for each of {len(names)} segments"
+            f"{counted(len(wrong or ()), 'number')} in a position, expected 3 for each of "
+            f"{counted(len(names), 'segment')}"
         )
     try:
         values = np.array(rows, np.float64)

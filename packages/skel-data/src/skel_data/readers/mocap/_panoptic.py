@@ -13,6 +13,7 @@ import numpy as np
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._frames import Frame, find_frames
 from skel_data.readers._reader import Find, Reader, read_json
 from skel_data.readers._source import Source
@@ -34,7 +35,7 @@ def people_of(data: bytes) -> list[Person]:
             raise ValueError(f"a body without joints19; it has {', '.join(map(str, body))[:100]}")
         values = numbers(body["joints19"], 1, "joints19")
         if len(values) != 4 * 19:
-            raise ValueError(f"{len(values)} numbers in joints19, expected {4 * 19}")
+            raise ValueError(f"{counted(len(values), 'number')} in joints19, expected {4 * 19}")
         joints = values.reshape(19, 4).astype(np.float64)
         joints[:, :3] *= _METRES
         joints[joints[:, 3] < 0] = (np.nan, np.nan, np.nan, 0)

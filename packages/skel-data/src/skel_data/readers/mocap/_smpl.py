@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._numpy import Npz
@@ -114,7 +115,7 @@ def _poses(file: Npz) -> Floats:
             raise ValueError(f"no poses; the file has {', '.join(file.names)[:200]}")
         parts = [file[key].reshape(len(file[key]), -1) for key in pair]
         if len(parts[0]) != len(parts[1]):
-            raise ValueError(f"{len(parts[0])} frames in {pair[0]}, {len(parts[1])} in {pair[1]}")
+            raise ValueError(f"{counted(len(parts[0]), 'frame')} in {pair[0]}, {len(parts[1])} in {pair[1]}")
         poses = np.concatenate(parts, 1)
     poses = poses.reshape(len(poses), -1) if poses.ndim == 3 else poses
     if poses.ndim != 2 or poses.dtype.kind not in "iuf" or poses.shape[1] < 3 * _BODY or len(poses) == 0:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import choose_layout, match_joints
@@ -59,7 +60,7 @@ def _slow(body: str, width: int) -> NDArray[np.float64]:
         fields = [field.strip() for field in line.split("\t")]
         fields += [""] * (width - len(fields))  # fields at the end may be left out
         if len([field for field in fields[width:] if field]):
-            raise ValueError(f"line {number}: {len(fields)} fields, expected {width}")
+            raise ValueError(f"line {number}: {counted(len(fields), 'field')}, expected {width}")
         try:
             rows.append([float(field) if field else np.nan for field in fields[:width]])
         except ValueError:

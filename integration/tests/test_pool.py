@@ -1,0 +1,58 @@
+"""Pretraining on a pool of data sets."""
+
+import pytest
+
+from skel_data import Store, SynthSettings, get_layout, pool_stores, synth_store
+from skel_recipes import Run, load_recipe, pretrain
+from skel_recipes.cli.app import main
+from skel_recipes.train import trainer
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Folders of a store of 25 joints and one of 20."""
+    few = {"classes": 2, "subjects": 2, "cameras": 1, "repetitions": 2}
+    for name, layout in (("a", "ntu-25"), ("b", "kinect-20")):
+        synth_store(tmp_path / f"{name}.store", SynthSettings(layout=get_layout(layout), **few))
+    return [str(tmp_path / f"{name}.store") for name in "ab"]
+
+
+SMALL = ("--data.pipeline.frames", "16", "--train.batch_size", "4", "--train.epochs", "1")
+
+
+def test_one_command_pretrains_on_sets_of_other_joints(sets, tmp_path, capsys, monkeypatch):
+    batches = []
+    order = trainer.epoch_order
+    monkeypatch.setattr(
+        trainer, "epoch_order", lambda *args, **kw: batches.append(order(*args, **kw)) or batches[-1]
+    )
+    out = str(tmp_path / "run")
+    words = ["pretrain", "compact", sets[1], sets[0], "--out", out, "--split", "all", *SMALL]
+    assert main(words) == 0
+    pool, run = Store.open(f"{out}.store"), Run.open(out)
+    assert pool.layout.name == "kinect-20"
+    assert run.recipe.data.batches_of == "setup"
+    (one,) = batches
+    assert len(one) == len(pool) // 4
+    assert all(len(set(pool.setups[rows])) == 1 for rows in one)
+    assert "setup 2 is synth" in capsys.readouterr().err
+    # a pool that is there is taken up, another one is not replaced
+    words[words.index(out)] = str(tmp_path / "again")
+    (tmp_path / "run.store").rename(tmp_path / "again.store")
+    assert main(words) == 0
+    words[2:4] = sets
+    (tmp_path / "again.store").rename(tmp_path / "third.store")
+    words[words.index(str(tmp_path / "again"))] = str(tmp_path / "third")
+    assert main(words) == 1
+    assert "is not the pool of these stores" in capsys.readouterr().err
+    # it is evaluated on a set by its joints
+    assert main(["eval", "knn", out, sets[0], "--convert"]) == 0
+
+
+def test_a_setup_that_fills_no_batch_is_refused_before_anything_is_made(sets, tmp_path):
+    stores = [Store.open(path) for path in reversed(sets)]
+    pool = pool_stores(stores, tmp_path / "pool.store", split="all")
+    size = {"data.batches_of": "setup", "train.batch_size": len(pool), "data.pipeline.frames": 16}
+    with pytest.raises(ValueError, match=r"batches_of is setup, but setup 1 of .* has 8 training clips, few"):
+        pretrain(load_recipe("compact", size), pool, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,83 @@
+"""Pool of data sets: the training clips of several stores in one, for pretraining."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from skel_data._clip import Clip
+from skel_data._convert import conversion, convert, explain_conversion
+from skel_data.splits._split import get_split
+from skel_data.store._info import DatasetInfo
+from skel_data.store._store import Store
+from skel_data.store._write import write_store
+
+METRES = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001}
+"""Units that are brought together."""
+
+
+def pool_stores(
+    stores: Sequence[Store], path: str | Path, *, split: str | None = None, overwrite: bool = False
+) -> Store:
+    """Write the training clips of several stores to a new one, for pretraining on a pool of data sets.
+
+    Joints become those of the first store by the rules of `conversion`, lengths its units. The setup of a
+    clip is the number of its store, from 1, so that batches can be drawn of one data set at a time. Labels
+    are left out, and so are subjects and cameras, whose numbers mean something else in each set.
+
+    Args:
+        stores: At least two.
+        path: Folder to make.
+        split: Whose training clips are taken, of each store; None: the default split of each.
+        overwrite: Replace the store at `path`, if there is one.
+
+    Raises:
+        ValueError: If a joint cannot be had, too many fall onto their parents, or units or dimensions do not
+            go together.
+        FileExistsError: If `path` exists and may not be replaced.
+    """
+    if len(stores) < 2:
+        raise ValueError(f"a pool needs at least two stores, got {len(stores)}")
+    first = stores[0]
+    layout = first.layout
+    scales = [_scale(first, store) for store in stores]
+    notes = []
+    for number, store in enumerate(stores, 1):
+        conversion(store.layout, layout)  # an error comes before any work
+        rules = explain_conversion(store.layout, layout)
+        lacking = [joint for joint, (rule, _) in rules.items() if rule == "parent"]
+        filled = f"; without {', '.join(lacking)}, which take their parents' places" if lacking else ""
+        notes.append(f"setup {number} is {store.dataset}, of {store.layout.name}{filled}")
+
+    def clips() -> Iterator[Clip]:
+        for number, (store, scale) in enumerate(zip(stores, scales, strict=True), 1):
+            for index in get_split(store, split, needs_test=False).train:
+                positions = np.array(convert(store.clip(index), store.layout, layout))
+                positions[..., : layout.dims] *= scale
+                yield Clip(
+                    positions,
+                    f"{store.dataset}/{store.names[index]}",
+                    setup=number,
+                    split=1,
+                    tracks=store.tracks(index),
+                    rate=float(store.rates[index]),
+                )
+
+    name = "+".join(dict.fromkeys(store.dataset for store in stores))
+    info = DatasetInfo(layout, (), first.units, dataset=name, notes=notes)
+    return write_store(path, clips(), info, source=pool_source(stores, split), overwrite=overwrite)
+
+
+def pool_source(stores: Sequence[Store], split: str | None = None) -> str:
+    """What the header of a pool says of its stores; another text is another pool."""
+    of = ", ".join(f"{store.dataset} {store.hash[:16]}" for store in stores)
+    return f"pool of {of}, split {split or 'default'}"
+
+
+def _scale(first: Store, store: Store) -> float:
+    """Factor from the units of a store to those of the first."""
+    if store.units == first.units:
+        return 1.0
+    if store.units not in METRES or first.units not in METRES:
+        raise ValueError(f"{first.path} is in {first.units}, {store.path} in {store.units}: no pool is made")
+    return METRES[store.units] / METRES[first.units]

@@ -1,0 +1,1 @@
+"""Detection: actions in untrimmed recordings."""
