@@ -10,6 +10,9 @@ STGCN = {
     "encoder.name": "stgcn",
     "encoder.base_channels": 4,
     "encoder.feature_dim": 16,
+    "encoder.dropout": 0.0,
+    "optim.warmup_epochs": 4,
+    "optim.warmup_steps": 0,
     "train.min_steps": 0,
 }
 BYOL = {**STGCN, "method.hidden_dim": 16, "method.projection_dim": 8}

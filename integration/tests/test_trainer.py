@@ -70,6 +70,7 @@ ENCODERS = {
     "dste": {"hidden_dim": 8},
     "gru": {"hidden_dim": 8, "layers": 2},
     "hcn": {"channels": 4},
+    "jbf": {"widths": [4, 8], "strides": [1, 2]},
     "scd": {"channels": 8, "hidden_dim": 8, "heads": 2},
     "slim": {"width": 8, "heads": 2, "layers": 1, "class_layers": 1},
     "stgcn": {"base_channels": 4, "feature_dim": 8},
@@ -82,7 +83,7 @@ ENCODERS = {
 @pytest.mark.parametrize("name", ENCODERS)
 def test_any_encoder_is_trained_by_name(name, store, tmp_path):
     settings = {f"encoder.{key}": value for key, value in ENCODERS[name].items()}
-    small = {**SMALL, "train.min_steps": 0, "optim.warmup_epochs": 0, "train.epochs": 1}
+    small = {**SMALL, "train.min_steps": 0, "optim.warmup_steps": 0, "train.epochs": 1}
     recipe = load_recipe("skeletonclr", {"encoder.name": name, **settings, **small})
     run = pretrain(recipe, store, tmp_path / "run")
     assert Run.open(run.path).recipe == recipe

@@ -154,8 +154,17 @@ def test_pretraining_begins_with_the_weights_of_a_run(run, store, tiny, tmp_path
 
 
 def test_pretraining_begins_with_a_folder(folder, store, tmp_path, capsys):
-    words = ["--encoder.base_channels", "4", "--encoder.feature_dim", "16", "--data.pipeline.frames", "16"]
-    words += ["--train.epochs", "1", "--train.min_steps", "0", "--train.batch_size", "8"]
+    words = ["--encoder.name", "stgcn", "--encoder.base_channels", "4", "--encoder.feature_dim", "16"]
+    words += [
+        "--data.pipeline.frames",
+        "16",
+        "--train.epochs",
+        "1",
+        "--train.min_steps",
+        "0",
+        "--train.batch_size",
+        "8",
+    ]
     command = ["pretrain", "skeletonclr", store.path, *words, "--init", folder]
     status, output = skel(capsys, *command, "--out", tmp_path / "all")
     assert status == 0, output.err

@@ -233,7 +233,7 @@ def test_the_tree_that_most_files_share(folder, tmp_path):
     files = folder({"0.bvh": other, "1.bvh": TEXT, "2.bvh": TEXT, "3.bvh": TEXT})
     store = import_dataset("bvh", files.path, tmp_path / "a.store")
     assert store.names.tolist() == ["1", "2", "3"]
-    assert store.notes[0].startswith("1 of 4 files have another tree than most")
+    assert store.notes[0].startswith("1 of 4 files has another tree than most")
 
 
 def test_a_root_that_stays_at_the_origin_is_there(folder, tmp_path):

@@ -40,14 +40,10 @@ def test_ctrgcn_in_one_batch(ntu):
         g.close()
 
 
-@pytest.mark.parametrize("case", ["two_bodies", "gaps"])
-def test_long_recordings(case, ntu):
-    path = Path(os.environ.get("SKEL_VECTORS", "")) / f"crossclr50.long.{case}.npz"
-    if not path.is_file():
-        pytest.skip("SKEL_VECTORS has no crossclr50.long")
-    with np.load(path) as golden:
-        clips = apply_pipeline(CrosSCLR50(), ntu, [golden["in.x"]])
-        np.testing.assert_allclose(clips[0], golden["out.clip"], rtol=0, atol=1e-5)
+@pytest.mark.vectors("crossclr50.long")
+def test_long_recordings(vector, ntu):
+    clips = apply_pipeline(CrosSCLR50(), ntu, [vector["in.x"]])
+    np.testing.assert_allclose(clips[0], vector["out.clip"], rtol=0, atol=1e-5)
 
 
 def golden_files(folder: Path, pipeline: str) -> Iterator[tuple[str, dict, dict]]:

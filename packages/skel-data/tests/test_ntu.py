@@ -79,7 +79,7 @@ def lines_changed(at, line):
         (lines_changed(3, b"999999999"), "line 4: 999999999 joints"),
         (text()[1][:2000], "cut off"),
         (text()[1][:-300], "cut off|not a joint"),
-        (text()[1] + b"1\r\n", "lines after the last"),
+        (text()[1] + b"1\r\n", "1 line after the last of"),
         (lines_changed(1, b"40"), "40 bodies"),
         (lines_changed(1, b"-1"), "line 2: expected the number of bodies"),
         (lines_changed(2, b"7 0 0"), "line 3: not a body"),

@@ -32,7 +32,7 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> 
     recipe = load_recipe("compact", {"train.epochs": epochs, "train.min_steps": 0, "train.seed": seed})
     run = pretrain(recipe, store, out / "run", progress=True)
     say(f"   loss {run.metrics()[0]['loss']:.2f} to {run.metrics()[-1]['loss']:.2f} in {run.path}")
-    say("3. Evaluation of the frozen encoder, baselines beside it.\n")
+    say("3. Evaluation of the frozen encoder, with baselines.\n")
     for protocol in ("linear", "knn"):
         say(result_table(evaluate(run, store, protocol)) + "\n")
     say(f"Report: {report(run, store)}")

@@ -171,7 +171,7 @@ class CrossDataset(FineTune):
 
     def _check(self) -> None:
         if self.learn in _FROZEN:
-            own = {one.name: one.default for one in fields(FineTune)}
+            own = {one.name: one.default for one in fields(FineTune) if one.name != "progress"}
             given = [key for key, default in own.items() if getattr(self, key) != default]
             if given:
                 raise ValueError(

@@ -5,7 +5,7 @@ only the responses, which do not depend on the texts, and the inner products of 
 permuted ones, cost next to nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -112,15 +112,31 @@ def choose(
         strengths: From strong to weak; the stronger one of equals is taken.
     """
     hits = torch.zeros(len(orders), len(strengths), dtype=torch.long, device=z.device)
-    for part in range(int(fold.max()) + 1):
-        fitted, held = (torch.nonzero(one).squeeze(1).to(z.device) for one in (fold != part, fold == part))
+    for fitted, held, asked, given in _held_out(z, y, fold, strengths):
         between = relations(gram, orders, fitted)[:, fitted][:, :, held]
-        rows, asked = torch.isin(y, fitted), torch.isin(y, held)
         own = torch.searchsorted(held, y[asked])
-        given = responses(z[rows], torch.searchsorted(fitted, y[rows]), len(fitted), z[asked], strengths)
         for place, one in enumerate(given):
             hits[:, place] += (best_class(one, between) == own).sum(1)
     return hits.argmax(1)
+
+
+def _held_out(
+    z: Tensor, y: Tensor, fold: Tensor, strengths: Sequence[float], clips: Tensor | None = None
+) -> Iterator[tuple[Tensor, Tensor, Tensor, list[Tensor]]]:
+    """Regressions that leave a fold of the classes out, and one of the clips besides if `clips` has folds.
+
+    Yields the fitted and the held-out classes, which clips are held out, (N,), and the responses to these.
+    """
+    parts = None if clips is None else torch.unique(clips)
+    for part in range(int(fold.max()) + 1):
+        fitted, held = (torch.nonzero(one).squeeze(1).to(z.device) for one in (fold != part, fold == part))
+        asked = torch.isin(y, held)
+        if clips is not None and parts is not None:
+            asked |= (clips == parts[part % len(parts)]).to(z.device)
+        rows = ~asked
+        if bool(rows.any()):
+            own = torch.searchsorted(fitted, y[rows])
+            yield fitted, held, asked, responses(z[rows], own, len(fitted), z[asked], strengths)
 
 
 def margins(
@@ -188,17 +204,10 @@ def choose_gamma(
     """
     gammas = torch.linspace(-2, 2, 401, dtype=torch.float64, device=z.device)
     order, clips = torch.arange(len(gram), device=z.device)[None], fold_of_rows(y.cpu(), groups, 5)
-    parts = torch.unique(clips)
-    found = []
-    for part in range(int(fold.max()) + 1):
-        fitted, held = (torch.nonzero(one).squeeze(1).to(z.device) for one in (fold != part, fold == part))
-        out = (clips == parts[part % len(parts)]).to(z.device)
-        rows, asked = torch.isin(y, fitted) & ~out, torch.isin(y, held) | out
-        if not bool(rows.any()):
-            continue
-        own = torch.searchsorted(fitted, y[rows])
-        given = responses(z[rows], own, len(fitted), z[asked], (strength,))[0]
-        found.append(margins(given, relations(gram, order, fitted)[0], y[asked], fitted, held))
+    found = [
+        margins(given[0], relations(gram, order, fitted)[0], y[asked], fitted, held)
+        for fitted, held, asked, given in _held_out(z, y, fold, (strength,), clips)
+    ]
     gap, right, is_novel = (torch.cat(one) for one in zip(*found, strict=True))
     known, novel = rates(gap, right, is_novel, gammas)
     means = harmonic(known, novel)
