@@ -4,6 +4,7 @@ from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -142,17 +143,18 @@ def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
             _evaluate([run], store, protocol, common)
 
     more = " --texts texts.npz" if name == "zero-shot" else ""
-    sentences = (kind.__doc__ or "").partition("\n\n    Attributes:")[0]
+    # Python 3.13 takes the indentation out of docstrings, earlier ones do not
+    sentences = cleandoc(kind.__doc__ or "").partition("\n\nAttributes:")[0]
     command.__doc__ = f"""{sentences}
 
-    Example: skel eval {name} run utd.store{more}
+Example: skel eval {name} run utd.store{more}
 
-    Args:
-        run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
-        store: The recordings, for a run.
-        protocol: Settings of the protocol.
-        common: Further options.
-    """
+Args:
+    run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
+    store: The recordings, for a run.
+    protocol: Settings of the protocol.
+    common: Further options.
+"""
     return command
 
 
