@@ -98,7 +98,7 @@ def test_cmu(folder, tmp_path):
 
 
 def test_frame_rate_of_cmu_is_given_or_missed(folder, tmp_path):
-    """Its files do not tell it: nothing is assumed, and a rate that cannot be reached is told."""
+    """The files do not give a frame rate: none is assumed, and an import says which clips keep theirs."""
     source = folder({"07_12.amc": AMC, "07.asf": asf()}).path
     made = import_dataset("cmu-mocap", source, tmp_path / "a.store", rate=30)
     assert (made.rates.tolist(), made.lengths.tolist()) == ([0], [2])

@@ -356,7 +356,7 @@ def test_kinect_names_become_those_of_ntu(tmp_path):
 
 
 def test_tables_of_other_tools(tmp_path):
-    """A wide table by joints' names, and DeepLabCut's three rows of headings, in a layout of one's own."""
+    """A wide table by joints' names, and DeepLabCut's three rows of headings, in a custom layout."""
     names, wanted = ("Head", "Neck", "SpineMid", "SpineBase"), people(4, 1, 3)
     layout = tmp_path / "four.toml"
     bones = "[['Neck', 'Head'], ['SpineMid', 'Neck'], ['SpineBase', 'SpineMid']]"

@@ -69,7 +69,7 @@ def test_a_direction_that_no_seen_class_has_is_not_learned(tmp_path):
     """Why few seen classes do not suffice: what is predicted is a sum of seen texts.
 
     Two unseen classes differ in the last dimension alone, in which seen classes are equal. By nearest mean
-    they are told apart without an error; their texts are equally far from all that can be predicted.
+    every clip is classified correctly. With texts it is chance: both are equally far from every prediction.
     """
     rng = np.random.default_rng(4)
     means = rng.normal(size=(CLASSES, 5))

@@ -82,7 +82,7 @@ class CrossDataset(FineTune):
         mmd_weight: Weight of the maximum mean discrepancy.
         actions_of: Which source clips teach actions beside the pretext: permuted ones, as in TS-Cubism's
             program; or both these and the clips as they are, as in that of Recover-and-Resample.
-        segments: Segments of a clip, whose order is told.
+        segments: How many segments of a clip the temporal pretext permutes.
     """
 
     convert: ClassVar[bool] = True
