@@ -1,7 +1,6 @@
 import hashlib
 import io
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -233,9 +232,7 @@ def ridge(store):
 
 
 def test_default_is_a_hard_but_fair_benchmark(tmp_path):
-    start = time.perf_counter()
     store = synth_store(tmp_path / "store")
-    assert time.perf_counter() - start < 10
     assert len(store) == 12 * 10 * 3 * 2
     assert store.classes == tuple(ACTIONS)
     assert store.lengths.min() >= 30
