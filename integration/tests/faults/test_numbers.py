@@ -61,7 +61,7 @@ def test_a_layout_of_thousands_of_joints():
         assert SkeletonLayout.from_dict(layout.to_dict()) == layout
         return time.process_time() - started
 
-    # Fifty times as many joints: about a hundred times as long where memory is slow, 2,500 if it were quadratic.
+    # Fifty times as many joints take up to a hundred times as long, and 2,500 times in quadratic time.
     assert seconds(50_000) < 500 * min(seconds(1_000) for _ in range(5))
 
 
