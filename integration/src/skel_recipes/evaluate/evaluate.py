@@ -103,6 +103,7 @@ def evaluate(
         handmade=list(zip(handmade, factors, strict=True)),
         needs_labels=getattr(chosen, "needs_labels", True),
         joint_head=getattr(chosen, "fusion", "late") == "joint",
+        views=getattr(chosen, "masked_views", 0),
     )
     if hasattr(chosen, "narrowed"):
         inputs = chosen.narrowed(inputs)
