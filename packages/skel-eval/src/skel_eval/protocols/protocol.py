@@ -163,11 +163,11 @@ def _protocol(protocol: str | FrozenProtocol, options: Mapping[str, Any]) -> Fro
 
 def _masked(sets: Sequence[FeatureSet], weights: Sequence[float] | None) -> np.ndarray | None:
     """Features of the masked views side by side, (N, views, sum of all D), if all sets have them."""
-    each = [one.masked for one in sets if one.masked is not None]
+    each = [views for one in sets if (views := one.masked) is not None]
     if len(each) < len(sets) or len({one.shape[1] for one in each}) > 1:
         return None
-    views = range(each[0].shape[1])
-    return np.stack([side_by_side([one[:, view] for one in each], weights) for view in views], 1)
+    count = range(each[0].shape[1])
+    return np.stack([side_by_side([one[:, view] for one in each], weights) for view in count], 1)
 
 
 def _scores(outcome: Outcome) -> np.ndarray:
