@@ -104,7 +104,7 @@ def test_openpose(tmp_path, load, count, name):
 
 def test_openpose_of_version_1_0_has_another_key(tmp_path, load):
     old = {"pose_keypoints": joints(count=18).reshape(-1).tolist(), "face_keypoints": []}
-    openpose(tmp_path / "data", dict.fromkeys(range(3), {"version": 1.0, "people": [old]}))
+    openpose(tmp_path / "data", {number: [old] for number in range(3)})
     store = load("openpose")
     assert store.layout.name == "openpose-18"
     assert same(store.clip(0), [[joints(count=18)]] * 3)
