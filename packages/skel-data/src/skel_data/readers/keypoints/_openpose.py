@@ -2,8 +2,8 @@
 
 Pose2Sim and RTMLib write files of the same form without ``_keypoints`` in their names. A clip is all frames
 of one NAME in one folder. A file holds ``{"people": [...]}``, a person ``"pose_keypoints_2d": [x, y, score,
-x, y, score, ...]``, which version 1.0 calls ``"pose_keypoints"``, and perhaps ``"person_id": [id]``. Where each
-folder holds one clip only, the class is the name of the folder around it
+x, y, score, ...]``, which version 1.0 calls ``"pose_keypoints"``, and perhaps ``"person_id": [id]``. Where
+each folder holds one clip only, the class is the name of the folder around it
 (``CLASS/clip/clip_000000000012_keypoints.json``).
 """
 
