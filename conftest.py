@@ -65,9 +65,10 @@ if find_spec("sybil") is not None:  # the docs session: every Python block in Ma
     from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
     class Printing(PythonEvaluator):
-        """Runs a Python block, and keeps what it prints for the `output` block after it."""
+        """Keeps what a Python block prints for the `output` block after it."""
 
         def __call__(self, example: Example) -> None:
+            """Run the block."""
             with redirect_stdout(StringIO()) as printed:
                 super().__call__(example)
             example.namespace["printed"] = printed.getvalue()

@@ -47,7 +47,7 @@ def export(
     if (source / "model.json").exists():
         raise ValueError(
             f"{source} is a model: it is exported to a file that ends in .onnx, got {out}; "
-            "its folder stands alone, and can be copied as it is"
+            "its folder needs neither run nor store, and can be copied as it is"
         )
     if not pipeline:
         raise ValueError(f"--no-pipeline goes with a file that ends in .onnx, got {out}")

@@ -200,7 +200,7 @@ def _recurrent(encoder: Any, method: str) -> GRU:
 
 
 def _velocity(x: Tensor, lengths: Tensor | None, layout: SkeletonLayout) -> Tensor:
-    """The step to the next frame of clips (N, C, T, V, M), zero in the last of so many frames (N,)."""
+    """The step to the next frame of clips (N, C, T, V, M) of these lengths (N,), zero in the last frame."""
     if x.shape[1] == layout.channels:
         step = stream(x, "motion", layout)  # which keeps a confidence as it is
     else:

@@ -1,4 +1,4 @@
-"""What folders tell of clips: class, subject and part of the split, found or by patterns of paths."""
+"""Class, subject and part of the split from folder names, found or by patterns of paths."""
 
 import re
 from collections import Counter
