@@ -74,8 +74,8 @@ class DataSettings:
         keep: Where clips are kept: device, stream (read batch by batch, for sets that do not fit), or
             auto: on the device if they take at most half of its free memory.
         dtype: float32, or float16 for half the memory; batches are float32 either way.
-        frames: Frames that the encoder sees, where the pipeline keeps recordings at their own length, filled
-            up with zeros: the method's views must end in so many, and evaluation takes a window from the
+        frames: Frames that the encoder sees, if the pipeline keeps recordings at their own length, filled
+            up with zeros: the method's views must end in this number, and evaluation takes a window from the
             middle of each recording. 0: the pipeline's.
         crop: Length of that window, as a share of the recording.
         positives: What the second view of a clip is drawn of. clip: of the clip itself. performance: of
