@@ -46,7 +46,7 @@ UNNEEDED = (
     "skel_eval.draw.",
     "skel_eval.comparison.",
     "skel_recipes.evaluate.",
-    "skel_recipes.cli.report",
+    "skel_recipes.cli.results",
     "sklearn",
     "scipy.io",
     "PIL",

@@ -284,8 +284,7 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
         check_numbers(data)
         return _converter().structure(data, Recipe)
     except (cattrs.BaseValidationError, ValueError, TypeError) as error:
-        problems = "\n  ".join(_problems(error))
-        raise ValueError(f"recipe {name}:\n  {problems}") from error
+        raise ValueError("\n  ".join([f"recipe {name}:", *_problems(error)])) from error
 
 
 def dump_recipe(recipe: Recipe) -> str:
