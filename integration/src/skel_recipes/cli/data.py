@@ -64,7 +64,7 @@ def data_import(
         split_from: Where in a file's path the part of the split is, such as train and test.
         untrimmed: Keep recordings whole, with their actions as intervals, for `skel eval detect`. Unless
             given, each action is a clip.
-        limit: Stop after so many clips.
+        limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
@@ -103,7 +103,7 @@ def data_import(
             )
         except KeyboardInterrupt:
             if resume:
-                note(f"what was read is kept beside {store}; the same command goes on from there")
+                note(f"what was read is kept next to {store}; the same command continues from there")
             raise
     for told in (*made.notes, *warnings_of(made)):
         note(told)

@@ -80,7 +80,7 @@ def table(
     out: Path | None = None,
     all: bool = False,  # noqa: A002 (the flag's name)
 ) -> None:
-    """Table of the results of runs, beside what others published for the same cell.
+    """Table of the results of runs, with the numbers that others published for the same cell.
 
     Runs that differ in their seed only are one row: mean and standard deviation in percent.
 

@@ -38,7 +38,7 @@ class JointMap(Params):
         return rows.view(clips.shape)
 
     def kept(self, count: int) -> Tensor:
-        """(N, count) joints that are not zeroed, in ascending order, where each clip has so many of them.
+        """(N, count) joints that are not zeroed, in ascending order, if each clip has `count` of them.
 
         The count must be known from the settings: a look at the numbers would wait for the device.
 
@@ -123,7 +123,7 @@ class LimbSwap(Augmentation):
     """Limb swap: both arms, or both legs, change places, in all frames and bodies (TS-Cubism, 2207.08095).
 
     Coordinates move from joint to joint; nothing is mirrored. The pairs are the parts of the layout that are
-    mirror images of each other, in its order. Each clip draws one pair or none; the `LimbMap` tells which.
+    mirror images of each other, in its order. Each clip draws one pair or none; the `LimbMap` has the choice.
 
     Attributes:
         unchanged: Probability of no swap; the pairs share the rest evenly.
@@ -231,7 +231,7 @@ class JointMask(Augmentation):
     Attributes:
         joints: Number of joints to mask, the same for every clip.
         ratio: The same as a share of the joints, rounded; used in place of ``joints`` if above 0.
-        segments: In each of so many segments of the clip other joints are masked; 0: in each frame.
+        segments: Number of segments of the clip, each with its own masked joints; 0: each frame has its own.
     """
 
     hides: ClassVar[bool] = True
@@ -264,7 +264,7 @@ class PartMask(Augmentation):
 
     Attributes:
         parts: Number of parts to mask, the same for every clip.
-        segments: In each of so many segments of the clip other parts are masked; 0: in each frame.
+        segments: Number of segments of the clip, each with its own masked parts; 0: each frame has its own.
     """
 
     hides: ClassVar[bool] = True

@@ -63,7 +63,7 @@ class TemporalSegmentMask(Augmentation):
 
 @define(frozen=True)
 class FrameDrop(Augmentation):
-    """Frame drop: random frames set to zero, each by itself.
+    """Frame drop: random frames set to zero, each independently.
 
     Attributes:
         ratio: Number of frames as a share of the clip, rounded; the same for every clip.
@@ -257,7 +257,7 @@ def token_motion(bodies: Tensor, tubelet: int) -> Tensor:
 
 
 def token_uniforms(kind: MaskKind, tokens: int) -> int:
-    """Number of uniform numbers that `token_mask` takes for each body of so many tokens."""
+    """Number of uniform numbers that `token_mask` takes for each body with this number of tokens."""
     return tokens + 5 * _TUBES if kind == "tubes" else tokens
 
 

@@ -1,4 +1,4 @@
-"""AimCLR's terms and its energy-based attention-guided drop (arXiv 2112.03590)."""
+"""Losses that AimCLR (Guo et al., AAAI 2022, arXiv 2112.03590) adds to InfoNCE, and its attention drop."""
 
 from collections.abc import Iterable
 
