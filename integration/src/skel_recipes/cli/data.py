@@ -50,7 +50,9 @@ def data_import(
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
         units: Unit of the coordinates, where the format does not fix it.
-        min_score: Score of a pose estimator below which a joint is missing.
+        min_score: Score of a pose estimator below which a joint is missing. 0, the default, keeps all joints
+            that have a score: on real recordings no threshold helped throughout (see the page on data), and
+            estimators differ in scale.
         up: What points up in the source; recordings are turned so that y does. auto: the axis along which
             bodies stand. Unless given, what the format says.
         zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.

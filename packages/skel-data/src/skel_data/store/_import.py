@@ -68,7 +68,8 @@ def import_dataset(
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
             TOML file.
         units: Unit of the coordinates, where the format does not fix it.
-        min_score: Score of a pose estimator below which a joint is missing; the store says it.
+        min_score: Score of a pose estimator below which a joint is missing; the store says it. 0 keeps all
+            joints that have a score.
         up: What points up in the source: one of x, y, z, -x, -y, -z, or "auto" for the axis along which its
             bodies stand. Recordings are turned so that y points up. None: what the format says.
         zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
