@@ -57,20 +57,20 @@ def data_import(
             bodies stand. Unless given, what the format says.
         zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
         rate: Frames a second to which recordings are resampled, where the files or --fps tell their own.
-        fps: Frames a second of the recordings, where the files do not tell.
+        fps: Frames per second of the recordings, if the files do not have it.
         labels: Table (CSV) with the columns name, class, subject, camera, split, start and end. Unless given,
             `labels.csv` in the source.
-        classes_from: Where in a file's path the class is, such as '{}/*/*'; none: nowhere. Unless given,
-            folders are taken where their meaning is plain.
-        subjects_from: Where in a file's path the subject is.
-        split_from: Where in a file's path the part of the split is, such as train and test.
+        classes_from: Pattern of the class in a file's path, such as '{}/*/*'; none: not in the path. By
+            default folders are used if their meaning is clear.
+        subjects_from: Pattern of the subject in a file's path.
+        split_from: Pattern of the part of the split in a file's path, such as train and test.
         untrimmed: Keep recordings whole, with their actions as intervals, for `skel eval detect`. Unless
             given, each action is a clip.
         limit: Stop after this many clips.
-        strict: Make any bad file an error, but for those that the data set itself lists as bad.
+        strict: Make any bad file an error, except those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
-        resume: Keep what was read when interrupted, and go on from it. A complete store stays as it is.
+        resume: Keep what was read when interrupted, and continue from it. A complete store stays as it is.
     """
     from skel_data import READERS, Source, cores, find_format, import_dataset, warnings_of
 
@@ -194,7 +194,7 @@ def data_merge(
     Args:
         stores: The stores, of one layout.
         out: Folder of the new store.
-        dataset: Name of the new data set, by which official splits go.
+        dataset: Name of the new data set, which decides its official splits.
         overwrite: Replace the store if it exists.
     """
     from skel_data import Store, merge_stores
@@ -213,7 +213,7 @@ def data_join(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Join the clips of a store to untrimmed recordings with rest between them, for `skel eval detect`.
+    """Join the clips of a store to untrimmed recordings with pauses between them, for `skel eval detect`.
 
     A recording has clips of one subject, camera and part of a split, in random order, each clip once.
 
@@ -223,8 +223,8 @@ def data_join(
         store: The store of trimmed clips.
         out: Folder of the new store.
         clips: Clips of a recording.
-        rest: Least and largest number of frames of a rest.
-        seed: Decides on order and rests.
+        rest: Smallest and largest number of frames of a pause.
+        seed: Seed of the order and of the pauses.
         overwrite: Replace the store if it exists.
     """
     from skel_data import Store, join_clips
@@ -251,9 +251,9 @@ def data_convert(
     Args:
         store: The store.
         out: Folder of the new store.
-        layout: Name of the layout that is wanted, or a TOML file.
+        layout: Name of the new layout, or a TOML file.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
-        strict: Make it an error if a joint of the layout has nothing like it in the store's.
+        strict: Make it an error if a joint of the layout has no counterpart in the store's.
         most_parents: Largest share of the layout's joints that may take their parents' places; 1 allows all.
         overwrite: Replace the store if it exists.
     """
@@ -282,7 +282,7 @@ def data_label(
     untrimmed: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Give the clips of a store the facts of a table.
+    """Add classes, subjects, cameras and splits from a table to a store.
 
     The table (CSV) has the columns name, class, subject, camera, split, start and end; all but name may be
     left out.

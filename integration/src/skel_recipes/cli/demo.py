@@ -10,7 +10,7 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> 
 
     Args:
         out: Folder to be made; it will hold the store and the run.
-        seed: Decides the recordings and the training.
+        seed: Seed of the recordings and the training.
         epochs: Length of the pretraining.
     """
     from skel_data import SynthSettings, synth_store

@@ -34,9 +34,9 @@ def embed(
         run: A finished run, or an encoder folder.
         store: The recordings.
         out: The file: .npz or .parquet.
-        stream: One of the run's streams alone; of several the features of all are side by side.
+        stream: Take this stream alone. By default the features of all streams are concatenated.
         split: The split whose train and test rows are noted; by default the one that was pretrained on.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
         window: Frames of a window that slides over each recording; 0 for whole recordings.
         step: Frames from one window to the next; half a window if 0.
         labelled: With a window: a store with labels, whose training clips teach a linear probe what class

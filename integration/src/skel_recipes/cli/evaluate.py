@@ -22,14 +22,14 @@ class Common:
     """Options of all protocols.
 
     Attributes:
-        published: Train as the program of this method does, such as aimclr, cmd or mamp, where the protocol
-            trains; the last epoch counts.
-        stream: One of the run's streams alone; of several streams all are fused in equal parts.
+        published: Train as the program of this method does, such as aimclr, cmd or mamp, in protocols that
+            train; the last epoch counts.
+        stream: Evaluate this stream alone. By default all streams are fused with equal weights.
         split: The split; by default the one that was pretrained on, or the store's own.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
         tag: A word in the name of this result, to keep several results of one protocol.
-        out: A .json file for the result, in place of one in the run's eval/.
+        out: A .json file for the result, instead of one in the run's eval/.
         report: Draw the run's report.html too.
         json: Print JSON.
     """

@@ -83,7 +83,7 @@ def convert_checkpoint(
         source: The file, such as .pt or .pth.tar. Nothing in it is run.
         out: The folder.
         layout: Name of the joint layout, or a TOML file.
-        frames: Frames of a clip; 0: as many as the pipeline makes, which are 64 of the default one.
+        frames: Frames of a clip; 0: as many as the pipeline makes, 64 for the default one.
         bodies: Bodies of a clip.
         stream: In a file with an encoder for each stream: joint, motion or bone; or the name of another
             network.

@@ -20,7 +20,7 @@ def data_leaks(
 ) -> None:
     """Find test clips that are in the training part too: copied, moved, turned, mirrored, reversed or cut.
 
-    Also told: subjects, cameras and setups in both parts of a split that is named after them, and classes
+    It also finds subjects, cameras and setups in both parts of a split that is named after them, and classes
     without training clips. What is found is kept in the store's folder, and printed with later evaluations.
 
     Example: skel data leaks utd.store

@@ -39,17 +39,17 @@ def fit(
 
     Args:
         run: A finished run, or an encoder folder.
-        store: Recordings; those without a label are passed over.
+        store: Recordings; those without a label are not used.
         out: Folder of the model, to be made.
-        labels: all: every label there is. train: those of the split's training part; the accuracy on its test
-            part is printed and kept.
+        labels: all: every label. train: those of the split's training part; the accuracy on its test part
+            is printed and kept.
         head: rbf (kernel ridge regression), linear (logistic regression), mlp (one hidden layer), knn
             (nearest neighbour), or finetune (linear, the encoder trained with it).
-        stream: One of the run's streams alone; of several streams all are fused.
-        weights: One for each stream; equal unless given.
+        stream: Take this stream alone. By default all streams are fused.
+        weights: A weight for each stream; equal by default.
         split: With --labels train: the split; by default the one that was pretrained on, or the store's own.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
-        fps: Frames per second of the recordings; streams with time stamps are brought to it.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
+        fps: Frames per second of the recordings; streams with time stamps are resampled to it.
         device: Where to compute.
     """
     from skel_data import Store
@@ -135,7 +135,7 @@ def predict(
         step: Frames from one window to the next; half a window if 0.
         top: Also give this many of the most probable classes.
         out: A .csv, .json or .parquet file (the last needs the extra skel-recipes[parquet]).
-        convert: Bring recordings with other joints to those of the model, by the names of the joints.
+        convert: Convert recordings with other joints to those of the model, by the names of the joints.
         json: Print JSON.
         device: Where to compute.
     """

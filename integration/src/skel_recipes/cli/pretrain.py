@@ -39,14 +39,14 @@ def pretrain(
         stores: A store made by "skel data import" or "skel data synth". Of several, a pool of their training
             clips is written next to the run, in the joints of the first; each batch is then of one of them.
         out: Folder of the run, to be made.
-        resume: Go on with this interrupted run instead.
+        resume: Continue this interrupted run instead.
         strict: With --resume: refuse other library versions, threads, processes or another processor than the
             run began with, as the bits of the weights may differ.
         init: Begin with the weights of this finished run, or of this folder of an encoder; what is not
             loaded is listed. The methods nnclr and crrl take encoder, pipeline and stream from it as well.
         init_layers: Load these layers only, such as blocks.0 blocks.1; patterns are taken too.
-        convert: Bring recordings with other joints to those of --init, by the names of the joints.
-        split: Whose training part is used; the store's default unless given.
+        convert: Convert recordings with other joints to those of --init, by the names of the joints.
+        split: Split whose training part is used. By default the store's default split.
         device: cpu, cuda, cuda:1, or auto.
         set: A setting of the recipe, KEY=VALUE; --KEY VALUE is short for it.
     """
@@ -125,7 +125,7 @@ def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /, *, full:
 
     Args:
         name: Name of a recipe, or a TOML file.
-        full: Print every setting, also those that have their default.
+        full: Print every setting, also those with their default.
     """
     if name is None:
         from skel_recipes.cli.parts import summaries

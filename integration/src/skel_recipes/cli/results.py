@@ -89,7 +89,7 @@ def table(
     Args:
         runs: Folders of runs that were evaluated.
         format: markdown, latex or csv.
-        out: File to write, in place of standard output.
+        out: File to write, instead of standard output.
         all: Also show the published cells without a run, each with the command that fills it.
     """
     if not runs and not all:

@@ -60,19 +60,19 @@ class Labelled:
 class CrossDataset(FineTune):
     """Recognition across data sets: labels of a source set only, tested on another set.
 
-    Classes are brought together by a class map. Joints are converted by their names. The last epoch counts,
+    A class map says which classes are the same. Joints are converted by their names. The last epoch counts,
     and nothing is chosen on the target's labels.
 
     Attributes:
         source: Store of the labelled source recordings.
         class_map: A class map by name, or a .toml file of yours; by default the packaged map of the two data
-            sets, or else the classes of the same name.
-        source_split: Whose training part has the labels; all: every clip of the source.
+            sets, or else the classes with the same name.
+        source_split: Split of the source whose training part has the labels; all: every clip of the source.
         learn: linear, knn, rbf: a classifier on frozen features. source: the encoder is trained with the
             source's labels alone. cubism: also TS-Cubism's pretext on clips of both sets, those of the
             target's training part without labels; orders of segments and exchanged limbs have a network
-            each, which are fused. temporal, spatial: one of the two. mmd: features of both sets are drawn
-            together by their maximum mean discrepancy. dann: domain-adversarial training; the encoder learns
+            each, which are fused. temporal, spatial: one of the two. mmd: the maximum mean discrepancy
+            between features of both sets is minimised. dann: domain-adversarial training; the encoder learns
             features from which a classifier cannot tell the set.
         pretext_weight: Weight of the pretext.
         mmd_weight: Weight of the maximum mean discrepancy.

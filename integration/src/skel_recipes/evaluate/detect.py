@@ -46,8 +46,9 @@ Arrays = list[np.ndarray]
 class Detection:
     """Detection on untrimmed recordings: a linear classifier of windows, with a background class.
 
-    The encoder is frozen. A window is of the class of its centre frame. The class probabilities of frames are
-    filtered and cut into segments. How, is chosen on training recordings that the classifier has not seen.
+    The encoder is frozen. A window has the class of its centre frame. The class probabilities of frames are
+    filtered and cut into segments. Filter and thresholds are chosen on training recordings that the
+    classifier has not seen.
 
     Attributes:
         window: Frames of a window; 0: the median length of an action in the training recordings.

@@ -100,7 +100,7 @@ class EvaluationInputs:
             store: The recordings.
             split: The split; by default the one that was pretrained on if it tests, or the store's default.
             device: Where to compute.
-            convert: Bring recordings with other joints to those of the runs, by the names of the joints.
+            convert: Convert recordings with other joints to those of the runs, by the names of the joints.
             tag: What tells results from others of the same protocol.
             handmade: Hand-made features that are fused with the encoders, each with its weight.
             joint_head: Whether one head is trained on the features of all of them.

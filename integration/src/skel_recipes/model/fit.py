@@ -50,7 +50,7 @@ def fit(
 
     Args:
         run: A finished run, or an encoder folder.
-        store: Recordings; those without a label are passed over.
+        store: Recordings; those without a label are not used.
         labels: ``all`` labels, or those of the training part of a split, whose test part is then held out.
         head: The classifier: ``linear`` (logistic regression), ``rbf`` (kernel ridge regression), ``mlp``
             (one hidden layer), ``knn`` (nearest neighbour), or ``finetune`` (linear, the encoder trained with

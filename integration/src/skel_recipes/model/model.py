@@ -100,7 +100,7 @@ class Model:
             step: Frames from one window to the next; half a window if 0.
             file_format: Format of a file or folder, as `skel_data.READERS` has them.
             file_layout: Joints of its files, where the format does not fix them.
-            convert: Bring recordings with other joints to those of the model, by the names of the joints.
+            convert: Convert recordings with other joints to those of the model, by the names of the joints.
 
         Raises:
             FileNotFoundError: If there is nothing at a path.

@@ -117,7 +117,7 @@ def match_classes(source: Labelled, target: Labelled, name: str | Path = "") -> 
         source: The data set whose labels are learned, such as a `Store`.
         target: The data set that is tested.
         name: As `read_class_map` takes it; empty for the packaged map of the two data sets, or else the
-            classes of the same name.
+            classes with the same name.
 
     Raises:
         FileNotFoundError: If the file does not exist.

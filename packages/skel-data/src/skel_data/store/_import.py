@@ -75,7 +75,7 @@ def import_dataset(
         zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
             what the format says.
         rate: Frames a second to which recordings are resampled, where the files or `fps` tell their own.
-        fps: Frames a second of the recordings, where the files do not tell.
+        fps: Frames per second of the recordings, if the files do not have it.
         labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
             and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
             frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
@@ -87,7 +87,7 @@ def import_dataset(
         untrimmed: Keep recordings whole, with their actions as `Store.intervals`, where the format or the
             table tells several actions of a recording; unless given, each action is a clip.
         limit: Stop after this many clips.
-        strict: Make any bad file an error, but for those that the data set itself lists as bad.
+        strict: Make any bad file an error, except those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
         workers: Processes that read. With more than one, a script must guard its own calls by
             ``if __name__ == "__main__"``, as these processes import it. The store is the same.

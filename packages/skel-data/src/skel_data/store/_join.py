@@ -40,7 +40,7 @@ def join_clips(
         path: Folder to make.
         clips: Clips of a recording, as near as a group can be divided evenly.
         rest: Least and largest number of frames of a rest, drawn uniformly.
-        seed: Decides on order and rests.
+        seed: Seed of the order and of the pauses.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:

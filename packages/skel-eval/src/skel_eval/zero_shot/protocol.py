@@ -34,8 +34,8 @@ class ZeroShot:
             synse-5; or names of classes, with commas between them.
         repeats: How many random splits of the classes; their mean counts.
         generalised: Also name test clips of all classes at once (S, U, H, AUSUC).
-        head: ridge to the optimum; or smie or infocpl, trained as their programs do, to the last epoch.
-        permutations: How often the texts are permuted, to see what any texts would reach.
+        head: ridge: ridge regression. smie, infocpl: trained as their programs do, to the last epoch.
+        permutations: How often the texts are permuted, to see what meaningless texts reach.
         views: Masked views of each clip, from which smie learns its margin; 0 leaves the margin out.
         epochs: Epochs of smie and infocpl.
         learning_rate: Highest learning rate of smie and infocpl.
