@@ -450,6 +450,8 @@ def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partne
 def _setups(recipe: Recipe, store: Store, train: NDArray[np.int64], world: World) -> NDArray[np.int64] | None:
     """The setup of each training clip, if each batch is of one."""
     if recipe.data.batches_of == "any":
+        if recipe.data.balance:
+            raise ValueError(f"data.balance {recipe.data.balance:g} goes with data.batches_of setup, got any")
         return None
     setups: NDArray[np.int64] = store.setups[train]
     size, _ = recipe.train.batches(len(train), world.size)
