@@ -17,7 +17,7 @@ from attrs import asdict, has
 from skel_data import Store
 from skel_eval import HANDMADE, UNTRAINED, Outcome, Result, evaluate_features
 from skel_recipes.common.files import check_folder, file_name
-from skel_recipes.config.recipe import check_numbers
+from skel_recipes.config.library import check_numbers
 from skel_recipes.evaluate.baselines import most_frequent_class, result_of
 from skel_recipes.evaluate.handmade import LARGEST
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
@@ -52,7 +52,7 @@ def evaluate(
     distances between joints (a linear classifier on these where the protocol trains the encoder).
 
     Args:
-        run: The run, or several; one with several streams counts as so many encoders.
+        run: The run, or several; one with several streams counts as several encoders.
         store: The recordings; their joints must be those of the run.
         protocol: Name of a protocol, as `PROTOCOLS` has them, or an instance with its settings.
         stream: One of the run's streams, to evaluate it alone.
