@@ -118,6 +118,13 @@ def test_errors(across, store, target, tmp_path):
         across("knn", settings=SHORT, view="compact.view")
     with pytest.raises(ValueError, match="label_smoothing goes with learn source"):
         across("mmd", settings=evolve(SHORT, label_smoothing=0.1))
+    for learn, name, users in (
+        ("linear", "pretext_weight", "cubism or temporal or spatial"),
+        ("source", "mmd_weight", "mmd"),
+        ("spatial", "segments", "cubism or temporal"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} goes with learn {users}, got it with {learn}"):
+            across(learn, **{name: 2})
     with pytest.raises(ValueError, match="no class map 'mine'"):
         across(class_map="mine")
     path = tmp_path / "mine.toml"

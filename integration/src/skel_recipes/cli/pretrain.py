@@ -75,8 +75,8 @@ def pretrain(
             overrides.setdefault("data.batches_of", "setup")
         settings, opened = load_recipe(recipe, overrides), Store.open(stores[0])
         if len(stores) > 1:
-            opened = _pool([opened, *map(Store.open, stores[1:])], out, split)
-            split = None
+            opened = _pool([opened, *map(Store.open, stores[1:])], out, split or settings.data.split or None)
+            split = "listed"  # the pool has training clips alone
         begin = None if init is None else Run.open(init)
         if begin is not None and getattr(settings.method, "tunes", False):
             from skel_recipes.run.init import tuned_settings

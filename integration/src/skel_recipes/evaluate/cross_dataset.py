@@ -37,6 +37,13 @@ from skel_recipes.run.clips import Floats
 _FROZEN: dict[str, Any] = {"linear": LinearProbe, "knn": KNN, "rbf": RBFProbe}
 _TASKS = {"cubism": ("temporal", "spatial")}
 """What is trained one by one, and fused."""
+_USERS = {
+    "pretext_weight": ("cubism", "temporal", "spatial"),
+    "actions_of": ("cubism", "temporal", "spatial"),
+    "segments": ("cubism", "temporal"),
+    "mmd_weight": ("mmd",),
+}
+"""What must be learned for a setting to do anything."""
 
 
 @define(frozen=True, eq=False)
@@ -179,6 +186,10 @@ class CrossDataset(FineTune):
                 )
         elif self.learn != "source" and self.settings.label_smoothing:
             raise ValueError(f"label_smoothing goes with learn source, got it with {self.learn}")
+        own = {one.name: one.default for one in fields(CrossDataset)}
+        for name, users in _USERS.items():
+            if self.learn not in users and getattr(self, name) != own[name]:
+                raise ValueError(f"{name} goes with learn {' or '.join(users)}, got it with {self.learn}")
 
     def _store(self) -> Store:
         if self.source is None:

@@ -286,6 +286,8 @@ def setups_of(
 ) -> NDArray[np.int64] | None:
     """The setup of each training clip, if each batch is of one."""
     if recipe.data.batches_of == "any":
+        if recipe.data.balance:
+            raise ValueError(f"data.balance {recipe.data.balance:g} goes with data.batches_of setup, got any")
         return None
     setups: NDArray[np.int64] = store.setups[train]
     size, _ = recipe.train.batches(len(train), world.size)
