@@ -72,6 +72,10 @@ def checkpoint(run):
     return torch.load(run / "checkpoint.pt", weights_only=True)
 
 
+def test_all_are_compared(recipes):
+    assert set(NAMES) == set(recipes)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*NAMES, "partners"])
 def test_losses_agree(trained, name):

@@ -175,6 +175,8 @@ class CRRL(nn.Module):
     def reconstruction(self, hidden: Tensor, frames: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
         """Losses of the sequences as the decoder tells them, forward and in reverse time.
 
+        Absent bodies, which are zero throughout, are not reconstructed.
+
         Args:
             hidden: (T, N, D) what the encoder says at each frame. Of the first frame the decoder makes the
                 sequence, of the last one the sequence in reverse time.
@@ -183,8 +185,12 @@ class CRRL(nn.Module):
         """
         starts = {"forward": hidden[0], "reverse": last_frame(hidden, lengths)}
         targets = {"forward": frames, "reverse": reverse_time(frames, lengths)}
+        present = frames.unflatten(2, (-1, self.encoder.bodies)).any(2).any(0)  # (N, M)
+        shown = present.repeat(1, frames.shape[2] // present.shape[1])[:, None]
         return {
-            name: sequence_mse(self.decoder(start, len(frames)), targets[name].transpose(0, 1), lengths)
+            name: sequence_mse(
+                self.decoder(start, len(frames)) * shown, targets[name].transpose(0, 1), lengths
+            )
             for name, start in starts.items()
         }
 
