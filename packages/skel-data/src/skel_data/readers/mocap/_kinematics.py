@@ -1,6 +1,7 @@
 """Forward kinematics of motion capture, and the rows of numbers in its text files."""
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import chain
 
 import numpy as np
@@ -14,16 +15,14 @@ _FAR = 1e9
 
 
 def turn(angles: Sequence[Floats | float], axes: str) -> Floats:
-    """Rotation matrices (T, 3, 3): the product, from left to right, of turns about coordinate axes.
+    """Rotation matrices (..., 3, 3): the product, from left to right, of turns about coordinate axes.
 
     Args:
-        angles: One array (T) of radians, or one number, per axis.
+        angles: One array (...) of radians, or one number, per axis.
         axes: Letters x, y, z. ``zyx`` turns about x first if the axes stand still, last if they turn along.
     """
-    total = np.eye(3)[None]
-    for angle, axis in zip(angles, axes, strict=True):
-        total = total @ about("xyz".index(axis), np.atleast_1d(angle))
-    return total
+    turns = [about("xyz".index(axis), np.atleast_1d(angle)) for angle, axis in zip(angles, axes, strict=True)]
+    return reduce(np.matmul, turns) if turns else np.eye(3)[None]
 
 
 def forward(parents: Sequence[int], turns: Floats, steps: Floats, carriers: Sequence[int]) -> Floats:
