@@ -304,7 +304,8 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: RowFiles) -> None:
     frames, bodies = positions.shape[:2]
     tracks = clip.tracks
     if tracks is None:
-        tracks = np.tile(np.arange(1, bodies + 1), (frames, 1))
+        tracks = np.empty((frames, bodies), np.int64)
+        tracks[:] = np.arange(1, bodies + 1)
         if not (first := positions[..., 0, 0]).all() or not np.isfinite(first).all():  # else all are there
             tracks[~(np.isfinite(positions) & (positions != 0)).any((2, 3))] = 0
     values = {

@@ -162,21 +162,19 @@ def _numbers(rows: list[list[bytes]], places: Sequence[int], width: int) -> tupl
 
 
 def _positions(tree: Tree, motion: Floats) -> Floats:
-    turns = np.empty((len(motion), len(tree.joints), 3, 3))
+    turns = np.empty((len(tree.joints), len(motion), 3, 3)).swapaxes(0, 1)  # what is used together, together
     steps = np.tile(tree.offsets, (len(motion), 1, 1))
     column = 0
-    alike: dict[str, list[tuple[int, list[int]]]] = {}  # joints, and their columns, by the order of their axes
     for joint, channels in enumerate(tree.channels):
-        own = range(column, column := column + len(channels))
-        angles = [(channel[1], at) for channel, at in zip(channels, own, strict=True) if channel[0] == "r"]
-        alike.setdefault("".join(axis for axis, _ in angles), []).append((joint, [at for _, at in angles]))
-        for channel, at in zip(channels, own, strict=True):
+        own = [motion[:, column + i] for i in range(len(channels))]
+        column += len(channels)
+        angles = [
+            np.deg2rad(values) for values, channel in zip(own, channels, strict=True) if channel[0] == "r"
+        ]
+        turns[:, joint] = turn(angles, "".join(channel[1] for channel in channels if channel[0] == "r"))
+        for values, channel in zip(own, channels, strict=True):
             if channel[0] == "p":
-                steps[:, joint, "xyz".index(channel[1])] = motion[:, at]
-    motion = np.deg2rad(motion)
-    for axes, which in alike.items():
-        joints, columns = zip(*which, strict=True)
-        turns[:, joints] = turn([motion[:, list(own)] for own in zip(*columns, strict=True)], axes)
+                steps[:, joint, "xyz".index(channel[1])] = values
     return forward(tree.parents, turns, steps, tree.parents)
 
 
