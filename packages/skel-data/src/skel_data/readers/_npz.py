@@ -23,7 +23,7 @@ from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work
-from skel_data.readers._source import Source, memory
+from skel_data.readers._source import Source, memory, reason_of
 from skel_data.store._info import DatasetInfo
 from skel_data.store._store import CODES, npz_array
 
@@ -59,7 +59,7 @@ def _load(source: Source) -> dict[str, np.ndarray]:
                 arrays.setdefault("cameras", npz_array(archive, "views"))
     except Exception as error:  # numpy and zipfile raise whatever the bytes lead them to
         raise ValueError(
-            f"{name}: not a readable .npz file without pickled objects: {error}; save text as "
+            f"{name}: not a readable .npz file without pickled objects: {reason_of(error)}; save text as "
             "np.array(names, dtype=str), and clips of several lengths one after another, with their lengths"
         ) from error
     arrays = _usual_form(name, arrays)
