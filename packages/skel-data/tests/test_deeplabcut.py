@@ -61,6 +61,17 @@ def test_several_animals_and_empty_fields(tmp_path, load):
     assert np.array_equal(clip[3:], values[3:, :, ::-1].astype(np.float32))
 
 
+def test_any_ends_of_lines_and_a_field_beyond_all_limits(tmp_path, load):
+    values = np.ones((2, 1, 2, 3))
+    write(tmp_path / "d" / "a.csv", values)
+    text = (tmp_path / "d" / "a.csv").read_text()
+    (tmp_path / "d" / "b.csv").write_bytes(text.replace("\n", "\r").encode())
+    (tmp_path / "d" / "c.csv").write_text(text + '"' + "9" * 140_000)
+    store = load()
+    np.testing.assert_array_equal(store.clip(0), store.clip(1))
+    assert [bad.reason[:38] for bad in store.bad_files] == ["not a table of separated fields (CSV):"]
+
+
 def test_files_and_layouts_that_do_not_fit(tmp_path, load):
     write(tmp_path / "d" / "a.csv", np.ones((2, 1, 2, 3)))
     (tmp_path / "d" / "b.csv").write_text("a,b\n1,2\n")

@@ -1,6 +1,7 @@
 """Readers ``agcn`` and ``ctrgcn``."""
 
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -242,3 +243,21 @@ def test_axes_refuse_or_keep_every_number(shape):
 def test_axes_that_do_not_fit(shape):
     with pytest.raises(ValueError, match="shape|expected numbers"):
         to_clip(np.zeros(shape), 25, (3,))
+
+
+def test_damage_takes_no_memory_and_is_told_in_a_sentence(tmp_path):
+    """A file of a few bytes is read into a few bytes, and the name in a damaged archive is no message."""
+    for name in ("x_train", "y_train"):
+        (tmp_path / f"{name}.pkl").write_bytes(b"no pickle")
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="y_train.pkl"):
+        import_dataset("ctrgcn", tmp_path, tmp_path / "a.store")
+    assert tracemalloc.get_traced_memory()[1] < 2**26
+    tracemalloc.stop()
+    np.savez(tmp_path / "a.npz", x_train=np.zeros((1, 2, 150)), y_train=np.eye(60)[:1])
+    data = (tmp_path / "a.npz").read_bytes()
+    at = data.rindex(b"PK\x03\x04") + 26  # the length of the name of the last array
+    (tmp_path / "a.npz").write_bytes(data[:at] + b"\xf0\x00" + data[at + 2 :])
+    with pytest.raises(ValueError, match="cannot be read") as raised:
+        import_dataset("ctrgcn", tmp_path / "a.npz", tmp_path / "a.store")
+    assert len(str(raised.value)) < 300

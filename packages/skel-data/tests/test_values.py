@@ -398,3 +398,178 @@ def test_a_root_at_the_origin_is_there(tmp_path):
     np.testing.assert_allclose(here + np.float32([0, 90, 0]), there, atol=2e-5)
     clips = [Default().process(clip[None], np.array([20]), None, made[0].layout) for clip in (here, there)]
     np.testing.assert_allclose(clips[0], clips[1], atol=2e-5)
+
+
+ODD = {  # lengths, labels: what a table of clips may hold
+    "short": ([1, 2, 1, 2], [0, 1, 0, 1]),
+    "long": ([10_000, 30], [0, 1]),
+    "one class": ([3, 3], [0, 0]),
+    "no labels": ([3, 3], None),
+    "two": ([3, 3], [0, 1]),
+    "imbalanced": ([3] * 12, [0] * 9 + [1, 1, 2]),
+    "gaps": ([3] * 3, [0, 3, 7]),
+    "from one": ([3] * 3, [1, 2, 3]),
+    "no frame": ([0, 3, 3], [0, 1, 0]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_sets(tmp_path, name):
+    """Labels stay: numbers without clips are classes, too. A clip without frames is left out."""
+    lengths, labels = ODD[name]
+    positions = rng.normal(size=(sum(lengths), 20, 3)).astype(np.float32)
+    given = {} if labels is None else {"labels": labels}
+    np.savez(tmp_path / "a.npz", positions=positions, lengths=lengths, **given)
+    store = load(tmp_path / "a.npz", layout="kinect-20")
+    good = [clip for clip, length in enumerate(lengths) if length]
+    clips = np.split(positions, np.cumsum(lengths)[:-1])
+    for index, clip in enumerate(good):
+        check(store, clips[clip][:, None], "kinect-20", "unknown", index)
+    assert store.labels.tolist() == [-1 if labels is None else labels[clip] for clip in good]
+    assert store.classes == (() if labels is None else tuple(map(str, range(max(labels) + 1))))
+    assert [bad.name for bad in store.bad_files] == [str(i) for i, length in enumerate(lengths) if not length]
+
+
+def test_a_class_of_the_test_part_alone_is_counted(tmp_path):
+    facts = {"labels": [0, 1, 0, 1, 2, 2], "subjects": [0, 0, 0, 0, 1, 1], "split": [1, 1, 1, 1, 2, 2]}
+    np.savez(tmp_path / "a.npz", positions=np.ones((12, 20, 3)), lengths=[2] * 6, **facts)
+    split = get_split(load(tmp_path / "a.npz", layout="kinect-20"), "listed")
+    assert (split.train.tolist(), split.test.tolist()) == ([0, 1, 2, 3], [4, 5])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"positions": np.array([np.ones((2, 20, 3)), np.ones((3, 20, 3))], object)}, "one after another"),
+        ({"names": np.array(["a", "b"], object)}, "np.array"),
+        ({"split": np.array([True, False])}, "write 1 for train and 2 for test"),
+    ],
+)
+def test_arrays_that_are_refused_say_what_to_do(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **{"positions": np.ones((4, 20, 3)), "lengths": [2, 2], **arrays})
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "a.npz", layout="kinect-20")
+
+
+def test_equal_names_stay_apart(tmp_path):
+    positions = rng.normal(size=(6, 20, 3)).astype(np.float32)
+    np.savez(tmp_path / "a.npz", positions=positions, lengths=[3, 3], names=["a", "a"], labels=[0, 1])
+    store = load(tmp_path / "a.npz", layout="kinect-20")
+    for index in (0, 1):
+        check(store, positions[3 * index : 3 * index + 3, None], "kinect-20", "unknown", index)
+    assert (store.names.tolist(), store.labels.tolist()) == (["a", "a"], [0, 1])
+
+
+BODY = np.where(np.arange(3) == 2, 0.5, people() % 64 + 1).astype(np.float32)
+OTHERS = {  # of annotations: what is written, and the clip and the class that come of it
+    "number of numpy": ({"label": np.int64(1)}, BODY, 1),
+    "frames of numpy": ({"total_frames": np.int64(T)}, BODY, 1),
+    "without label": ({"label": None}, BODY, -1),
+    "unknown label": ({"label": -1}, BODY, -1),
+    "without fields": ({"img_shape": None, "original_shape": None}, BODY, 1),
+    "without total": ({"total_frames": None}, BODY, 1),
+    "frame numbers": ({"frame_inds": np.arange(T)}, BODY, 1),
+    "one frame too many told": ({"total_frames": T + 1}, BODY, 1),
+    "whole number as name": ({"frame_dir": 7}, BODY, 1),
+}
+
+
+def annotation(body, **changed):
+    """An annotation of pyskl; None leaves a key out."""
+    one = {"frame_dir": "v0", "label": 1, "total_frames": len(body), "img_shape": (480, 640)}
+    one |= {"keypoint": body[..., :2].swapaxes(0, 1), "keypoint_score": body[..., 2].swapaxes(0, 1)} | changed
+    return {key: value for key, value in one.items() if value is not None or key.endswith("shape")}
+
+
+def annotated(tmp_path, *notes, **about):
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"annotations": list(notes), **about}))
+    return load(tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_other_annotations(tmp_path, form):
+    changed, wanted, label = OTHERS[form]
+    store = annotated(tmp_path, annotation(BODY, **changed), annotation(BODY + 1, frame_dir="v1"))
+    check(store, wanted, "coco-17", "pixels")
+    check(store, BODY + 1, "coco-17", "pixels", 1)
+    assert store.labels.tolist() == [label, 1]
+    assert store.names.tolist() == [str(changed.get("frame_dir", "v0")), "v1"]
+
+
+def test_annotations_with_gaps_people_and_without_scores(tmp_path):
+    """Points that are NaN are missing; five people are five; without scores there are coordinates alone."""
+    points = BODY.copy()
+    points[0, 0, :3, :2] = np.nan
+    crowd = people(17, 5)
+    store = annotated(tmp_path, annotation(points), annotation(crowd, frame_dir="v1"))
+    check(store, points, "coco-17", "pixels")
+    np.testing.assert_array_equal(persons(store, 1), crowd)
+    plain = annotation(BODY)
+    del plain["keypoint_score"]
+    (tmp_path / "plain").mkdir()
+    check(annotated(tmp_path / "plain", plain), BODY[..., :2], "coco-17", "pixels")
+
+
+def test_an_annotation_without_frames_costs_no_other(tmp_path):
+    store = annotated(tmp_path, annotation(BODY[:0]), annotation(BODY, frame_dir="v1"))
+    check(store, BODY, "coco-17", "pixels")
+    assert (store.names.tolist(), [bad.name for bad in store.bad_files]) == (["v1"], ["v0"])
+
+
+@pytest.mark.parametrize("lists", [None, {"train": np.array(["v0"]), "test": np.array(["v1"])}])
+def test_lists_of_annotations(tmp_path, lists):
+    notes = [annotation(BODY), annotation(BODY, frame_dir="v1")]
+    store = annotated(tmp_path, *notes, split=lists)
+    if lists is not None:
+        split = get_split(store)
+        assert (split.name, split.train.tolist(), split.test.tolist()) == ("listed", [0], [1])
+    for form in (notes, {note["frame_dir"]: note for note in notes}):
+        (tmp_path / "b.pkl").write_bytes(pickle.dumps(form))
+        check(load(tmp_path / "b.pkl", overwrite=True), BODY, "coco-17", "pixels", 1)
+
+
+@pytest.mark.parametrize(
+    ("note", "message"),
+    [
+        (annotation(people(13)), "13 joints x 2 coordinates with keypoint_score, so a layout must be given"),
+        ({"keypoint": np.ones((1, T, 17, 3)), "label": 0, "frame_dir": "v0"}, "a layout must be given"),
+        (annotation(BODY, label=[0, 1]), "write one class, or -1"),
+    ],
+)
+def test_annotations_that_are_refused_say_what_to_do(tmp_path, note, message):
+    with pytest.raises(ValueError, match=message):
+        annotated(tmp_path, note)
+
+
+def test_mmpose_gaps_and_three_dimensions(tmp_path):
+    """A point that is NaN costs that point; the 3-D lifter's joints are those of H36M, z up, with a score."""
+    broken = people()
+    broken[2, 0, :, :2] = np.nan
+    frames = [{"frame_id": t + 1, "instances": [mmpose(broken[t, 0])]} for t in range(T)]
+    write(tmp_path / "gap" / "c.json", frames)
+    check(load(tmp_path / "gap"), broken, "coco-17", "pixels")
+    solid = people(17, 1, 3)
+    frames = [{"frame_id": t + 1, "instances": [mmpose(solid[t, 0])]} for t in range(T)]
+    write(tmp_path / "solid" / "c.json", frames)
+    upright = solid[..., [0, 2, 1, 3]] * np.float32([1, 1, -1, 1])
+    check(load(tmp_path / "solid"), upright, "h36m-17", "metres")
+
+
+@pytest.mark.parametrize(
+    ("person", "message"),
+    [(None, "no person in any file"), ({"pose_keypoints_3d": [1.0] * 100}, "3-D reconstruction")],
+)
+def test_openpose_that_is_refused_says_why(tmp_path, person, message):
+    for t in range(T):
+        found = [] if person is None else [{"pose_keypoints_2d": [], **person}]
+        write(tmp_path / "data" / f"a_{t:012}_keypoints.json", {"people": found})
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "data")
+
+
+def test_unlabelled(tmp_path):
+    """All clips are there for pretraining; a split says that there is nothing to test on."""
+    np.savez(tmp_path / "a.npz", positions=rng.normal(size=(24 * 3, 20, 3)), lengths=np.full(24, 3))
+    store = load(tmp_path / "a.npz", layout="kinect-20")
+    assert (len(store), store.labels.tolist(), store.classes) == (24, [-1] * 24, ())
+    assert len(get_split(store, needs_test=False).train) == 24

@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 
 
 def _float32(value: Any) -> NDArray[np.float32]:
-    with np.errstate(over="ignore"):  # becomes infinite, which a store refuses with a reason
-        array: NDArray[np.float32] = np.ascontiguousarray(value, dtype=np.float32)
+    array: NDArray[np.float32]
+    if getattr(value, "dtype", None) == np.float32:
+        array = np.ascontiguousarray(value)
+    else:
+        with np.errstate(over="ignore"):  # becomes infinite, which a store refuses with a reason
+            array = np.ascontiguousarray(value, dtype=np.float32)
     return array[:, None] if array.ndim == 3 else array
 
 
@@ -17,8 +21,11 @@ def _int64(value: Any) -> NDArray[np.int64] | None:
     return None if value is None else np.ascontiguousarray(value, dtype=np.int64)
 
 
+_NO_INTERVALS = np.empty((0, 3), np.int64)
+
+
 def _intervals(value: Any) -> NDArray[np.int64]:
-    return np.array(value, dtype=np.int64).reshape(-1, 3)
+    return np.array(value, dtype=np.int64).reshape(-1, 3) if len(value) else _NO_INTERVALS
 
 
 @define(frozen=True, eq=False)

@@ -239,7 +239,10 @@ class SkeletonLayout:
             mirror[left], mirror[right] = right, left
 
         # Files of earlier versions have `across`; their clips stay what they were, so nothing is added to it
-        known = {key: _pair_by_name(joints, sides, words) for key, words in _PAIR_WORDS.items()}
+        known = {
+            key: None if key in data and "across" not in data else _pair_by_name(joints, sides, words)
+            for key, words in _PAIR_WORDS.items()
+        }
         across = pairs("across") if "across" in data else []
         if len(across) == 1:
             known = {key: pair if pair == across[0] else None for key, pair in known.items()}

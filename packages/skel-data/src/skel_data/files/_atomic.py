@@ -12,23 +12,29 @@ from skel_data.files._lock import InUseError, alive, hold, partial_path, remove_
 
 
 @contextmanager
-def write_file(path: Path) -> Iterator[IO[bytes]]:
+def write_file(path: Path, *, inside: bool = False) -> Iterator[IO[bytes]]:
     """Open a hidden file beside `path` for bytes; at the end it is brought to the disk and renamed to `path`.
 
     On an exception it is removed, and what killed processes left in the folder, too. A link is followed.
+
+    Args:
+        path: The file to be.
+        inside: Whether it lies in a `partial_folder`, which is brought to the disk and renamed as a whole:
+            it has its own name from the start.
 
     Raises:
         OSError: If it cannot be written; the file's name is in the message.
     """
     if path.is_symlink():
         path = path.resolve()
-    partial = partial_path(path)
+    partial = path if inside else partial_path(path)
     try:
         with partial.open("wb") as file:
             yield file
             sync(file)
-        partial.replace(path)
-        sync_folder(path.parent)
+        if not inside:
+            partial.replace(path)
+            sync_folder(path.parent)
     except OSError as error:
         partial.unlink(missing_ok=True)
         if error.errno is not None and (error.filename is None or str(error.filename) == str(partial)):
@@ -115,11 +121,13 @@ def _clean_up(path: Path) -> None:
 
     Whoever holds the lock is the only one that writes.
     """
+    names = [entry.name for entry in path.parent.iterdir()]
     for kind in ("replaced", "partial"):
         prefix = f".{path.name}.{kind}-"
-        for left in path.parent.iterdir():
-            pid = left.name.removeprefix(prefix)
-            if left.name.startswith(prefix) and pid.isdigit() and not _others(int(pid)):
+        for name in names:
+            pid = name.removeprefix(prefix)
+            if name.startswith(prefix) and pid.isdigit() and not _others(int(pid)):
+                left = path.with_name(name)
                 if kind == "replaced" and not path.exists():
                     left.rename(path)
                 else:

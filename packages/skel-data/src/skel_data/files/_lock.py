@@ -195,7 +195,7 @@ def hold(path: Path, what: Any = None, *, wait: bool = False) -> Iterator[Lock]:
         "host": platform.node(),
         "machine": machine(),
         "pid": os.getpid(),
-        "started": start_time(os.getpid()),
+        "started": _own_start(os.getpid()),
         "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         "token": uuid4().hex,
     }
@@ -212,6 +212,10 @@ def hold(path: Path, what: Any = None, *, wait: bool = False) -> Iterator[Lock]:
             if found is not None and found.get("token") == mine["token"]:
                 path.unlink(missing_ok=True)
             thread.join()  # at the end, as Ctrl-C can interrupt it
+
+
+_own_start = cache(start_time)
+"""When this process started; a fork has another id, and so asks for itself."""
 
 
 def remove_left_behind(*folders: Path) -> None:

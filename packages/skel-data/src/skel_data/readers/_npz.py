@@ -23,9 +23,9 @@ from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work
-from skel_data.readers._source import Source, memory
+from skel_data.readers._source import Source, memory, reason_of
 from skel_data.store._info import DatasetInfo
-from skel_data.store._store import CODES
+from skel_data.store._store import CODES, npz_array
 
 _OPTIONAL = ("labels", "subjects", "cameras", "setups", "replications", "names", "split", "tracks")
 _MAX_BYTES = 4 * 2**30  # of a file in an archive or a folder: all clips of a set are in it
@@ -48,16 +48,18 @@ def _load(source: Source) -> dict[str, np.ndarray]:
     name, read = found[0]
     # A file given by itself is read where it lies, as it may be of any size.
     content = source.path.open("rb") if source.path.name == name else io.BytesIO(read())
-    _check_size(name, content)
+    stored = content.seek(0, io.SEEK_END)
     try:
-        with content, np.load(content, allow_pickle=False) as file:
-            _check_sizes(file)
-            arrays = {key: file[key] for key in ("positions", "lengths", *_OPTIONAL, *_LAYOUT) if key in file}
-            if "views" in file:  # an earlier name
-                arrays.setdefault("cameras", file["views"])
+        with content, zipfile.ZipFile(content) as archive:
+            _check_sizes(archive, stored)
+            held = {file.removesuffix(".npy") for file in archive.namelist() if file.endswith(".npy")}
+            wanted = ("positions", "lengths", *_OPTIONAL, *_LAYOUT)
+            arrays = {key: npz_array(archive, key) for key in wanted if key in held}
+            if "views" in held:  # an earlier name
+                arrays.setdefault("cameras", npz_array(archive, "views"))
     except Exception as error:  # numpy and zipfile raise whatever the bytes lead them to
         raise ValueError(
-            f"{name}: not a readable .npz file without pickled objects: {error}; save text as "
+            f"{name}: not a readable .npz file without pickled objects: {reason_of(error)}; save text as "
             "np.array(names, dtype=str), and clips of several lengths one after another, with their lengths"
         ) from error
     arrays = _usual_form(name, arrays)
@@ -66,21 +68,6 @@ def _load(source: Source) -> dict[str, np.ndarray]:
         key: array.astype(np.int64) if key in ("lengths", *_OPTIONAL) and array.dtype.kind in "iu" else array
         for key, array in arrays.items()
     }
-
-
-def _check_size(name: str, content: Any) -> None:
-    """Refuse a file whose arrays would take far more memory than the file itself."""
-    try:
-        with zipfile.ZipFile(content) as archive:
-            size = sum(info.file_size for info in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        content.seek(0)
-        return  # told when it is read
-    stored = content.seek(0, io.SEEK_END)
-    content.seek(0)
-    if size > max(_MAX_BYTES, _MOST_PACKED * stored):
-        content.close()
-        raise ValueError(f"{name}: {counted(size, 'byte')} packed in {stored}, which no recording is")
 
 
 def _usual_form(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -153,15 +140,21 @@ def _numbered(name: str, labels: np.ndarray, classes: np.ndarray | None) -> dict
     return {}
 
 
-def _check_sizes(file: Any) -> None:
-    """Refuse, before it is unpacked, what says that it is larger than memory, or than its archive says."""
-    members = {info.filename: info.file_size for info in file.zip.infolist()}
-    if sum(members.values()) > memory():
-        raise ValueError(f"it unpacks to {sum(members.values())} bytes, more than there is memory")
+def _check_sizes(archive: zipfile.ZipFile, stored: int) -> None:
+    """Refuse, before it is unpacked, what says that it is larger than memory, or than its archive says.
+
+    So is an archive whose arrays would take far more memory than the file itself.
+    """
+    members = {info.filename: info.file_size for info in archive.infolist()}
+    size = sum(members.values())
+    if size > max(_MAX_BYTES, _MOST_PACKED * stored):
+        raise ValueError(f"{counted(size, 'byte')} packed in {stored}, which no recording is")
+    if size > memory():
+        raise ValueError(f"it unpacks to {size} bytes, more than there is memory")
     for name, size in members.items():
-        with file.zip.open(name) as member:
-            if not name.endswith(".npy"):
-                continue
+        if not name.endswith(".npy"):
+            continue
+        with archive.open(name) as member:
             older = np.lib.format.read_magic(member) == (1, 0)
             form = np.lib.format
             shape, _, dtype = (form.read_array_header_1_0 if older else form.read_array_header_2_0)(member)

@@ -116,7 +116,7 @@ class Source:
         try:
             archive = _zip_file(path, changed)
         except _DAMAGE as error:
-            raise ValueError(f"{self.name}: not a zip archive, or cut off: {error}") from error
+            raise ValueError(f"{self.name}: not a zip archive, or cut off: {reason_of(error)}") from error
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             if not info.is_dir() and _wanted(info.filename):
                 yield info.filename, partial(_read_zipped, path, changed, info, self.max_bytes)
@@ -224,7 +224,7 @@ def _read_zipped(path: Path, changed: int, info: zipfile.ZipInfo, limit: int) ->
         with _zip_file(path, changed).open(info) as member:
             return _read_exactly(member, info.file_size)
     except (*_DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
-        raise ValueError(f"cannot be read from the archive: {error}") from error
+        raise ValueError(f"cannot be read from the archive: {reason_of(error)}") from error
 
 
 def _read_exactly(stream: IO[bytes], size: int) -> bytes:
@@ -233,16 +233,27 @@ def _read_exactly(stream: IO[bytes], size: int) -> bytes:
     Raises:
         EOFError: If it holds more or fewer.
     """
+    data = read_up_to(stream, size)
+    if len(data) != size:
+        held = "more" if len(data) > size else len(data)
+        raise EOFError(f"it says that it holds {counted(size, 'byte')}, and holds {held}")
+    return data
+
+
+def read_up_to(stream: IO[bytes], size: int) -> bytes:
+    """What a stream holds, up to one byte more than a size; memory is taken only for what there is."""
     parts: list[bytes] = []
     held = 0
     while part := stream.read(min(_PIECE, size + 1 - held)):
         parts.append(part)
         held += len(part)
-    if held != size:
-        raise EOFError(
-            f"it says that it holds {counted(size, 'byte')}, and holds {'more' if held > size else held}"
-        )
     return b"".join(parts)
+
+
+def reason_of(error: Exception) -> str:
+    """The message of an error of reading, cut: that of a damaged zip archive holds bytes of it."""
+    text = str(error)
+    return text if len(text) <= 200 else f"{text[:200]} ..."
 
 
 def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) -> bytes:

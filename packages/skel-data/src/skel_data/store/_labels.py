@@ -1,7 +1,5 @@
 """Tables of facts about clips: name, class, subject, camera, split, and where in a recording a clip is."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from skel_data._clip import BadFile, Clip
+from skel_data._tables import csv_rows
 from skel_data._words import counted
 from skel_data.splits._parts import parts_of
 from skel_data.store._info import DatasetInfo
@@ -47,9 +46,7 @@ def read_labels(path: str | Path) -> list[Row]:
         raise ValueError(f"{path.name}: not a text in UTF-8: {error}") from error
     head = text.partition("\n")[0]
     delimiter = max(",;\t", key=head.count)
-    rows = [
-        row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(cell.strip() for cell in row)
-    ]
+    rows = [row for row in csv_rows(text, delimiter) if any(cell.strip() for cell in row)]
     columns: dict[str, int] = {}
     for at, cell in enumerate(rows[0] if rows else []):
         for column, words in _COLUMNS.items():

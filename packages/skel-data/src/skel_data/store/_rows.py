@@ -63,6 +63,10 @@ class RowFiles:
             sync(file)
         self.close()
 
+    def tracks(self) -> Ints:
+        """The body ids of all rows, memory-mapped, once they are finished."""
+        return np.memmap(self._tracks.name, "<i8", "r", self.HEADER, (self.count,))
+
     def close(self) -> None:
         self._frames.close()
         self._tracks.close()

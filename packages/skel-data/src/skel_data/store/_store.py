@@ -12,6 +12,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 from attrs import define, fields
@@ -109,11 +110,12 @@ class Store(ClipTable):
             earlier = EARLIER if header["version"] == 1 else {}
             frames = np.load(path / "frames.npy", mmap_mode="r", allow_pickle=False)
             tracks = np.load(path / "tracks.npy", mmap_mode="r", allow_pickle=False)
-            with (path / "clips.npz").open("rb") as file, np.load(file, allow_pickle=False) as table:
-                columns = {name: table[earlier.get(name, name)] for name in COLUMNS}
-                columns["rate"] = table["rate"] if "rate" in table else np.zeros(len(columns["name"]))
+            with ZipFile(path / "clips.npz") as table:
+                columns = {name: npz_array(table, earlier.get(name, name)) for name in COLUMNS}
+                rates = "rate.npy" in table.namelist()
+                columns["rate"] = npz_array(table, "rate") if rates else np.zeros(len(columns["name"]))
                 untrimmed = header["version"] == UNTRIMMED
-                intervals = table["intervals"] if untrimmed else np.empty((0, 4), np.int64)
+                intervals = npz_array(table, "intervals") if untrimmed else np.empty((0, 4), np.int64)
             about = ("dataset", "default_split", "subject_names", "camera_names", "listed_names")
             metadata: dict[str, Any] = {name: getattr(info, name) for name in about}
             metadata |= {f"{code}s": columns[code] for code in CODES}
@@ -279,6 +281,13 @@ class Store(ClipTable):
     def digests(self) -> NDArray[np.str_]:
         """Hash of each clip's coordinates (N,): equal for exact copies."""
         return self.columns["digest"]
+
+
+def npz_array(table: ZipFile, name: str) -> NDArray[Any]:
+    """An array of an ``.npz`` file; numpy itself opens each of them twice."""
+    with table.open(f"{name}.npy") as file:
+        array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
 
 
 def clip_digest(positions: NDArray[np.float32]) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -242,16 +243,17 @@ class StoreWriter:
         header = {
             **self._about,
             "counts": {"clips": len(self), "rows": self._rows.count, "bad_files": len(self._bad)},
-            "hash": content_hash(self._about, table, np.load(self._folder / "tracks.npy", mmap_mode="r")),
+            "hash": content_hash(self._about, table, self._rows.tracks()),
             "source": source,
             **({"notes": self._notes} if self._notes else {}),
             **({} if self._import is None else {"import": self._import | steps_digest(self._steps)}),
             "bad_files": [asdict(item) for item in self._bad],
         }
-        with write_file(self._folder / "clips.npz") as file:
+        with write_file(self._folder / "clips.npz", inside=True) as file:
             np.savez(file, allow_pickle=False, **table)
-        with write_file(self._folder / "header.json") as file:
-            file.write(json.dumps(header, indent=1).encode())
+        with write_file(self._folder / "header.json", inside=True) as file:
+            lines = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in header.items())
+            file.write(f"{{\n {lines}\n}}\n".encode())
         if self._journal is not None:
             self._journal.close()
             (self._folder / "journal.jsonl").unlink()
@@ -273,7 +275,7 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
         return f"joints x coordinates are {shape}, layout {layout.name} has {expected}"
     if not -1 <= clip.label < classes:
         return f"label {clip.label}, but there are {counted(classes, 'class')}"
-    for label in clip.intervals[:, 0].tolist():
+    for label, *_ in clip.intervals.tolist():
         if not 0 <= label < classes:
             return f"an action of class {label}, but there are {counted(classes, 'class')}"
     if splits and len(splits[0]) != len(_listed(clip)):
@@ -302,8 +304,10 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: RowFiles) -> None:
     frames, bodies = positions.shape[:2]
     tracks = clip.tracks
     if tracks is None:
-        slots = np.arange(1, bodies + 1)
-        tracks = np.where((np.isfinite(positions) & (positions != 0)).any((2, 3)), slots, 0).astype(np.int64)
+        tracks = np.empty((frames, bodies), np.int64)
+        tracks[:] = np.arange(1, bodies + 1)
+        if not (first := positions[..., 0, 0]).all() or not np.isfinite(first).all():  # else all are there
+            tracks[~(np.isfinite(positions) & (positions != 0)).any((2, 3))] = 0
     values = {
         "name": clip.name,
         "offset": rows.count,
@@ -313,7 +317,7 @@ def _append(columns: dict[str, list[Any]], clip: Clip, rows: RowFiles) -> None:
         "split": _listed(clip),
         "digest": clip_digest(positions),
         "rate": round(float(clip.rate), 4),
-        "intervals": clip.intervals[np.argsort(clip.intervals[:, 1], kind="stable")].tolist(),
+        "intervals": sorted(clip.intervals.tolist(), key=itemgetter(1)),
     }
     rows.add(positions, tracks)
     for name, value in values.items():

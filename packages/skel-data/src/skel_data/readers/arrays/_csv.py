@@ -9,7 +9,6 @@ camera or split begins a new clip. Without labels in it, the class of a file is 
 fields are missing.
 """
 
-import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._tables import csv_rows
 from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
@@ -56,7 +56,7 @@ class Table:
             text = data.decode("latin-1")
         head, _, self._body = text.lstrip("\r\n").partition("\n")
         self._delimiter = max(",;\t", key=head.count)
-        header = next(csv.reader([head], delimiter=self._delimiter), [])
+        header = next(csv_rows(head, self._delimiter), [])
         self._width = len(header)
         self.columns = find_columns(header)
         self._slow: list[list[str]] | None = None
@@ -71,11 +71,7 @@ class Table:
     def _cells(self) -> list[list[str]]:
         """The fields of each row, for a table that has more than plain numbers."""
         if self._slow is None:
-            rows = [
-                row
-                for row in csv.reader(io.StringIO(self._body), delimiter=self._delimiter)
-                if any(map(str.strip, row))
-            ]
+            rows = [row for row in csv_rows(self._body, self._delimiter) if any(map(str.strip, row))]
             for number, row in enumerate(rows, 2):
                 if len(row) != self._width:
                     raise ValueError(

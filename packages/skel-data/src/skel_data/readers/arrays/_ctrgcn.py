@@ -19,7 +19,7 @@ from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work
-from skel_data.readers._source import Source
+from skel_data.readers._source import Source, read_up_to
 from skel_data.readers.arrays._axes import frames_without_padding, to_clip, without_absent
 from skel_data.readers.arrays._numpy import MAX_BYTES, Npz, read_npy
 from skel_data.readers.arrays._open import open_file, paths_in
@@ -82,7 +82,7 @@ def _packed(source: Source, path: str, name: str) -> Callable[[], Any]:
 def _file(source: Source, path: str) -> Callable[[], Any]:
     def load() -> Any:
         with open_file(source, path) as file:
-            data = file.read(MAX_BYTES + 1)
+            data = read_up_to(file, MAX_BYTES)
         if len(data) > MAX_BYTES:
             raise ValueError(f"{path}: more than {MAX_BYTES} bytes")
         try:

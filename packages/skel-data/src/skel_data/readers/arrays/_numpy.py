@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from skel_data._words import counted
+from skel_data.readers._source import reason_of
 from skel_data.readers.keypoints._unpickle import load_plain
 
 MAX_BYTES = 4 * 2**30
@@ -47,7 +48,7 @@ def header_of(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         shape, fortran, dtype = read(file)
     except Exception as error:  # numpy raises whatever the bytes lead it to
-        raise ValueError(f"not a numpy array: {error}") from error
+        raise ValueError(f"not a numpy array: {reason_of(error)}") from error
     if any(size < 0 for size in shape) or dtype.kind not in "biufSUO":
         raise ValueError(f"an array of {dtype} {shape}; only numbers and text are read")
     return shape, fortran, dtype
@@ -103,7 +104,7 @@ class Npz:
         try:
             self._archive = zipfile.ZipFile(file)
         except Exception as error:  # zipfile raises whatever the bytes lead it to
-            raise ValueError(f"not an .npz file, or cut off: {error}") from error
+            raise ValueError(f"not an .npz file, or cut off: {reason_of(error)}") from error
         self._members = {
             info.filename.removesuffix(".npy"): info
             for info in self._archive.infolist()
@@ -131,7 +132,7 @@ class Npz:
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from error
         except Exception as error:
-            raise ValueError(f"{name}: cannot be read: {error}") from error
+            raise ValueError(f"{name}: cannot be read: {reason_of(error)}") from error
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of an array that is not read."""
@@ -147,4 +148,4 @@ class Npz:
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
             except Exception as error:
-                raise ValueError(f"{name}: cannot be read: {error}") from error
+                raise ValueError(f"{name}: cannot be read: {reason_of(error)}") from error

@@ -156,13 +156,13 @@ def _bodies(lines: list[bytes], frames: int) -> tuple[list[tuple[int, int, int]]
     at, bodies, joint_lines = 1, [], []
     where: list[tuple[int, int, int]] = []
     for frame in range(frames):
-        count = _count(lines, at, f"number of bodies of frame {frame + 1} of {frames}")
+        count = _count(lines, at, "number of bodies of frame %d of %d", frame + 1, frames)
         if count > _MOST_BODIES:
             raise ValueError(f"line {at + 1}: {count} bodies, at most {_MOST_BODIES} are credible")
         at += 1
         for slot in range(count):
             header = lines[at].split() if at < len(lines) else []
-            joints = _count(lines, at + 1, f"number of joints in frame {frame + 1} of {frames}")
+            joints = _count(lines, at + 1, "number of joints in frame %d of %d", frame + 1, frames)
             if joints != _JOINTS:
                 raise _WholeFileError(f"line {at + 2}: {joints} joints, expected {_JOINTS}")
             if len(header) != 10 or not header[0].isdigit() or len(header[0]) > 18:
@@ -215,12 +215,12 @@ def _mended(lines: list[bytes], frames: int, damaged: list[str], error: ValueErr
     return kept
 
 
-def _count(lines: list[bytes], at: int, what: str) -> int:
+def _count(lines: list[bytes], at: int, what: str, *numbers: int) -> int:
     if at >= len(lines):
-        raise _WholeFileError(f"cut off: the file ends before the {what}")
+        raise _WholeFileError(f"cut off: the file ends before the {what % numbers}")
     text = lines[at].strip()
     if not text.isdigit() or len(text) > 9:
-        raise ValueError(f"line {at + 1}: expected the {what}, found {text[:40]!r}")
+        raise ValueError(f"line {at + 1}: expected the {what % numbers}, found {text[:40]!r}")
     return int(text)
 
 

@@ -5,8 +5,6 @@ the latter x, y and likelihood for each body part. A layout names the body parts
 class of a file is the name of its folder.
 """
 
-import csv
-import io
 from collections.abc import Iterator
 from functools import partial
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
+from skel_data._tables import csv_rows
 from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import choose_layout, match_joints
@@ -59,7 +58,7 @@ def read_head(data: bytes) -> Head:
     """The header of a file; ValueError if it is none of DeepLabCut's."""
     text = data[: 1 << 20].decode("utf-8-sig", errors="replace")
     rows = {}
-    for row in csv.reader(io.StringIO(text)):
+    for row in csv_rows(text):
         if not row or row[0] not in _HEADS or row[0] in rows:
             break
         rows[row[0]] = row
@@ -99,7 +98,7 @@ def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Clip:
 
 
 def _numbers(data: bytes, skip: int, columns: list[int]) -> NDArray[np.float64]:
-    rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig", errors="replace"))))[skip:]
+    rows = list(csv_rows(data.decode("utf-8-sig", errors="replace")))[skip:]
     values = np.full((len(rows), len(columns)), np.nan)
     for at, column in enumerate(columns):
         if column >= 0:

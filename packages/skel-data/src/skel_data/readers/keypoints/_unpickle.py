@@ -11,6 +11,13 @@ import pickle
 import re
 import sys
 from collections.abc import Callable
+from pickletools import (
+    TAKEN_FROM_ARGUMENT1,
+    TAKEN_FROM_ARGUMENT4,
+    TAKEN_FROM_ARGUMENT4U,
+    TAKEN_FROM_ARGUMENT8U,
+    opcodes,
+)
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,12 +41,54 @@ def load_plain(data: bytes, *, objects: bool = False) -> Any:
     Raises:
         ValueError: With the reason, if anything else is in it, or it is cut off or damaged.
     """
+    _check_announced(data)
     try:
         return (_ObjectsUnpickler if objects else _Unpickler)(io.BytesIO(data)).load()
     except _RefusedError:
         raise
     except Exception as error:  # damage may lead to any, MemoryError included
         raise ValueError(f"cut off or damaged pickle: {type(error).__name__}: {error}") from error
+
+
+_PUT, _PLACED = pickle.PUT[0], pickle.LONG_BINPUT[0]
+_COUNTS = {
+    TAKEN_FROM_ARGUMENT1: 1,
+    TAKEN_FROM_ARGUMENT4: 4,
+    TAKEN_FROM_ARGUMENT4U: 4,
+    TAKEN_FROM_ARGUMENT8U: 8,
+}
+_BYTES = {ord(op.code): op.arg.n if op.arg else 0 for op in opcodes if op.code != "."}
+"""Bytes of the argument of each operation; below 0: a line, or as many as its first 1, 4 or 8 bytes tell."""
+_FIXED = {kind: 1 + size for kind, size in _BYTES.items() if size >= 0 and kind != _PLACED}
+_LINES = {pickle.GLOBAL[0]: 2, pickle.INST[0]: 2}
+
+
+def _check_announced(data: bytes) -> None:
+    """Refuse a pickle that announces more than it holds: memory would be taken for values and its memo."""
+    at, end = 0, len(data)
+    while at < end:
+        kind = data[at]
+        if step := _FIXED.get(kind):  # nearly all
+            at += step
+            continue
+        size = _BYTES.get(kind)
+        if size is None:
+            return  # the end, or what no pickle has
+        start = at = at + 1
+        if kind == _PLACED:
+            at += size
+            place = int.from_bytes(data[start:at], "little")
+        elif size in _COUNTS:
+            at += _COUNTS[size]
+            at += int.from_bytes(data[start:at], "little")
+            place = 0
+        else:
+            for _ in range(_LINES.get(kind, 1)):
+                at = (data.find(b"\n", at) + 1) or end
+            text = data[start:at].strip()
+            place = 0 if kind != _PUT else int(text) if text.isdigit() and len(text) < 20 else end + 1
+        if max(at, place) > end:
+            raise ValueError("cut off or damaged pickle: it announces more than it holds")
 
 
 class _RefusedError(ValueError):

@@ -162,7 +162,7 @@ def _numbers(rows: list[list[bytes]], places: Sequence[int], width: int) -> tupl
 
 
 def _positions(tree: Tree, motion: Floats) -> Floats:
-    turns = np.empty((len(motion), len(tree.joints), 3, 3))
+    turns = np.empty((len(tree.joints), len(motion), 3, 3)).swapaxes(0, 1)  # what is used together, together
     steps = np.tile(tree.offsets, (len(motion), 1, 1))
     column = 0
     for joint, channels in enumerate(tree.channels):

@@ -1,6 +1,7 @@
 """Forward kinematics of motion capture, and the rows of numbers in its text files."""
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import chain
 
 import numpy as np
@@ -20,10 +21,8 @@ def turn(angles: Sequence[Floats | float], axes: str) -> Floats:
         angles: One array (T) of radians, or one number, per axis.
         axes: Letters x, y, z. ``zyx`` turns about x first if the axes stand still, last if they turn along.
     """
-    total = np.eye(3)[None]
-    for angle, axis in zip(angles, axes, strict=True):
-        total = total @ about("xyz".index(axis), np.atleast_1d(angle))
-    return total
+    turns = [about("xyz".index(axis), np.atleast_1d(angle)) for angle, axis in zip(angles, axes, strict=True)]
+    return reduce(np.matmul, turns) if turns else np.eye(3)[None]
 
 
 def forward(parents: Sequence[int], turns: Floats, steps: Floats, carriers: Sequence[int]) -> Floats:
@@ -39,13 +38,13 @@ def forward(parents: Sequence[int], turns: Floats, steps: Floats, carriers: Sequ
     Returns:
         Positions (T, V, 3), in the unit of the steps.
     """
-    world = turns.copy()
+    world = [turns[:, 0]]
     positions = np.empty(turns.shape[:-1])
     positions[:, 0] = steps[:, 0]
     for joint in range(1, len(parents)):
         parent = parents[joint]
-        world[:, joint] = world[:, parent] @ turns[:, joint]
-        step = world[:, carriers[joint]] @ steps[:, joint, :, None]
+        world.append(world[parent] @ turns[:, joint])
+        step = world[carriers[joint]] @ steps[:, joint, :, None]
         positions[:, joint] = positions[:, parent] + step[..., 0]
     return positions
 
@@ -60,10 +59,10 @@ def row_numbers(rows: list[list[bytes]], lines: Sequence[int]) -> Floats:
     Raises:
         ValueError: With the line, if a word is not a number, or one that is not finite or far off.
     """
-    words = list(chain.from_iterable(rows))
+    count = sum(map(len, rows))
     try:
-        values = np.array(list(map(float, words)), dtype=np.float64)
-        if b"_" not in b"".join(words) and (np.abs(values) < _FAR).all():
+        values = np.fromiter(map(float, chain.from_iterable(rows)), np.float64, count)
+        if not any(b"_" in b"".join(row) for row in rows) and (np.abs(values) < _FAR).all():
             return values
     except ValueError:
         pass
