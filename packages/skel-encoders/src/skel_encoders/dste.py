@@ -1,6 +1,7 @@
 """The dense spatio-temporal encoder of USDRL (Weng et al., AAAI 2025, arXiv 2412.09220)."""
 
 import re
+from typing import ClassVar
 
 import torch
 from einops import rearrange
@@ -38,6 +39,8 @@ class DSTE(PublishedEncoder):
 
     program = "USDRL's published encoder"
     left_out = r"[ist]_proj\..*|fc\..*|backbone\.tpe\.pe"
+    stacks: ClassVar[dict[str, int]] = {"temporal_layers": 1, "spatial_layers": 1}
+    """Layers for `IntermediateFeatures`."""
 
     def __init__(
         self,
@@ -113,6 +116,12 @@ class DSTE(PublishedEncoder):
         tokens = features[:, 0, :, 0]
         frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
         return torch.cat([frames.amax(1), joints.amax(1)], dim=1)
+
+    def frame_features(self, features: Tensor) -> Tensor:
+        """Each frame token, and the mean joint token: (N, 1, T + M V, 1, D) to (N, T, 2 D)."""
+        tokens = features[:, 0, :, 0]
+        frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
+        return torch.cat([frames, joints.mean(1, keepdim=True).expand_as(frames)], dim=2)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, 2 D) of clips (N, C, T, V, M), the temporal half first."""

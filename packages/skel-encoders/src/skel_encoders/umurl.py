@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from einops import rearrange
@@ -36,6 +37,8 @@ class UmURL(PublishedEncoder):
 
     program = "UmURL's published encoder"
     left_out = r"[jbm]_projector\..*|fc\..*|backbone\.ma_encoder\.pe\.pe"
+    stacks: ClassVar[dict[str, int]] = {"temporal_layers": 1, "spatial_layers": 1}
+    """Layers for `IntermediateFeatures`."""
 
     time_position: Tensor
 
@@ -137,6 +140,12 @@ class UmURL(PublishedEncoder):
         tokens = features[:, 0, :, 0]
         frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
         return torch.cat([frames.amax(1), joints.amax(1)], dim=1)
+
+    def frame_features(self, features: Tensor) -> Tensor:
+        """Each frame token, and the mean joint token: (N, 1, T + M V, 1, D) to (N, T, 2 D)."""
+        tokens = features[:, 0, :, 0]
+        frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
+        return torch.cat([frames, joints.mean(1, keepdim=True).expand_as(frames)], dim=2)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, 2 D) of clips (N, C, T, V, M) of the stream ``joint``, the temporal half first."""
