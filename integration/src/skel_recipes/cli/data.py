@@ -65,7 +65,7 @@ def data_import(
         split_from: Where in a file's path the part of the split is, such as train and test.
         untrimmed: Keep recordings whole, with their actions as intervals, for `skel eval detect`. Unless
             given, each action is a clip.
-        limit: Stop after so many clips.
+        limit: Stop after this many clips.
         strict: Make any bad file an error, but for those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
@@ -104,7 +104,7 @@ def data_import(
             )
         except KeyboardInterrupt:
             if resume:
-                note(f"what was read is kept beside {store}; the same command goes on from there")
+                note(f"what was read is kept next to {store}; the same command continues from there")
             raise
     for told in (*made.notes, *warnings_of(made)):
         note(told)
@@ -187,7 +187,7 @@ def data_leaks(
     """Find test clips that are in the training part too: copied, moved, turned, mirrored, reversed or cut.
 
     Also told: subjects, cameras and setups in both parts of a split that is named after them, and classes
-    without training clips. What is found is kept in the store's folder, and told beside later evaluations.
+    without training clips. What is found is kept in the store's folder, and printed with later evaluations.
 
     Example: skel data leaks utd.store
 

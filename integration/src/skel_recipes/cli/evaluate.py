@@ -1,4 +1,4 @@
-"""``skel eval``: evaluation protocols on the encoders of runs, or on features from elsewhere."""
+"""``skel eval``: evaluation protocols on the encoders of runs, or on features of other models."""
 
 from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
@@ -150,7 +150,7 @@ def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
 Example: skel eval {name} run utd.store{more}
 
 Args:
-    run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
+    run: A finished run; or an .npz file of features, also of other models, for protocols on frozen features.
     store: The recordings, for a run.
     protocol: Settings of the protocol.
     common: Further options.
@@ -206,7 +206,7 @@ def eval_fuse(
     Example: skel eval fuse run utd.store --weights 0.6 0.4 0.6
 
     Args:
-        paths: Finished runs, and last the store. A run of several streams counts as so many.
+        paths: Finished runs, and last the store. A run of several streams counts once for each stream.
         weights: One for each stream, in the order of the runs; AimCLR's are 0.6 (joint), 0.4 (motion) and 0.6
             (bone). Those of hand-made features come last. Equal unless given.
         protocol: Add the logits of probes, the scores of rbf, or the similarities of nearest neighbours.

@@ -31,7 +31,7 @@ def cluster(
         store: The recordings, labelled or not.
         k: Number of clusters.
         out: CSV file: cluster, distance to its centre and nearest clips of every clip.
-        gallery: HTML file with the most central clips of each cluster; beside the CSV file unless given.
+        gallery: HTML file with the most central clips of each cluster; next to the CSV file unless given.
         neighbours: Number of nearest clips that are named for each clip.
         stream: One of the run's streams alone; of several the features of all are side by side.
         convert: Bring recordings with other joints to those of the run, by the names of the joints.
@@ -47,7 +47,7 @@ def cluster(
 
     page = out.with_suffix(".html") if gallery is None else gallery
     if page == out:
-        raise ValueError(f"--out is a CSV file, and the gallery beside it .html, got {out}")
+        raise ValueError(f"--out is a CSV file, and the gallery an .html file, got {out}")
     found = find(
         Run.open(run),
         Store.open(store),

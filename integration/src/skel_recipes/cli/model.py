@@ -31,9 +31,9 @@ def fit(
 ) -> None:
     """Fit a recogniser: a classifier on the encoders of a run, with the labels of a store.
 
-    The folder that it writes stands alone: encoders, pipeline, joints, classifier and class names. `skel
-    predict` uses it. It also has a threshold below which a clip is "none of these": 95 % of the held-out
-    training clips that are classified right are at or above it.
+    The folder that it writes needs neither run nor store: it has encoders, pipeline, joints, classifier and
+    class names. `skel predict` uses it. It also has a threshold below which a clip is "none of these": 95 %
+    of the held-out training clips that are classified right are at or above it.
 
     Example: skel fit run utd.store --out model
 
@@ -133,7 +133,7 @@ def predict(
         layout: Name of a joint layout, or a TOML file, where the format does not fix the joints.
         window: Frames of a window that slides over each recording; 0 for whole recordings.
         step: Frames from one window to the next; half a window if 0.
-        top: Also give so many of the most probable classes.
+        top: Also give this many of the most probable classes.
         out: A .csv, .json or .parquet file (the last needs the extra skel-recipes[parquet]).
         convert: Bring recordings with other joints to those of the model, by the names of the joints.
         json: Print JSON.

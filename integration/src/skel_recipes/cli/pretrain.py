@@ -37,7 +37,7 @@ def pretrain(
     Args:
         recipe: Name of a recipe, or a TOML file; "skel recipe" lists and prints them.
         stores: A store made by "skel data import" or "skel data synth". Of several, a pool of their training
-            clips is written beside the run, in the joints of the first; each batch is then of one of them.
+            clips is written next to the run, in the joints of the first; each batch is then of one of them.
         out: Folder of the run, to be made.
         resume: Go on with this interrupted run instead.
         strict: With --resume: refuse other library versions, threads, processes or another processor than the

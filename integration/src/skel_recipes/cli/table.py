@@ -1,4 +1,4 @@
-"""``skel table``: results of runs beside published numbers."""
+"""``skel table``: results of runs and published numbers."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ def table(
     out: Path | None = None,
     all: bool = False,  # noqa: A002 (the flag's name)
 ) -> None:
-    """Table of the results of runs, beside what others published for the same cell.
+    """Table of the results of runs, with the numbers that others published for the same cell.
 
     Runs that differ in their seed only are one row: mean and standard deviation in percent.
 

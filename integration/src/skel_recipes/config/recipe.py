@@ -74,8 +74,8 @@ class DataSettings:
         keep: Where clips are kept: device, stream (read batch by batch, for sets that do not fit), or
             auto: on the device if they take at most half of its free memory.
         dtype: float32, or float16 for half the memory; batches are float32 either way.
-        frames: Frames that the encoder sees, where the pipeline keeps recordings at their own length, filled
-            up with zeros: the method's views must end in so many, and evaluation takes a window from the
+        frames: Frames that the encoder sees, if the pipeline keeps recordings at their own length, filled
+            up with zeros: the method's views must end in this number, and evaluation takes a window from the
             middle of each recording. 0: the pipeline's.
         crop: Length of that window, as a share of the recording.
         positives: What the second view of a clip is drawn of. clip: of the clip itself. performance: of
@@ -118,13 +118,13 @@ class OptimSettings:
         schedule: constant, cosine (to min_lr), or step (gamma times the rate after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
-        warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
+        warmup_steps: Smallest number of warm-up steps, however many epochs they are.
         min_lr: For cosine: learning rate at the end.
         beta2: Adam and AdamW: decay rate of the mean of squared gradients.
         decay_vectors: Whether biases and other vectors decay too.
         layer_decay: Layer-wise learning-rate decay of the encoder: factor from a layer to the one before it.
             The last layer, and what a method adds to the encoder, has the whole rate.
-        frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
+        frozen_layers: Number of first layers that keep their weights; an embedding counts as one.
         clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
         clip_norm: Largest norm of the gradient of all weights; 0 for no limit.
         gamma: For step: factor of the learning rate at each milestone.
@@ -154,7 +154,7 @@ class TrainSettings:
 
     Attributes:
         epochs: Passes over the training clips.
-        min_steps: At least so many steps: more epochs are added on small sets, unless you set the epochs
+        min_steps: Smallest number of steps: more epochs are added on small sets, unless you set the epochs
             yourself. Epochs in the method's settings, such as mining_epoch, are stretched with it.
         batch_size: Clips per step, of all processes together; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
@@ -178,7 +178,7 @@ class TrainSettings:
     tensorboard: bool = False
 
     def batches(self, clips: int, processes: int = 1) -> tuple[int, int]:
-        """Size of a batch and number of steps in an epoch, for a training set of so many clips.
+        """Size of a batch and number of steps in an epoch, for a training set of this size.
 
         Raises:
             ValueError: If not every process would get two clips.
@@ -192,7 +192,7 @@ class TrainSettings:
         return size, clips // size
 
     def length(self, clips: int, processes: int = 1) -> int:
-        """Number of epochs for a training set of so many clips."""
+        """Number of epochs for a training set of this size."""
         return max(self.epochs, math.ceil(self.min_steps / self.batches(clips, processes)[1]))
 
 

@@ -74,13 +74,13 @@ class CrossDataset(FineTune):
             sets, or else the classes of the same name.
         source_split: Whose training part has the labels; all: every clip of the source.
         learn: linear, knn, rbf: a classifier on frozen features. source: the encoder is trained with the
-            source's labels alone. cubism: beside it TS-Cubism's pretext on clips of both sets, those of the
+            source's labels alone. cubism: also TS-Cubism's pretext on clips of both sets, those of the
             target's training part without labels; orders of segments and exchanged limbs have a network
             each, which are fused. temporal, spatial: one of the two. mmd: features of both sets are drawn
             together by their maximum mean discrepancy.
         pretext_weight: Weight of the pretext.
         mmd_weight: Weight of the maximum mean discrepancy.
-        actions_of: Which source clips teach actions beside the pretext: permuted ones, as in TS-Cubism's
+        actions_of: Which source clips actions are learned from: permuted ones, as in TS-Cubism's
             program; or both these and the clips as they are, as in that of Recover-and-Resample.
         segments: How many segments of a clip the temporal pretext permutes.
     """

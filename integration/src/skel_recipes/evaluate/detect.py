@@ -252,7 +252,7 @@ def _detected(filtered: Arrays, how: Extraction) -> tuple[Arrays, Arrays]:
 
 
 def _notes(metrics: dict[str, Metric], length: int) -> list[str]:
-    """The other metrics, and what they are to be compared with, in sentences."""
+    """The other metrics, and what to compare them with, in sentences."""
 
     def said(names: Iterable[str]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {100 * metrics[name].value:.1f} %" for name in names)

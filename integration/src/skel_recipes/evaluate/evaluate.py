@@ -52,7 +52,7 @@ def evaluate(
     distances between joints (a linear classifier on these where the protocol trains the encoder).
 
     Args:
-        run: The run, or several; one with several streams counts as so many encoders.
+        run: The run, or several; one with several streams counts as several encoders.
         store: The recordings; their joints must be those of the run.
         protocol: Name of a protocol, as `PROTOCOLS` has them, or an instance with its settings.
         stream: One of the run's streams, to evaluate it alone.

@@ -1,8 +1,8 @@
 """CRRL (Wang et al., TIP 2022, arXiv 2111.11051): contrast with velocity, reconstruction and distillation.
 
-Two steps, each a run. In the first, `MotionContrast`, what an encoder says of the coordinates of a clip is to
-find what its moving average says of the clip's velocity. In the second, `CRRL`, a new encoder is trained to
-reconstruct clips, and to say what the first one says of them.
+Two steps, each a run. In the first, `MotionContrast`, the feature of a clip's coordinates must find that of
+its velocity, which the encoder's moving average computes. In the second, `CRRL`, a new encoder is trained to
+reconstruct clips, and to give the features of the first one.
 """
 
 from typing import Any, ClassVar, Literal
@@ -200,7 +200,7 @@ def _recurrent(encoder: Any, method: str) -> GRU:
 
 
 def _velocity(x: Tensor, lengths: Tensor | None, layout: SkeletonLayout) -> Tensor:
-    """The step to the next frame of clips (N, C, T, V, M), zero in the last of so many frames (N,)."""
+    """The step to the next frame of clips (N, C, T, V, M) of these lengths (N,), zero in the last frame."""
     if x.shape[1] == layout.channels:
         step = stream(x, "motion", layout)  # which keeps a confidence as it is
     else:

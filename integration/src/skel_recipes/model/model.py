@@ -1,4 +1,4 @@
-"""Model: a recogniser of actions that stands alone, as an object and as a folder."""
+"""Model: a recogniser of actions that needs neither run nor store, as an object and as a folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -181,7 +181,7 @@ class Model:
         return labels
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to a folder that stands alone, whole or not at all.
+        """Write the model to a folder that needs neither run nor store, whole or not at all.
 
         Raises:
             FileExistsError: If there is something at the path already.

@@ -35,12 +35,12 @@ def clips_of_recordings(
 
 
 def takes_windows(kept: int, frames: int, crop: float) -> bool:
-    """Whether an encoder of so many frames sees a window of the clips of a pipeline that keeps `kept`."""
+    """Whether an encoder of `frames` frames sees a window of the clips of a pipeline that keeps `kept`."""
     return kept != frames or crop != 1
 
 
 def centre_window(clips: Tensor, frames: int, crop: float) -> Tensor:
-    """The middle of clips (N, C, T, V, M), resized to so many frames.
+    """The middle of clips (N, C, T, V, M), resized to this many frames.
 
     Args:
         clips: The clips; frames of zeros behind a recording do not count.

@@ -79,7 +79,7 @@ class Run:
         start: InitialWeights | None = None,
         **more: Any,
     ) -> "Run":
-        """Make the folder of a new run; what a killed process began to make is made anew.
+        """Make the folder of a new run; what a killed process began to make is made again.
 
         Args:
             path: The folder.

@@ -42,7 +42,7 @@ class SyncNorm(_BatchNorm):
         return new.train(norm.training)
 
     def _check_input_dim(self, x: Tensor) -> None:
-        """Any number of axes will do."""
+        """Any number of axes is allowed."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, ...) by statistics over all but C, of all processes."""

@@ -486,7 +486,7 @@ def _last_good(run: Run) -> str:
 
 
 def _cut_metrics(run: Run, epochs: int) -> None:
-    """Keep so many lines: later epochs will be trained, and logged, again; a line cut by a kill goes too."""
+    """Keep this many lines: later epochs are trained, and logged, again; a line cut by a kill goes too."""
     metrics = run.path / "metrics.jsonl"
     if metrics.exists():
         kept = metrics.read_text(encoding="utf-8").splitlines(keepends=True)[:epochs]

@@ -21,7 +21,7 @@ class Augmentation(ABC):
     probability is dealt with here.
 
     Attributes:
-        p: Probability that a clip is augmented; each clip decides by itself.
+        p: Probability that a clip is augmented; drawn for each clip.
     """
 
     param_uniforms: ClassVar[int] = 0

@@ -30,7 +30,7 @@ class View:
     def before_hiding(self) -> int:
         """Number of leading steps that hide no joint or frame.
 
-        Bone and motion streams are to be taken there: a hidden joint has neither.
+        Compute bone and motion streams there: a hidden joint has neither.
         """
         for number, step in enumerate(self.steps):
             if any(each.hides for each in step.alternatives):
@@ -191,6 +191,6 @@ def sample_views(
 
 
 def _columns(uniforms: Tensor, counts: Sequence[int]) -> list[Tensor]:
-    """The uniforms cut into blocks of so many columns."""
+    """The uniforms cut into blocks of these numbers of columns."""
     stops = accumulate(counts)
     return [uniforms[:, stop - count : stop] for count, stop in zip(counts, stops, strict=True)]

@@ -111,7 +111,7 @@ def read_class_map(name: str | Path) -> ClassMap:
 def match_classes(source: Labelled, target: Labelled, name: str | Path = "") -> ClassMap:
     """The class map between two data sets.
 
-    A map for the other direction is turned round where that is possible.
+    A map for the other direction is reversed if that is possible.
 
     Args:
         source: The data set whose labels are learned, such as a `Store`.

@@ -30,7 +30,7 @@ class DSTE(PublishedEncoder):
         heads: Attention heads.
         layers: Layers of each sequence.
         convolution: Share of the convolutional attention in a layer; the rest is dense shift attention.
-        gap: Dense shift attention mixes tokens along the sequence, but leaves every so many one alone.
+        gap: Dense shift attention mixes tokens along the sequence, but leaves one in this many unchanged.
         drop_path: Probability to skip a residual branch in training.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Losses of AimCLR (Guo et al., AAAI 2022, arXiv 2112.03590) beside InfoNCE."""
+"""Losses that AimCLR (Guo et al., AAAI 2022, arXiv 2112.03590) adds to InfoNCE."""
 
 from collections.abc import Iterable
 

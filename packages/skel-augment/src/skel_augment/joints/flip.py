@@ -63,7 +63,7 @@ class LimbSwap(Augmentation):
     """Limb swap: both arms, or both legs, change places, in all frames and bodies (TS-Cubism, 2207.08095).
 
     Coordinates move from joint to joint; nothing is mirrored. The pairs are the parts of the layout that are
-    mirror images of each other, in its order. Each clip draws one pair or none; the `LimbMap` tells which.
+    mirror images of each other, in its order. Each clip draws one pair or none; the `LimbMap` has the choice.
 
     Attributes:
         unchanged: Probability of no swap; the pairs share the rest evenly.

@@ -33,7 +33,7 @@ class JointMap(Params):
         return rows.view(clips.shape)
 
     def kept(self, count: int) -> Tensor:
-        """(N, count) joints that are not zeroed, in ascending order, where each clip has so many of them.
+        """(N, count) joints that are not zeroed, in ascending order, if each clip has `count` of them.
 
         The count must be known from the settings: a look at the numbers would wait for the device.
 

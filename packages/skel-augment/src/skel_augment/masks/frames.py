@@ -63,7 +63,7 @@ class TemporalSegmentMask(Augmentation):
 
 @define(frozen=True)
 class FrameDrop(Augmentation):
-    """Frame drop: random frames set to zero, each by itself.
+    """Frame drop: random frames set to zero, each independently.
 
     Attributes:
         ratio: Number of frames as a share of the clip, rounded; the same for every clip.

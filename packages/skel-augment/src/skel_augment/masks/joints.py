@@ -40,7 +40,7 @@ class JointMask(Augmentation):
     Attributes:
         joints: Number of joints to mask, the same for every clip.
         ratio: The same as a share of the joints, rounded; used in place of ``joints`` if above 0.
-        segments: In each of so many segments of the clip other joints are masked; 0: in each frame.
+        segments: Number of segments of the clip, each with its own masked joints; 0: each frame has its own.
     """
 
     hides: ClassVar[bool] = True
@@ -73,7 +73,7 @@ class PartMask(Augmentation):
 
     Attributes:
         parts: Number of parts to mask, the same for every clip.
-        segments: In each of so many segments of the clip other parts are masked; 0: in each frame.
+        segments: Number of segments of the clip, each with its own masked parts; 0: each frame has its own.
     """
 
     hides: ClassVar[bool] = True

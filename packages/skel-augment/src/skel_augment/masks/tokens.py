@@ -114,7 +114,7 @@ def token_motion(bodies: Tensor, tubelet: int) -> Tensor:
 
 
 def token_uniforms(kind: MaskKind, tokens: int) -> int:
-    """Number of uniform numbers that `token_mask` takes for each body of so many tokens."""
+    """Number of uniform numbers that `token_mask` takes for each body with this number of tokens."""
     return tokens + 5 * _TUBES if kind == "tubes" else tokens
 
 

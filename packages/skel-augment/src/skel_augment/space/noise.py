@@ -1,4 +1,4 @@
-"""Gaussian noise on the coordinates: in each frame anew, drifting, or the same for the whole clip."""
+"""Gaussian noise on the coordinates: new in each frame, drifting, or the same for the whole clip."""
 
 import math
 from dataclasses import dataclass, replace

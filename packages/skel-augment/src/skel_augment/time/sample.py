@@ -24,7 +24,7 @@ class FrameSample(Params):
         order: (N, frames + 1) in [0, 1): which frames are taken.
         min_frames: No crop is shorter than this, or than its range.
         padded: Whether clips end in frames of zeros, which are not part of what is cropped.
-        extend: Clips are played forwards and backwards until they have so many frames.
+        extend: Clips are played forwards and backwards until they have this many frames.
         inside: First frame and end (N,) of the range; None for the whole clip. A range shorter than
             ``min_frames`` gives way to the whole clip.
         active: (N,) true where the clip is cropped at all; None for all.
@@ -107,7 +107,7 @@ class TemporalCropSample(Augmentation):
         min_frames: No window is shorter than this, or than the clip if that is shorter; 0 for the program's
             rule, ``frames`` but at least 8 and at most 16.
         padded: Clips end in frames of zeros, which are not part of what is cropped.
-        extend: Play clips forwards and backwards until they have so many frames; 150 in SLiM.
+        extend: Play clips forwards and backwards until they have this many frames; 150 in SLiM.
     """
 
     min_ratio: float = field(default=0.5, converter=float, validator=[gt(0), le(1)])

@@ -18,7 +18,7 @@ from skel_data.files._partial import partial_path, remove_partials
 from skel_data.files._process import alive, machine, start_time
 
 BEAT = 10.0
-"""Seconds from one sign of life to the next: the time of the lock file is set anew."""
+"""Seconds from one sign of life to the next: the time of the lock file is renewed."""
 STALE = 60.0
 """Seconds without a sign of life after which the lock of another machine is taken over."""
 _POLL = 0.2
@@ -70,7 +70,7 @@ class Lock:
 def hold(path: Path, what: Any = None, *, wait: bool = False) -> Iterator[Lock]:
     """Hold a lock file while something is written that only one process may write.
 
-    The file says who holds it, and its time is set anew every `BEAT` seconds. A lock that was left behind is
+    The file says who holds it, and its time is renewed every `BEAT` seconds. A lock that was left behind is
     taken over: at once if its process ran on this machine and has ended, and after `STALE` seconds without a
     sign of life if it ran elsewhere. Times are compared by the clock of the file system.
 

@@ -78,7 +78,7 @@ def import_dataset(
         labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
             and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
             frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
-            or ``NAME.labels.csv`` beside a file, if it is there.
+            or ``NAME.labels.csv`` next to a file, if it is there.
         classes_from: Which part of a file's path is the class, as ``{}`` in a pattern such as ``{}/*/*``.
             None: found from the folders, for formats without classes. "none": no part.
         subjects_from: The same of the subject.
@@ -90,7 +90,7 @@ def import_dataset(
         overwrite: Replace the store at `store_path`, if there is one.
         workers: Processes that read. With more than one, a script must guard its own calls by
             ``if __name__ == "__main__"``, as these processes import it. The store is the same.
-        resume: Keep what was read when the import is interrupted, in a hidden folder beside the store, and
+        resume: Keep what was read when the import is interrupted, in a hidden folder next to the store, and
             go on from what an earlier call with `resume` has kept there. If that call has ended well, and the
             source has the same files, its store is returned.
         progress: Called with the number of clips and bad files so far, after each.

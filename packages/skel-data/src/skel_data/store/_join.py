@@ -121,7 +121,7 @@ def _rest(before: Floats | None, behind: Floats | None, frames: int, dims: int) 
 
 
 def _to_and_fro(steps: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
-    """Frame after so many steps from frame 0, to the last one of those that are played and back again."""
+    """Frame after this many steps from frame 0, to the last one of those that are played and back again."""
     span = min(_TO_AND_FRO, frames) - 1
     if span == 0:
         return np.zeros_like(steps)

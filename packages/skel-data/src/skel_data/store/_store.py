@@ -170,7 +170,7 @@ class Store(ClipTable):
                 raise ValueError(
                     f"{self.path}: the coordinates of clip {index}, {str(self.names[index])!r}, are not "
                     "those that were written; "
-                    f"import it anew (`skel data validate {self.path}` lists all faults)"
+                    f"import it again (`skel data validate {self.path}` lists all faults)"
                 )
             self._sound[index] = True
         return positions
@@ -189,7 +189,7 @@ class Store(ClipTable):
         if not self._metadata_sound:
             raise ValueError(
                 f"{self.path}: the metadata or body ids are not those that were written: their hash differs; "
-                "import it anew"
+                "import it again"
             )
 
     @cached_property

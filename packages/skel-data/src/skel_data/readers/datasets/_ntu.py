@@ -35,7 +35,7 @@ _CLASSES_OF = {"ntu60": 60, "ntu120": 120}
 def read_ntu_skeleton(file: str | Path) -> Clip:
     """Read one ``.skeleton`` file of either set, also one that the set lists as missing or incomplete.
 
-    Importing a set leaves the listed ones out, as the published programs do. A store that is to have
+    Importing a set leaves the listed ones out, as the published programs do. A store that should have
     them is written of these clips by `write_store`.
 
     Args:
