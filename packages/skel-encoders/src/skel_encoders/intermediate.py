@@ -60,8 +60,8 @@ class IntermediateFeatures(nn.Module):
         parts = [encoder.pool(features)]
         if self.bins > 1:
             parts.append(self._binned(features, clips))
-        for count in range(1, self.layers):
-            parts.append(self._binned(_without_last(encoder, count).forward_features(clips), clips))
+        earlier = (_without_last(encoder, count) for count in range(1, self.layers))
+        parts += [self._binned(one.forward_features(clips), clips) for one in earlier]
         return torch.cat(parts, dim=1)
 
     def _binned(self, features: Tensor, clips: Tensor) -> Tensor:
