@@ -51,7 +51,9 @@ def test_a_model_keeps_them(run, store, tmp_path):
 
 def test_what_trains_the_encoder_takes_none(run, store):
     other = run.with_features(bins=2)
-    with pytest.raises(ValueError, match="finetune is not one on frozen features: it takes no layers or bins"):
+    with pytest.raises(
+        ValueError, match="finetune is not one on frozen features: it takes no layers or bins"
+    ):
         evaluate(other, store, "finetune")
     with pytest.raises(ValueError, match="head finetune trains the encoder"):
         fit(other, store, head="finetune")

@@ -93,7 +93,8 @@ def _stacks(encoder: nn.Module) -> Mapping[str, int]:
 def _depth(encoder: nn.Module) -> int:
     """Number of layers."""
     try:
-        return min(len(list(encoder.get_submodule(path))) // size for path, size in _stacks(encoder).items())
+        stacks: list[tuple[Any, int]] = [(encoder.get_submodule(p), n) for p, n in _stacks(encoder).items()]
+        return min(len(stack) // size for stack, size in stacks)
     except (AttributeError, TypeError):
         raise ValueError(
             f"{type(encoder).__name__} has no blocks and no stacks: only its last layer can be read out"
