@@ -192,7 +192,7 @@ class Run:
         return (self.path / "encoder.safetensors").exists()
 
     def with_features(self, *, layers: int = 1, bins: int = 1) -> "Run":
-        """The run with frozen features of last layers and temporal bins: `IntermediateFeatures` of skel-encoders."""
+        """The run with frozen features of last layers and of temporal bins: see `IntermediateFeatures`."""
         return evolve(self, layers=layers, bins=bins)
 
     @property
