@@ -28,6 +28,8 @@ class Common:
         split: The split; by default the one that was pretrained on, or the store's own.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
+        layers: Frozen features of so many last layers of the encoder, side by side.
+        bins: Frozen features of so many parts of the time too, side by side.
         tag: A word in the name of this result, to keep several results of one protocol.
         out: A .json file for the result, instead of one in the run's eval/.
         report: Draw the run's report.html too.
@@ -39,6 +41,8 @@ class Common:
     split: str | None = None
     convert: bool = False
     device: str = "auto"
+    layers: int = 1
+    bins: int = 1
     tag: str = ""
     out: Path | None = None
     report: bool = False
@@ -251,7 +255,8 @@ def _evaluate(
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
-    opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    features = {"layers": common.layers, "bins": common.bins}
+    opened, recordings = [Run.open(run).with_features(**features) for run in runs], Store.open(store)
     if hasattr(protocol, "progress"):
         protocol = evolve(protocol, progress=True)
     if common.convert or getattr(protocol, "convert", False):
@@ -305,7 +310,7 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
     """Features of any model, with their labels and split."""
     if store is not None:
         raise ValueError(f"{file} has its own labels and split: it takes no store, got {store}")
-    names = ("stream", "split", "convert", "tag", "out", "report")
+    names = ("stream", "split", "convert", "layers", "bins", "tag", "out", "report")
     given = [one for one in names if getattr(common, one) != getattr(COMMON, one)]
     if given:
         raise ValueError(

@@ -27,6 +27,8 @@ def fit(
     split: str | None = None,
     convert: bool = False,
     fps: float = 30.0,
+    layers: int = 1,
+    bins: int = 1,
     device: str = "auto",
 ) -> None:
     """Fit a recogniser: a classifier on the encoders of a run, with the labels of a store.
@@ -50,6 +52,8 @@ def fit(
         split: With --labels train: the split; by default the one that was pretrained on, or the store's own.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
         fps: Frames per second of the recordings; streams with time stamps are resampled to it.
+        layers: Features of this many last layers of the encoder, concatenated.
+        bins: Features of this many parts of the time, too, concatenated.
         device: Where to compute.
     """
     from skel_data import Store
@@ -58,7 +62,7 @@ def fit(
     from skel_recipes.run.run import Run
 
     check_new_folder(out)
-    opened, recordings = Run.open(run), Store.open(store)
+    opened, recordings = Run.open(run).with_features(layers=layers, bins=bins), Store.open(store)
     model = fit_model(
         opened,
         recordings,

@@ -53,6 +53,7 @@ def evaluate(
 
     Args:
         run: The run, or several; one with several streams counts as several encoders.
+            Frozen features are those of `Run.with_features`.
         store: The recordings; their joints must be those of the run.
         protocol: Name of a protocol, as `PROTOCOLS` has them, or an instance with its settings.
         stream: One of the run's streams, to evaluate it alone.
@@ -74,7 +75,7 @@ def evaluate(
     Raises:
         ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, the
             weights do not match the encoders, the tag is not one word, or the protocol fuses no hand-made
-            features.
+            features, or takes no features of layers or bins.
         TypeError: If the protocol has no such option.
     """
     started = time.perf_counter()
@@ -87,6 +88,8 @@ def evaluate(
     runs = [run] if isinstance(run, Run) else list(run)
     if handmade and not hasattr(chosen, "fuses"):
         raise ValueError(f"protocol {name} trains or tests an encoder: it takes no hand-made features")
+    if any(one.features for one in runs) and not hasattr(chosen, "fuses"):
+        raise ValueError(f"protocol {name} is not one on frozen features: it takes no layers or bins")
     factors = [1.0] * len(handmade)
     if weights is not None:
         own = max(0, len(weights) - len(handmade))
@@ -219,7 +222,7 @@ def _file(run: Run, result: Result) -> Path:
     """Where a result is written: a name for people, and for this result alone."""
     folder = run.path / "eval"
     folder.mkdir(exist_ok=True)
-    words = [result.dataset, result.split, result.protocol, result.variant, result.tag]
+    words = [result.dataset, result.split, result.protocol, result.variant, result.features, result.tag]
     if "+" in result.stream or len(run.streams) > 1:
         words.append(result.stream_title)
     words += [Path(path).name for path in result.runs[1:]]

@@ -223,6 +223,9 @@ class EvaluationInputs:
             "weights": tuple(self.weights) if len(self.weights) > 1 and not self.joint_head else (),
             "fusion": "joint" if len(self.weights) > 1 and self.joint_head else "",
             "tag": self.tag,
+            "features": " + ".join(dict.fromkeys(one.run.features or "own" for one in self.encoders))
+            if any(one.run.features for one in self.encoders)
+            else "",
             "store": self.store.hash,
             "seed": self.run.recipe.train.seed,
         }
@@ -239,7 +242,7 @@ class EvaluationInputs:
         module = run.encoder(encoder.stream, trained=trained)
         # Encoders of two streams may have the same weights, or none.
         masked = ["masked", views] if views else []
-        key = _digest([encoder.stream, *_pipeline_key(run), *masked], size=4)
+        key = _digest([encoder.stream, *_pipeline_key(run), *_features_key(run), *masked], size=4)
         name = f"{state_digest(module.state_dict())}-{key}-{self.store.hash[:16]}"
         width = int(cast("Any", module).feature_dim)
         found = kept_features(
@@ -342,7 +345,8 @@ class EvaluationInputs:
         if of_run:
             for encoder in self.encoders:
                 digest = state_digest(encoder.run.encoder(encoder.stream, trained=False).state_dict())
-                runs.append([digest, encoder.stream, encoder.weight, *_pipeline_key(encoder.run)])
+                own = [*_pipeline_key(encoder.run), *_features_key(encoder.run)]
+                runs.append([digest, encoder.stream, encoder.weight, *own])
             runs += map(list, self.handmade)
         # another release may compute other numbers
         depends = [
@@ -389,6 +393,11 @@ def _pipeline_key(run: Run) -> list[Any]:
     pipeline = data.pipeline
     key = [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
     return [*key, WINDOW] if takes_windows(pipeline.frames, run.shape.frames, data.crop) else key
+
+
+def _features_key(run: Run) -> list[Any]:
+    """What features depend on beside clips and weights."""
+    return [run.features] if run.features else []
 
 
 def _digest(value: Any, *, size: int) -> str:

@@ -51,6 +51,8 @@ class TwoSequenceEncoder(PublishedEncoder):
     """Base of the encoders whose features are frame tokens, then joint tokens, (N, 1, T + M V, 1, D)."""
 
     frames: int
+    stacks: ClassVar[dict[str, int]] = {"temporal_layers": 1, "spatial_layers": 1}
+    """Layers for `IntermediateFeatures`."""
 
     def forward_features(self, clips: Tensor) -> Tensor:
         """Features before pooling (N, 1, T + M V, 1, D) of clips (N, C, T, V, M)."""
@@ -61,6 +63,12 @@ class TwoSequenceEncoder(PublishedEncoder):
         tokens = features[:, 0, :, 0]
         frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
         return torch.cat([frames.amax(1), joints.amax(1)], dim=1)
+
+    def frame_features(self, features: Tensor) -> Tensor:
+        """Each frame token, and the mean joint token: (N, 1, T + M V, 1, D) to (N, T, 2 D)."""
+        tokens = features[:, 0, :, 0]
+        frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
+        return torch.cat([frames, joints.mean(1, keepdim=True).expand_as(frames)], dim=2)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Features (N, 2 D) of clips (N, C, T, V, M), the temporal half first."""

@@ -36,6 +36,8 @@ class TCN(nn.Module):
     """
 
     takes_joint_subsets: ClassVar[bool] = False
+    stacks: ClassVar[dict[str, int]] = {"layers": 3}
+    """Layers for `IntermediateFeatures`: three modules each."""
 
     def __init__(
         self,
