@@ -56,7 +56,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 if find_spec("sybil") is not None:  # the docs session: every Python block in Markdown runs
-    from sybil import Sybil
-    from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+    from contextlib import redirect_stdout
+    from doctest import ELLIPSIS, OutputChecker
+    from io import StringIO
 
-    pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], patterns=["*.md"]).pytest()
+    from sybil import Example, Sybil
+    from sybil.evaluators.python import PythonEvaluator
+    from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+    class Printing(PythonEvaluator):
+        """Keeps what a Python block prints for the `output` block after it."""
+
+        def __call__(self, example: Example) -> None:
+            """Run the block."""
+            with redirect_stdout(StringIO()) as printed:
+                super().__call__(example)
+            example.namespace["printed"] = printed.getvalue()
+
+    def compare(example: Example) -> str | None:
+        """What is wrong with an `output` block, in which ``...`` stands for any text."""
+        printed = example.namespace["printed"]
+        if OutputChecker().check_output(example.parsed, printed, ELLIPSIS):
+            return None
+        return f"the block prints\n{printed}and the page shows\n{example.parsed}"
+
+    parsers = [CodeBlockParser("python", Printing()), CodeBlockParser("output", compare), SkipParser()]
+    pytest_collect_file = Sybil(parsers=parsers, patterns=["*.md"]).pytest()

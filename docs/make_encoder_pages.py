@@ -3,7 +3,7 @@
 python docs/make_encoder_pages.py [--seconds S] [--machine TEXT] [--check]
 
 Figures go into ``encoders/figures.json``; then the text between ``<!-- figures: NAME -->`` and
-``<!-- end -->`` is written anew in every page, and all other text is left alone. With --check nothing is
+``<!-- end -->`` is written again in every page, and all other text is left alone. With --check nothing is
 measured or written, and the exit status is 1 if a page, or a number of parameters or operations, is not as
 it would be written.
 """
@@ -31,7 +31,7 @@ FRAMES = {"stgcn": 50, "transformer": 120}
 """Of the published recipes; 64 for all others."""
 BATCH = 16
 ROUNDS = 3
-"""Each speed is the best of so many times, minutes apart: others may use the machine."""
+"""Each speed is the best of this many times, minutes apart: others may use the machine."""
 
 
 def main() -> int:
@@ -159,7 +159,7 @@ def row(name: str, figures: dict) -> list:
 
 
 def rendered(page: str, figures: dict) -> str:
-    """The page with its figures written anew."""
+    """The page with its figures written again."""
 
     def table(match: re.Match[str]) -> str:
         names = ENCODERS if match[2] == "all" else [match[2]]

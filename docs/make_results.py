@@ -5,7 +5,7 @@ python docs/make_results.py [RUN ...] [--machine TEXT] [--check]
 Runs are folders that were evaluated with ``skel eval``; what they say goes into ``results.json``, in place of
 what stood there for the same recipe, data set, split, protocol and stream. Runs of one recipe that differ in
 their seed become one row, so give all seeds of a recipe at once. Then the tables between
-``<!-- table: NAME -->`` and ``<!-- end -->`` are written anew from ``results.json`` and from the published
+``<!-- table: NAME -->`` and ``<!-- end -->`` are written again from ``results.json`` and from the published
 numbers in the recipes; all other text of the pages is left alone. With --check nothing is written, and the
 exit status is 1 if a page is not as it would be written.
 """
@@ -144,7 +144,7 @@ def written(rows: Sequence[Entry]) -> str:
 
 
 def rendered(page: str, rows: Sequence[Entry]) -> str:
-    """The page with its tables written anew."""
+    """The page with its tables written again."""
 
     def table(match: re.Match[str]) -> str:
         return f"{match[1]}\n\n{TABLES[match[2]](rows).strip()}\n\n{match[3]}"

@@ -9,6 +9,7 @@ from skel_recipes.cli import main
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: nox -s docs")
 
 WIDTHS = (420, 1400)
+PAGES = ("report", "timelines", "compare", "clip")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -26,8 +27,13 @@ def pages(tmp_path_factory):
     main(["report", runs[0]])
     main(["compare", *runs, "--out", str(folder / "compare.html")])
     main(["show", store, "--out", str(folder / "clip.html")])
+    joined = str(folder / "joined.store")
+    main(["data", "join", store, joined, "--clips", "6"])
+    main(["eval", "detect", runs[1], joined])
+    main(["report", runs[1], joined])
     return {
         "report": folder / "run-0" / "report.html",
+        "timelines": folder / "run-1" / "report.html",
         "compare": folder / "compare.html",
         "clip": folder / "clip.html",
     }
@@ -81,7 +87,7 @@ def overflow(page):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["report", "compare", "clip"])
+@pytest.mark.parametrize("name", PAGES)
 def test_page_fits(visit, name, width):
     page = visit(name, width)
     assert page.locator("h1").inner_text()
@@ -89,7 +95,7 @@ def test_page_fits(visit, name, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("name", ["report", "compare", "clip"])
+@pytest.mark.parametrize("name", PAGES)
 def test_page_prints(visit, name):
     page = visit(name, 794)  # A4 at 96 dots per inch
     page.emulate_media(media="print")
@@ -160,3 +166,22 @@ def test_one_class_is_highlighted_at_a_time(visit):
         assert classes == [buttons.nth(place).get_attribute("data-class")]
     buttons.nth(5).click()
     assert page.locator(".chosen").count() == 0
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_timelines_are_drawn_to_one_scale(visit, width):
+    page = visit("timelines", width)
+    drawings = page.locator('svg[aria-label^="actions of"]')
+    assert drawings.count() > 1
+    boxes = [drawing.bounding_box() for drawing in drawings.all()]
+    assert len({round(box["x"]) for box in boxes}) == len({round(box["width"]) for box in boxes}) == 1
+    for drawing in drawings.all():
+        bars = drawing.locator("rect[fill^='#']").evaluate_all(
+            """(bars) => bars.map((bar) => [bar.querySelector("title").textContent, bar.x.baseVal.value,
+                                            bar.y.baseVal.value, bar.width.baseVal.value])"""
+        )
+        assert any(title.startswith("true: ") for title, *_ in bars)
+        assert all((top > 0) == title.startswith("predicted: ") for title, _, top, _ in bars)
+        for title, start, _, length in bars:  # as many frames as the title says, at one scale
+            first, last = map(int, title.rsplit("frames ", 1)[1].split(" to "))
+            assert start * (last + 1 - first) == pytest.approx(length * first, rel=0.05)

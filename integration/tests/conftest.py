@@ -112,6 +112,12 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
+def recipes():
+    """Names of the recipes that `tiny` knows."""
+    return list(TINY)
+
+
+@pytest.fixture(scope="session")
 def tiny():
     """A recipe of this name that trains in a second."""
 
@@ -121,6 +127,12 @@ def tiny():
         )
 
     return load
+
+
+@pytest.fixture(params=TINY)
+def recipe_name(request):
+    """The name of each recipe that `tiny` knows."""
+    return request.param
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from skel_data import build_clips
+from skel_data import build_clips, get_layout
+from skel_data import stream as take_stream
 from skel_recipes import EvaluationInputs, Run, embed_recordings, evaluate, load_recipe, pretrain
 from skel_recipes.evaluate.inputs import encoder_refs
-from skel_recipes.run.clips import centre_window, clips_of_store
+from skel_recipes.run.clips import centre_window, clips_of_store, masked_clips
 
 SETTINGS = {
     "data.pipeline.name": "agcn300",
@@ -110,3 +111,21 @@ def test_earlier_runs_keep_the_first_frames_of_long_recordings(store, tmp_path):
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace('keep = "middle"\n', ""), encoding="utf-8")  # as version 1 wrote it
     assert Run.open(run.path).pipeline.keep == "first"
+
+
+def test_masked_clips_are_quiet_frames_of_the_same_clips():
+    """Clips whose frames 10..18 move: those are left out, in any stream, and four tenths are kept."""
+    layout, t = get_layout("ntu-25"), np.arange(30, dtype=np.float32)
+    place = np.where((t >= 10) & (t < 19), 100 * (-1) ** t, 0) + t / 1000
+    clips = np.broadcast_to(place[:, None, None], (2, 3, 30, 25, 1)).astype(np.float32)
+    views = [np.concatenate(list(masked_clips(clips, layout, view))) for view in (0, 1, 0)]
+    assert views[0].shape == (2, 3, 12, 25, 1)
+    assert (np.abs(np.stack(views)) < 1).all()
+    assert (np.diff(views[0], axis=2) > 0).all()  # in order of time
+    assert not np.array_equal(views[0], views[1])
+    np.testing.assert_array_equal(views[0], views[2])
+    kept = np.searchsorted(t / 1000, views[0][0, 0, :, 0, 0])
+    motion = next(masked_clips(clips, layout, 0, stream="motion"))
+    whole = take_stream(torch.from_numpy(clips), "motion", layout).numpy()
+    np.testing.assert_array_equal(motion, whole[:, :, kept])
+    assert next(masked_clips(clips, layout, 0, frames=30)).shape == clips.shape

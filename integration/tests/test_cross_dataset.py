@@ -1,22 +1,27 @@
 """Recognition across data sets: labels of a source, test clips of a target with other joints and classes."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
 from attrs import evolve
+from torch.nn import functional
 
 from skel_data import Store, SynthSettings, get_split, synth_store
 from skel_eval import Finetune, Result, finetune, linear_probe
 from skel_recipes import EvaluationInputs, evaluate, pretrain
 from skel_recipes.cli import main
+from skel_recipes.evaluate.adaptation import Adaptation
+from skel_recipes.evaluate.cross_dataset import CrossDataset
 from skel_recipes.evaluate.inputs import encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
+from skel_recipes.methods.context import MethodContext
 from skel_recipes.run.run import Run
 
 SHORT = Finetune(epochs=2, batch_size=16, milestones=())
-TUNED = ("source", "cubism", "temporal", "spatial", "mmd")
+TUNED = ("source", "cubism", "temporal", "spatial", "mmd", "dann")
 
 
 FOUR = {"classes": 4, "subjects": 4, "cameras": 1, "repetitions": 2, "shortest": 12, "longest": 24, "seed": 1}
@@ -113,6 +118,13 @@ def test_errors(across, store, target, tmp_path):
         across("knn", settings=SHORT, view="compact.view")
     with pytest.raises(ValueError, match="label_smoothing goes with learn source"):
         across("mmd", settings=evolve(SHORT, label_smoothing=0.1))
+    for learn, name, users in (
+        ("linear", "pretext_weight", "cubism or temporal or spatial"),
+        ("source", "mmd_weight", "mmd"),
+        ("spatial", "segments", "cubism or temporal"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} goes with learn {users}, got it with {learn}"):
+            across(learn, **{name: 2})
     with pytest.raises(ValueError, match="no class map 'mine'"):
         across(class_map="mine")
     path = tmp_path / "mine.toml"
@@ -164,13 +176,30 @@ def test_without_weight_the_target_does_not_matter(across):
     """With stored statistics in BatchNorm, target clips of a batch change nothing but by their term."""
     settings = evolve(SHORT, mode="eval")
     alone = across("source", settings=settings).predictions.logits
-    same = across("mmd", settings=settings, mmd_weight=0.0).predictions.logits
-    np.testing.assert_allclose(same, alone, atol=1e-5)
-    drawn = across("mmd", settings=settings, mmd_weight=5.0).predictions.logits
-    assert np.abs(drawn - alone).max() > 1e-4
+    for learn in ("mmd", "dann"):
+        same = across(learn, settings=settings, **{f"{learn}_weight": 0.0}).predictions.logits
+        np.testing.assert_allclose(same, alone, atol=1e-5)
+        drawn = across(learn, settings=settings, **{f"{learn}_weight": 5.0}).predictions.logits
+        assert np.abs(drawn - alone).max() > 1e-4
 
 
-@pytest.mark.parametrize("learn", ["linear", "temporal", "mmd"])
+def test_gradient_of_the_domain_classifier_is_reversed_by_a_rising_weight(run):
+    """At half of the training the weight is 2 / (1 + exp(-5)) - 1; at its start no gradient comes through."""
+    context = MethodContext(run.shape, "joint", 8)
+    protocol = CrossDataset(settings=evolve(SHORT, epochs=1), dann_weight=3.0)
+    adaptation = Adaptation(protocol, "dann", context, np.zeros((4, 1)), np.arange(4), 6, 0)
+    features = torch.randn(8, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    wanted = torch.tensor([0.0] * 4 + [1.0] * 4)
+    plain = functional.binary_cross_entropy_with_logits(adaptation.domain(features).squeeze(1), wanted)
+    (expected,) = torch.autograd.grad(plain, features)
+    for weight in (0, 3 * (2 / (1 + math.exp(-5)) - 1)):
+        loss = adaptation._domain_loss(features)
+        torch.testing.assert_close(loss, plain)
+        (found,) = torch.autograd.grad(loss, features)
+        torch.testing.assert_close(found, -weight * expected)
+
+
+@pytest.mark.parametrize("learn", ["linear", "temporal", "mmd", "dann"])
 @pytest.mark.parametrize("label", [-1, 2])
 def test_labels_of_the_target_teach_nothing(across, relabelled, learn, label):
     stores = relabelled("", 0), relabelled("train", label)

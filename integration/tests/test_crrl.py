@@ -239,3 +239,34 @@ def test_dropout_of_the_teacher_acts_only_when_asked():
         method.train()(clips, epoch=0)
         said = [method.teacher(clips) for _ in range(2)]
         assert torch.equal(*said) != drops
+
+
+def test_absent_bodies_change_no_loss():
+    layout, frames = get_layout("utd-20"), 6
+    encoder = GRU(layout, bodies=2, hidden_dim=4)
+    settings = CRRLSettings(distillation=0, decoder_dropout=0)
+    method = settings.build(encoder, MethodContext(ClipShape(layout, frames, 2), "joint", 40))
+    torch.manual_seed(0)
+    clips = torch.randn(frames, 3, 20 * 3, 2)
+    clips[:, 0, :, 1] = 0
+    told = torch.randn(3, frames, 20 * 3, 2)
+    losses = []
+    for change in (0, 5):
+        told[0, ..., 1] += change
+        method.decoder = Told(told.flatten(2))
+        losses.append(method.reconstruction(torch.zeros(frames, 3, 8), clips.flatten(2), None))
+    assert losses[0] == losses[1]
+    expected = (told - clips.transpose(0, 1))[0, ..., 0].square().sum(1).mean()
+    expected += (told - clips.transpose(0, 1))[1:].square().sum((2, 3)).mean(1).sum()
+    torch.testing.assert_close(losses[0]["forward"], expected / 3)
+
+
+class Told(torch.nn.Module):
+    """A decoder that says the same of every start."""
+
+    def __init__(self, sequences):
+        super().__init__()
+        self.sequences = sequences
+
+    def forward(self, start, frames):  # noqa: ARG002
+        return self.sequences

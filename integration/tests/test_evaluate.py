@@ -3,7 +3,7 @@ import pytest
 import torch
 from attrs import evolve
 
-from skel_data import Clip, DatasetInfo, get_layout, get_split, write_store
+from skel_data import Clip, DatasetInfo, SynthSettings, get_layout, get_split, synth_store, write_store
 from skel_eval import HANDMADE, Finetune, Result, best_simple, evaluate_features, linear_probe
 from skel_eval import fuse as fuse_logits
 from skel_recipes import (
@@ -17,7 +17,10 @@ from skel_recipes import (
 )
 from skel_recipes.evaluate import baselines, embed, robustness
 from skel_recipes.evaluate import evaluate as evaluation
+from skel_recipes.evaluate import inputs as evaluation_inputs
 from skel_recipes.evaluate.inputs import encoder_refs
+from skel_recipes.run.clips import masked_clips
+from skel_recipes.run.embedding import embed_array
 
 
 def inputs_of(run, store, **options):
@@ -218,6 +221,34 @@ def test_features_are_kept_by_what_the_encoder_sees(run, store, tmp_path):
     cropped = evolve(run, recipe=evolve(run.recipe, data=data))
     whole, middle = (inputs_of(one, store).feature_sets(trained=False)[0].features for one in (run, cropped))
     assert not np.allclose(whole, middle)
+
+
+def test_features_of_masked_views_are_kept_beside_those_of_clips(run, store, monkeypatch):
+    inputs = inputs_of(run, store, views=2)
+    before = inputs_of(run, store).feature_sets()[0]
+    found = inputs.feature_sets()[0]
+    np.testing.assert_array_equal(found.features, before.features)
+    assert before.masked is None
+    assert found.masked.shape == (len(store), 2, before.features.shape[1])
+    clips = next(masked_clips(inputs.clips, store.layout, 1))
+    second = embed_array(
+        run.encoder(trained=True), clips, torch.device("cpu"), stream="joint", layout=store.layout
+    )
+    np.testing.assert_array_equal(found.masked[:, 1], second)
+    monkeypatch.setattr(evaluation_inputs, "embed_masked", None)  # a second time they are read
+    np.testing.assert_array_equal(inputs.feature_sets()[0].masked, found.masked)
+    for name in HANDMADE:
+        own = inputs.embed(name)
+        assert own.masked.shape == (len(store), 2, own.features.shape[1])
+
+
+def test_smie_of_the_command_has_its_margin(run, tmp_path):
+    settings = SynthSettings(classes=6, subjects=4, cameras=1, repetitions=1, shortest=12, longest=24)
+    store = synth_store(tmp_path / "six.store", settings)
+    np.save(tmp_path / "t.npy", np.random.default_rng(0).normal(size=(len(store.classes), 5)))
+    settings = {"texts": tmp_path / "t.npy", "head": "smie", "unseen": "2", "repeats": 1, "permutations": 2}
+    result = evaluate(run, store, "zero-shot", **settings, epochs=1, views=2)
+    assert [one.settings["views"] for one in (result, *result.baselines[:3])] == [2] * 4
 
 
 def test_copies_are_reported_apart(tmp_path, tiny):

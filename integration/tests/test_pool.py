@@ -56,3 +56,17 @@ def test_a_setup_that_fills_no_batch_is_refused_before_anything_is_made(sets, tm
     with pytest.raises(ValueError, match=r"batches_of is setup, but setup 1 of .* has 8 training clips, few"):
         pretrain(load_recipe("compact", size), pool, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_pool_takes_the_split_of_the_recipe(sets, tmp_path):
+    out = tmp_path / "run"
+    words = ["pretrain", "compact", *sets, "--out", str(out), "--data.split", "all", *SMALL]
+    assert main(words) == 0
+    assert Run.open(out).info["train_clips"] == sum(len(Store.open(path)) for path in sets)
+
+
+def test_balance_needs_batches_of_one_setup(sets, tmp_path):
+    balanced = load_recipe("compact", {"data.balance": 1.0, "data.pipeline.frames": 16})
+    with pytest.raises(ValueError, match="data.balance 1 goes with data.batches_of setup, got any"):
+        pretrain(balanced, Store.open(sets[0]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

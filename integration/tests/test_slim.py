@@ -3,35 +3,19 @@
 import pytest
 import torch
 
-from skel_data import ClipShape, SkeletonLayout, get_layout
+from skel_data import ClipShape, get_layout
 from skel_recipes import MethodContext, build_method, load_recipe, pretrain
-from skel_recipes.common.distributed import World
+from skel_recipes.common.device import World
 from skel_recipes.methods.slim import limbs
-
-LAYOUTS = ["13", "coco-17", "utd-20", "ntu-25", "hdm05-31"]
-
-
-def layout_of(name):
-    """A preset, or COCO's joints without eyes and ears."""
-    if name != "13":
-        return get_layout(name)
-    data = get_layout("coco-17").to_dict() | {"name": "body-13"}
-    gone = {f"{side} {part}" for side in ("left", "right") for part in ("eye", "ear")}
-    for key in ("joints", "shoulders", "hips"):
-        data[key] = [joint for joint in data.get(key, []) if joint not in gone]
-    for key in ("bones", "mirror"):
-        data[key] = [pair for pair in data[key] if not gone & set(pair)]
-    data["parts"] = {part: [j for j in joints if j not in gone] for part, joints in data["parts"].items()}
-    return SkeletonLayout.from_dict(data)
 
 
 def make(recipe, layout="ntu-25", bodies=2, **context):
-    shape = ClipShape(layout_of(layout), recipe.data.pipeline.frames, bodies)
+    shape = ClipShape(get_layout(layout), recipe.data.pipeline.frames, bodies)
     return build_method(recipe, MethodContext(shape, recipe.data.stream, 40, **context))
 
 
 def batch(layout="ntu-25", bodies=1, n=4, frames=16):
-    layout = layout_of(layout)
+    layout = get_layout(layout)
     torch.manual_seed(1)
     return torch.randn(n, layout.channels, frames, layout.num_joints, bodies)
 
@@ -40,20 +24,12 @@ def losses(method, clips, epoch=1):
     return method(clips, epoch=epoch, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("bodies", [1, 2])
-def test_any_skeleton(layout, bodies, tiny):
-    """Of tokens of 5 frames: no view is a multiple of them."""
-    found = losses(make(tiny("slim"), layout, bodies), batch(layout, bodies))
-    assert set(found) == {"loss", "local", "global", "koleo", "patch"}
-    assert all(loss.isfinite() for loss in found.values())
-    assert found["patch"] > 0
-
-
 def test_absent_bodies_change_no_loss(tiny):
     clips = batch()
     padded = torch.cat([torch.zeros_like(clips), clips], 4)
     ours, theirs = (losses(make(tiny("slim")), x) for x in (clips, padded))
+    assert set(ours) == {"loss", "local", "global", "koleo", "patch"}
+    assert ours["patch"] > 0
     for name in ours:
         torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=0)
 

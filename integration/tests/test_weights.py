@@ -220,7 +220,7 @@ def test_a_resumed_run_takes_no_settings(run, capsys):
 
 @pytest.mark.parametrize("head", ["linear", "finetune"])
 def test_a_folder_is_fitted_and_predicts(folder, store, tmp_path, head):
-    """What `skel fit` makes of a folder stands alone, and says that nothing is known of its pretraining."""
+    """What `skel fit` makes of a folder needs no run, and says that nothing is known of its pretraining."""
     settings = Finetune(epochs=1, milestones=()) if head == "finetune" else None
     run = Run.open(folder)
     model = fit(run, store, labels="train", head=head, settings=settings, device="cpu")

@@ -9,35 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from skel_recipes import dump_recipe, load_recipe
+from skel_recipes import dump_recipe, load_recipe, recipe_names
 
-NAMES = [
-    "compact",
-    "vicreg",
-    "nnclr",
-    "skeletonclr",
-    "crossclr",
-    "aimclr",
-    "hiclr",
-    "skeletonbyol",
-    "cmal",
-    "cmcs",
-    "scdnet",
-    "pstl",
-    "usdrl",
-    "umurl",
-    "cmd",
-    "isc",
-    "pcm3",
-    "mamp",
-    "slim",
-    "mae",
-    "after-amr",
-    "crrl-motion",
-    "crrl",
-    "after-jbf",
-    "cubism",
-]
+NAMES = [name for name in recipe_names() if "/" not in name and name != "compact-2s"]
 NO_TEACHER = (
     "compact",
     "vicreg",
@@ -96,6 +70,10 @@ def trained(store, tmp_path_factory, tiny):
 
 def checkpoint(run):
     return torch.load(run / "checkpoint.pt", weights_only=True)
+
+
+def test_all_are_compared(recipes):
+    assert set(NAMES) == set(recipes)
 
 
 @pytest.mark.slow

@@ -124,7 +124,7 @@ def test_every_flipped_byte_of_a_recording_is_found(own_store, own_run, tmp_path
     flip(own_store.path / "frames.npy")
     (told,) = validate_store(Store.open(own_store.path))
     assert "its coordinates are not those that were written" in told
-    said = r"the coordinates of clip \d+, '.*', are not those that were written; import it anew"
+    said = r"the coordinates of clip \d+, '.*', are not those that were written; import it again"
     for use in (
         lambda store: build_clips(store, Default()),
         lambda store: build_clips(store, Default(), cache=False),

@@ -130,7 +130,7 @@ def test_files_in_several_depths_have_no_classes(load):
     store = load(["walk/a.bvh", "run/b.bvh", "c.bvh"])
     assert (store.classes, store.notes) == (
         (),
-        ("folders tell no classes, as files lie 0 and 1 folders deep",),
+        ("folder names give no classes, as files lie 0 and 1 folders deep",),
     )
 
 

@@ -102,6 +102,14 @@ def test_openpose(tmp_path, load, count, name):
     assert store.tracks(0).tolist() == [[1, 0], [0, 0], [1, 2]]
 
 
+def test_openpose_of_version_1_0_has_another_key(tmp_path, load):
+    old = {"pose_keypoints": joints(count=18).reshape(-1).tolist(), "face_keypoints": []}
+    openpose(tmp_path / "data", {number: [old] for number in range(3)})
+    store = load("openpose")
+    assert store.layout.name == "openpose-18"
+    assert same(store.clip(0), [[joints(count=18)]] * 3)
+
+
 def test_openpose_tracks(tmp_path, load):
     openpose(tmp_path / "data", {0: [person(0, 0)], 1: [person(1, 7), person(0, 0)], 2: [person(2, -1)]})
     assert load("openpose").tracks(0).tolist() == [[1, 0], [8, 1], [1, 0]]  # the nearest

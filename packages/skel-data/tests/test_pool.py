@@ -28,7 +28,8 @@ def test_a_pool_has_the_training_clips_of_each_store(three, tmp_path):
 
 def test_only_training_clips_are_taken(make_store, make_clip, tmp_path):
     stores = [
-        make_store([make_clip(i, split=1 + (i == 1)) for i in range(3)], name=f"{n}.store") for n in "ab"
+        make_store([make_clip(i, split=1 + (i == 1)) for i in range(3)], name=f"{n}.store", dataset=n)
+        for n in "ab"
     ]
     assert len(pool_stores(stores, tmp_path / "p.store")) == 4
 
@@ -38,6 +39,7 @@ def test_stores_that_make_no_pool(three, make_store, make_clip, tmp_path):
     pixels = make_store([make_clip(0)], name="d.store", units="pixels")
     for stores, message in (
         ([one], "at least two stores, got 1"),
+        ([one, one], "are the same store: a pool takes each once"),
         ([one, pixels], "is in metres, .*d.store in pixels: no pool"),
         ([other, one], "no joint of layout chain-5 gives"),
     ):

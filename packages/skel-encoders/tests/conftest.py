@@ -1,8 +1,10 @@
 """Every encoder of the package, small; and SCD-Net's as its paper and program state it."""
 
 import importlib
+import json
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
@@ -119,6 +121,40 @@ def own(monkeypatch, tmp_path_factory):
     monkeypatch.syspath_prepend(folder)
     yield importlib.import_module("own_encoders")
     sys.modules.pop("own_encoders", None)
+
+
+@pytest.fixture
+def published_case():
+    """A class: a published case by its file and the class of the encoder."""
+    return Case
+
+
+class Case:
+    """Settings and arrays of a published case; its weights and gradients go by our names."""
+
+    def __init__(self, path, kind):
+        with np.load(path, allow_pickle=False) as file:
+            self.config = json.loads(str(file["config"]))
+            self.arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "config"}
+        self.kind = kind
+
+    def renamed(self, group, prefix=""):
+        found = {
+            prefix + key.removeprefix(group): x for key, x in self.arrays.items() if key.startswith(group)
+        }
+        return self.kind.rename_published(found)
+
+    def check_gradients(self, encoder):
+        gradients = self.renamed("grad.")
+        assert gradients.keys() == dict(encoder.named_parameters()).keys()
+        for name, parameter in encoder.named_parameters():
+            torch.testing.assert_close(
+                parameter.grad,
+                gradients[name],
+                rtol=1e-7,
+                atol=1e-10,
+                msg=lambda m, name=name: f"{name}: {m}",
+            )
 
 
 @pytest.fixture

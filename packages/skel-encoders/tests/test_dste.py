@@ -1,7 +1,5 @@
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -58,34 +56,21 @@ def test_errors():
             DSTE.rename_published({name: torch.zeros(1)})
 
 
-def test_published_numbers():
+def test_published_numbers(published_case):
     """Tokens, feature and gradients as the published program computes them, with its weights."""
-    with np.load(PUBLISHED, allow_pickle=False) as file:
-        config = json.loads(str(file["config"]))
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "config"}
+    case = published_case(PUBLISHED, DSTE)
+    config, arrays = case.config, case.arrays
     clips = arrays["in.x"]
     chosen = {key: config[key] for key in ("hidden_dim", "heads", "layers", "convolution", "gap")}
     encoder = DSTE(HAND, frames=clips.shape[2], **chosen).double().eval()
-
-    def renamed(group, prefix=""):
-        found = {
-            f"{prefix}{key.removeprefix(group)}": v for key, v in arrays.items() if key.startswith(group)
-        }
-        return DSTE.rename_published(found)
-
-    encoder.load_state_dict(renamed("state.", "backbone."))
+    encoder.load_state_dict(case.renamed("state.", "backbone."))
     features = encoder.forward_features(clips)[:, 0, :, 0]
     expected = torch.cat([arrays["out.frames"], arrays["out.joints"]], dim=1)
     torch.testing.assert_close(features, expected, rtol=1e-9, atol=1e-10)
     feature = encoder(clips)
     torch.testing.assert_close(feature, arrays["out.feature"], rtol=1e-9, atol=1e-10)
     feature.square().mean().backward()
-    gradients = renamed("grad.")
-    assert gradients.keys() == dict(encoder.named_parameters()).keys()
-    for name, parameter in encoder.named_parameters():
-        torch.testing.assert_close(
-            parameter.grad, gradients[name], rtol=1e-7, atol=1e-10, msg=lambda m, name=name: f"{name}: {m}"
-        )
+    case.check_gradients(encoder)
 
 
 @settings(deadline=None, max_examples=20)

@@ -1,7 +1,5 @@
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -65,20 +63,12 @@ def test_errors():
             UmURL.rename_published({name: torch.zeros(1)})
 
 
-def test_published_numbers():
+def test_published_numbers(published_case):
     """Features of each modality and of all fused, and gradients, with the weights of the program."""
-    with np.load(PUBLISHED, allow_pickle=False) as file:
-        config = json.loads(str(file["config"]))
-        arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "config"}
+    case = published_case(PUBLISHED, UmURL)
+    config, arrays = case.config, case.arrays
     encoder = small(**{key: config[key] for key in ("hidden_dim", "heads", "layers")}).double()
-
-    def renamed(group, prefix=""):
-        found = {
-            f"{prefix}{key.removeprefix(group)}": v for key, v in arrays.items() if key.startswith(group)
-        }
-        return UmURL.rename_published(found)
-
-    encoder.load_state_dict(renamed("state.", "backbone."))
+    encoder.load_state_dict(case.renamed("state.", "backbone."))
     clips = arrays["in.x"]
     features = {"fused": encoder(clips)}
     for name in encoder.modalities:
@@ -88,12 +78,7 @@ def test_published_numbers():
         torch.testing.assert_close(feature, arrays[f"out.{name}"], rtol=1e-9, atol=1e-10)
     torch.testing.assert_close(encoder.eval()(clips), arrays["out.fused"], rtol=1e-9, atol=1e-10)
     sum(feature.square().mean() for feature in features.values()).backward()
-    gradients = renamed("grad.")
-    assert gradients.keys() == dict(encoder.named_parameters()).keys()
-    for name, parameter in encoder.named_parameters():
-        torch.testing.assert_close(
-            parameter.grad, gradients[name], rtol=1e-7, atol=1e-10, msg=lambda m, name=name: f"{name}: {m}"
-        )
+    case.check_gradients(encoder)
 
 
 @settings(deadline=None, max_examples=20)

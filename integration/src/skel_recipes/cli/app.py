@@ -28,7 +28,7 @@ _COMMANDS: dict[str, str | dict[str, str]] = {
         "formats": "data:data_formats",
         "info": "data:data_info",
         "validate": "data:data_validate",
-        "leaks": "data:data_leaks",
+        "leaks": "leaks:data_leaks",
         "merge": "data:data_merge",
         "join": "data:data_join",
         "convert": "data:data_convert",
@@ -39,9 +39,9 @@ _COMMANDS: dict[str, str | dict[str, str]] = {
     "pretrain": "pretrain:pretrain",
     "recipe": "pretrain:recipe",
     "eval": {"fuse": "evaluate:eval_fuse"},
-    "report": "report:report",
-    "compare": "compare:compare",
-    "table": "table:table",
+    "report": "results:report",
+    "compare": "results:compare",
+    "table": "results:table",
     "embed": "embed:embed",
     "fit": "model:fit",
     "predict": "model:predict",
@@ -77,7 +77,7 @@ def _commands(words: Sequence[str]) -> Commands:
     return commands
 
 
-_HELP = {"data": "Make and look at stores of recordings.", "eval": "Evaluate the encoder of a run."}
+_HELP = {"data": "Make stores of recordings, and look at them.", "eval": "Evaluate the encoder of a run."}
 
 
 def _app(commands: Commands) -> SubcommandApp:
@@ -132,7 +132,7 @@ def main(args: Sequence[str] | None = None) -> int:
         _app(commands).cli(
             prog="skel",
             description="Self-supervised skeleton-based action recognition. "
-            "--import MODULE, with any command, makes the parts of your own module known; "
+            "--import MODULE, with any command, imports your module, so that the command knows its parts; "
             "--version prints the version.",
             args=words,
             config=(DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName),

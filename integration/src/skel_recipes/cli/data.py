@@ -1,10 +1,9 @@
 """``skel data``: stores of recordings."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
-from attrs import asdict
 
 from skel_data import SynthSettings
 from skel_recipes.cli.output import note, note_conversion, printable, say, say_json
@@ -51,25 +50,27 @@ def data_import(
         store: Folder of the store, to be made.
         layout: Name of a joint layout, or a TOML file, where the format does not fix it.
         units: Unit of the coordinates, where the format does not fix it.
-        min_score: Score of a pose estimator below which a joint is missing.
+        min_score: Score of a pose estimator below which a joint is missing. 0, the default, keeps all joints
+            that have a score: on real recordings no threshold helped throughout (see the page on data), and
+            estimators differ in scale.
         up: What points up in the source; recordings are turned so that y does. auto: the axis along which
             bodies stand. Unless given, what the format says.
         zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
         rate: Frames a second to which recordings are resampled, where the files or --fps tell their own.
-        fps: Frames a second of the recordings, where the files do not tell.
+        fps: Frames per second of the recordings, if the files do not have it.
         labels: Table (CSV) with the columns name, class, subject, camera, split, start and end. Unless given,
             `labels.csv` in the source.
-        classes_from: Where in a file's path the class is, such as '{}/*/*'; none: nowhere. Unless given,
-            folders are taken where their meaning is plain.
-        subjects_from: Where in a file's path the subject is.
-        split_from: Where in a file's path the part of the split is, such as train and test.
+        classes_from: Pattern of the class in a file's path, such as '{}/*/*'; none: not in the path. By
+            default folders are used if their meaning is clear.
+        subjects_from: Pattern of the subject in a file's path.
+        split_from: Pattern of the part of the split in a file's path, such as train and test.
         untrimmed: Keep recordings whole, with their actions as intervals, for `skel eval detect`. Unless
             given, each action is a clip.
-        limit: Stop after so many clips.
-        strict: Make any bad file an error, but for those that the data set itself lists as bad.
+        limit: Stop after this many clips.
+        strict: Make any bad file an error, except those that the data set itself lists as bad.
         overwrite: Replace the store if it exists.
         workers: Processes that read; 0: one for each core.
-        resume: Keep what was read when interrupted, and go on from it. A complete store stays as it is.
+        resume: Keep what was read when interrupted, and continue from it. A complete store stays as it is.
     """
     from skel_data import READERS, Source, cores, find_format, import_dataset, warnings_of
 
@@ -104,7 +105,7 @@ def data_import(
             )
         except KeyboardInterrupt:
             if resume:
-                note(f"what was read is kept beside {store}; the same command goes on from there")
+                note(f"what was read is kept next to {store}; the same command continues from there")
             raise
     for told in (*made.notes, *warnings_of(made)):
         note(told)
@@ -176,88 +177,6 @@ def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:
     say(f"{store}: {count(len(opened), 'clip')}, all as they were written")
 
 
-def data_leaks(
-    store: Annotated[Path, tyro.conf.Positional],
-    /,
-    *,
-    split: str | None = None,
-    near: float | None = None,
-    json: bool = False,
-) -> None:
-    """Find test clips that are in the training part too: copied, moved, turned, mirrored, reversed or cut.
-
-    Also told: subjects, cameras and setups in both parts of a split that is named after them, and classes
-    without training clips. What is found is kept in the store's folder, and told beside later evaluations.
-
-    Example: skel data leaks utd.store
-
-    Args:
-        store: The store.
-        split: The split; the store's default if not given.
-        near: List, too, pairs of clips nearer than this after the pipeline `default`, as a share of the size
-            of the test clip, such as 0.05. All pairs are compared, which takes long on large sets.
-        json: Print JSON.
-    """
-    from skel_data import Store, broken_claims, get_split, without_copies
-    from skel_recipes.evaluate.leaks import copies_of
-
-    opened = Store.open(store)
-    chosen = get_split(opened, split)
-    if not len(chosen.train) or not len(chosen.test):
-        raise ValueError(
-            f"split {chosen.name!r} of {store} has {count(len(chosen.train), 'training clip')} and "
-            f"{count(len(chosen.test), 'labelled test clip')}"
-        )
-    claims, found = broken_claims(opened, chosen), copies_of(opened, chosen)
-    copies = len(chosen.test) - len(without_copies(opened, chosen))
-    pairs = [] if near is None else _near_pairs(opened, chosen, near)
-    names = opened.names
-    if json:
-        stretches = [
-            {**asdict(one), "test": str(names[one.test]), "train": str(names[one.train])} for one in found
-        ]
-        told = {"split": chosen.name, "test_clips": len(chosen.test), "copies": copies}
-        say_json({**told, "broken_claims": claims, "stretches": stretches, "pairs": pairs})
-        return
-    for one in found:
-        way = "backwards " if one.backwards else ""
-        there, here = (f"{start} to {start + one.frames - 1}" for start in (one.train_start, one.start))
-        say(
-            printable(
-                f"{names[one.test]}: its frames {here} are {way}the frames {there} of {names[one.train]}"
-            )
-        )
-    for test, train, distance in pairs:
-        how = f"is within {100 * distance:.1f} % of" if distance else "equals"
-        say(printable(f"{test} {how} {train} after the pipeline"))
-    share = "shares" if len(found) == 1 else "share"
-    for sentence in claims:
-        say(printable(sentence))
-    say(
-        printable(
-            f"{store}, {chosen.name}: {count(len(chosen.test), 'test clip')}, {copies} of them copies of "
-            f"training clips as recorded, {len(found)} {share} frames with one"
-        )
-    )
-
-
-def _near_pairs(store: Any, split: Any, near: float) -> list[tuple[str, str, float]]:
-    """Test clip, nearest training clip, and their distance, where that is below `near`."""
-    from skel_data import Default, build_clips
-    from skel_eval import find_leaks
-
-    clips = build_clips(store, Default(), mmap=True)
-    found = find_leaks(clips[split.train], clips[split.test], near=near)
-    return [
-        (
-            str(store.names[split.test[row]]),
-            str(store.names[split.train[found.nearest[row]]]),
-            float(found.distances[row]),
-        )
-        for row in [*found.exact, *found.near]
-    ]
-
-
 def data_merge(
     stores: Annotated[tuple[Path, ...], tyro.conf.Positional],
     /,
@@ -275,7 +194,7 @@ def data_merge(
     Args:
         stores: The stores, of one layout.
         out: Folder of the new store.
-        dataset: Name of the new data set, by which official splits go.
+        dataset: Name of the new data set, which decides its official splits.
         overwrite: Replace the store if it exists.
     """
     from skel_data import Store, merge_stores
@@ -294,7 +213,7 @@ def data_join(
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
-    """Join the clips of a store to untrimmed recordings with rest between them, for `skel eval detect`.
+    """Join the clips of a store to untrimmed recordings with pauses between them, for `skel eval detect`.
 
     A recording has clips of one subject, camera and part of a split, in random order, each clip once.
 
@@ -304,8 +223,8 @@ def data_join(
         store: The store of trimmed clips.
         out: Folder of the new store.
         clips: Clips of a recording.
-        rest: Least and largest number of frames of a rest.
-        seed: Decides on order and rests.
+        rest: Smallest and largest number of frames of a pause.
+        seed: Seed of the order and of the pauses.
         overwrite: Replace the store if it exists.
     """
     from skel_data import Store, join_clips
@@ -332,9 +251,9 @@ def data_convert(
     Args:
         store: The store.
         out: Folder of the new store.
-        layout: Name of the layout that is wanted, or a TOML file.
+        layout: Name of the new layout, or a TOML file.
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
-        strict: Make it an error if a joint of the layout has nothing like it in the store's.
+        strict: Make it an error if a joint of the layout has no counterpart in the store's.
         most_parents: Largest share of the layout's joints that may take their parents' places; 1 allows all.
         overwrite: Replace the store if it exists.
     """
@@ -363,7 +282,7 @@ def data_label(
     untrimmed: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Give the clips of a store the facts of a table.
+    """Add classes, subjects, cameras and splits from a table to a store.
 
     The table (CSV) has the columns name, class, subject, camera, split, start and end; all but name may be
     left out.

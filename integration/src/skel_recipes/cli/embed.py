@@ -20,6 +20,8 @@ def embed(
     window: int = 0,
     step: int = 0,
     labelled: Path | None = None,
+    layers: int = 1,
+    bins: int = 1,
     device: str = "auto",
 ) -> None:
     """Write the frozen features of all recordings of a store, labelled or not.
@@ -34,13 +36,15 @@ def embed(
         run: A finished run, or an encoder folder.
         store: The recordings.
         out: The file: .npz or .parquet.
-        stream: One of the run's streams alone; of several the features of all are side by side.
+        stream: Take this stream alone. By default the features of all streams are concatenated.
         split: The split whose train and test rows are noted; by default the one that was pretrained on.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
         window: Frames of a window that slides over each recording; 0 for whole recordings.
         step: Frames from one window to the next; half a window if 0.
         labelled: With a window: a store with labels, whose training clips teach a linear probe what class
             each window is.
+        layers: Features of so many last layers of the encoder, side by side.
+        bins: Features of so many parts of the time too, side by side.
         device: Where to compute.
     """
     from skel_data import Store
@@ -48,7 +52,7 @@ def embed(
     from skel_recipes.evaluate.features_file import write_features, write_windows
     from skel_recipes.run.run import Run
 
-    opened, recordings = Run.open(run), Store.open(store)
+    opened, recordings = Run.open(run).with_features(layers=layers, bins=bins), Store.open(store)
     if convert:
         note_conversion(recordings.layout, opened.layout)
     if window:

@@ -1,4 +1,4 @@
-"""``skel eval``: evaluation protocols on the encoders of runs, or on features from elsewhere."""
+"""``skel eval``: evaluation protocols on the encoders of runs, or on features of other models."""
 
 from ast import literal_eval
 from collections.abc import Callable, Mapping, Sequence
@@ -22,14 +22,16 @@ class Common:
     """Options of all protocols.
 
     Attributes:
-        published: Train as the program of this method does, such as aimclr, cmd or mamp, where the protocol
-            trains; the last epoch counts.
-        stream: One of the run's streams alone; of several streams all are fused in equal parts.
+        published: Train as the program of this method does, such as aimclr, cmd or mamp, in protocols that
+            train; the last epoch counts.
+        stream: Evaluate this stream alone. By default all streams are fused with equal weights.
         split: The split; by default the one that was pretrained on, or the store's own.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
+        layers: Frozen features of so many last layers of the encoder, side by side.
+        bins: Frozen features of so many parts of the time too, side by side.
         tag: A word in the name of this result, to keep several results of one protocol.
-        out: A .json file for the result, in place of one in the run's eval/.
+        out: A .json file for the result, instead of one in the run's eval/.
         report: Draw the run's report.html too.
         json: Print JSON.
     """
@@ -39,6 +41,8 @@ class Common:
     split: str | None = None
     convert: bool = False
     device: str = "auto"
+    layers: int = 1
+    bins: int = 1
     tag: str = ""
     out: Path | None = None
     report: bool = False
@@ -150,7 +154,7 @@ def _command(name: str, words: Sequence[str]) -> Callable[..., None]:
 Example: skel eval {name} run utd.store{more}
 
 Args:
-    run: A finished run; or features from elsewhere, an .npz file, for protocols on frozen features.
+    run: A finished run; or an .npz file of features, also of other models, for protocols on frozen features.
     store: The recordings, for a run.
     protocol: Settings of the protocol.
     common: Further options.
@@ -206,7 +210,7 @@ def eval_fuse(
     Example: skel eval fuse run utd.store --weights 0.6 0.4 0.6
 
     Args:
-        paths: Finished runs, and last the store. A run of several streams counts as so many.
+        paths: Finished runs, and last the store. A run of several streams counts once for each stream.
         weights: One for each stream, in the order of the runs; AimCLR's are 0.6 (joint), 0.4 (motion) and 0.6
             (bone). Those of hand-made features come last. Equal unless given.
         protocol: Add the logits of probes, the scores of rbf, or the similarities of nearest neighbours.
@@ -251,7 +255,8 @@ def _evaluate(
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.run.run import Run
 
-    opened, recordings = [Run.open(run) for run in runs], Store.open(store)
+    features = {"layers": common.layers, "bins": common.bins}
+    opened, recordings = [Run.open(run).with_features(**features) for run in runs], Store.open(store)
     if hasattr(protocol, "progress"):
         protocol = evolve(protocol, progress=True)
     if common.convert or getattr(protocol, "convert", False):
@@ -305,7 +310,7 @@ def _evaluate_file(file: Path, store: Path | None, name: str, protocol: Any, com
     """Features of any model, with their labels and split."""
     if store is not None:
         raise ValueError(f"{file} has its own labels and split: it takes no store, got {store}")
-    names = ("stream", "split", "convert", "tag", "out", "report")
+    names = ("stream", "split", "convert", "layers", "bins", "tag", "out", "report")
     given = [one for one in names if getattr(common, one) != getattr(COMMON, one)]
     if given:
         raise ValueError(

@@ -22,10 +22,10 @@ def export(
 
     Args:
         source: A finished run, or an encoder folder; or, for .onnx, a model.
-        out: A file that ends in .onnx (needs the extra skel-encoders[onnx]): it takes recordings, any number
-            of them and of any length, and gives features, or, of a model, labels and probabilities. Or, of a
-            run, a folder, which `skel_encoders.from_pretrained` opens and which every command takes in the
-            place of a run.
+        out: A file that ends in .onnx (needs the extra skel-encoders[onnx]): it takes any number of
+            recordings of any length, and gives features, or, for a model, labels and probabilities. Or, for a
+            run, a folder, which `skel_encoders.from_pretrained` opens and which every command takes
+            instead of a run.
         stream: The stream of a run whose encoder it is; needed where there are several.
         pipeline: For .onnx: put the pipeline into the file. With --no-pipeline it takes clips that skel_data
             has prepared.
@@ -47,7 +47,7 @@ def export(
     if (source / "model.json").exists():
         raise ValueError(
             f"{source} is a model: it is exported to a file that ends in .onnx, got {out}; "
-            "its folder stands alone, and can be copied as it is"
+            "its folder needs neither run nor store, and can be copied as it is"
         )
     if not pipeline:
         raise ValueError(f"--no-pipeline goes with a file that ends in .onnx, got {out}")
@@ -83,7 +83,7 @@ def convert_checkpoint(
         source: The file, such as .pt or .pth.tar. Nothing in it is run.
         out: The folder.
         layout: Name of the joint layout, or a TOML file.
-        frames: Frames of a clip; 0: as many as the pipeline makes, which are 64 of the default one.
+        frames: Frames of a clip; 0: as many as the pipeline makes, 64 for the default one.
         bodies: Bodies of a clip.
         stream: In a file with an encoder for each stream: joint, motion or bone; or the name of another
             network.

@@ -31,10 +31,10 @@ def cluster(
         store: The recordings, labelled or not.
         k: Number of clusters.
         out: CSV file: cluster, distance to its centre and nearest clips of every clip.
-        gallery: HTML file with the most central clips of each cluster; beside the CSV file unless given.
+        gallery: HTML file with the most central clips of each cluster; next to the CSV file unless given.
         neighbours: Number of nearest clips that are named for each clip.
-        stream: One of the run's streams alone; of several the features of all are side by side.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        stream: Take this stream alone. By default the features of all streams are concatenated.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
         seed: Seed of k-means.
         device: Where to compute.
     """
@@ -47,7 +47,7 @@ def cluster(
 
     page = out.with_suffix(".html") if gallery is None else gallery
     if page == out:
-        raise ValueError(f"--out is a CSV file, and the gallery beside it .html, got {out}")
+        raise ValueError(f"--out is a CSV file, and the gallery an .html file, got {out}")
     found = find(
         Run.open(run),
         Store.open(store),
@@ -94,9 +94,9 @@ def label(
         out: CSV file to write; with --labels the folder of the new store.
         budget: Number of clips to propose.
         labels: The CSV file with its column "label" filled in; rows without a label are passed over.
-        stream: One of the run's streams alone; of several the features of all are side by side.
+        stream: Take this stream alone. By default the features of all streams are concatenated.
         split: Whose training clips are proposed; "all" for all clips.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
         overwrite: With --labels: replace the new store if it exists.
         seed: Seed of k-means.
         device: Where to compute.

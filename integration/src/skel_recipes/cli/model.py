@@ -27,29 +27,33 @@ def fit(
     split: str | None = None,
     convert: bool = False,
     fps: float = 30.0,
+    layers: int = 1,
+    bins: int = 1,
     device: str = "auto",
 ) -> None:
     """Fit a recogniser: a classifier on the encoders of a run, with the labels of a store.
 
-    The folder that it writes stands alone: encoders, pipeline, joints, classifier and class names. `skel
-    predict` uses it. It also has a threshold below which a clip is "none of these": 95 % of the held-out
-    training clips that are classified right are at or above it.
+    The folder that it writes needs neither run nor store: it has encoders, pipeline, joints, classifier and
+    class names. `skel predict` uses it. It also has a threshold below which a clip is "none of these": 95 %
+    of the held-out training clips that are classified right are at or above it.
 
     Example: skel fit run utd.store --out model
 
     Args:
         run: A finished run, or an encoder folder.
-        store: Recordings; those without a label are passed over.
+        store: Recordings; those without a label are not used.
         out: Folder of the model, to be made.
-        labels: all: every label there is. train: those of the split's training part; the accuracy on its test
-            part is printed and kept.
+        labels: all: every label. train: those of the split's training part; the accuracy on its test part
+            is printed and kept.
         head: rbf (kernel ridge regression), linear (logistic regression), mlp (one hidden layer), knn
             (nearest neighbour), or finetune (linear, the encoder trained with it).
-        stream: One of the run's streams alone; of several streams all are fused.
-        weights: One for each stream; equal unless given.
+        stream: Take this stream alone. By default all streams are fused.
+        weights: A weight for each stream; equal by default.
         split: With --labels train: the split; by default the one that was pretrained on, or the store's own.
-        convert: Bring recordings with other joints to those of the run, by the names of the joints.
-        fps: Frames per second of the recordings; streams with time stamps are brought to it.
+        convert: Convert recordings with other joints to those of the run, by the names of the joints.
+        fps: Frames per second of the recordings; streams with time stamps are resampled to it.
+        layers: Features of this many last layers of the encoder, concatenated.
+        bins: Features of this many parts of the time, too, concatenated.
         device: Where to compute.
     """
     from skel_data import Store
@@ -58,7 +62,7 @@ def fit(
     from skel_recipes.run.run import Run
 
     check_new_folder(out)
-    opened, recordings = Run.open(run), Store.open(store)
+    opened, recordings = Run.open(run).with_features(layers=layers, bins=bins), Store.open(store)
     model = fit_model(
         opened,
         recordings,
@@ -133,9 +137,9 @@ def predict(
         layout: Name of a joint layout, or a TOML file, where the format does not fix the joints.
         window: Frames of a window that slides over each recording; 0 for whole recordings.
         step: Frames from one window to the next; half a window if 0.
-        top: Also give so many of the most probable classes.
+        top: Also give this many of the most probable classes.
         out: A .csv, .json or .parquet file (the last needs the extra skel-recipes[parquet]).
-        convert: Bring recordings with other joints to those of the model, by the names of the joints.
+        convert: Convert recordings with other joints to those of the model, by the names of the joints.
         json: Print JSON.
         device: Where to compute.
     """

@@ -14,7 +14,7 @@ KINDS = (
 
 
 def list_parts(kind: Annotated[str, tyro.conf.Positional], /) -> None:
-    """List the parts of a kind, each with what it is: built in, or registered by an installed package.
+    """List the parts of a kind with a description: built in, or registered by an installed package.
 
     Example: skel list methods
 

@@ -37,16 +37,16 @@ def pretrain(
     Args:
         recipe: Name of a recipe, or a TOML file; "skel recipe" lists and prints them.
         stores: A store made by "skel data import" or "skel data synth". Of several, a pool of their training
-            clips is written beside the run, in the joints of the first; each batch is then of one of them.
+            clips is written next to the run, in the joints of the first; each batch is then of one of them.
         out: Folder of the run, to be made.
-        resume: Go on with this interrupted run instead.
+        resume: Continue this interrupted run instead.
         strict: With --resume: refuse other library versions, threads, processes or another processor than the
             run began with, as the bits of the weights may differ.
         init: Begin with the weights of this finished run, or of this folder of an encoder; what is not
             loaded is listed. The methods nnclr and crrl take encoder, pipeline and stream from it as well.
         init_layers: Load these layers only, such as blocks.0 blocks.1; patterns are taken too.
-        convert: Bring recordings with other joints to those of --init, by the names of the joints.
-        split: Whose training part is used; the store's default unless given.
+        convert: Convert recordings with other joints to those of --init, by the names of the joints.
+        split: Split whose training part is used. By default the store's default split.
         device: cpu, cuda, cuda:1, or auto.
         set: A setting of the recipe, KEY=VALUE; --KEY VALUE is short for it.
     """
@@ -57,9 +57,9 @@ def pretrain(
                 "Begin with its weights and other settings by: "
                 f"skel pretrain RECIPE STORE --init {resume} --out RUN"
             )
-        from skel_recipes.train import trainer
+        from skel_recipes.train import pretrain as training
 
-        run = trainer.resume(resume, device=device, strict=strict, progress=True)
+        run = training.resume(resume, device=device, strict=strict, progress=True)
     else:
         if recipe is None or not stores or out is None:
             raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
@@ -69,14 +69,14 @@ def pretrain(
         from skel_recipes.config.library import read_recipe
         from skel_recipes.config.recipe import load_recipe
         from skel_recipes.run.run import Run
-        from skel_recipes.train import trainer
+        from skel_recipes.train import pretrain as training
 
         if len(stores) > 1 and "batches_of" not in read_recipe(recipe).get("data", {}):
             overrides.setdefault("data.batches_of", "setup")
         settings, opened = load_recipe(recipe, overrides), Store.open(stores[0])
         if len(stores) > 1:
-            opened = _pool([opened, *map(Store.open, stores[1:])], out, split)
-            split = None
+            opened = _pool([opened, *map(Store.open, stores[1:])], out, split or settings.data.split or None)
+            split = "listed"  # the pool has training clips alone
         begin = None if init is None else Run.open(init)
         if begin is not None and getattr(settings.method, "tunes", False):
             from skel_recipes.run.init import tuned_settings
@@ -85,7 +85,7 @@ def pretrain(
             settings = load_recipe(recipe, {**taken, **overrides})
             note(f"taken from {begin.path}: {', '.join(taken)}")
         try:
-            run = trainer.pretrain(
+            run = training.pretrain(
                 settings,
                 opened,
                 out,
@@ -125,7 +125,7 @@ def recipe(name: Annotated[str | None, tyro.conf.Positional] = None, /, *, full:
 
     Args:
         name: Name of a recipe, or a TOML file.
-        full: Print every setting, also those that have their default.
+        full: Print every setting, also those with their default.
     """
     if name is None:
         from skel_recipes.cli.parts import summaries

@@ -29,7 +29,7 @@ def show(
 ) -> None:
     """Draw a clip: as recorded, after the pipeline, and in augmented views.
 
-    Left, right and trunk have colours of their own, further bodies are paler. Missing joints are left out.
+    Left, right and trunk have different colours; further bodies are paler. Missing joints are left out.
 
     Example: skel show utd.store --clip 3 --out clip.gif
 

@@ -1,13 +1,12 @@
 """Recipe: everything a pretraining run depends on, as one TOML file.
 
-A recipe file may name another as its ``base`` and say only what differs. Base, file and flags are merged as
-plain data, which is then checked once against the classes below; a key that nobody reads is an error
-that names its path.
+Base, file and flags are merged as plain data, which is then checked once against the classes below; a key
+that nobody reads is an error that names its path.
 """
 
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -23,12 +22,9 @@ from skel_augment import View, build_view, describe_view, preset
 from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
 from skel_encoders import encoder_settings
 from skel_recipes.common.words import count
-from skel_recipes.config.library import override, read_recipe
+from skel_recipes.config.library import check_numbers, flat_values, override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
 from skel_recipes.methods.context import build_encoder
-
-LARGEST = 1e12
-"""No setting has a reason to be larger."""
 
 
 def _between(low: int, high: int) -> list[Any]:
@@ -74,8 +70,8 @@ class DataSettings:
         keep: Where clips are kept: device, stream (read batch by batch, for sets that do not fit), or
             auto: on the device if they take at most half of its free memory.
         dtype: float32, or float16 for half the memory; batches are float32 either way.
-        frames: Frames that the encoder sees, where the pipeline keeps recordings at their own length, filled
-            up with zeros: the method's views must end in so many, and evaluation takes a window from the
+        frames: Frames that the encoder sees, if the pipeline keeps recordings at their own length, filled
+            up with zeros: the method's views must end in this number, and evaluation takes a window from the
             middle of each recording. 0: the pipeline's.
         crop: Length of that window, as a share of the recording.
         positives: What the second view of a clip is drawn of. clip: of the clip itself. performance: of
@@ -118,13 +114,13 @@ class OptimSettings:
         schedule: constant, cosine (to min_lr), or step (gamma times the rate after each milestone).
         milestones: For step: epochs after which the rate falls.
         warmup_epochs: Epochs over which the rate grows linearly from zero.
-        warmup_steps: At least so many steps, whatever part of an epoch or however many epochs they are.
+        warmup_steps: Smallest number of warm-up steps, however many epochs they are.
         min_lr: For cosine: learning rate at the end.
         beta2: Adam and AdamW: decay rate of the mean of squared gradients.
         decay_vectors: Whether biases and other vectors decay too.
         layer_decay: Layer-wise learning-rate decay of the encoder: factor from a layer to the one before it.
             The last layer, and what a method adds to the encoder, has the whole rate.
-        frozen_layers: So many first layers of the encoder keep their weights; an embedding counts as one.
+        frozen_layers: Number of first layers that keep their weights; an embedding counts as one.
         clip_tensors: Largest norm of the gradient of each tensor; 0 for no limit.
         clip_norm: Largest norm of the gradient of all weights; 0 for no limit.
         gamma: For step: factor of the learning rate at each milestone.
@@ -154,7 +150,7 @@ class TrainSettings:
 
     Attributes:
         epochs: Passes over the training clips.
-        min_steps: At least so many steps: more epochs are added on small sets, unless you set the epochs
+        min_steps: Smallest number of steps: more epochs are added on small sets, unless you set the epochs
             yourself. Epochs in the method's settings, such as mining_epoch, are stretched with it.
         batch_size: Clips per step, of all processes together; a last smaller batch of an epoch is left out.
         seed: Decides weights, order and views; the same seed on the same machine gives the same run.
@@ -178,7 +174,7 @@ class TrainSettings:
     tensorboard: bool = False
 
     def batches(self, clips: int, processes: int = 1) -> tuple[int, int]:
-        """Size of a batch and number of steps in an epoch, for a training set of so many clips.
+        """Size of a batch and number of steps in an epoch, for a training set of this size.
 
         Raises:
             ValueError: If not every process would get two clips.
@@ -192,7 +188,7 @@ class TrainSettings:
         return size, clips // size
 
     def length(self, clips: int, processes: int = 1) -> int:
-        """Number of epochs for a training set of so many clips."""
+        """Number of epochs for a training set of this size."""
         return max(self.epochs, math.ceil(self.min_steps / self.batches(clips, processes)[1]))
 
 
@@ -288,26 +284,7 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
         check_numbers(data)
         return _converter().structure(data, Recipe)
     except (cattrs.BaseValidationError, ValueError, TypeError) as error:
-        problems = "\n  ".join(_problems(error))
-        raise ValueError(f"recipe {name}:\n  {problems}") from error
-
-
-def check_numbers(value: Any, path: str = "") -> None:
-    """Refuse numbers that are not finite or are absurd, wherever they stand in nested tables and lists.
-
-    Raises:
-        ValueError: If there is one; the message names its path.
-    """
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            check_numbers(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            check_numbers(item, f"{path}.{index}")
-    elif isinstance(value, float) and not abs(value) <= LARGEST:
-        raise ValueError(f"{path} must be a finite number of at most {LARGEST:g}, got {value}")
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{path} must be a number of 64 bits, got one of {value.bit_length()} bits")
+        raise ValueError("\n  ".join([f"recipe {name}:", *_problems(error)])) from error
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -317,22 +294,12 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def flat_recipe(recipe: Recipe) -> dict[str, str]:
     """The recipe's values by dotted key, as flags have them."""
-
-    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
-        tables = isinstance(value, list) and any(isinstance(item, dict) for item in value)
-        if isinstance(value, dict) or tables:
-            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-                yield from walk(item, f"{path}.{key}" if path else str(key))
-        else:
-            yield path, str(value)
-
-    return dict(walk(tomllib.loads(dump_recipe(recipe)), ""))
+    return flat_values(tomllib.loads(dump_recipe(recipe)))
 
 
-def dump_data(data: DataSettings) -> dict[str, Any]:
+def dump_data(data: DataSettings) -> Any:
     """Pipeline and stream as plain data that `read_data` reads back."""
-    plain: dict[str, Any] = _converter().unstructure(data)
-    return plain
+    return _converter().unstructure(data)
 
 
 def read_data(plain: Any, source: str | Path) -> DataSettings:

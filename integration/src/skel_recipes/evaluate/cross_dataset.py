@@ -5,13 +5,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
-import torch
 from attrs import define, evolve, field, fields, validators
 from numpy.typing import NDArray
-from torch import Generator, Tensor, nn
-from torch.nn import functional
 
-from skel_augment import View
 from skel_data import Store, get_split, match_classes
 from skel_eval import (
     HANDMADE,
@@ -30,18 +26,24 @@ from skel_eval import (
     per_class_accuracy,
 )
 from skel_recipes.common.words import count
+from skel_recipes.evaluate.adaptation import Adaptation
 from skel_recipes.evaluate.baselines import accuracy_of, result_of
 from skel_recipes.evaluate.finetune import FineTune, augmented, keep_tuned
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
 from skel_recipes.methods.context import MethodContext
-from skel_recipes.methods.cubism import Pretext, count_of, permutation, permuted
 from skel_recipes.run.clips import Floats
-from skel_ssl_objectives import cubism, mmd
 
 _FROZEN: dict[str, Any] = {"linear": LinearProbe, "knn": KNN, "rbf": RBFProbe}
 _TASKS = {"cubism": ("temporal", "spatial")}
 """What is trained one by one, and fused."""
+_USERS = {
+    "pretext_weight": ("cubism", "temporal", "spatial"),
+    "actions_of": ("cubism", "temporal", "spatial"),
+    "segments": ("cubism", "temporal"),
+    "mmd_weight": ("mmd",),
+}
+"""What must be learned for a setting to do anything."""
 
 
 @define(frozen=True, eq=False)
@@ -65,22 +67,24 @@ class Labelled:
 class CrossDataset(FineTune):
     """Recognition across data sets: labels of a source set only, tested on another set.
 
-    Classes are brought together by a class map. Joints are converted by their names. The last epoch counts,
+    A class map says which classes are the same. Joints are converted by their names. The last epoch counts,
     and nothing is chosen on the target's labels.
 
     Attributes:
         source: Store of the labelled source recordings.
         class_map: A class map by name, or a .toml file of yours; by default the packaged map of the two data
-            sets, or else the classes of the same name.
-        source_split: Whose training part has the labels; all: every clip of the source.
+            sets, or else the classes with the same name.
+        source_split: Split of the source whose training part has the labels; all: every clip of the source.
         learn: linear, knn, rbf: a classifier on frozen features. source: the encoder is trained with the
-            source's labels alone. cubism: beside it TS-Cubism's pretext on clips of both sets, those of the
+            source's labels alone. cubism: also TS-Cubism's pretext on clips of both sets, those of the
             target's training part without labels; orders of segments and exchanged limbs have a network
-            each, which are fused. temporal, spatial: one of the two. mmd: features of both sets are drawn
-            together by their maximum mean discrepancy.
+            each, which are fused. temporal, spatial: one of the two. mmd: the maximum mean discrepancy
+            between features of both sets is minimised. dann: domain-adversarial training; the encoder learns
+            features from which a classifier cannot tell the set.
         pretext_weight: Weight of the pretext.
         mmd_weight: Weight of the maximum mean discrepancy.
-        actions_of: Which source clips teach actions beside the pretext: permuted ones, as in TS-Cubism's
+        dann_weight: Weight of the reversed gradient at the end of training; it rises from 0.
+        actions_of: Which source clips actions are learned from: permuted ones, as in TS-Cubism's
             program; or both these and the clips as they are, as in that of Recover-and-Resample.
         segments: How many segments of a clip the temporal pretext permutes.
     """
@@ -91,9 +95,12 @@ class CrossDataset(FineTune):
     source: Path | None = None
     class_map: str = ""
     source_split: str = "all"
-    learn: Literal["linear", "knn", "rbf", "source", "cubism", "temporal", "spatial", "mmd"] = "linear"
+    learn: Literal["linear", "knn", "rbf", "source", "cubism", "temporal", "spatial", "mmd", "dann"] = (
+        "linear"
+    )
     pretext_weight: float = field(default=0.1, validator=validators.ge(0))
     mmd_weight: float = field(default=1.0, validator=validators.ge(0))
+    dann_weight: float = field(default=1.0, validator=validators.ge(0))
     actions_of: Literal["permuted", "both"] = "permuted"
     segments: int = field(default=3, validator=[validators.ge(2), validators.le(6)])
 
@@ -179,6 +186,10 @@ class CrossDataset(FineTune):
                 )
         elif self.learn != "source" and self.settings.label_smoothing:
             raise ValueError(f"label_smoothing goes with learn source, got it with {self.learn}")
+        own = {one.name: one.default for one in fields(CrossDataset)}
+        for name, users in _USERS.items():
+            if self.learn not in users and getattr(self, name) != own[name]:
+                raise ValueError(f"{name} goes with learn {' or '.join(users)}, got it with {self.learn}")
 
     def _store(self) -> Store:
         if self.source is None:
@@ -325,65 +336,6 @@ class CrossDataset(FineTune):
 
     def _described(self) -> dict[str, Any]:
         return {**super()._described(), "source": "", "class_map": {}}
-
-
-class Adaptation(nn.Module):
-    """What is minimised beside the labels of the source: a pretext, or MMD, on clips of both sets.
-
-    Args:
-        protocol: The settings.
-        task: temporal, spatial or mmd.
-        context: Of the encoder.
-        clips: Clips of the target (N, C, T, V, M).
-        rows: Those that help without labels; each step draws as many as it has labelled ones.
-        width: Features of the encoder.
-        seed: Of the initial weights of the classifier of permutations.
-    """
-
-    def __init__(
-        self,
-        protocol: CrossDataset,
-        task: str,
-        context: MethodContext,
-        clips: Floats,
-        rows: Ints,
-        width: int,
-        seed: int,
-    ) -> None:
-        super().__init__()
-        self.protocol, self.context, self.clips, self.rows = protocol, context, clips, rows
-        self.view = protocol.view or View(())
-        self.step = None
-        if task != "mmd":
-            self.step = permutation(cast("Pretext", task), protocol.segments)
-            classes, settings = count_of(self.step, context), protocol.settings
-            self.weight = nn.Parameter(torch.empty(classes, settings.hidden or width))
-            self.bias = nn.Parameter(torch.zeros(classes))
-            nn.init.normal_(self.weight, 0, settings.head_std, generator=Generator().manual_seed(seed))
-
-    def forward(self, model: Any, clips: Tensor, labels: Tensor, generator: Generator) -> Tensor:
-        """The loss of labelled clips (N, C, T, V, M)."""
-        drawn = self.rows[torch.randint(len(self.rows), (len(clips),), generator=generator).numpy()]
-        other = torch.from_numpy(np.array(self.clips[drawn])).to(clips)
-        both = torch.cat([clips, other])
-        if self.step is None:
-            source, target = model.features(augmented(self.context, self.view, both, generator)).chunk(2)
-            entropy = functional.cross_entropy(model.head(source), labels)
-            return entropy + self.protocol.mmd_weight * mmd(source, target)
-        seen, orders = permuted(self.context, both, self.view, self.step, generator)
-        if self.protocol.actions_of == "both":
-            seen = torch.cat([seen, augmented(self.context, self.view, clips, generator)])
-            labels = labels.repeat(2)
-        features = model.features(seen)
-        taught = torch.cat([features[: len(clips)], features[len(both) :]])
-        terms = cubism(
-            functional.linear(features[: len(both)], self.weight, self.bias),
-            orders,
-            model.head(taught),
-            labels,
-            order_weight=self.protocol.pretext_weight,
-        )
-        return terms["action"] + terms["order"]
 
 
 def _metrics(inputs: EvaluationInputs, predictions: Ints) -> dict[str, Metric]:

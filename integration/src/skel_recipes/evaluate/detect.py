@@ -46,8 +46,9 @@ Arrays = list[np.ndarray]
 class Detection:
     """Detection on untrimmed recordings: a linear classifier of windows, with a background class.
 
-    The encoder is frozen. A window is of the class of its centre frame. The class probabilities of frames are
-    filtered and cut into segments. How, is chosen on training recordings that the classifier has not seen.
+    The encoder is frozen. A window has the class of its centre frame. The class probabilities of frames are
+    filtered and cut into segments. Filter and thresholds are chosen on training recordings that the
+    classifier has not seen.
 
     Attributes:
         window: Frames of a window; 0: the median length of an action in the training recordings.
@@ -252,7 +253,7 @@ def _detected(filtered: Arrays, how: Extraction) -> tuple[Arrays, Arrays]:
 
 
 def _notes(metrics: dict[str, Metric], length: int) -> list[str]:
-    """The other metrics, and what they are to be compared with, in sentences."""
+    """The other metrics, and what to compare them with, in sentences."""
 
     def said(names: Iterable[str]) -> str:
         return ", ".join(f"{name.replace('_', ' ')} {100 * metrics[name].value:.1f} %" for name in names)

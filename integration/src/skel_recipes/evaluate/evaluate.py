@@ -17,7 +17,7 @@ from attrs import asdict, has
 from skel_data import Store
 from skel_eval import HANDMADE, UNTRAINED, Outcome, Result, evaluate_features
 from skel_recipes.common.files import check_folder, file_name
-from skel_recipes.config.recipe import check_numbers
+from skel_recipes.config.library import check_numbers
 from skel_recipes.evaluate.baselines import most_frequent_class, result_of
 from skel_recipes.evaluate.handmade import LARGEST
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
@@ -52,7 +52,8 @@ def evaluate(
     distances between joints (a linear classifier on these where the protocol trains the encoder).
 
     Args:
-        run: The run, or several; one with several streams counts as so many encoders.
+        run: The run, or several; one with several streams counts as several encoders.
+            Frozen features are those of `Run.with_features`.
         store: The recordings; their joints must be those of the run.
         protocol: Name of a protocol, as `PROTOCOLS` has them, or an instance with its settings.
         stream: One of the run's streams, to evaluate it alone.
@@ -74,7 +75,7 @@ def evaluate(
     Raises:
         ValueError: If the joints differ, the split has no labelled clips, pretraining has not ended, the
             weights do not match the encoders, the tag is not one word, or the protocol fuses no hand-made
-            features.
+            features, or takes no features of layers or bins.
         TypeError: If the protocol has no such option.
     """
     started = time.perf_counter()
@@ -87,6 +88,8 @@ def evaluate(
     runs = [run] if isinstance(run, Run) else list(run)
     if handmade and not hasattr(chosen, "fuses"):
         raise ValueError(f"protocol {name} trains or tests an encoder: it takes no hand-made features")
+    if any(one.features for one in runs) and not hasattr(chosen, "fuses"):
+        raise ValueError(f"protocol {name} is not one on frozen features: it takes no layers or bins")
     factors = [1.0] * len(handmade)
     if weights is not None:
         own = max(0, len(weights) - len(handmade))
@@ -103,6 +106,7 @@ def evaluate(
         handmade=list(zip(handmade, factors, strict=True)),
         needs_labels=getattr(chosen, "needs_labels", True),
         joint_head=getattr(chosen, "fusion", "late") == "joint",
+        views=getattr(chosen, "masked_views", 0),
     )
     if hasattr(chosen, "narrowed"):
         inputs = chosen.narrowed(inputs)
@@ -218,7 +222,7 @@ def _file(run: Run, result: Result) -> Path:
     """Where a result is written: a name for people, and for this result alone."""
     folder = run.path / "eval"
     folder.mkdir(exist_ok=True)
-    words = [result.dataset, result.split, result.protocol, result.variant, result.tag]
+    words = [result.dataset, result.split, result.protocol, result.variant, result.features, result.tag]
     if "+" in result.stream or len(run.streams) > 1:
         words.append(result.stream_title)
     words += [Path(path).name for path in result.runs[1:]]

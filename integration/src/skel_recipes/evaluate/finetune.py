@@ -56,9 +56,9 @@ class FineTune:
         keep_joints: Give the head the features of all joints, and not their mean, as MAMP does.
         view: Augmentation of the training clips: the name of a preset such as compact.view; in Python also
             a view.
-        keep: Folder for the tuned encoder, to be made, which is taken wherever a run is; the head is in its
-            head.npz, a hidden layer under the names ``hidden.*``. Of several streams a folder for each is in
-            it; of several repeats the first is kept.
+        keep: New folder for the tuned encoder, which every command takes instead of a run. Its head.npz has
+            the head; a hidden layer has the names ``hidden.*``. With several streams it has a folder for
+            each; with several repeats the first is kept.
         progress: Show a progress bar.
     """
 

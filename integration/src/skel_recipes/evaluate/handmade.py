@@ -61,6 +61,6 @@ def _distances(clips: Floats, dims: int, width: int) -> Floats:
 
 
 def _spaced(length: int, count: int) -> NDArray[np.int64]:
-    """So many of 0..length - 1, evenly spaced; one at least, all at most."""
+    """`count` of the numbers 0..length - 1, evenly spaced; one at least, all at most."""
     count = max(1, min(length, count))
     return np.linspace(0, length - 1, count).round().astype(np.int64)

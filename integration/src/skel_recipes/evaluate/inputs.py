@@ -27,8 +27,8 @@ from skel_recipes.common.device import pick_device
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
 from skel_recipes.evaluate.kept import kept_features, kept_result
-from skel_recipes.run.clips import WINDOW, Floats, clips_of_store, takes_windows
-from skel_recipes.run.embedding import embed_array
+from skel_recipes.run.clips import WINDOW, Floats, clips_of_store, masked_clips, takes_windows
+from skel_recipes.run.embedding import embed_array, embed_masked
 from skel_recipes.run.joints import in_joints_of, joints_of
 from skel_recipes.run.run import Run
 
@@ -65,6 +65,7 @@ class EvaluationInputs:
         tag: The user's word for what tells results apart.
         handmade: Hand-made features that are fused with the encoders, each with its weight.
         joint_head: Whether one head is trained on the features of all of them.
+        views: How many masked views of each clip have features, too.
     """
 
     encoders: tuple[EncoderRef, ...]
@@ -75,6 +76,7 @@ class EvaluationInputs:
     tag: str = ""
     handmade: tuple[tuple[str, float], ...] = ()
     joint_head: bool = False
+    views: int = 0
 
     @classmethod
     def of(
@@ -88,6 +90,7 @@ class EvaluationInputs:
         tag: str = "",
         handmade: Sequence[tuple[str, float]] = (),
         joint_head: bool = False,
+        views: int = 0,
         needs_labels: bool = True,
     ) -> "EvaluationInputs":
         """Check that encoders, recordings and split go together.
@@ -97,10 +100,11 @@ class EvaluationInputs:
             store: The recordings.
             split: The split; by default the one that was pretrained on if it tests, or the store's default.
             device: Where to compute.
-            convert: Bring recordings with other joints to those of the runs, by the names of the joints.
+            convert: Convert recordings with other joints to those of the runs, by the names of the joints.
             tag: What tells results from others of the same protocol.
             handmade: Hand-made features that are fused with the encoders, each with its weight.
             joint_head: Whether one head is trained on the features of all of them.
+            views: How many masked views of each clip have features, too.
             needs_labels: Whether training clips with a label and test clips must be there.
 
         Raises:
@@ -135,7 +139,8 @@ class EvaluationInputs:
         train = train if len(train) else chosen.train
         converted, where = store is not given, pick_device(device)
         chosen = evolve(chosen, train=train)
-        return cls(tuple(encoders), store, chosen, where, converted, tag, tuple(handmade), joint_head)
+        fused = tuple(handmade)
+        return cls(tuple(encoders), store, chosen, where, converted, tag, fused, joint_head, views)
 
     @property
     def used(self) -> str:
@@ -218,6 +223,9 @@ class EvaluationInputs:
             "weights": tuple(self.weights) if len(self.weights) > 1 and not self.joint_head else (),
             "fusion": "joint" if len(self.weights) > 1 and self.joint_head else "",
             "tag": self.tag,
+            "features": " + ".join(dict.fromkeys(one.run.features or "own" for one in self.encoders))
+            if any(one.run.features for one in self.encoders)
+            else "",
             "store": self.store.hash,
             "seed": self.run.recipe.train.seed,
         }
@@ -228,26 +236,31 @@ class EvaluationInputs:
         taken = clips if rows is None else clips[rows]
         return take_stream(taken, encoder.stream, self.store.layout)
 
-    def features(self, encoder: EncoderRef, *, trained: bool = True) -> Floats:
-        """Features of all clips (N, D), from the run's folder if they are there."""
+    def features(self, encoder: EncoderRef, *, trained: bool = True, views: int = 0) -> Floats:
+        """Features of all clips (N, D), or of masked views (N, views, D), from the run's folder if there."""
         run = encoder.run
         module = run.encoder(encoder.stream, trained=trained)
         # Encoders of two streams may have the same weights, or none.
-        key = _digest([encoder.stream, *_pipeline_key(run)], size=4)
+        masked = ["masked", views] if views else []
+        key = _digest([encoder.stream, *_pipeline_key(run), *_features_key(run), *masked], size=4)
         name = f"{state_digest(module.state_dict())}-{key}-{self.store.hash[:16]}"
-        return kept_features(
+        width = int(cast("Any", module).feature_dim)
+        found = kept_features(
             run.path / "features" / f"{name}.npy",
             f"{name} {self.store.hash}",
-            (len(self.store), int(cast("Any", module.feature_dim))),
-            lambda: self._embed(encoder, module),
+            (len(self.store), max(1, views) * width),
+            lambda: self._embed(encoder, module, views),
         )
+        return found.reshape(len(found), views, width) if views else found
 
-    def _embed(self, encoder: EncoderRef, module: nn.Module) -> Floats:
-        run = encoder.run
+    def _embed(self, encoder: EncoderRef, module: nn.Module, views: int) -> Floats:
+        run, layout = encoder.run, self.store.layout
         clips = self.clips if run is self.run else clips_of_store(run, self.store)
-        return embed_array(module, clips, self.device, stream=encoder.stream, layout=self.store.layout)
+        if views:
+            return embed_masked(module, clips, self.device, views, stream=encoder.stream, layout=layout)
+        return embed_array(module, clips, self.device, stream=encoder.stream, layout=layout)
 
-    def feature_set(self, features: NDArray[Any]) -> FeatureSet:
+    def feature_set(self, features: NDArray[Any], masked: NDArray[Any] | None = None) -> FeatureSet:
         """Features of all clips with what a protocol needs to know; test clips are grouped by subject."""
         groups = self.store.subjects.astype(np.int64)
         groups[self.split.train] = self.groups
@@ -260,11 +273,17 @@ class EvaluationInputs:
             copies=self.copies,
             names=self.store.names,
             class_names=self.store.classes,
+            masked=masked,
         )
 
     def feature_sets(self, *, trained: bool = True) -> list[FeatureSet]:
         """The features of each encoder, then the hand-made ones that are fused with them."""
-        return [self.feature_set(part) for part in self._parts(trained=trained)]
+        parts = self._parts(trained=trained)
+        if not self.views:
+            return [self.feature_set(part) for part in parts]
+        masked = [self.features(encoder, trained=trained, views=self.views) for encoder in self.encoders]
+        masked += [self._masked_handmade(name) for name, _ in self.handmade]
+        return [self.feature_set(*pair) for pair in zip(parts, masked, strict=True)]
 
     def embed(self, source: Source = "trained") -> FeatureSet:
         """Features of all clips with labels and split; those that are fused side by side.
@@ -274,15 +293,26 @@ class EvaluationInputs:
                 or "distances" between joints.
         """
         if source in HANDMADE:
-            return self.feature_set(self.handmade_of(source, self.clips))
+            masked = self._masked_handmade(source) if self.views else None
+            return self.feature_set(self.handmade_of(source, self.clips), masked)
         return self.feature_set(side_by_side(self._parts(trained=source == "trained"), self.weights))
 
     def handmade_of(self, name: str, clips: Floats) -> Floats:
         """Hand-made features (N, D) of clips as the first encoder takes them.
 
-        D is the same for all clips of the store: those of the whole store have `LARGEST` numbers at most.
+        D is the same for all clips of the store: those of the whole store, masked views too, have `LARGEST`
+        numbers at most.
         """
-        return handmade_features(name, clips, self.store.layout, LARGEST // len(self.store))
+        width = LARGEST // len(self.store) // (1 + self.views)
+        return handmade_features(name, clips, self.store.layout, width)
+
+    def _masked_handmade(self, name: str) -> Floats:
+        """Those of masked views (N, views, D), resized to as many frames as the clips have."""
+        each = []
+        for view in range(self.views):
+            chunks = masked_clips(self.clips, self.store.layout, view, frames=self.clips.shape[2])
+            each.append(np.concatenate([self.handmade_of(name, chunk) for chunk in chunks]))
+        return np.stack(each, 1)
 
     def _parts(self, *, trained: bool) -> list[Floats]:
         learned = [self.features(encoder, trained=trained) for encoder in self.encoders]
@@ -315,7 +345,8 @@ class EvaluationInputs:
         if of_run:
             for encoder in self.encoders:
                 digest = state_digest(encoder.run.encoder(encoder.stream, trained=False).state_dict())
-                runs.append([digest, encoder.stream, encoder.weight, *_pipeline_key(encoder.run)])
+                own = [*_pipeline_key(encoder.run), *_features_key(encoder.run)]
+                runs.append([digest, encoder.stream, encoder.weight, *own])
             runs += map(list, self.handmade)
         # another release may compute other numbers
         depends = [
@@ -362,6 +393,11 @@ def _pipeline_key(run: Run) -> list[Any]:
     pipeline = data.pipeline
     key = [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
     return [*key, WINDOW] if takes_windows(pipeline.frames, run.shape.frames, data.crop) else key
+
+
+def _features_key(run: Run) -> list[Any]:
+    """What features depend on beside clips and weights."""
+    return [run.features] if run.features else []
 
 
 def _digest(value: Any, *, size: int) -> str:

@@ -1,4 +1,4 @@
-"""Results table of runs beside published results."""
+"""Results table of runs and published results."""
 
 from collections.abc import Sequence
 

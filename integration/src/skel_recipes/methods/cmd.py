@@ -1,6 +1,6 @@
-"""CMD (Mao et al., ECCV 2022, arXiv 2208.12448): streams teach each other how alike clips are.
+"""CMD (Mao et al., ECCV 2022, arXiv 2208.12448): streams teach each other how similar clips are.
 
-Each stream learns as in MoCo. From the first step each is also taught by every other stream: it is to see the
+Each stream learns as in MoCo. From the first step each is also taught by every other stream: it must see the
 clips that are nearest in the other's queue at the distances at which the other's key sees them.
 """
 

@@ -1,8 +1,8 @@
 """CRRL (Wang et al., TIP 2022, arXiv 2111.11051): contrast with velocity, reconstruction and distillation.
 
-Two steps, each a run. In the first, `MotionContrast`, what an encoder says of the coordinates of a clip is to
-find what its moving average says of the clip's velocity. In the second, `CRRL`, a new encoder is trained to
-reconstruct clips, and to say what the first one says of them.
+Two steps, each a run. In the first, `MotionContrast`, the feature of a clip's coordinates must find that of
+its velocity, which the encoder's moving average computes. In the second, `CRRL`, a new encoder is trained to
+reconstruct clips, and to give the features of the first one.
 """
 
 from typing import Any, ClassVar, Literal
@@ -175,6 +175,8 @@ class CRRL(nn.Module):
     def reconstruction(self, hidden: Tensor, frames: Tensor, lengths: Tensor | None) -> dict[str, Tensor]:
         """Losses of the sequences as the decoder tells them, forward and in reverse time.
 
+        Absent bodies, which are zero throughout, are not reconstructed.
+
         Args:
             hidden: (T, N, D) what the encoder says at each frame. Of the first frame the decoder makes the
                 sequence, of the last one the sequence in reverse time.
@@ -183,8 +185,12 @@ class CRRL(nn.Module):
         """
         starts = {"forward": hidden[0], "reverse": last_frame(hidden, lengths)}
         targets = {"forward": frames, "reverse": reverse_time(frames, lengths)}
+        present = frames.unflatten(2, (-1, self.encoder.bodies)).any(2).any(0)  # (N, M)
+        shown = present.repeat(1, frames.shape[2] // present.shape[1])[:, None]
         return {
-            name: sequence_mse(self.decoder(start, len(frames)), targets[name].transpose(0, 1), lengths)
+            name: sequence_mse(
+                self.decoder(start, len(frames)) * shown, targets[name].transpose(0, 1), lengths
+            )
             for name, start in starts.items()
         }
 
@@ -200,7 +206,7 @@ def _recurrent(encoder: Any, method: str) -> GRU:
 
 
 def _velocity(x: Tensor, lengths: Tensor | None, layout: SkeletonLayout) -> Tensor:
-    """The step to the next frame of clips (N, C, T, V, M), zero in the last of so many frames (N,)."""
+    """The step to the next frame of clips (N, C, T, V, M) of these lengths (N,), zero in the last frame."""
     if x.shape[1] == layout.channels:
         step = stream(x, "motion", layout)  # which keeps a confidence as it is
     else:

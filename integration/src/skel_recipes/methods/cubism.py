@@ -1,7 +1,7 @@
-"""The pretext of TS-Cubism (Tang et al., TOMM 2022, arXiv 2207.08095): tell how a clip was permuted.
+"""The pretext of TS-Cubism (Tang et al., TOMM 2022, arXiv 2207.08095): recognise how a clip was permuted.
 
-Segments of a clip are put in another order, or its arms or legs are exchanged, and the encoder tells which.
-The paper learns this beside labelled actions of another data set; that is protocol ``cross-dataset``.
+Segments of a clip are put in another order, or its arms or legs are exchanged. The encoder recognises how.
+The paper learns this together with labelled actions of another data set: see the protocol ``cross-dataset``.
 """
 
 import math

@@ -145,6 +145,6 @@ class MaskedPrediction(nn.Module):
 
 
 def _whole_tokens(bodies: Tensor, frames: int) -> Tensor:
-    """Bodies (B, C, T, V) whose last frame is repeated up to so many frames, as the encoder does."""
+    """Bodies (B, C, T, V) whose last frame is repeated up to this many frames, as the encoder does."""
     missing = frames - bodies.shape[2]
     return torch.cat([bodies, bodies[:, :, -1:].expand(-1, -1, missing, -1)], 2) if missing else bodies

@@ -24,7 +24,7 @@ class NNCLRSettings:
         views: How often it is drawn for each clip. 1: a view finds its own neighbour, as in STARS, which
             varies nothing. 2: each view finds the neighbour of the other.
         queue_size: Projections of past clips; 0 to scale them to the training set.
-        neighbors: A neighbour is drawn of so many nearest ones; 1 for the nearest.
+        neighbors: The neighbour is drawn from this many nearest ones; 1 for the nearest.
         temperature: Softmax temperature.
         projection_dim: Width of a linear layer before the projector's BatchNorm; 0 for none, as in STARS.
         hidden_dim: Width of the predictor's hidden layer.

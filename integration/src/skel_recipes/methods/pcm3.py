@@ -1,7 +1,7 @@
 """PCM3 (Zhang et al., ACM MM 2023, arXiv 2308.03975) without its prompts: contrast and masked prediction.
 
 A GRU reads four forms of a clip: a plain view, a view with hidden parts, the same with what a decoder
-predicts in the holes, and the plain view mixed with another clip. The query of each is to find the clip's
+predicts in the holes, and the plain view mixed with another clip. The query of each must find the clip's
 key, and to see the whole queue at the distances at which the key sees it. The decoder is to predict what is
 hidden.
 """

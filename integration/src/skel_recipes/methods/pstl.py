@@ -1,4 +1,4 @@
-"""PSTL (Zhou et al., AAAI 2023, arXiv 2302.09018): a whole clip and parts of it say the same.
+"""PSTL (Zhou et al., AAAI 2023, arXiv 2302.09018): features of a whole clip and of its parts agree.
 
 Barlow Twins between a view of the whole clip and a view without its central joints, and between the
 former and a view without the frames of most motion. No queue, no teacher.

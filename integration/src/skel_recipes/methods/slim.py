@@ -222,7 +222,7 @@ class SLiM(nn.Module):
     def hidden(
         self, clips: Tensor, views: int, frames: int, share: float, generator: torch.Generator | None
     ) -> Tensor:
-        """Hidden tokens (views * clips, T' V), in tubes, of so many views of so many clips.
+        """Hidden tokens (views * clips, T' V), in tubes, for this number of views and clips.
 
         Ratios are stratified over the views of all processes.
         """

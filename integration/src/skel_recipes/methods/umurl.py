@@ -22,7 +22,7 @@ class UmURLSettings:
     """Settings of `UmURL`; the defaults are the paper's.
 
     Attributes:
-        view: The view that is drawn for each modality, and once more for all of them.
+        view: The view that is drawn for each modality, and again for all of them.
         consistency_weight: Weight of the distances within and between modalities.
         variance_weight: Weight of the variance term.
         covariance_weight: Weight of the covariance term.

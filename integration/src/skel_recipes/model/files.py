@@ -15,9 +15,10 @@ import cattrs
 import torch
 from attrs import fields
 from safetensors.torch import load, save
+from torch import nn
 
 from skel_data import PIPELINES, ClipShape, Pipeline, SkeletonLayout
-from skel_encoders import from_pretrained, save_pretrained
+from skel_encoders import IntermediateFeatures, from_pretrained, save_pretrained
 from skel_recipes.common.device import pick_device
 from skel_recipes.common.files import new_folder, write_atomically, write_text
 from skel_recipes.model.calibration import Calibration
@@ -27,7 +28,7 @@ from skel_recipes.model.model import Model
 from skel_recipes.run.clips import takes_windows
 from skel_recipes.run.run import PACKAGES
 
-FORMAT, VERSION = "skel-model", 2
+FORMAT, VERSION = "skel-model", 3
 
 
 def save_model(model: Model, path: Path) -> Path:
@@ -40,9 +41,13 @@ def save_model(model: Model, path: Path) -> Path:
     }
     head = save(arrays)
     pipeline: Any = embedder.pipeline
+    features = {}
+    if isinstance(first := embedder.encoders[0], IntermediateFeatures):
+        features = {"features": {"layers": first.layers, "bins": first.bins}}
     facts = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSION if features else 2,  # releases before them read it
+        **features,
         "classes": model.classes,
         "layout": embedder.layout.to_dict(),
         "frames": embedder.shape.frames,
@@ -68,7 +73,8 @@ def save_model(model: Model, path: Path) -> Path:
     text = json.dumps(facts, indent=1)
     with new_folder(path) as folder:
         for stream, encoder in zip(embedder.streams, embedder.encoders, strict=True):
-            save_pretrained(encoder, folder / f"encoder-{stream}")
+            own = encoder.encoder if isinstance(encoder, IntermediateFeatures) else encoder
+            save_pretrained(own, folder / f"encoder-{stream}")
         write_atomically(folder / "head.safetensors", lambda file: file.write(head))
         write_text(folder / "model.json", text)
     return path
@@ -123,7 +129,7 @@ def _model(facts: dict[str, Any], path: Path, device: str) -> Model:
         facts["crop"],
         streams,
         tuple(facts["weights"]),
-        tuple(from_pretrained(path / f"encoder-{stream}") for stream in streams),
+        tuple(_encoder(path / f"encoder-{stream}", facts.get("features")) for stream in streams),
         pick_device(device),
         facts["min_score"],
     )
@@ -146,6 +152,11 @@ def _model(facts: dict[str, Any], path: Path, device: str) -> Model:
         facts["origin"],
         facts["held_out"],
     )
+
+
+def _encoder(path: Path, features: dict[str, int] | None) -> nn.Module:
+    encoder = from_pretrained(path)
+    return IntermediateFeatures(encoder, **features).eval() if features else encoder
 
 
 def _pipeline(facts: dict[str, Any], path: Path) -> Pipeline:

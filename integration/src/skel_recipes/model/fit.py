@@ -49,8 +49,8 @@ def fit(
     these are known; with ``finetune``, a fifth of them is held out once. Nothing is chosen on test clips.
 
     Args:
-        run: A finished run, or an encoder folder.
-        store: Recordings; those without a label are passed over.
+        run: A finished run, or an encoder folder. Frozen features are those of `Run.with_features`.
+        store: Recordings; those without a label are not used.
         labels: ``all`` labels, or those of the training part of a split, whose test part is then held out.
         head: The classifier: ``linear`` (logistic regression), ``rbf`` (kernel ridge regression), ``mlp``
             (one hidden layer), ``knn`` (nearest neighbour), or ``finetune`` (linear, the encoder trained with
@@ -74,6 +74,8 @@ def fit(
         raise ValueError('a split goes with labels="train"; all labels are used otherwise')
     if not 0 < fps < np.inf:
         raise ValueError(f"fps must be above 0, got {fps}")
+    if head == "finetune" and run.features:
+        raise ValueError("head finetune trains the encoder: it takes no layers or bins")
     encoders = encoder_refs([run], stream=stream, weights=weights)
     if labels == "train":
         inputs = EvaluationInputs.of(encoders, store, split=split, device=device, convert=convert)

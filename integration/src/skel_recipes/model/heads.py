@@ -91,7 +91,7 @@ class Neighbours(_Arrays):
         return self.logits(x, int(self.labels.max()) + 1)
 
     def logits(self, x: Tensor, classes: int) -> Tensor:
-        """The same for so many classes; -inf for one without training rows."""
+        """The same for this number of classes; -inf for one without training rows."""
         similarity = functional.normalize(x, dim=1) @ self.bank.to(x.dtype).T
         best = x.new_full((x.shape[0], classes), -torch.inf)
         best.scatter_reduce_(1, self.labels.expand(x.shape[0], -1), similarity, "amax")

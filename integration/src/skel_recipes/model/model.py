@@ -1,4 +1,4 @@
-"""Model: a recogniser of actions that stands alone, as an object and as a folder."""
+"""Model: a recogniser of actions that needs neither run nor store, as an object and as a folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,7 +100,7 @@ class Model:
             step: Frames from one window to the next; half a window if 0.
             file_format: Format of a file or folder, as `skel_data.READERS` has them.
             file_layout: Joints of its files, where the format does not fix them.
-            convert: Bring recordings with other joints to those of the model, by the names of the joints.
+            convert: Convert recordings with other joints to those of the model, by the names of the joints.
 
         Raises:
             FileNotFoundError: If there is nothing at a path.
@@ -181,7 +181,7 @@ class Model:
         return labels
 
     def save(self, path: str | Path) -> Path:
-        """Write the model to a folder that stands alone, whole or not at all.
+        """Write the model to a folder that needs neither run nor store, whole or not at all.
 
         Raises:
             FileExistsError: If there is something at the path already.

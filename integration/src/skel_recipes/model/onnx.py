@@ -1,4 +1,4 @@
-"""ONNX files that stand alone: pipeline, encoders and, of a model, the classifier in one graph."""
+"""ONNX files with everything in one graph: pipeline, encoders and, for a model, the classifier."""
 
 import json
 import re

@@ -81,7 +81,7 @@ class ClassPredictions:
         """Write `rows` to a .csv, .json or .parquet file, whole or not at all.
 
         Raises:
-            ValueError: If it is to be a file of another kind.
+            ValueError: If the suffix is another one.
             FileNotFoundError: If there is no folder for it.
             ImportError: If the file is .parquet and the extra is not installed.
         """

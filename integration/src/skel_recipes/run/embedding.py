@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skel_data import SkeletonLayout
 from skel_data import stream as take_stream
 from skel_eval import unchanged
+from skel_recipes.run.clips import masked_clips
 
 _BATCH = 256
 
@@ -46,3 +47,25 @@ def embed_array(
             batch = torch.from_numpy(np.array(clips[start : start + _BATCH])).to(device)
             parts.append(encoder(take_stream(batch, stream, layout)).float().cpu().numpy())
     return np.concatenate(parts)
+
+
+def embed_masked(
+    encoder: nn.Module,
+    clips: NDArray[np.float32],
+    device: torch.device,
+    views: int,
+    *,
+    stream: str,
+    layout: SkeletonLayout,
+) -> NDArray[np.float32]:
+    """`embed_array` of masked views of clips, (N, views * D); see `masked_clips`.
+
+    An encoder that takes clips of one length gets views that are resized to it.
+    """
+    frames = getattr(encoder, "frames", None)
+    embedded = []
+    for view in range(views):
+        chunks = masked_clips(clips, layout, view, stream=stream, frames=frames)
+        parts = [embed_array(encoder, chunk, device, stream="joint", layout=layout) for chunk in chunks]
+        embedded.append(np.concatenate(parts))
+    return np.concatenate(embedded, 1)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
 from skel_data.files import Lock, hold, remove_left_behind, remove_partials
-from skel_encoders import from_pretrained
+from skel_encoders import IntermediateFeatures, from_pretrained
 from skel_eval import state_digest
 from skel_recipes.common.files import write_atomically, write_text
 from skel_recipes.common.words import count
@@ -48,11 +48,15 @@ class Run:
         path: The folder.
         recipe: Its settings.
         info: The content of ``run.json``.
+        layers: Number of last layers that features are of, see `with_features`.
+        bins: Their temporal bins.
     """
 
     path: Path
     recipe: Recipe
     info: Mapping[str, Any]
+    layers: int = 1
+    bins: int = 1
 
     def __repr__(self) -> str:
         shape, info = self.shape, self.info
@@ -79,7 +83,7 @@ class Run:
         start: InitialWeights | None = None,
         **more: Any,
     ) -> "Run":
-        """Make the folder of a new run; what a killed process began to make is made anew.
+        """Make the folder of a new run; what a killed process began to make is made again.
 
         Args:
             path: The folder.
@@ -187,6 +191,16 @@ class Run:
         """Whether pretraining has come to its end."""
         return (self.path / "encoder.safetensors").exists()
 
+    def with_features(self, *, layers: int = 1, bins: int = 1) -> "Run":
+        """The run with frozen features of last layers and of temporal bins: see `IntermediateFeatures`."""
+        return evolve(self, layers=layers, bins=bins)
+
+    @property
+    def features(self) -> str:
+        """Such as "last 2 layers, 4 bins"; empty for the encoders' own features."""
+        layers = [f"last {self.layers} layers"] if self.layers != 1 else []
+        return ", ".join(layers + ([f"{self.bins} bins"] if self.bins != 1 else []))
+
     def store(self) -> Store | None:
         """The recordings of the pretraining; None if they are in none of `store_places` as they were."""
         for place in self.store_places():
@@ -265,6 +279,12 @@ class Run:
         if stream not in names and (stream is not None or len(names) > 1):
             raise ValueError(f"{self.path} has no stream {stream!r}; there are {', '.join(names)}")
         name = stream or names[0]
+        encoder = self._encoder(name, trained=trained)
+        if self.features:
+            encoder = IntermediateFeatures(encoder, layers=self.layers, bins=self.bins)
+        return encoder.eval()
+
+    def _encoder(self, name: str, *, trained: bool) -> nn.Module:
         if trained and self.is_folder:
             return from_pretrained(self.path)
         encoder = build_encoders(self.recipe, self.shape)[name]
@@ -276,7 +296,7 @@ class Run:
             encoder.load_state_dict(
                 {key.removeprefix(prefix): value for key, value in weights if key.startswith(prefix)}
             )
-        return encoder.eval()
+        return encoder
 
     def _unfinished(self) -> str:
         """Why there are no trained weights."""

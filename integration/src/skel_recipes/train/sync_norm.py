@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skel_recipes.common.distributed import World
+from skel_recipes.common.device import World
 from skel_ssl_objectives import Gather
 
 
@@ -42,7 +42,7 @@ class SyncNorm(_BatchNorm):
         return new.train(norm.training)
 
     def _check_input_dim(self, x: Tensor) -> None:
-        """Any number of axes will do."""
+        """Any number of axes is allowed."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, ...) by statistics over all but C, of all processes."""

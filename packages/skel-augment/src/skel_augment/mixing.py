@@ -8,10 +8,8 @@ from attrs import define, field
 from attrs.validators import ge, instance_of, le
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation
-from skel_augment.params import Params
+from skel_augment.augmentation import Augmentation, Params, choice
 from skel_augment.segments import part_members, segment_numbers
-from skel_augment.uniforms import choice
 from skel_data import ClipShape
 
 
@@ -53,7 +51,7 @@ class Mix(Params):
 class PartMix(Augmentation):
     """Part mix: body parts of one clip, for some time, put into another one (SkeleMix, 2207.03065).
 
-    Each clip has a partner in its batch, the one so many rows further on; nobody is left alone or
+    Each clip has a partner in its batch, the clip this many rows after it; nobody is left alone or
     taken twice. `Mix.share` says how much of a clip is its partner's, `Mix.region` which part. The draw
     of the region is that of any other augmentation; who is whose partner depends on the batch.
 
@@ -65,7 +63,7 @@ class PartMix(Augmentation):
         segments: Frame t belongs to segment ``t * segments // T``.
         window: (low, high): number of consecutive segments in which they are exchanged, both included.
         squeezed: Probability that the parts are the partner's first frames at twice the speed.
-        blended: Probability that the clip is a weighted mean of both in the place of all that, with a weight
+        blended: Probability that the clip is instead a weighted mean of both, with a weight
             from 0 to 1 for the partner (mixup, Zhang et al., ICLR 2018).
     """
 

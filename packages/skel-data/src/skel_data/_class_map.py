@@ -111,13 +111,13 @@ def read_class_map(name: str | Path) -> ClassMap:
 def match_classes(source: Labelled, target: Labelled, name: str | Path = "") -> ClassMap:
     """The class map between two data sets.
 
-    A map for the other direction is turned round where that is possible.
+    A map for the other direction is reversed if that is possible.
 
     Args:
         source: The data set whose labels are learned, such as a `Store`.
         target: The data set that is tested.
         name: As `read_class_map` takes it; empty for the packaged map of the two data sets, or else the
-            classes of the same name.
+            classes with the same name.
 
     Raises:
         FileNotFoundError: If the file does not exist.

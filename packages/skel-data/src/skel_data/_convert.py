@@ -14,7 +14,7 @@ Array = TypeVar("Array")
 Found = tuple[str, dict[int, float]]
 
 MOST_PARENTS = 0.25
-"""Share of a layout's joints that may fall onto their parents unasked."""
+"""Share of a layout's joints that may take the place of their parents by default."""
 
 _Alternative = str | list[str]
 _SIDED: dict[str, list[_Alternative]] = TABLE["sided"]

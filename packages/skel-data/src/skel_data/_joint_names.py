@@ -101,7 +101,7 @@ def _base(words: list[str]) -> str:
 
 
 def _places(parted: list[tuple[str, str]], spine_root: bool) -> list[str]:
-    """Place that each name means beside the others."""
+    """Place that each name means among all names."""
     sided = {base for side, base in parted if side}
     places = {base: _SIDED_PLACES.get(base, base) for base in sided}
     have = set(places.values())

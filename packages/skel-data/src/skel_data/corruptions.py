@@ -64,13 +64,13 @@ def noise(recording: Recording, severity: float, rng: np.random.Generator) -> Re
 
 
 def viewpoint(recording: Recording, severity: float, rng: np.random.Generator) -> Recording:
-    """Turn by so many degrees about the second axis, which is taken for the vertical, to either side."""
+    """Turn by this many degrees about the second axis, which is taken for the vertical, to either side."""
     angle = np.deg2rad(severity) * rng.choice((-1, 1))
     return evolve(recording, positions=turn(recording.positions, np.cos(angle), np.sin(angle)))
 
 
 def frame_rate(recording: Recording, severity: float, rng: np.random.Generator) -> Recording:
-    """Keep every so many-th frame, from a random one on."""
+    """Keep one of this many frames, starting at a random one."""
     step = int(severity)
     return recording.at(slice(int(rng.integers(min(step, len(recording.positions)))), None, step))
 

@@ -11,6 +11,7 @@ from .gru import (
     reverse_time as reverse_time,
 )
 from .hcn import HCN as HCN
+from .intermediate import IntermediateFeatures as IntermediateFeatures
 from .jbf import JBF as JBF
 from .pretrained import from_pretrained as from_pretrained, save_pretrained as save_pretrained
 from .published import load_published as load_published

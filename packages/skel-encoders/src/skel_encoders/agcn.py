@@ -46,7 +46,7 @@ class _Block(nn.Module):
 class _GraphConv(nn.Module):
     """Adaptive graph convolution (equation 3): (N, C, T, V) to (N, D, T, V).
 
-    Each subset of the graph is the sum of a fixed one, a learned one, and one from how alike the joints of
+    Each subset of the graph is the sum of a fixed one, a learned one, and one from how similar the joints of
     the clip are over all frames.
     """
 

@@ -133,7 +133,7 @@ class GRU(PublishedEncoder):
         return torch.cat([first, second], dim=1)
 
     def forward(self, clips: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M), of so many frames (N,); see `forward_features`."""
+        """Features (N, D) of clips (N, C, T, V, M) of these lengths (N,); see `forward_features`."""
         return self.pool(self.forward_features(clips, lengths))
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from einops import rearrange
@@ -40,6 +41,8 @@ class SCDEncoder(PublishedEncoder):
 
     program = "SCD-Net's published encoder"
     left_out = ""
+    stacks: ClassVar[dict[str, int]] = {"temporal_graph.blocks": 1, "spatial_graph.blocks": 1}
+    """Layers for `IntermediateFeatures`: the graph convolutions, as attention belongs to pooling."""
 
     def __init__(
         self,

@@ -149,7 +149,7 @@ class SLiM(PublishedEncoder):
         classes = []
         for number, block in enumerate(self.blocks):
             x = block(x, rotation)
-            if number >= self.layers - self.class_layers:
+            if number >= len(self.blocks) - self.class_layers:
                 classes.append(x[:, 0])
         patches = self.norm(x)
         return SLiMTokens(

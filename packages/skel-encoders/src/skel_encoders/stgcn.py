@@ -142,7 +142,7 @@ class STGCN(nn.Module):
         return x
 
     def _check(self, joints: Tensor, clips: int) -> None:
-        """Refuse joints that are no indices of this layout for so many clips."""
+        """Refuse joints that are not indices of this layout for this number of clips."""
         count = self.layout.num_joints
         fits = joints.ndim == 1 or (joints.ndim == 2 and len(joints) == clips)
         if joints.dtype != torch.int64 or not fits or not 0 < joints.shape[-1] <= count:

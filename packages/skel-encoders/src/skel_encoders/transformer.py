@@ -14,7 +14,7 @@ from skel_encoders.layers import check_clips, encode_once
 
 
 class Transformer(PublishedEncoder):
-    """Transformer of joint-frame tokens, each body for itself.
+    """Transformer of joint-frame tokens; bodies are encoded one by one.
 
     A token is ``tubelet`` frames of one joint plus a learned position of the joint and of the time.
     Where the frames of a clip are no multiple of ``tubelet``, its last frame is repeated to fill the last

@@ -13,7 +13,7 @@ from skel_eval._files import write_atomically
 from skel_eval._words import counted
 
 _NEEDED = ("features", "labels", "train", "test")
-_OPTIONAL = ("groups", "copies", "names", "class_names")
+_OPTIONAL = ("groups", "copies", "names", "class_names", "masked")
 
 
 @define(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class FeatureSet:
         copies: Those of the test rows that are copies of a training clip; they are counted apart.
         names: Name of each clip, (N,), or none.
         class_names: Name of each class, or none.
+        masked: Features of masked views of each clip, (N, views, D), which SMIE learns from; or none.
 
     Raises:
         TypeError: If labels or rows are not integers.
@@ -48,6 +49,7 @@ class FeatureSet:
     copies: np.ndarray = field(factory=lambda: np.empty(0, np.int64), repr=False)
     names: Sequence[str] | np.ndarray = field(default=(), repr=False)
     class_names: Sequence[str] | np.ndarray = field(default=(), repr=False)
+    masked: np.ndarray | None = field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         count = len(as_features(self.features, "features"))
@@ -65,6 +67,11 @@ class FeatureSet:
                 raise ValueError(
                     f"{name} must have shape ({count},), one for each row, got {np.shape(values)}"
                 )
+        if self.masked is not None:
+            shape, (rows, width) = np.shape(self.masked), np.shape(self.features)
+            if len(shape) != 3 or (shape[0], shape[2]) != (rows, width) or not shape[1]:
+                raise ValueError(f"masked must have shape ({rows}, views, {width}), got {shape}")
+            as_features(self.masked.reshape(-1, width), "masked")
         if np.ndim(self.class_names) != 1:
             raise ValueError(f"class_names must have shape (K,), got {np.shape(self.class_names)}")
         if len(self.class_names) and labels.max() >= len(self.class_names):

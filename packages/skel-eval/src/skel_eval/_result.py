@@ -87,6 +87,7 @@ class Result:
         positives: What the pretraining drew second views of, if not of the clip itself, such as
             ``performance``: recordings were paired by their names, which may contain the class, so that the
             result answers another question than one without.
+        features: Which frozen features of the encoder, if not its own, such as "last 2 layers, 4 bins".
         store: Hash of the recordings.
         seed: Seed of the pretraining.
         epochs: Epochs of the pretraining.
@@ -111,6 +112,7 @@ class Result:
     fusion: str = ""
     tag: str = ""
     positives: str = ""
+    features: str = ""
     store: str = ""
     seed: int = 0
     epochs: int | None = None
@@ -149,10 +151,11 @@ class Result:
     def title(self) -> str:
         """What the protocol is called with its settings and the tag, such as "1-NN" or "linear, shifted".
 
-        With positives of other recordings it says so: "1-NN, positives by performance".
+        With positives of other recordings it says so: "1-NN, positives by performance"; and with features of
+        several layers or bins: "1-NN, 4 bins".
         """
         positives = f"positives by {self.positives}" if self.positives else ""
-        return ", ".join(filter(None, (self.variant or self.protocol, self.tag, positives)))
+        return ", ".join(filter(None, (self.variant or self.protocol, self.features, self.tag, positives)))
 
     @property
     def stream_title(self) -> str:

@@ -11,7 +11,7 @@ _EPSILON = 1e-5
 def barlow_twins(
     first: Tensor, second: Tensor, *, off_diagonal: float = 2e-4, gather: Gather | None = None
 ) -> Tensor:
-    """Barlow Twins loss: two views' features shall correlate by 1 on the diagonal and 0 beside it.
+    """Barlow Twins loss: the correlations of two views' features become 1 on the diagonal and 0 elsewhere.
 
     sum_i (1 - C_ii)^2 + off_diagonal * sum_{i != j} C_ij^2 (equation 1), with the D x D correlation matrix
     C. It is never built: the sum of its squares is that of the entries of a product of two N x N

@@ -37,7 +37,7 @@ def token_target(
         (B, T / tubelet * V, tubelet * C), without gradient, in float32 at least.
 
     Raises:
-        ValueError: If the bodies do not fit, ``stride`` is below 1, or a token has one number and is to be
+        ValueError: If the bodies do not fit, ``stride`` is below 1, or a token has one number and must be
             normalised.
     """
     points = at_least_float32(_checked(bodies, tubelet).detach())
@@ -137,7 +137,7 @@ def masked_mse(
 
 
 def _step(points: Tensor, window: int) -> Tensor:
-    """Displacement over so many frames, zero in the last ones."""
+    """Displacement over this many frames, zero in the last ones."""
     frames = points.shape[2]
     steps = points[:, :, window:] - points[:, :, : max(frames - window, 0)]
     return torch.cat([steps, torch.zeros_like(points[:, :, : min(window, frames)])], 2)

@@ -10,7 +10,7 @@ def mmd(first: Tensor, second: Tensor, *, kernels: int = 5) -> Tensor:
     """Squared maximum mean discrepancy: how far apart the distributions of two sets of features are.
 
     The biased estimate with a sum of Gaussian kernels exp(-d^2 / w). The middle width w is the mean squared
-    distance of different rows, a constant for the gradient; each other one is twice or half of the next.
+    distance of different rows, which gets no gradient; each other one is twice or half of the next.
     Computed in float32 also under autocast.
 
     Args:

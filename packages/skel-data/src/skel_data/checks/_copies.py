@@ -26,7 +26,7 @@ _BIN = 0.05
 _PER_KEY = 64
 """Training frames of one key that are voted for: keys of common poses have thousands."""
 _QUERIES = 24
-"""Frames of each test body that vote, where it has so many."""
+"""Frames of each test body that vote, if it has enough."""
 _CANDIDATES = 4
 _LONGEST = 1 << 22
 """Frames of a recording: offsets are below."""

@@ -31,7 +31,7 @@ class CTRGCN:
     Attributes:
         frames: Frames of the clips that come out; further ones are dropped.
         bodies: Bodies of the clips that come out.
-        few: A body in at most so many frames is dropped.
+        few: A body that is in this many frames or fewer is dropped.
         wide: A frame is noise where a body is wider than this many times its height (x and y).
         noisy: A body with at least this share of such frames is dropped.
         centred: Subtract the spine. MAMP's clips of PKU-MMD go without.

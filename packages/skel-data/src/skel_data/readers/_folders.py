@@ -1,4 +1,4 @@
-"""What folders tell of clips: class, subject and part of the split, found or by patterns of paths."""
+"""Class, subject and part of the split from folder names, found or by patterns of paths."""
 
 import re
 from collections import Counter
@@ -13,7 +13,7 @@ _SUBJECT = re.compile(r"(?:s|subj|subject|p|person|participant|actor|user|player
 _MOST_SHOWN = 5
 
 NONE = "none"
-"""In place of a pattern: folders tell nothing."""
+"""Instead of a pattern: folder names have no meaning."""
 
 
 @define(frozen=True)
@@ -57,13 +57,13 @@ class Told:
 def tell(paths: Mapping[str, str] | Sequence[str], patterns: Patterns) -> Told:
     """What paths tell.
 
-    Without patterns, of folders that all paths share nothing is told. Of the others, the first is the part of
-    the split if all are called as parts are (train, test, ...). Then one level of folders is the class, or
-    the subject if all are called as subjects are (``S01``, ``subject 3``); of two levels one must be
-    subjects. The last of several levels is passed over if each file has a folder of its own name there.
+    Without patterns, folders that all paths share have no meaning. The first other folder is the part of the
+    split if all of them have names of parts (train, test, ...). Then one level of folders is the class, or
+    the subject if all have names of subjects (``S01``, ``subject 3``); of two levels one must be subjects.
+    The last of several levels is ignored if each file has a folder of its own name there.
 
     Args:
-        paths: Paths; or, by what is to be told of, the path that tells it.
+        paths: Paths of files; or, for each key, the path whose folders count.
         patterns: How to take them apart.
 
     Raises:
@@ -81,7 +81,7 @@ def tell(paths: Mapping[str, str] | Sequence[str], patterns: Patterns) -> Told:
         levels = {key: own[1:] for key, own in levels.items()}
     depths = sorted({len(own) for own in levels.values()})
     if len(depths) != 1 or depths == [0]:
-        mixed = f"folders tell no classes, as files lie {' and '.join(map(str, depths))} folders deep"
+        mixed = f"folder names give no classes, as files lie {' and '.join(map(str, depths))} folders deep"
         return Told(notes=(mixed,) if len(depths) > 1 else ())
     parts: dict[str, str] = {}
     notes = []

@@ -68,11 +68,11 @@ class Reader:
             give a function in place of `find` as well.
         zeros_there: Whether a joint at the origin of three coordinates is there: in formats that compute
             positions, or mark missing ones in another way. Else zero in all coordinates means missing.
-        folders: Gives, by the name of each share of work in a source, the path whose folders tell its class,
-            subject and part of the split; see `tell`. None: folders tell nothing unasked.
+        folders: Gives, by the name of each share of work in a source, the path whose folders name its class,
+            subject and part of the split; see `tell`. None: folder names have no meaning by default.
         untrimmed: Finds the work as `find` does, but keeps recordings whole, with their intervals. None: the
-            format tells no intervals.
-        untold_rate: Where the files do not tell their frame rate and it matters: a sentence that says so.
+            format has no intervals.
+        untold_rate: A sentence for files without a frame rate, where it matters.
     """
 
     name: str

@@ -228,7 +228,7 @@ def _read_zipped(path: Path, changed: int, info: zipfile.ZipInfo, limit: int) ->
 
 
 def _read_exactly(stream: IO[bytes], size: int) -> bytes:
-    """All that a stream of so many bytes holds; one that says less than it holds is not unpacked further.
+    """All that a stream of this many bytes holds; one that says less than it holds is not unpacked further.
 
     Raises:
         EOFError: If it holds more or fewer.

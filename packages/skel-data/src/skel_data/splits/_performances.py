@@ -90,7 +90,7 @@ def _places(words: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _place(words: Sequence[Sequence[str]], codes: Ints, names: Sequence[str]) -> int | None:
-    """The place at which names tell a code; None if there is none, or more than one.
+    """The place in the names that has a code; None if there is none, or more than one.
 
     Words that are the code, or its name, are preferred to those that go one to one with it.
     """

@@ -68,17 +68,18 @@ def import_dataset(
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
             TOML file.
         units: Unit of the coordinates, where the format does not fix it.
-        min_score: Score of a pose estimator below which a joint is missing; the store says it.
+        min_score: Score of a pose estimator below which a joint is missing; the store says it. 0 keeps all
+            joints that have a score.
         up: What points up in the source: one of x, y, z, -x, -y, -z, or "auto" for the axis along which its
             bodies stand. Recordings are turned so that y points up. None: what the format says.
         zeros: Whether zero in all coordinates means missing, or that a joint is there, at the origin. None:
             what the format says.
         rate: Frames a second to which recordings are resampled, where the files or `fps` tell their own.
-        fps: Frames a second of the recordings, where the files do not tell.
+        fps: Frames per second of the recordings, if the files do not have it.
         labels: Table of facts about clips (CSV), with the columns name, class, subject, camera, split, start
             and end; all but name may be left out. A name is a clip's, or a file's path; start and end are
             frames from 0, the end is the first that is left out. None: ``labels.csv`` in the source folder,
-            or ``NAME.labels.csv`` beside a file, if it is there.
+            or ``NAME.labels.csv`` next to a file, if it is there.
         classes_from: Which part of a file's path is the class, as ``{}`` in a pattern such as ``{}/*/*``.
             None: found from the folders, for formats without classes. "none": no part.
         subjects_from: The same of the subject.
@@ -86,11 +87,11 @@ def import_dataset(
         untrimmed: Keep recordings whole, with their actions as `Store.intervals`, where the format or the
             table tells several actions of a recording; unless given, each action is a clip.
         limit: Stop after this many clips.
-        strict: Make any bad file an error, but for those that the data set itself lists as bad.
+        strict: Make any bad file an error, except those that the data set itself lists as bad.
         overwrite: Replace the store at `store_path`, if there is one.
         workers: Processes that read. With more than one, a script must guard its own calls by
             ``if __name__ == "__main__"``, as these processes import it. The store is the same.
-        resume: Keep what was read when the import is interrupted, in a hidden folder beside the store, and
+        resume: Keep what was read when the import is interrupted, in a hidden folder next to the store, and
             go on from what an earlier call with `resume` has kept there. If that call has ended well, and the
             source has the same files, its store is returned.
         progress: Called with the number of clips and bad files so far, after each.

@@ -40,7 +40,7 @@ def join_clips(
         path: Folder to make.
         clips: Clips of a recording, as near as a group can be divided evenly.
         rest: Least and largest number of frames of a rest, drawn uniformly.
-        seed: Decides on order and rests.
+        seed: Seed of the order and of the pauses.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
@@ -121,7 +121,7 @@ def _rest(before: Floats | None, behind: Floats | None, frames: int, dims: int) 
 
 
 def _to_and_fro(steps: NDArray[np.int64], frames: int) -> NDArray[np.int64]:
-    """Frame after so many steps from frame 0, to the last one of those that are played and back again."""
+    """Frame after this many steps from frame 0, to the last one of those that are played and back again."""
     span = min(_TO_AND_FRO, frames) - 1
     if span == 0:
         return np.zeros_like(steps)

@@ -241,7 +241,7 @@ class Labels:
 
 
 def folder_rows(told: Mapping[str, Mapping[str, str]]) -> list[Row]:
-    """Rows of what folders tell: for each column, a word by path."""
+    """Rows from folder names: for each column, a word by path."""
     paths = dict.fromkeys(path for words in told.values() for path in words)
     return [
         {"name": path, **{key: words[path] for key, words in told.items() if path in words}} for path in paths

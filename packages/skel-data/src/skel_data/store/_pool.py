@@ -32,12 +32,15 @@ def pool_stores(
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
-        ValueError: If a joint cannot be had, too many fall onto their parents, or units or dimensions do not
-            go together.
+        ValueError: If a joint cannot be had, too many fall onto their parents, units or dimensions do not go
+            together, or two stores are the same.
         FileExistsError: If `path` exists and may not be replaced.
     """
     if len(stores) < 2:
         raise ValueError(f"a pool needs at least two stores, got {len(stores)}")
+    hashes = [store.hash for store in stores]
+    if twice := [store for store, one in zip(stores, hashes, strict=True) if hashes.count(one) > 1]:
+        raise ValueError(f"{twice[0].path} and {twice[1].path} are the same store: a pool takes each once")
     first = stores[0]
     layout = first.layout
     scales = [_scale(first, store) for store in stores]

@@ -22,8 +22,7 @@ from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout
 from skel_data._words import counted
 from skel_data.files import remove_left_behind
-from skel_data.splits._clip_table import ClipTable
-from skel_data.store._info import DatasetInfo
+from skel_data.store._info import ClipTable, DatasetInfo
 
 FORMAT = "skel-store"
 VERSION = 2
@@ -172,7 +171,7 @@ class Store(ClipTable):
                 raise ValueError(
                     f"{self.path}: the coordinates of clip {index}, {str(self.names[index])!r}, are not "
                     "those that were written; "
-                    f"import it anew (`skel data validate {self.path}` lists all faults)"
+                    f"import it again (`skel data validate {self.path}` lists all faults)"
                 )
             self._sound[index] = True
         return positions
@@ -191,7 +190,7 @@ class Store(ClipTable):
         if not self._metadata_sound:
             raise ValueError(
                 f"{self.path}: the metadata or body ids are not those that were written: their hash differs; "
-                "import it anew"
+                "import it again"
             )
 
     @cached_property

@@ -48,7 +48,7 @@ class SynthSettings:
         idle: Most idle time before the action, and most after, as a share of its own length.
         late: Share of clips of two in which one body comes late or leaves early.
         swapped: Share of clips of two in which the bodies change places in the order for some time.
-        ghosts: Share of clips, of any action, in which a thing is taken for a further body for some time.
+        ghosts: Share of clips, of any action, in which an object is detected as another body for some time.
         layout: A joint layout that can be had from ntu-25 by the names of its joints. One of two
             dimensions is in pixels of a colour image, y down.
     """

@@ -71,8 +71,8 @@ class Cell(NamedTuple):
     Attributes:
         dataset: Name of the data set.
         split: Name of the split.
-        protocol: Title of the protocol, with the main metric if that is no accuracy, and with what tells it
-            from results with other settings or on other recordings.
+        protocol: Title of the protocol, with the main metric if that is not accuracy, and what
+            distinguishes it from results with other settings or on other recordings.
         stream: Title of the stream.
     """
 

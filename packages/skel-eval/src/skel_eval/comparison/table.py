@@ -32,7 +32,7 @@ Cell = str | Code
 
 
 def results_table(rows: Sequence[Row], style: TableFormat = "markdown") -> str:
-    """Results in percent beside those that were published.
+    """Results in percent next to published ones.
 
     Results without copies of training clips are lines of their own. The best simple baseline is named with
     the paired difference to it and its 95 % interval. In CSV each number has a column of its own.

@@ -60,7 +60,7 @@ def check_segments(segments: ArrayLike, frames: int | None = None) -> np.ndarray
     """Segments as an array (K, 3): class from 0, first frame from 0, and the frame behind the last one.
 
     Raises:
-        ValueError: If they are not, or one does not lie within so many frames.
+        ValueError: If they are not, or one does not lie within this number of frames.
     """
     found = np.asarray(segments)
     if found.size == 0:
@@ -129,7 +129,7 @@ def detections(smoothed: np.ndarray, settings: Extraction) -> tuple[np.ndarray, 
 
 
 def stretch(segments: np.ndarray, frames: int, wanted: int) -> np.ndarray:
-    """Segments of a recording of so many frames on one of another length; each keeps one frame at least."""
+    """Segments of a recording of this length on one of another length; each keeps one frame at least."""
     found = check_segments(segments, frames).copy()
     found[:, 1] = np.minimum(found[:, 1] * wanted // frames, wanted - 1)
     found[:, 2] = np.clip(-(-found[:, 2] * wanted // frames), found[:, 1] + 1, wanted)

@@ -11,7 +11,7 @@ from skel_eval.draw.points import Points, aspect, fit, strip
 from skel_eval.draw.skeleton import COLOURS, SHADES, SIDES, Skeleton
 
 PAPER, INK, FAINT = "#ffffff", "#28282e", "#787880"
-_FINE = 3  # drawn so many times larger and then reduced, which smooths the edges
+_FINE = 3  # drawn larger by this factor and then reduced, which smooths the edges
 _MARGIN, _HEADER, _LINE = 14, 34, 20
 _MOVIE, _STRIP = 240, 150  # heights of the panels
 _LEVELS = 12  # steps between a colour and paper in the palette

@@ -39,9 +39,9 @@ def find_clusters(
     Args:
         x: Features, (N, D); they are brought to length 1.
         clusters: Number of clusters.
-        neighbours: Number of nearest rows that are noted for each, where there are so many others.
+        neighbours: Number of nearest rows that are noted for each row, if there are enough others.
         seed: Seed of the initial centres.
-        restarts: How often k-means starts anew.
+        restarts: How often k-means starts again.
 
     Raises:
         TypeError: If features are no array, or a number is no whole number.

@@ -18,7 +18,7 @@ class Clustering:
     Attributes:
         clusters: Number of clusters; None for the number of classes.
         seed: Seed of the initial centres.
-        restarts: How often k-means starts anew.
+        restarts: How often k-means starts again.
     """
 
     fuses: ClassVar[Literal["logits", "features"]] = "features"
@@ -68,7 +68,7 @@ def clustering(
         y: Classes, (N,); rows with a negative label are clustered, but do not count.
         clusters: Number of clusters; None means the number of classes that occur.
         seed: Seed of the initial centres.
-        restarts: How often k-means starts anew.
+        restarts: How often k-means starts again.
 
     Raises:
         TypeError: If an argument is not an array, or labels are not integers.

@@ -34,7 +34,7 @@ class LBFGS:
     """Logistic regression on standardised features, to its optimum.
 
     Attributes:
-        strengths: Factors of half the squared weights, beside the mean loss; the one with the best accuracy
+        strengths: Factors of half the squared weights, added to the mean loss; the one with the best accuracy
             on held-out training rows is chosen.
         tolerance: Largest entry of the gradient at the optimum.
         max_iter: Limit of the iterations of one fit.

@@ -112,7 +112,7 @@ def evaluate_features(
         return outcome
     if run.fuses == "features":
         joined = side_by_side([one.features for one in sets], weights)
-        return run(evolve(first, features=joined), device=device)
+        return run(evolve(first, features=joined, masked=_masked(sets, weights)), device=device)
     outcomes = [run(one, device=device) for one in sets]
     fused = fuse([_scores(outcome) for outcome in outcomes], weights)
     settings = {key: [one.settings.get(key) for one in outcomes] for key in outcomes[0].settings}
@@ -159,6 +159,15 @@ def _protocol(protocol: str | FrozenProtocol, options: Mapping[str, Any]) -> Fro
             )
     made: FrozenProtocol = kind(**options)
     return made
+
+
+def _masked(sets: Sequence[FeatureSet], weights: Sequence[float] | None) -> np.ndarray | None:
+    """Features of the masked views side by side, (N, views, sum of all D), if all sets have them."""
+    each = [views for one in sets if (views := one.masked) is not None]
+    if len(each) < len(sets) or len({one.shape[1] for one in each}) > 1:
+        return None
+    count = range(each[0].shape[1])
+    return np.stack([side_by_side([one[:, view] for one in each], weights) for view in count], 1)
 
 
 def _scores(outcome: Outcome) -> np.ndarray:

@@ -21,8 +21,8 @@ class Retrieval:
     Queries whose class the gallery lacks do not count; the settings of the outcome say how many.
 
     Attributes:
-        ks: How many of the nearest clips are looked at for recall; none for 1, 5 and 10, as far as the
-            gallery has so many.
+        ks: How many of the nearest clips are looked at for recall; none for 1, 5 and 10, if the
+            gallery is large enough.
     """
 
     fuses: ClassVar[Literal["logits", "features"]] = "features"

@@ -28,7 +28,7 @@ def embedding_html(clips: Clips, guesses: np.ndarray, *, most: int = 3000, seed:
     """Scatter plot: a dot was predicted right, a cross wrong. Empty without variation.
 
     Colour is the class while there are as many colours as classes. With more classes only mistakes and the
-    class that the reader chooses have a colour. A point that is hovered over tells its name and classes, and
+    class that the reader chooses have a colour. A point that is hovered over shows its name and classes, and
     shows its clip; the reader can search for both.
 
     Args:

@@ -1,4 +1,4 @@
-"""Retrieval: test clips beside their nearest training clips."""
+"""Retrieval: test clips next to their nearest training clips."""
 
 import numpy as np
 

@@ -34,8 +34,9 @@ class ZeroShot:
             synse-5; or names of classes, with commas between them.
         repeats: How many random splits of the classes; their mean counts.
         generalised: Also name test clips of all classes at once (S, U, H, AUSUC).
-        head: ridge to the optimum; or smie or infocpl, trained as their programs do, to the last epoch.
-        permutations: How often the texts are permuted, to see what any texts would reach.
+        head: ridge: ridge regression. smie, infocpl: trained as their programs do, to the last epoch.
+        permutations: How often the texts are permuted, to see what meaningless texts reach.
+        views: Masked views of each clip, from which smie learns its margin; 0 leaves the margin out.
         epochs: Epochs of smie and infocpl.
         learning_rate: Highest learning rate of smie and infocpl.
         seed: Seed of splits, permutations and training.
@@ -50,6 +51,7 @@ class ZeroShot:
         default="ridge", validator=validators.in_(("ridge", "smie", "infocpl"))
     )
     permutations: int = field(default=200, validator=validators.ge(1))
+    views: int = field(default=8, validator=validators.ge(0))
     epochs: int = field(default=100, validator=validators.ge(1))
     learning_rate: float = field(default=1e-5, validator=validators.gt(0))
     seed: int = field(default=0, validator=validators.ge(0))
@@ -65,6 +67,11 @@ class ZeroShot:
         words = ["zero-shot", unseen, *([self.head] if self.head != "ridge" else [])]
         words += ["generalised"] * self.generalised
         return ", ".join([*words, *([f"texts {Path(self.texts).stem}"] if self.texts else [])])
+
+    @property
+    def masked_views(self) -> int:
+        """How many masked views of each clip the features must have."""
+        return self.views if self.head == "smie" else 0
 
     def _digest(self) -> str:
         if self.texts is None or not Path(self.texts).is_file():
@@ -90,9 +97,10 @@ class ZeroShot:
         run = _Run(self, features, texts, device)
         splits = _splits(self, names, run.train_y, run.test_y)
         found = [run.split(unseen, number) for number, unseen in enumerate(splits)]
-        return self._outcome(found, [[names[one] for one in unseen] for unseen in splits])
+        views = 0 if run.masked is None else run.masked.shape[1]
+        return self._outcome(found, [[names[one] for one in unseen] for unseen in splits], views)
 
-    def _outcome(self, found: list[dict[str, Any]], unseen: list[list[str]]) -> Outcome:
+    def _outcome(self, found: list[dict[str, Any]], unseen: list[list[str]], views: int) -> Outcome:
         correct = np.stack([one["accuracy"] for one in found])  # (splits, 1 + permutations)
         by_split, permuted = correct[:, 0], correct[:, 1:]
         several = len(found) > 1
@@ -123,7 +131,9 @@ class ZeroShot:
             "p": p,
         }
         details["notes"] = _notes(details, metrics, self)
-        settings = asdict(self) | {"texts": str(self.texts), "texts_sha256": self._digest()}
+        if self.masked_views and not views:
+            details["notes"].append("smie learned without its margin: the features have no masked views")
+        settings = asdict(self) | {"texts": str(self.texts), "texts_sha256": self._digest(), "views": views}
         settings |= {name: [one[name] for one in found] for name in ("strength", "gamma") if name in found[0]}
         return Outcome(metrics, settings, details=details)
 
@@ -138,6 +148,8 @@ class _Run:
         train, test = (rows[y[rows] >= 0] for rows in (features.train, features.test))
         self.settings, self.device = settings, torch.device(device or "cpu")
         self.x, self.test_x = x[train].to(self.device), x[test].to(self.device)
+        masked = features.masked if settings.masked_views else None
+        self.masked = None if masked is None else torch.from_numpy(np.array(masked)[train]).to(self.device)
         self.train_y, self.test_y = y[train].astype(np.int64), y[test].astype(np.int64)
         groups = None if features.groups is None else np.asarray(features.groups)[train]
         self.groups = as_groups(groups, len(train))
@@ -202,7 +214,11 @@ def _trained(
     """Hits of a trained head; the texts are permuted among the unseen classes, without another training."""
     settings = run.settings
     z, q = run.x[torch.from_numpy(rows)].float(), run.test_x[torch.from_numpy(asked)].float()
+    masked = None if run.masked is None else run.masked[torch.from_numpy(rows)].float()
     if z.shape[1] > ridge.WIDEST:
+        if masked is not None:
+            flat = ridge.prepare(z, masked.flatten(0, 1), narrow=True)[1].float()
+            masked = flat.reshape(*masked.shape[:2], -1)
         z, q = (one.float() for one in ridge.prepare(z, q, narrow=True))
     unit = run.texts if settings.head == "infocpl" else run.one
     unit = (unit / unit.norm(dim=-1, keepdim=True)).float()
@@ -214,6 +230,7 @@ def _trained(
         epochs=settings.epochs,
         learning_rate=settings.learning_rate,
         seed=settings.seed + number,
+        masked=masked,
     )
     scores: Tensor = score(q, unit[torch.from_numpy(unseen)])
     best = scores.argmax(1).cpu().numpy()

@@ -21,6 +21,7 @@ def train_head(
     epochs: int,
     learning_rate: float,
     seed: int,
+    masked: Tensor | None = None,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Train a head on clips of seen classes to its last epoch, and return what scores classes.
 
@@ -34,6 +35,8 @@ def train_head(
         epochs: Epochs; the last one counts.
         learning_rate: The highest learning rate.
         seed: Seed of the weights and of the batches.
+        masked: Features of masked views, (N, views, V), for the margin of smie: each batch takes one of the
+            views. None leaves the margin out.
 
     Returns:
         A function from features (Q, V) and texts of other classes to scores (Q, classes).
@@ -56,8 +59,11 @@ def train_head(
                 group["lr"] = learning_rate * _factor(epoch, epochs)
             order = torch.randperm(len(features), generator=generator)
             for rows in torch.split(order, _BATCH):
-                x, y = features[rows.to(features.device)], labels[rows.to(features.device)]
-                loss = _loss(head, x, y, texts, epoch, generator)
+                rows = rows.to(features.device)
+                view = None
+                if masked is not None:
+                    view = masked[rows, int(torch.randint(masked.shape[1], (), generator=generator))]
+                loss = _loss(head, features[rows], labels[rows], texts, epoch, generator, view)
                 if loss is None:
                     continue
                 optimiser.zero_grad()
@@ -89,10 +95,11 @@ def _loss(
     texts: Tensor,
     epoch: int,
     generator: torch.Generator,
+    masked: Tensor | None,
 ) -> Tensor | None:
     """Loss of a batch; None if it has no negatives."""
     if isinstance(head, JointEstimator):
-        return smie_loss(head, x, texts[y]).loss if len(x) > 1 else None
+        return smie_loss(head, x, texts[y], masked).loss if len(x) > 1 else None
     others = int((y[:, None] != y).sum(1).min())
     if not others:
         return None

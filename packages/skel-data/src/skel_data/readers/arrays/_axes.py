@@ -58,8 +58,7 @@ def to_clip(array: NDArray[Any], joints: int, channels: tuple[int, ...]) -> NDAr
 def frames_without_padding(positions: NDArray[Any]) -> int:
     """Frames of a clip (T, M, V, C) before those that only pad it.
 
-    These are zero frames at the end or, where there are none, the clip once more from its beginning, as often
-    as it takes, as 2s-AGCN pads.
+    These are zero frames at the end. If there are none, they are repetitions of the clip, as 2s-AGCN pads.
     """
     frames = len(positions)
     flat = positions.reshape(frames, -1)

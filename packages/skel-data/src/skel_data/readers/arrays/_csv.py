@@ -1,6 +1,6 @@
 """Tables of joints, ``.csv`` or ``.tsv``, whose columns are found by the names in their header.
 
-Wide tables have a row a frame, or a row for each body in a frame, with columns such as ``nose_x``,
+Wide tables have one row per frame, or one per body in a frame, with columns such as ``nose_x``,
 ``nose_y``, ``SpineBase_X``, ``x0`` or ``left hip.z``. Long ones have a row for each joint, with columns such
 as ``frame``, ``joint``, ``x`` and ``y``. A confidence may be called visibility, likelihood, confidence, score
 or v. Other columns tell facts: ``frame``, ``person`` or ``track``, ``clip`` or ``video``, ``label`` or

@@ -1,9 +1,9 @@
 """CAD-60, Cornell Activity Dataset (Sung et al., ICRA 2012): text files and ``activityLabel.txt``.
 
-A recording, ``0512164529.txt``, has a line a frame, between commas: its number; for 11 joints nine numbers of
-orientation with their confidence, then x y z in millimetres with theirs; for 4 joints the latter only; the
-last line is ``END``. ``activityLabel.txt`` in the same folder has a line ``0512164529,talking on the phone,``
-for each recording. The subject is the number in the folder's name (``data1``).
+A recording, ``0512164529.txt``, has one line per frame, between commas: its number; for 11 joints nine
+numbers of orientation with their confidence, then x y z in millimetres with theirs; for 4 joints the latter
+only; the last line is ``END``. ``activityLabel.txt`` in the same folder has a line ``0512164529,talking on
+the phone,`` for each recording. The subject is the number in the folder's name (``data1``).
 """
 
 import re

@@ -1,6 +1,6 @@
 """Florence 3D Actions (Seidenari et al., CVPR workshops 2013): ``Florence_dataset_WorldCoordinates.txt``.
 
-A line a frame: the numbers of video, actor and category, then x y z of 15 joints. The unit is that of the
+One line per frame: the numbers of video, actor and category, then x y z of 15 joints. The unit is that of the
 file.
 """
 

@@ -1,7 +1,7 @@
 """DHG-14/28 (De Smedt et al., CVPR workshops 2016) and SHREC'17 (3DOR 2017): gestures of one hand.
 
-Files are ``gesture_1/finger_1/subject_1/essai_1/skeleton_world.txt``, in SHREC'17 ``skeletons_world.txt``: a
-line a frame, x y z in metres of 22 joints. A gesture is done with one finger, or with the whole hand
+Files are ``gesture_1/finger_1/subject_1/essai_1/skeleton_world.txt``, in SHREC'17 ``skeletons_world.txt``:
+one line per frame, x y z in metres of 22 joints. A gesture is done with one finger, or with the whole hand
 (``finger_2``): 28 classes distinguish this, 14 do not. SHREC'17 lists its parts in
 ``train_gestures.txt`` and ``test_gestures.txt``; DHG leaves one subject out.
 """

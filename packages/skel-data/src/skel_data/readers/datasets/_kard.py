@@ -1,6 +1,6 @@
 """KARD, Kinect Activity Recognition Dataset (Gaglio et al., THMS 2015): ``a01_s01_e01_realworld.txt``.
 
-A line a joint, x y z in millimetres, 15 lines a frame; the joints come in the order of `sbu-15`.
+One line per joint, x y z in millimetres, 15 lines per frame; the joints come in the order of `sbu-15`.
 """
 
 import re

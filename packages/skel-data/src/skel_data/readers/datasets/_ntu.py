@@ -18,8 +18,8 @@ import numpy as np
 from skel_data._clip import BadFile, Clip
 from skel_data._words import counted
 from skel_data.readers._reader import Reader, find_each
-from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import class_names, ntu_missing
+from skel_data.store._info import ClipTable
 
 _NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})")
 _JOINTS = 25
@@ -35,7 +35,7 @@ _CLASSES_OF = {"ntu60": 60, "ntu120": 120}
 def read_ntu_skeleton(file: str | Path) -> Clip:
     """Read one ``.skeleton`` file of either set, also one that the set lists as missing or incomplete.
 
-    Importing a set leaves the listed ones out, as the published programs do. A store that is to have
+    Importing a set leaves the listed ones out, as the published programs do. A store that should have
     them is written of these clips by `write_store`.
 
     Args:

@@ -1,7 +1,7 @@
 """PKU-MMD (Liu, Hu, Li, Song, Liu, 2017), phases I and II: untrimmed recordings and a label file for each.
 
-A recording, ``0002-L.txt`` in phase I and ``A01N01-L.txt`` in phase II, has a row a frame of 150 numbers: x y
-z in metres of 25 joints of two bodies, the second all zero when absent. Its labels have the same name in
+A recording, ``0002-L.txt`` in phase I and ``A01N01-L.txt`` in phase II, has one row of 150 numbers per frame:
+x y z in metres of 25 joints of two bodies, the second all zero when absent. Its labels have the same name in
 another folder: a row ``label,first frame,last frame,confidence`` for each action, frames counted from 1,
 the last one included. Commas distinguish the two, in the first line. Every row of labels is a clip,
 ``0002-L_01`` for the first; or, untrimmed, an interval of the recording ``0002-L``.

@@ -1,6 +1,6 @@
 """UTKinect-Action3D (Xia, Chen, Aggarwal, CVPR workshops 2012): untrimmed streams and a label file.
 
-A stream ``joints_s01_e01.txt`` has a row a frame: the frame's number, then x y z of 20 joints in
+A stream ``joints_s01_e01.txt`` has one row per frame: the frame's number, then x y z of 20 joints in
 metres. Frame numbers have gaps and may repeat; rows with the same number are all kept. A label file
 has a line ``s01_e01`` for each stream, then lines ``walk: 252 390``: an action, its first and last frame
 number. Every such segment is a clip, ``s01_e01_walk``; or, untrimmed, an interval of ``s01_e01``.

@@ -215,7 +215,7 @@ def brief(value: Any) -> str:
 
 
 def folder_labels(paths: Sequence[str]) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Label of each file by its folder, and the names of the classes; both empty where folders tell none."""
+    """Label of each file by its folder, and the names of the classes; both empty if there are none."""
     folders = {path: PurePosixPath(path).parent.name for path in paths}
     classes = sorted(set(folders.values()))
     if len(classes) < 2 or "" in classes:

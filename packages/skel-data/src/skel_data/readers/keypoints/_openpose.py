@@ -2,8 +2,9 @@
 
 Pose2Sim and RTMLib write files of the same form without ``_keypoints`` in their names. A clip is all frames
 of one NAME in one folder. A file holds ``{"people": [...]}``, a person ``"pose_keypoints_2d": [x, y, score,
-x, y, score, ...]`` and perhaps ``"person_id": [id]``. Where each folder holds one clip only, the class is the
-name of the folder around it (``CLASS/clip/clip_000000000012_keypoints.json``).
+x, y, score, ...]``, which version 1.0 calls ``"pose_keypoints"``, and perhaps ``"person_id": [id]``. Where
+each folder holds one clip only, the class is the name of the folder around it
+(``CLASS/clip/clip_000000000012_keypoints.json``).
 """
 
 import re
@@ -70,11 +71,12 @@ def _people(data: bytes) -> list[Person]:
     found = []
     for person in people:
         track = person.get("person_id")
-        keypoints = person.get("pose_keypoints_2d")
+        key = "pose_keypoints" if "pose_keypoints" in person else "pose_keypoints_2d"
+        keypoints = person.get(key)
         if not keypoints and person.get("pose_keypoints_3d"):
             raise ValueError(_THREE_D)
         if keypoints != []:  # a person of whom only hands or face were found
-            found.append(Person(joints_and_scores(keypoints, "pose_keypoints_2d"), track_of(track)))
+            found.append(Person(joints_and_scores(keypoints, key), track_of(track)))
     return found
 
 

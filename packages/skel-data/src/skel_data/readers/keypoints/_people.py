@@ -31,7 +31,7 @@ LAYOUTS = {17: "coco-17", 18: "openpose-18", 26: "halpe-26", 133: "coco-wholebod
 
 
 def layout_for(shape: tuple[int, ...] | None, given: SkeletonLayout | None, where: str) -> SkeletonLayout:
-    """The layout, with confidence: the given one, else the usual one of so many joints and channels.
+    """The layout, with confidence: the given one, else the usual one with this number of joints and channels.
 
     Raises:
         ValueError: If there is no usual one.

@@ -105,7 +105,7 @@ def _analog(stated: int, samples: int, markers: int, frame: int, there: int) -> 
 
     Args:
         stated: What the header states.
-        samples: Samples of a channel a frame, as the header has them.
+        samples: Samples per channel and frame, as the header has them.
         markers: Values of the markers a frame.
         frame: Bytes of one value of each frame.
         there: Bytes from the first frame to the end of the file.

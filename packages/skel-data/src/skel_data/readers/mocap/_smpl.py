@@ -1,14 +1,15 @@
 """AMASS (Mahmood et al., ICCV 2019) and other files of SMPL, SMPL-H and SMPL-X: one ``.npz`` file a clip.
 
 A file has ``poses`` (T, 66 or more): axis and angle of the pelvis, then of SMPL's 21 body joints; hands and
-face behind them are not used. ``root_orient`` and ``pose_body``, or ``global_orient`` and ``body_pose``, do
-as well. ``trans`` or ``transl`` (T, 3) is where the body is. No body model is needed: the joints are turned
-about those of a mean body in rest. So the directions of all bones are those of the file, and their lengths
-are not: bones of a person differ from the mean body's by a few percent, up to about 15 percent for very small
-and tall ones, and each joint is off by the sum of these differences along the way from the pelvis.
+face behind them are not used. ``root_orient`` and ``pose_body``, or ``global_orient`` and ``body_pose``,
+are read too. ``trans`` or ``transl`` (T, 3) is where the body is. No body model is needed: the joints are
+turned about those of a mean body in rest. So the directions of all bones are those of the file, and their
+lengths are not: bones of a person differ from the mean body's by a few percent, up to about 15 percent for
+very small and tall ones, and each joint is off by the sum of these differences along the way from the
+pelvis.
 
-z points up if the first file tells its frame rate as AMASS does. In AMASS, ``SUBJECT/NAME_poses.npz``
-or ``NAME_stageii.npz``, the folder is the subject; else it is the class.
+z points up if the first file tells its frame rate as AMASS does. In AMASS, ``SUBJECT/NAME_poses.npz`` or
+``NAME_stageii.npz``, the folder is the subject; else it is the class.
 """
 
 import io
