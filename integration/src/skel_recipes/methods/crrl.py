@@ -185,7 +185,7 @@ class CRRL(nn.Module):
         """
         starts = {"forward": hidden[0], "reverse": last_frame(hidden, lengths)}
         targets = {"forward": frames, "reverse": reverse_time(frames, lengths)}
-        present = frames.unflatten(2, (-1, self.encoder.bodies)).any(2).any(0)  # (N, M)
+        present = frames.reshape(*frames.shape[:2], -1, self.encoder.bodies).any(2).any(0)  # (N, M)
         shown = present.repeat(1, frames.shape[2] // present.shape[1])[:, None]
         return {
             name: sequence_mse(
