@@ -5,37 +5,11 @@ from torch.nn import functional
 
 from skel_data import ClipShape, get_layout, stream
 from skel_data import stream as stream_of
-from skel_recipes import MethodContext, build_method, load_recipe
+from skel_recipes import MethodContext, build_method, load_recipe, recipe_names
 from skel_recipes.methods import METHODS, hiclr
 from skel_recipes.methods.per_stream import PerStream
 
-NAMES = [
-    "compact",
-    "vicreg",
-    "nnclr",
-    "skeletonclr",
-    "crossclr",
-    "aimclr",
-    "hiclr",
-    "skeletonbyol",
-    "cmal",
-    "cmcs",
-    "scdnet",
-    "pstl",
-    "usdrl",
-    "umurl",
-    "cmd",
-    "isc",
-    "pcm3",
-    "mamp",
-    "mae",
-    "after-amr",
-    "after-jbf",
-    "slim",
-    "crrl-motion",
-    "crrl",
-    "cubism",
-]
+NAMES = [name for name in recipe_names() if "/" not in name and name != "compact-2s"]
 ONE_VIEW = ["mamp", "mae", "after-amr", "crrl", "after-jbf", "cubism"]
 NO_AVERAGE = ["compact", "vicreg", "nnclr", "pstl", "usdrl", "umurl", *ONE_VIEW]
 CROSS = ["crossclr", "cmcs", "cmd"]

@@ -5,7 +5,7 @@ import torch
 
 from skel_data import ClipShape, SkeletonLayout, get_layout
 from skel_recipes import MethodContext, build_method, load_recipe, pretrain
-from skel_recipes.common.distributed import World
+from skel_recipes.common.device import World
 from skel_recipes.methods.slim import limbs
 
 LAYOUTS = ["13", "coco-17", "utd-20", "ntu-25", "hdm05-31"]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from skel_recipes.common.distributed import World
+from skel_recipes.common.device import World
 from skel_recipes.train.sync_norm import SyncNorm, synchronise_norms
 
 NORMS = {

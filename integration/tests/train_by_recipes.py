@@ -8,7 +8,7 @@ import torch
 
 from skel_data import Store
 from skel_recipes import load_recipe, pretrain
-from skel_recipes.common.distributed import joined
+from skel_recipes.common.device import joined
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

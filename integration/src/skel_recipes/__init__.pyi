@@ -32,7 +32,7 @@ from .model.stream import Stream as Stream
 from .model.stream import StreamPrediction as StreamPrediction
 from .run.run import Run as Run
 from .train.trainer import build_method as build_method
-from .train.trainer import pretrain as pretrain
-from .train.trainer import resume as resume
+from .train.pretrain import pretrain as pretrain
+from .train.pretrain import resume as resume
 
 __version__: str

@@ -16,7 +16,7 @@ from torch import distributed
 
 from skel_recipes import Run, dump_recipe, pretrain, resume
 from skel_recipes.cli.app import main
-from skel_recipes.common.distributed import joined
+from skel_recipes.common.device import joined
 
 
 def edit(run, change):
@@ -176,7 +176,7 @@ def test_seconds_to_connect_are_checked(alone, monkeypatch, seconds):
 
 LATE = """
 import time, torch
-from skel_recipes.common.distributed import joined
+from skel_recipes.common.device import joined
 print("imported", flush=True)
 input()
 with joined("cpu") as (world, _):

@@ -15,7 +15,7 @@ import torch
 
 from skel_data import Default, Store, build_clips
 from skel_data.files import hold, write_checked
-from skel_data.files._process import machine
+from skel_data.files._lock import machine
 from skel_encoders import create_encoder, save_pretrained
 from skel_eval import FeatureSet
 from skel_recipes import Run, evaluate, pretrain, resume

@@ -13,7 +13,7 @@ import pytest
 from skel_data import Default, build_clips
 from skel_data.files import InUseError, hold, remove_left_behind
 from skel_data.files import _lock as lock_module
-from skel_data.files._process import machine, start_time
+from skel_data.files._lock import machine, start_time
 from skel_recipes import Run, evaluate, pretrain, resume
 
 

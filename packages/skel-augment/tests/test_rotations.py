@@ -13,7 +13,7 @@ from skel_augment import (
     Yaw,
     rotation_matrix,
 )
-from skel_augment.space.rotations import _quaternion_matrix
+from skel_augment.space import _quaternion_matrix
 from skel_data import ClipShape, get_layout
 
 COUNT = 20_000

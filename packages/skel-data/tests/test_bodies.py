@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from skel_data import BODIES_BY
 from skel_data.pipelines import _steps as steps
-from skel_data.pipelines._bodies import are_ghosts, pick_bodies
+from skel_data.pipelines._steps import are_ghosts, pick_bodies
 
 
 def bodies(tracks, energies):

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_data import Clip, get_split, holdout_groups, split_names, without_copies
-from skel_data.splits._clip_table import ClipTable
+from skel_data.store._info import ClipTable
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from skel_data import get_split
 from skel_data.readers.datasets._ntu import ntu_clip_table
-from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._subset import labelled_subset, without_seen
+from skel_data.store._info import ClipTable
 
 LABELS = np.repeat([0, 1, 2, -1], [200, 100, 4, 50])
 

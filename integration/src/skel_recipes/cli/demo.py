@@ -20,7 +20,7 @@ def demo(*, out: Path = Path("skel-demo"), seed: int = 0, epochs: int = 200) -> 
     from skel_recipes.config.recipe import load_recipe
     from skel_recipes.evaluate.evaluate import evaluate
     from skel_recipes.evaluate.report import report
-    from skel_recipes.train.trainer import pretrain
+    from skel_recipes.train.pretrain import pretrain
 
     if out.exists():
         raise FileExistsError(f"{out} exists already; name another folder with --out")

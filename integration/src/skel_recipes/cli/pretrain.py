@@ -57,9 +57,9 @@ def pretrain(
                 "Begin with its weights and other settings by: "
                 f"skel pretrain RECIPE STORE --init {resume} --out RUN"
             )
-        from skel_recipes.train import trainer
+        from skel_recipes.train import pretrain as training
 
-        run = trainer.resume(resume, device=device, strict=strict, progress=True)
+        run = training.resume(resume, device=device, strict=strict, progress=True)
     else:
         if recipe is None or not stores or out is None:
             raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
@@ -69,7 +69,7 @@ def pretrain(
         from skel_recipes.config.library import read_recipe
         from skel_recipes.config.recipe import load_recipe
         from skel_recipes.run.run import Run
-        from skel_recipes.train import trainer
+        from skel_recipes.train import pretrain as training
 
         if len(stores) > 1 and "batches_of" not in read_recipe(recipe).get("data", {}):
             overrides.setdefault("data.batches_of", "setup")
@@ -85,7 +85,7 @@ def pretrain(
             settings = load_recipe(recipe, {**taken, **overrides})
             note(f"taken from {begin.path}: {', '.join(taken)}")
         try:
-            run = trainer.pretrain(
+            run = training.pretrain(
                 settings,
                 opened,
                 out,

@@ -2,7 +2,7 @@
 
 import csv
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
 from functools import cache
@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 RecipeData = dict[str, Any]
+
+_LARGEST = 1e12
+"""No setting has a reason to be larger."""
 
 
 def recipe_names() -> tuple[str, ...]:
@@ -97,6 +100,38 @@ def override(
         if last == "name" and path and table.get("name") != value:
             table.clear()
         table[last] = value
+
+
+def check_numbers(value: Any, path: str = "") -> None:
+    """Refuse numbers that are not finite or are absurd, wherever they stand in nested tables and lists.
+
+    Raises:
+        ValueError: If there is one; the message names its path.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            check_numbers(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            check_numbers(item, f"{path}.{index}")
+    elif isinstance(value, float) and not abs(value) <= _LARGEST:
+        raise ValueError(f"{path} must be a finite number of at most {_LARGEST:g}, got {value}")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{path} must be a number of 64 bits, got one of {value.bit_length()} bits")
+
+
+def flat_values(data: Mapping[str, Any]) -> dict[str, str]:
+    """The values of nested tables and lists of tables as text, by dotted key."""
+
+    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
+        tables = isinstance(value, list) and any(isinstance(item, dict) for item in value)
+        if isinstance(value, dict) or tables:
+            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+                yield from walk(item, f"{path}.{key}" if path else str(key))
+        else:
+            yield path, str(value)
+
+    return dict(walk(data, ""))
 
 
 def _same_kind(under: Mapping[str, Any], top: Mapping[str, Any]) -> bool:

@@ -1,13 +1,12 @@
 """Recipe: everything a pretraining run depends on, as one TOML file.
 
-A recipe file may name another as its ``base`` and say only what differs. Base, file and flags are merged as
-plain data, which is then checked once against the classes below; a key that nobody reads is an error
-that names its path.
+Base, file and flags are merged as plain data, which is then checked once against the classes below; a key
+that nobody reads is an error that names its path.
 """
 
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -23,12 +22,9 @@ from skel_augment import View, build_view, describe_view, preset
 from skel_data import KEEP, PIPELINES, STREAMS, ClipShape, Default, Pipeline, Registry
 from skel_encoders import encoder_settings
 from skel_recipes.common.words import count
-from skel_recipes.config.library import override, read_recipe
+from skel_recipes.config.library import check_numbers, flat_values, override, read_recipe
 from skel_recipes.methods import METHODS, MethodSettings
 from skel_recipes.methods.context import build_encoder
-
-LARGEST = 1e12
-"""No setting has a reason to be larger."""
 
 
 def _between(low: int, high: int) -> list[Any]:
@@ -288,26 +284,7 @@ def load_recipe(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
         check_numbers(data)
         return _converter().structure(data, Recipe)
     except (cattrs.BaseValidationError, ValueError, TypeError) as error:
-        problems = "\n  ".join(_problems(error))
-        raise ValueError(f"recipe {name}:\n  {problems}") from error
-
-
-def check_numbers(value: Any, path: str = "") -> None:
-    """Refuse numbers that are not finite or are absurd, wherever they stand in nested tables and lists.
-
-    Raises:
-        ValueError: If there is one; the message names its path.
-    """
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            check_numbers(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            check_numbers(item, f"{path}.{index}")
-    elif isinstance(value, float) and not abs(value) <= LARGEST:
-        raise ValueError(f"{path} must be a finite number of at most {LARGEST:g}, got {value}")
-    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"{path} must be a number of 64 bits, got one of {value.bit_length()} bits")
+        raise ValueError("\n  ".join([f"recipe {name}:", *_problems(error)])) from error
 
 
 def dump_recipe(recipe: Recipe) -> str:
@@ -317,22 +294,12 @@ def dump_recipe(recipe: Recipe) -> str:
 
 def flat_recipe(recipe: Recipe) -> dict[str, str]:
     """The recipe's values by dotted key, as flags have them."""
-
-    def walk(value: Any, path: str) -> Iterator[tuple[str, str]]:
-        tables = isinstance(value, list) and any(isinstance(item, dict) for item in value)
-        if isinstance(value, dict) or tables:
-            for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-                yield from walk(item, f"{path}.{key}" if path else str(key))
-        else:
-            yield path, str(value)
-
-    return dict(walk(tomllib.loads(dump_recipe(recipe)), ""))
+    return flat_values(tomllib.loads(dump_recipe(recipe)))
 
 
-def dump_data(data: DataSettings) -> dict[str, Any]:
+def dump_data(data: DataSettings) -> Any:
     """Pipeline and stream as plain data that `read_data` reads back."""
-    plain: dict[str, Any] = _converter().unstructure(data)
-    return plain
+    return _converter().unstructure(data)
 
 
 def read_data(plain: Any, source: str | Path) -> DataSettings:

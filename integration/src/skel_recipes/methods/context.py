@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from skel_augment import Params, PartMix, View, sample_views
 from skel_data import ClipShape, SkeletonLayout, stream, stream_channels
 from skel_encoders import create_encoder, encoder_settings
-from skel_recipes.common.distributed import World
+from skel_recipes.common.device import World
 
 
 @define(eq=False)

@@ -32,8 +32,9 @@ class Optimization:
     ) -> None:
         self.method, self.settings = method, settings
         self.epochs, self.steps = epochs, steps
-        for encoder in encoders_of(method, streams).values():
-            freeze_layers(encoder, settings.frozen_layers)
+        if settings.frozen_layers:
+            for encoder in encoders_of(method, streams).values():
+                freeze_layers(encoder, settings.frozen_layers)
         self.optimizer = build_optimizer(
             parameter_groups(method, streams, settings),
             settings.optimizer,

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skel_recipes.common.distributed import World
+from skel_recipes.common.device import World
 from skel_ssl_objectives import Gather
 
 

@@ -7,14 +7,12 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 """
 
 import json
-import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from inspect import signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,196 +22,31 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from skel_augment import View
 from skel_data import (
-    ClipShape,
-    SkeletonLayout,
-    Split,
     Store,
     build_clips,
     clip_loader,
     epoch_order,
-    get_layout,
     get_split,
 )
 from skel_data.files import Lock, sync
 from skel_encoders import checkpoint_blocks
 from skel_eval import same_on_all_ranks
-from skel_recipes.common.device import computes_bfloat16
-from skel_recipes.common.distributed import World, joined
+from skel_recipes.common.device import World, computes_bfloat16
 from skel_recipes.common.files import write_text
 from skel_recipes.common.progress import LONGEST_SILENCE
 from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
-from skel_recipes.methods import METHODS
-from skel_recipes.methods.context import MethodContext, encoders_of, views_of
+from skel_recipes.methods.context import MethodContext, encoders_of
 from skel_recipes.methods.per_stream import PerStream
-from skel_recipes.run.init import match_weights
-from skel_recipes.run.joints import in_joints_of
-from skel_recipes.run.run import Run, build_encoders, check_new, clip_shape, hold_run
+from skel_recipes.run.run import Run, build_encoders
 from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
-from skel_recipes.train.compute import changed_facts, compute_facts
 from skel_recipes.train.diagnostics import feature_diagnostics
-from skel_recipes.train.optim import Optimization, check_layers
+from skel_recipes.train.optim import Optimization
 from skel_recipes.train.sync_norm import synchronise_norms
 
 if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
-
-_LOGGER = logging.getLogger("skel_recipes")
-"""Seconds between two lines of a log."""
-
-
-def pretrain(
-    recipe: Recipe,
-    store: Store,
-    out: str | Path,
-    *,
-    split: str | None = None,
-    init: Run | None = None,
-    init_layers: Sequence[str] = (),
-    convert: bool = False,
-    device: str = "auto",
-    progress: bool = False,
-) -> Run:
-    """Pretrain an encoder on the training clips of a store, without their labels.
-
-    Args:
-        recipe: All settings.
-        store: The recordings.
-        out: Folder of the run, to be made.
-        split: Whose training part is used; the recipe's, or else the store's default, unless given.
-        init: A finished run, or an encoder folder, whose weights the encoder begins with, as far as they
-            have the name and shape of its own; ``run.json`` lists those that were loaded and those that
-            were not.
-        init_layers: The layers to load, such as ``blocks.0``; all if empty. Patterns are taken too.
-        convert: Bring recordings with other joints to those of `init`; they are kept in the run's folder.
-        device: cpu, cuda, cuda:1, ... or auto. Under `torchrun` each process takes the GPU of its rank.
-        progress: Show a progress bar.
-
-    Returns:
-        The finished run.
-
-    Raises:
-        FileExistsError: If the folder is in use.
-        ValueError: If the store is too small, the views do not fit what the encoder sees, positives are to
-            come from other recordings that the store does not tell, or `init` has another encoder or other
-            joints.
-        FloatingPointError: If a loss is not finite; the run can be resumed from its last checkpoint.
-    """
-    if init_layers and init is None:
-        raise ValueError("init_layers chooses among the layers of init: give that too")
-    if init is None and getattr(recipe.method, "needs_init", False):
-        name = METHODS.name_of(type(recipe.method))
-        raise ValueError(f"method {name} learns from the encoder of a finished run: give one with --init RUN")
-    if recipe.train.tensorboard:
-        _summary_writer()  # a missing extra is reported before the folder is made
-    check_views(recipe, store.layout if init is None else init.layout)
-    with joined(device) as (world, where):
-        if init is not None:
-            given, start = store, init
-            path = world.on_rank0(lambda: in_joints_of(start, given, convert=convert).path)
-            store = store if path == store.path else Store.open(path)
-        chosen = get_split(store, split or recipe.data.split or None, needs_test=False)
-        if len(chosen.train) < 2:
-            raise ValueError(
-                f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}"
-            )
-        recipe.train.batches(len(chosen.train), world.size)
-        _setups(recipe, store, chosen.train, world)
-        partners = _partners(recipe, store, chosen.train)
-        about = {} if partners is None else {"positives": partners.info}
-        about["compute"] = compute_facts(world.size, where)
-        path = Path(out)
-        world.on_rank0(lambda: check_new(path))
-        with _held(path, world) as lock:
-            run = world.on_rank0(lambda: _create(path, recipe, store, chosen, init, init_layers, about))
-            return Trainer(run, store, world, where, lock).fit(progress=progress)
-
-
-def _create(
-    out: Path,
-    recipe: Recipe,
-    store: Store,
-    split: Split,
-    init: Run | None,
-    layers: Sequence[str],
-    about: Mapping[str, Any],
-) -> Run:
-    """The folder of a new run, with its initial weights."""
-    shape, clips = clip_shape(recipe, store), len(split.train)
-    check_layers(recipe, shape)
-    build_method(recipe, MethodContext(shape, recipe.data.stream, clips))  # what it refuses leaves no folder
-    create = partial(Run.create, out, recipe, store, split.name, clips, **about)
-    if init is None:
-        return create()
-    new = build_encoders(recipe, shape)
-    sources = {stream: init.encoder(stream) for stream in init.streams}
-    return create(start=match_weights(new, sources, init.path, layers))
-
-
-def resume(path: str | Path, *, device: str = "auto", strict: bool = False, progress: bool = False) -> Run:
-    """Go on with a run that was interrupted, from its last checkpoint.
-
-    Args:
-        path: The folder.
-        device: As for `pretrain`.
-        strict: Refuse to go on with other library versions, threads, processes or another processor than the
-            run began with, as the bits of the weights may differ; otherwise this is only said.
-        progress: Show a progress bar.
-
-    Raises:
-        ValueError: If the store is not the one that the run began with, the last two checkpoints are damaged,
-            or with `strict` something differs.
-        InUseError: If another process trains the run.
-    """
-    run = Run.open(path)
-    if run.finished:
-        with suppress(OSError), hold_run(run.path):  # a process killed at its end may have left its lock
-            pass
-        return run
-    store = run.found_store()
-    store.check()
-    with joined(device) as (world, where), _held(run.path, world) as lock:
-        others = changed_facts(run, compute_facts(world.size, where))
-        if others and strict:
-            raise ValueError(f"{run.path} began with {'; '.join(others)}: the bits of the weights may differ")
-        if others and world.rank == 0:
-            _LOGGER.warning(
-                "%s began with %s: the bits of the weights may differ from an uninterrupted run",
-                run.path,
-                "; ".join(others),
-            )
-        return Trainer(run, store, world, where, lock).fit(progress=progress)
-
-
-@contextmanager
-def _held(path: Path, world: World) -> Iterator[Lock | None]:
-    """Hold a run's folder by the process that writes; an error is raised in all."""
-    with ExitStack() as stack:
-        taken: list[Lock] = []
-        world.on_rank0(lambda: taken.append(stack.enter_context(hold_run(path))))
-        yield taken[0] if taken else None
-
-
-def check_views(recipe: Recipe, layout: SkeletonLayout | str) -> None:
-    """Check that every view of a method brings clips to the frames that the encoder sees.
-
-    Steps that hide frames, such as PSTL's motion attention mask, may leave fewer.
-
-    Raises:
-        ValueError: If one does not.
-    """
-    kept = recipe.data.pipeline.frames
-    frames = recipe.data.frames or kept
-    shape = ClipShape(get_layout(layout), kept, recipe.data.pipeline.bodies or 1)
-    for name, view in views_of(recipe.method).items():
-        after = View(view.steps[: view.before_hiding]).output_shape(shape).frames
-        if after != frames:
-            raise ValueError(
-                f"method.{name} makes {after} frames of the {kept} of the pipeline, but the encoder sees "
-                f"{frames}; let it begin with temporal_crop_resize, frames = {frames}"
-            )
 
 
 def build_method(
@@ -241,7 +74,7 @@ def build_method(
 
 
 class Trainer:
-    """Trainer of one run: from its last checkpoint to the last epoch.
+    """Trainer of one run, from its first epoch, or that behind its last checkpoint, to the last one.
 
     Args:
         run: The run, new or interrupted.
@@ -255,7 +88,7 @@ class Trainer:
         self, run: Run, store: Store, world: World, device: torch.device, lock: Lock | None = None
     ) -> None:
         self.lock = lock
-        self.last_intact = True
+        self.first, self.last_intact = 0, True
         recipe, settings = run.recipe, run.recipe.train
         train = get_split(store, run.info["split"]).train
         if world.size > 1:
@@ -266,10 +99,12 @@ class Trainer:
         self.run, self.world, self.device = run, world, device
         self.names = store.names[train]
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
-        self.partners = _partners(recipe, store, train)
-        self.setups = _setups(recipe, store, train, world)
+        self.partners = partners_of_recipe(recipe, store, train)
+        self.setups = setups_of(recipe, store, train, world)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
-        method = synchronise_norms(build_method(recipe, self.context, run.initial_encoders()), world, device)
+        method = build_method(recipe, self.context, run.initial_encoders())
+        if world.size > 1:
+            method = synchronise_norms(method, world, device)
         self.method: nn.Module = method.to(device, dtype)
         self.epochs = settings.length(len(self.clips), world.size)
         steps = settings.batches(len(self.clips), world.size)[1]
@@ -282,11 +117,9 @@ class Trainer:
         """Train to the last epoch; returns the finished run."""
         run, settings = self.run, self.run.recipe.train
         writing = self.world.rank == 0
-        first = self._restore()
-        if writing:
-            _cut_metrics(run, first)
+        first = self.first
         logged = settings.tensorboard and writing
-        events = _summary_writer()(str(run.path / "tensorboard")) if logged else None
+        events = summary_writer()(str(run.path / "tensorboard")) if logged else None
         if progress and writing:
             tqdm.write(self._plan(), file=sys.stderr)
         said = time.monotonic()
@@ -427,18 +260,19 @@ class Trainer:
         )
         self.last_intact = True
 
-    def _restore(self) -> int:
-        """Load the last good checkpoint, if there is one; returns the number of epochs behind it."""
+    def restore(self) -> None:
+        """Load the last good checkpoint of an interrupted run, if there is one; `fit` goes on from it."""
         name, self.last_intact = self.world.on_rank0(lambda: good_checkpoint(self.run))
-        if name is None:
-            return 0
-        state = load_checkpoint(self.run.path / name, self.device)
-        self.method.load_state_dict(state["method"])
-        self.optim.optimizer.load_state_dict(state["optimizer"])
-        return int(state["epochs"])
+        if name is not None:
+            state = load_checkpoint(self.run.path / name, self.device)
+            self.method.load_state_dict(state["method"])
+            self.optim.optimizer.load_state_dict(state["optimizer"])
+            self.first = int(state["epochs"])
+        if self.world.rank == 0:
+            _cut_metrics(self.run, self.first)
 
 
-def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partners | None":
+def partners_of_recipe(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partners | None":
     """What second views are drawn of, if not of the clips themselves."""
     if recipe.data.positives == "clip":
         return None
@@ -447,7 +281,9 @@ def _partners(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partne
     return partners_of(store, train, recipe.data)
 
 
-def _setups(recipe: Recipe, store: Store, train: NDArray[np.int64], world: World) -> NDArray[np.int64] | None:
+def setups_of(
+    recipe: Recipe, store: Store, train: NDArray[np.int64], world: World
+) -> NDArray[np.int64] | None:
     """The setup of each training clip, if each batch is of one."""
     if recipe.data.batches_of == "any":
         return None
@@ -502,7 +338,7 @@ def _log(run: Run, line: dict[str, Any], events: Any) -> None:
             events.add_scalar(name, value, line["epoch"])
 
 
-def _summary_writer() -> Any:
+def summary_writer() -> Any:
     """TensorBoard's writer class."""
     try:
         from torch.utils.tensorboard import SummaryWriter

@@ -1,28 +1,27 @@
 # fmt: off
-from .augmentation import Augmentation
-from .build import build_view, describe_view
+from .augmentation import Augmentation, Chain, Params, fold
 from .choice import OneOf
-from .joints.distortion import JointAffine, JointDistortion
-from .joints.flip import LimbMap, LimbSwap, SpatialFlip, limb_swaps
-from .joints.joint_map import JointMap
-from .masks.frames import FrameDrop, FrameMask, TemporalSegmentMask
-from .masks.joints import CentralSpatialMask, JointMask, PartMask, PointMask, StructuralSpatialMask
-from .masks.motion import DropMotionFrames, MotionAttentionMask
-from .masks.tokens import TokenMask, token_mask, token_motion, token_uniforms
+from .joints import (
+    CentralSpatialMask, JointAffine, JointDistortion, JointMap, JointMask, LimbMap, LimbSwap, PartMask,
+    PointMask, SpatialFlip, StructuralSpatialMask, limb_swaps,
+)
+from .masks import (
+    DropMotionFrames, FrameDrop, FrameMask, MotionAttentionMask, TemporalSegmentMask, TokenMask,
+    token_mask, token_motion, token_uniforms,
+)
 from .mixing import Mix, PartMix
-from .params import Chain, Params, fold
-from .presets import preset, preset_names, preset_steps
-from .registry import AUGMENTATIONS
-from .space.affine import Affine, AxisMask, Scale, Shear, shear_matrix
-from .space.limbs import LimbScale, LimbScaling
-from .space.noise import GaussianNoise, JointDrift, JointJitter, Noise
-from .space.rotations import EulerRotation, RandomAxisRotation, RandomRotation, Tilt, Yaw, rotation_matrix
-from .time.blur import GaussianBlur, TimeFilter
-from .time.crop import PaddedCrop, TemporalCrop, TemporalCropResize, centre_crop, recorded_frames
-from .time.order import SegmentOrder, SegmentShuffle, TimeFlip, TimeIndex
-from .time.sample import FrameSample, TemporalCropSample
-from .time.speed import SpeedChange, TimePosition, TimeWarp
-from .view import View, sample_views
+from .noise import GaussianBlur, GaussianNoise, JointDrift, JointJitter, Noise, TimeFilter
+from .registry import AUGMENTATIONS, preset, preset_names, preset_steps
+from .sampling import FrameSample, TemporalCropSample
+from .space import (
+    Affine, AxisMask, EulerRotation, LimbScale, LimbScaling, RandomAxisRotation, RandomRotation, Scale,
+    Shear, Tilt, Yaw, rotation_matrix, shear_matrix,
+)
+from .time import (
+    PaddedCrop, SegmentOrder, SegmentShuffle, SpeedChange, TemporalCrop, TemporalCropResize, TimeFlip,
+    TimeIndex, TimePosition, TimeWarp, centre_crop, recorded_frames,
+)
+from .view import View, build_view, describe_view, sample_views
 
 __all__ = [
     "AUGMENTATIONS", "Affine", "Augmentation", "AxisMask", "CentralSpatialMask", "Chain",

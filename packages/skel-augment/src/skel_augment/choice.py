@@ -6,8 +6,7 @@ from attrs import define, field
 from attrs.validators import deep_iterable, gt, min_len
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation, as_augmentations, as_floats
-from skel_augment.params import Chain, Params
+from skel_augment.augmentation import Augmentation, Chain, Params, as_augmentations, as_floats
 from skel_data import ClipShape
 
 

@@ -8,10 +8,8 @@ from attrs import define, field
 from attrs.validators import ge, instance_of, le
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation
-from skel_augment.params import Params
+from skel_augment.augmentation import Augmentation, Params, choice
 from skel_augment.segments import part_members, segment_numbers
-from skel_augment.uniforms import choice
 from skel_data import ClipShape
 
 

@@ -8,14 +8,14 @@ from ._loading import KEEP as KEEP, ClipLoader as ClipLoader, clip_loader as cli
 from ._loading import epoch_order as epoch_order
 from ._registry import Registry as Registry
 from ._scores import check_min_score as check_min_score, drop_low_scores as drop_low_scores
-from ._streams import STREAMS as STREAMS, stream as stream, stream_channels as stream_channels
+from ._clip_shape import STREAMS as STREAMS, stream as stream, stream_channels as stream_channels
 from .checks._claims import broken_claims as broken_claims
 from .checks._copies import Copy as Copy, find_copies as find_copies
 from .corruptions import CORRUPTIONS as CORRUPTIONS, Recording as Recording
 from .corruptions import corruption_names as corruption_names
 from .pipelines._agcn300 import AGCN300 as AGCN300
 from .pipelines._apply import apply_pipeline as apply_pipeline, build_clips as build_clips
-from .pipelines._bodies import BODIES_BY as BODIES_BY
+from .pipelines._steps import BODIES_BY as BODIES_BY
 from .pipelines._crossclr50 import CrosSCLR50 as CrosSCLR50
 from .pipelines._ctrgcn import CTRGCN as CTRGCN
 from .pipelines._default import Default as Default
@@ -27,7 +27,7 @@ from .readers._reader import Reader as Reader
 from .readers._registry import READERS as READERS
 from .readers._source import Source as Source
 from .readers.datasets._ntu import ntu_clip_table as ntu_clip_table, read_ntu_skeleton as read_ntu_skeleton
-from .splits._clip_table import ClipTable as ClipTable
+from .store._info import ClipTable as ClipTable
 from .splits._performances import names_contain_class as names_contain_class
 from .splits._performances import performance_groups as performance_groups
 from .splits._split import Split as Split, get_split as get_split, holdout_groups as holdout_groups

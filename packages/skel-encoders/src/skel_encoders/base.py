@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from skel_encoders.published import rename_weights
@@ -44,3 +45,23 @@ class PublishedEncoder(nn.Module):
     def _join(ours: str, parts: list[Tensor]) -> Tensor:  # noqa: ARG004 (of its name)
         """One weight, laid out as here, of its published parts."""
         return parts[0]
+
+
+class TwoSequenceEncoder(PublishedEncoder):
+    """Base of the encoders whose features are frame tokens, then joint tokens, (N, 1, T + M V, 1, D)."""
+
+    frames: int
+
+    def forward_features(self, clips: Tensor) -> Tensor:
+        """Features before pooling (N, 1, T + M V, 1, D) of clips (N, C, T, V, M)."""
+        raise NotImplementedError
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Maximum over frames and over joints: (N, 1, T + M V, 1, D) to (N, 2 D)."""
+        tokens = features[:, 0, :, 0]
+        frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
+        return torch.cat([frames.amax(1), joints.amax(1)], dim=1)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, 2 D) of clips (N, C, T, V, M), the temporal half first."""
+        return self.pool(self.forward_features(clips))

@@ -8,11 +8,11 @@ from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout, get_layout
-from skel_encoders.base import PublishedEncoder
+from skel_encoders.base import TwoSequenceEncoder
 from skel_encoders.layers import check_clips, sinusoids, token_embedding
 
 
-class DSTE(PublishedEncoder):
+class DSTE(TwoSequenceEncoder):
     """Dense spatio-temporal encoder: frames and joints as two sequences of tokens, of one width.
 
     A frame token is all joints of a frame, a joint token all frames of a joint of one body. Each layer is a
@@ -107,16 +107,6 @@ class DSTE(PublishedEncoder):
         for layer in self.spatial_layers:
             joints = layer(joints + self.joint_position)
         return torch.cat([frames, joints], dim=1)[:, None, :, None]
-
-    def pool(self, features: Tensor) -> Tensor:
-        """Maximum over frames and over joints: (N, 1, T + M V, 1, D) to (N, 2 D)."""
-        tokens = features[:, 0, :, 0]
-        frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
-        return torch.cat([frames.amax(1), joints.amax(1)], dim=1)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, 2 D) of clips (N, C, T, V, M), the temporal half first."""
-        return self.pool(self.forward_features(clips))
 
     def layers_in_order(self) -> list[list[nn.Module]]:
         """Layers for `layer_groups`; those of the two sequences are equally deep."""

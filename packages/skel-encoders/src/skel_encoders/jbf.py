@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from skel_data import SkeletonLayout, get_layout, stream
 from skel_encoders.graph import adjacency
-from skel_encoders.layers import check_clips
+from skel_encoders.layers import check_clips, encode_present
 from skel_encoders.stgcn import STGCNBlock
 
 _TINY = 1e-6
@@ -105,17 +105,10 @@ class JBF(nn.Module):
             (N, M, T', V, D), T' being T divided by the strides (rounded up); absent bodies are zero.
         """
         check_clips(clips, self.layout, self.in_channels)
-        bodies = clips.shape[4]
         inputs = [clips] if self.fusion == "none" else [clips, self._bones(clips)]
         streams = [rearrange(x, "n c t v m -> (n m) (v c) t") for x in inputs]
-        present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
-        # All, where a choice would wait for the device to find hardly one absent, or for fixed shapes.
-        if bodies == 1 or (torch.compiler.is_compiling() and not self.training):
-            x = self._encode(streams) * present[:, None, None, None]
-        else:
-            y = self._encode([x[present] for x in streams])
-            x = y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)
-        features: Tensor = rearrange(x, "(n m) v t d -> n m t v d", m=bodies)
+        x = encode_present(self._encode, streams, clips, training=self.training)
+        features: Tensor = rearrange(x, "(n m) v t d -> n m t v d", m=clips.shape[4])
         return features
 
     def _bones(self, clips: Tensor) -> Tensor:
@@ -123,11 +116,11 @@ class JBF(nn.Module):
             return stream(clips, "bone", self.layout)
         return clips - clips[:, :, :, list(self.layout.parents)]
 
-    def _encode(self, streams: list[Tensor]) -> Tensor:
+    def _encode(self, *inputs: Tensor) -> Tensor:
         """Streams of bodies (B, V * C, T) to (B, V, T', D)."""
         streams = [
             rearrange(norm(x), "b (v c) t -> b v t c", c=self.in_channels)
-            for norm, x in zip(self.input_norms, streams, strict=True)
+            for norm, x in zip(self.input_norms, inputs, strict=True)
         ]
         for block in self.blocks:
             streams = block(*streams)

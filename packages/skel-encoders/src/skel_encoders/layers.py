@@ -1,7 +1,7 @@
 """Layers and checks that several encoders share."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -189,3 +189,26 @@ def check_clips(
         raise ValueError(
             f"expected clips (N, {expected}) for layout {layout.name!r}, got {tuple(clips.shape)}"
         )
+
+
+def encode_present(
+    encode: Callable[..., Tensor], inputs: Sequence[Tensor], clips: Tensor, *, training: bool
+) -> Tensor:
+    """Encode the bodies of clips that are not zero throughout; the features of others are zero.
+
+    Args:
+        encode: Features (B, ...) of the inputs of B bodies.
+        inputs: Its arguments, each (N M, ...).
+        clips: (N, C, T, V, M).
+        training: Whether the encoder is in training mode.
+
+    Returns:
+        Features (N M, ...).
+    """
+    present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
+    # All, where a choice would wait for the device to find hardly one absent, or for fixed shapes.
+    if clips.shape[4] == 1 or (torch.compiler.is_compiling() and not training):
+        x = encode(*inputs)
+        return x * present.view(-1, *[1] * (x.ndim - 1))
+    y = encode(*(x[present] for x in inputs))
+    return y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)

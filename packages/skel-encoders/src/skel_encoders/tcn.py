@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skel_data import SkeletonLayout, get_layout, stream
-from skel_encoders.layers import check_clips
+from skel_encoders.layers import check_clips, encode_present
 
 
 class TCN(nn.Module):
@@ -85,16 +85,10 @@ class TCN(nn.Module):
             (N, M, T', 1, D / 4); absent bodies are zero.
         """
         check_clips(clips, self.layout, self.in_channels)
-        x = self._input(clips)
-        bodies = clips.shape[4]
-        present = rearrange(clips != 0, "n c t v m -> (n m) (c t v)").any(1)
-        # All, where a choice would wait for the device to find hardly one absent, or for fixed shapes.
-        if bodies == 1 or (torch.compiler.is_compiling() and not self.training):
-            x = self.layers(self.input_norm(x)) * present[:, None, None]
-        else:
-            y = self.layers(self.input_norm(x[present]))
-            x = y.new_zeros(len(present), *y.shape[1:]).index_put((present,), y)
-        features: Tensor = rearrange(x, "(n m) d t -> n m t 1 d", m=bodies)
+        x = encode_present(
+            lambda x: self.layers(self.input_norm(x)), [self._input(clips)], clips, training=self.training
+        )
+        features: Tensor = rearrange(x, "(n m) d t -> n m t 1 d", m=clips.shape[4])
         return features
 
     def _input(self, clips: Tensor) -> Tensor:

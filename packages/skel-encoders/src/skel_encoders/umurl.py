@@ -8,11 +8,11 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from skel_data import SkeletonLayout, get_layout, stream, stream_channels
-from skel_encoders.base import PublishedEncoder
+from skel_encoders.base import TwoSequenceEncoder
 from skel_encoders.layers import check_clips, sinusoids, token_embedding
 
 
-class UmURL(PublishedEncoder):
+class UmURL(TwoSequenceEncoder):
     """Multi-modal encoder with early fusion: an embedding for each modality, one Transformer for all.
 
     Clips are of the stream ``joint``; the other modalities are made of them. A frame token is all joints of a
@@ -131,16 +131,6 @@ class UmURL(PublishedEncoder):
         """
         check_clips(clips, self.layout, self.layout.channels, frames=self.frames, bodies=self.bodies)
         return self.encode(self.embed({name: stream(clips, name, self.layout) for name in self.modalities}))
-
-    def pool(self, features: Tensor) -> Tensor:
-        """Maximum over frames and over joints: (N, 1, T + M V, 1, D) to (N, 2 D)."""
-        tokens = features[:, 0, :, 0]
-        frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
-        return torch.cat([frames.amax(1), joints.amax(1)], dim=1)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, 2 D) of clips (N, C, T, V, M) of the stream ``joint``, the temporal half first."""
-        return self.pool(self.forward_features(clips))
 
     def layers_in_order(self) -> list[list[nn.Module]]:
         """Layers for `layer_groups`; those of the two sequences are equally deep."""

@@ -1,7 +1,6 @@
 """Self-supervised objectives on feature tensors: losses, queue, EMA teacher, heads."""
 
-from skel_ssl_objectives._aimclr import d3m, nearest_neighbors
-from skel_ssl_objectives._attention_drop import attention_drop
+from skel_ssl_objectives._aimclr import attention_drop, d3m, nearest_neighbors
 from skel_ssl_objectives._barlow_twins import barlow_twins
 from skel_ssl_objectives._byol import byol, cosine_distance
 from skel_ssl_objectives._cmal import cmal
@@ -11,9 +10,9 @@ from skel_ssl_objectives._contrast import contrast, info_nce
 from skel_ssl_objectives._crossclr import cross_view, crossclr
 from skel_ssl_objectives._cscl import TwoViews, cscl
 from skel_ssl_objectives._cubism import cubism
-from skel_ssl_objectives._heads import mlp_head
 from skel_ssl_objectives._masked import masked_mse, motion_energy, token_target
 from skel_ssl_objectives._mmd import mmd
+from skel_ssl_objectives._modules import Queue, Teacher, mlp_head
 from skel_ssl_objectives._nnclr import nnclr, queue_neighbor
 from skel_ssl_objectives._nt_xent import nt_xent
 from skel_ssl_objectives._prototypes import (
@@ -25,11 +24,9 @@ from skel_ssl_objectives._prototypes import (
     prototype_loss,
     sinkhorn_knopp,
 )
-from skel_ssl_objectives._queue import Queue
 from skel_ssl_objectives._scd import Clues, scd
 from skel_ssl_objectives._sequence import sequence_mse
 from skel_ssl_objectives._slim import slim
-from skel_ssl_objectives._teacher import Teacher
 from skel_ssl_objectives._tubes import tube_mask
 from skel_ssl_objectives._vicreg import (
     covariance_loss,

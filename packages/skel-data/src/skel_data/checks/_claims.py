@@ -3,8 +3,8 @@
 import numpy as np
 
 from skel_data._words import counted
-from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._split import Split
+from skel_data.store._info import ClipTable
 
 _APART = {
     "subjects": ("xsub", "subject"),

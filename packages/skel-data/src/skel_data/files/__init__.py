@@ -2,8 +2,7 @@
 
 from skel_data.files._atomic import partial_folder, settle, sync, write_file
 from skel_data.files._checked import check_all_blocks, open_checked, write_checked
-from skel_data.files._lock import InUseError, Lock, hold, remove_left_behind
-from skel_data.files._partial import partial_path, remove_partials
+from skel_data.files._lock import InUseError, Lock, hold, partial_path, remove_left_behind, remove_partials
 
 __all__ = [
     "InUseError",

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from skel_data.files._lock import InUseError, hold
-from skel_data.files._partial import partial_path, remove_partials
-from skel_data.files._process import alive
+from skel_data.files._lock import InUseError, alive, hold, partial_path, remove_partials
 
 
 @contextmanager

@@ -1,21 +1,129 @@
-"""Lock: one process at a time, on one machine and on folders that several machines share."""
+"""Who writes: locks and partial files, and whether their process still lives.
+
+One process at a time holds a lock, on one machine and on folders that several machines share.
+"""
 
 import json
 import logging
 import os
 import platform
+import re
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from attrs import define, field
 
-from skel_data.files._partial import partial_path, remove_partials
-from skel_data.files._process import alive, machine, start_time
+
+@cache
+def machine() -> str:
+    """Identity of this machine since it started; process ids mean something only within it."""
+    parts = [platform.node()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    with suppress(OSError):  # containers count their processes on their own
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(parts)
+
+
+def start_time(pid: int) -> int | None:
+    """When a process of this machine started, in ticks of its clock; None where that is not told."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    return int(text.rpartition(")")[2].split()[19])  # the name, in brackets, may hold anything
+
+
+def alive(pid: int, started: int | None = None) -> bool:
+    """Whether a process of this machine lives.
+
+    Args:
+        pid: Its number.
+        started: When it started; another process may have come to its number since.
+    """
+    if os.name == "nt":
+        return True  # no way to ask that does no harm there
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    now = start_time(pid)
+    if started is None or now is None:
+        return True
+    return now == started and not _ended(pid)
+
+
+def _ended(pid: int) -> bool:
+    """Whether it has ended and only waits for its parent to notice."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return text.rpartition(")")[2].split()[0] in ("Z", "X")
+
+
+_PARTIAL = re.compile(r"\.(.+)\.partial-(?:(.*)-)?(\d+)(?:\.[\w-]+)?", re.DOTALL)
+_OLD = 24 * 3600
+"""Seconds after which a partial file of another machine is taken for left behind."""
+_TIDIED: set[tuple[int, str]] = set()
+"""Folders that this process has looked through."""
+
+
+def partial_path(path: Path) -> Path:
+    """A new hidden name beside `path`, which tells the machine and the process that writes.
+
+    What dead processes left in the folder is removed, when this process first asks for a name in it.
+    """
+    key = os.getpid(), str(path.parent.absolute())
+    if key not in _TIDIED:
+        _TIDIED.add(key)
+        remove_partials(path.parent)
+    ending = f"{os.getpid()}.{uuid4().hex[:8]}"
+    name = f".{path.name.lstrip('.')}.partial-{platform.node()}-{ending}"
+    if len(os.fsencode(name)) > 255 >= len(os.fsencode(path.name)):
+        short = blake2b(os.fsencode(path.name), digest_size=4).hexdigest()
+        name = f".{short}.partial-{platform.node()[:64]}-{ending}"
+    return path.with_name(name)
+
+
+def remove_partials(*folders: Path) -> None:
+    """Remove the partial files that dead processes left in folders.
+
+    Those of this machine go if their process has ended, those of others after a day. A partial folder goes
+    only if it is of this machine. A folder that is not there or cannot be written to is passed over.
+    """
+    nodes = platform.node(), platform.node()[:64]
+    for folder in folders:
+        try:
+            left = [
+                (entry, found)
+                for entry in os.scandir(folder)
+                if ".partial-" in entry.name and (found := _PARTIAL.fullmatch(entry.name))
+            ]
+        except OSError:
+            continue
+        for entry, found in left:
+            _, node, pid = found.groups()
+            with suppress(OSError):
+                if node in nodes:
+                    dead = not alive(int(pid))
+                else:
+                    dead = time.time() - entry.stat(follow_symlinks=False).st_mtime > _OLD
+                if dead and entry.is_file(follow_symlinks=False):
+                    Path(entry.path).unlink()
+                elif dead and node in nodes and entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
 
 BEAT = 10.0
 """Seconds from one sign of life to the next: the time of the lock file is renewed."""

@@ -6,8 +6,8 @@ from attrs import define, field, validators
 
 from skel_data._layout import SkeletonLayout
 from skel_data.pipelines import _steps as steps
-from skel_data.pipelines._bodies import BODIES_BY, pick_bodies
 from skel_data.pipelines._pipeline import Floats, Ints, at_least
+from skel_data.pipelines._steps import BODIES_BY, pick_bodies
 
 METRE = 0.25
 """What `Default` scales the mean bone to. It is about that of an adult in metres, so that settings found for

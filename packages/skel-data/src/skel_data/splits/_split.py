@@ -5,8 +5,8 @@ from attrs import define
 from numpy.typing import NDArray
 
 from skel_data._words import counted
-from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import LISTED_NAMES, SEQUENCES, TRAIN_CAMERAS, TRAIN_SUBJECTS
+from skel_data.store._info import ClipTable
 from skel_data.store._store import Store
 
 Ints = NDArray[np.int64]

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skel_data._words import counted
-from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import PARTS_OF
+from skel_data.store._info import ClipTable
 
 Ints = NDArray[np.int64]
 

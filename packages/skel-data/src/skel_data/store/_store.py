@@ -21,8 +21,7 @@ from skel_data._clip import BadFile
 from skel_data._layout import SkeletonLayout
 from skel_data._words import counted
 from skel_data.files import remove_left_behind
-from skel_data.splits._clip_table import ClipTable
-from skel_data.store._info import DatasetInfo
+from skel_data.store._info import ClipTable, DatasetInfo
 
 FORMAT = "skel-store"
 VERSION = 2

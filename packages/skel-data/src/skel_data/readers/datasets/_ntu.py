@@ -18,8 +18,8 @@ import numpy as np
 from skel_data._clip import BadFile, Clip
 from skel_data._words import counted
 from skel_data.readers._reader import Reader, find_each
-from skel_data.splits._clip_table import ClipTable
 from skel_data.splits._official import class_names, ntu_missing
+from skel_data.store._info import ClipTable
 
 _NAME = re.compile(r"S([0-9]{3})C([0-9]{3})P([0-9]{3})R([0-9]{3})A([0-9]{3})")
 _JOINTS = 25

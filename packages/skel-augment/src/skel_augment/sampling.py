@@ -7,10 +7,8 @@ from attrs import define, field
 from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation
-from skel_augment.params import Params
-from skel_augment.time.speed import TimePosition
-from skel_augment.uniforms import between, choice
+from skel_augment.augmentation import Augmentation, Params, between, choice
+from skel_augment.time import TimePosition
 from skel_data import ClipShape
 
 

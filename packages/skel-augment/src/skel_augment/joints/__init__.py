@@ -1,1 +1,0 @@
-"""Augmentations of joints: flips and distortion."""

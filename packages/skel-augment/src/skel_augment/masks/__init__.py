@@ -1,1 +1,0 @@
-"""Masks: joints, body parts and frames that are hidden."""

@@ -1,1 +1,0 @@
-"""Augmentations of coordinates: matrices, rotations and noise."""

@@ -1,1 +1,0 @@
-"""Augmentations of time: crops, order, speed and blur."""
