@@ -14,8 +14,7 @@ from safetensors.numpy import save_file
 
 from skel_eval import Metric, Predictions, Result
 from skel_recipes import Run, dump_recipe, load_recipe, recipe_names
-from skel_recipes.cli.compare import compare
-from skel_recipes.cli.table import table
+from skel_recipes.cli.results import compare, table
 from skel_recipes.config.library import recipe_summary
 from skel_recipes.config.recipe import flat_recipe
 from skel_recipes.evaluate.compare import compare_runs

@@ -344,7 +344,7 @@ def _edited(folder, target, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 9}, "model of version 9; this skel-recipes .* reads up to 2: install the release"),
+        ({"version": 9}, "model of version 9; this skel-recipes .* reads up to 3: install the release"),
         ({"format": "skel-run"}, "its format is 'skel-run'"),
         ({"head": {"name": "os:system", "sha256": ""}}, "head 'os:system' is not known here"),
         ({"head": {"name": "linear", "sha256": "0"}}, "head.safetensors is damaged"),

@@ -43,8 +43,8 @@ def embed(
         step: Frames from one window to the next; half a window if 0.
         labelled: With a window: a store with labels, whose training clips teach a linear probe what class
             each window is.
-        layers: Features of so many last layers of the encoder, side by side.
-        bins: Features of so many parts of the time too, side by side.
+        layers: Features of this many last layers of the encoder, concatenated.
+        bins: Features of this many parts of the time, too, concatenated.
         device: Where to compute.
     """
     from skel_data import Store

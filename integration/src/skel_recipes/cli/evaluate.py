@@ -28,8 +28,8 @@ class Common:
         split: The split; by default the one that was pretrained on, or the store's own.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
         device: Where to compute: cpu, cuda, cuda:1, ... or auto.
-        layers: Frozen features of so many last layers of the encoder, side by side.
-        bins: Frozen features of so many parts of the time too, side by side.
+        layers: Frozen features of this many last layers of the encoder, concatenated.
+        bins: Frozen features of this many parts of the time, too, concatenated.
         tag: A word in the name of this result, to keep several results of one protocol.
         out: A .json file for the result, instead of one in the run's eval/.
         report: Draw the run's report.html too.

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 
 class IntermediateFeatures(nn.Module):
-    """Features of the last layers of an encoder and of temporal bins, side by side.
+    """Features of the last layers of an encoder and of temporal bins, concatenated.
 
-    The encoder's own feature comes first. With ``bins`` its features before pooling follow, cut in time into
-    so many parts of equal length, as in temporal pyramid pooling: of each part the mean over frames, joints
-    and bodies that are not absent. Then the same follows of each earlier layer, the last of them first; with
-    one bin the mean over all frames. timm takes the last layers in the same way (``forward_intermediates``
-    with a number as ``indices``).
+    The encoder's own feature comes first. With more than one bin, its features before pooling follow. They are
+    cut in time into ``bins`` parts of equal length, as in temporal pyramid pooling, and each part is averaged
+    over its frames, its joints and the bodies that are not absent. Then each earlier layer follows in the same
+    way, the last of them first; with one bin it is the mean over all frames. timm counts the last layers in the
+    same way (``forward_intermediates`` with a number as ``indices``).
 
     Layers are the encoder's ``blocks``. An encoder whose layers have other names has a mapping ``stacks``,
     from the path of each sequence of modules to the number of modules of a layer. What follows the blocks,
