@@ -121,7 +121,7 @@ def _clean_up(path: Path) -> None:
 
     Whoever holds the lock is the only one that writes.
     """
-    names = [entry.name for entry in path.parent.iterdir()]
+    names = os.listdir(path.parent)
     for kind in ("replaced", "partial"):
         prefix = f".{path.name}.{kind}-"
         for name in names:
