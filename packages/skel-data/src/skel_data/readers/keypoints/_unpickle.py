@@ -59,7 +59,7 @@ _COUNTS = {
 }
 _BYTES = {ord(op.code): op.arg.n if op.arg else 0 for op in opcodes if op.code != "."}
 """Bytes of the argument of each operation; below 0: a line, or as many as its first 1, 4 or 8 bytes tell."""
-_FIXED = {kind: 1 + size for kind, size in _BYTES.items() if size >= 0 and kind != _PLACED}
+_FIXED = [max(1 + _BYTES.get(kind, -1), 0) if kind != _PLACED else 0 for kind in range(256)]
 _LINES = {pickle.GLOBAL[0]: 2, pickle.INST[0]: 2}
 
 
@@ -67,8 +67,7 @@ def _check_announced(data: bytes) -> None:
     """Refuse a pickle that announces more than it holds: memory would be taken for values and its memo."""
     at, end = 0, len(data)
     while at < end:
-        kind = data[at]
-        if step := _FIXED.get(kind):  # nearly all
+        if step := _FIXED[kind := data[at]]:  # nearly all
             at += step
             continue
         size = _BYTES.get(kind)
