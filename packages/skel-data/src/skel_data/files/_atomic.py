@@ -121,12 +121,12 @@ def _clean_up(path: Path) -> None:
 
     Whoever holds the lock is the only one that writes.
     """
-    names = os.listdir(path.parent)
+    names = [name for name in os.listdir(path.parent) if name.startswith(f".{path.name}.")]
     for kind in ("replaced", "partial"):
         prefix = f".{path.name}.{kind}-"
         for name in names:
             pid = name.removeprefix(prefix)
-            if name.startswith(prefix) and pid.isdigit() and not _others(int(pid)):
+            if pid.isdigit() and not _others(int(pid)):
                 left = path.with_name(name)
                 if kind == "replaced" and not path.exists():
                     left.rename(path)

@@ -109,8 +109,8 @@ class Store(ClipTable):
         try:
             info = DatasetInfo.from_header(header)
             earlier = EARLIER if header["version"] == 1 else {}
-            frames = np.load(path / "frames.npy", mmap_mode="r", allow_pickle=False)
-            tracks = np.load(path / "tracks.npy", mmap_mode="r", allow_pickle=False)
+            frames = np.lib.format.open_memmap(path / "frames.npy", mode="r")
+            tracks = np.lib.format.open_memmap(path / "tracks.npy", mode="r")
             with ZipFile(BytesIO((path / "clips.npz").read_bytes())) as table:
                 columns = {name: npz_array(table, earlier.get(name, name)) for name in COLUMNS}
                 rates = "rate.npy" in table.namelist()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -249,8 +250,10 @@ class StoreWriter:
             **({} if self._import is None else {"import": self._import | steps_digest(self._steps)}),
             "bad_files": [asdict(item) for item in self._bad],
         }
+        archive = BytesIO()  # in a file, each of the array's headers would be a seek or two
+        np.savez(archive, allow_pickle=False, **table)
         with write_file(self._folder / "clips.npz", inside=True) as file:
-            np.savez(file, allow_pickle=False, **table)
+            file.write(archive.getbuffer())
         with write_file(self._folder / "header.json", inside=True) as file:
             lines = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in header.items())
             file.write(f"{{\n {lines}\n}}\n".encode())
