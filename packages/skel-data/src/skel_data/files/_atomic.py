@@ -121,7 +121,7 @@ def _clean_up(path: Path) -> None:
 
     Whoever holds the lock is the only one that writes.
     """
-    names = [name for name in os.listdir(path.parent) if name.startswith(f".{path.name}.")]
+    names = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(f".{path.name}.")]
     for kind in ("replaced", "partial"):
         prefix = f".{path.name}.{kind}-"
         for name in names:

@@ -48,7 +48,7 @@ def do_all(found: Iterator[Work | BadFile], workers: int) -> Iterator[Done]:
 
     # Fresh processes, not forks: those of a program with threads may hang
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
-    in_hand: deque["Future[list[Done]]"] = deque()
+    in_hand: deque[Future[list[Done]]] = deque()
     try:
         for handful in chain([first], handfuls):
             in_hand.append(pool.submit(_do_some, handful))
