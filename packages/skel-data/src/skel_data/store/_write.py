@@ -281,12 +281,13 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
     for label, *_ in clip.intervals.tolist():
         if not 0 <= label < classes:
             return f"an action of class {label}, but there are {counted(classes, 'class')}"
-    if splits and len(splits[0]) != len(_listed(clip)):
-        return f"{counted(len(_listed(clip)), 'listed split')}, the clips before have {len(splits[0])}"
-    if not set(_listed(clip)) <= {0, 1, 2}:
-        return f"split {_listed(clip)}, expected 0 (unknown), 1 (train) or 2 (test)"
+    listed = _listed(clip)
+    if splits and len(splits[0]) != len(listed):
+        return f"{counted(len(listed), 'listed split')}, the clips before have {len(splits[0])}"
+    if not {0, 1, 2}.issuperset(listed):
+        return f"split {listed}, expected 0 (unknown), 1 (train) or 2 (test)"
     magnitude = np.abs(clip.positions)
-    if magnitude.max(initial=0) <= LARGEST and magnitude[..., : layout.dims].any():
+    if 0 < magnitude.max() <= LARGEST and (not layout.confidence or magnitude[..., : layout.dims].any()):
         return None  # nearly all clips
     if (magnitude > LARGEST).any():
         return f"a coordinate of {magnitude[magnitude > LARGEST][0]:g}"

@@ -169,9 +169,10 @@ def _array(raw: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> NDA
         raise _RefusedError(f"refused: an array of {type(kind).__name__} made of a {type(raw).__name__}")
     if math.prod(shape) * kind.dtype.itemsize != len(raw) or min(shape, default=0) < 0:
         raise ValueError(f"an array of shape {shape} and {kind.dtype} that has {counted(len(raw), 'byte')}")
-    text = np.frombuffer(raw, f"{kind.dtype.str[0]}u4") if kind.dtype.kind == "U" else np.zeros(0)
-    if text.max(initial=0) > sys.maxunicode:
-        raise ValueError("an array of text holds a number that is no character")
+    if kind.dtype.kind == "U":
+        text = np.frombuffer(raw, f"{kind.dtype.str[0]}u4")
+        if text.max(initial=0) > sys.maxunicode:
+            raise ValueError("an array of text holds a number that is no character")
     array = np.frombuffer(raw, kind.dtype) if len(raw) else np.zeros(0, kind.dtype)
     array = array.reshape(shape, order="F" if order == "F" else "C")
     return array if axes is None else array.transpose(axes)
