@@ -215,7 +215,7 @@ def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | No
     channels = arrays["positions"].shape[-1]
     if given is not None:
         # The same joints with or without confidence are one layout to a user
-        if channels in (given.dims, given.dims + 1):
+        if channels in {given.dims, given.dims + 1} - {given.channels}:
             given = evolve(given, confidence=channels == given.dims + 1)
         return given
     if "joint_names" not in arrays or "parents" not in arrays:
