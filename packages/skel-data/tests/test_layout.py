@@ -136,8 +136,8 @@ def test_azure_parents_are_those_of_its_body_tracking():
 
 
 def test_faces_mirror_as_the_68_points_of_300_w():
-    text = "0-16 1-15 2-14 3-13 4-12 5-11 6-10 7-9 17-26 18-25 19-24 20-23 21-22 31-35 32-34 36-45 37-44 38-43"
-    text += " 39-42 40-47 41-46 48-54 49-53 50-52 55-59 56-58 60-64 61-63 65-67"
+    text = "0-16 1-15 2-14 3-13 4-12 5-11 6-10 7-9 17-26 18-25 19-24 20-23 21-22 31-35 32-34 36-45 37-44"
+    text += " 38-43 39-42 40-47 41-46 48-54 49-53 50-52 55-59 56-58 60-64 61-63 65-67"
     for name, first in (("coco-wholebody-133", 23), ("halpe-136", 26)):
         mirror = get_layout(name).mirror
         pairs = {(a - first, mirror[a] - first) for a in range(first, first + 68) if a < mirror[a]}
