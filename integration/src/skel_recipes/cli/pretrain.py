@@ -1,5 +1,6 @@
 """``skel pretrain`` and ``skel recipe``."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from skel_recipes.cli.output import note, say, table
 
 if TYPE_CHECKING:
     from skel_data import Store
+    from skel_recipes.config.recipe import Recipe
 
 
 def pretrain(
@@ -75,7 +77,7 @@ def pretrain(
             overrides.setdefault("data.batches_of", "setup")
         settings, opened = load_recipe(recipe, overrides), Store.open(stores[0])
         if len(stores) > 1:
-            opened = _pool([opened, *map(Store.open, stores[1:])], out, split or settings.data.split or None)
+            opened = _pool([opened, *map(Store.open, stores[1:])], out, settings, split)
             split = "listed"  # the pool has training clips alone
         begin = None if init is None else Run.open(init)
         if begin is not None and getattr(settings.method, "tunes", False):
@@ -103,11 +105,17 @@ def pretrain(
     note(f"finished: {run.path}; next: skel eval linear {run.path} {run.info['store']['path']}")
 
 
-def _pool(stores: Sequence["Store"], out: Path, split: str | None) -> "Store":
+def _pool(stores: Sequence["Store"], out: Path, settings: "Recipe", split: str | None) -> "Store":
     """The pool of several stores, beside the run; that of an earlier call is taken up."""
-    from skel_data import Store, pool_source, pool_stores
+    import numpy as np
 
-    path = out.with_name(f"{out.name}.store")
+    from skel_data import Store, get_split, pool_source, pool_stores
+    from skel_recipes.train.trainer import setups_of
+
+    path, split = out.with_name(f"{out.name}.store"), split or settings.data.split or None
+    sizes = [len(get_split(store, split, needs_test=False).train) for store in stores]
+    setups = np.arange(1, len(stores) + 1).repeat(sizes)
+    setups_of(settings, setups, "the pool", int(os.environ.get("WORLD_SIZE", "1")))  # before it is written
     if path.exists():
         pool = Store.open(path)
         if pool.header["source"] != pool_source(stores, split):

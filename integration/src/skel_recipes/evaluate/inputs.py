@@ -19,6 +19,7 @@ from skel_data import (
     Store,
     get_split,
     holdout_groups,
+    pool_digests,
     without_copies,
 )
 from skel_data import stream as take_stream
@@ -129,16 +130,16 @@ class EvaluationInputs:
         chosen = get_split(store, split or (first.info["split"] if same else None))
         if not split and not len(chosen.test):  # pretrained on every clip
             chosen = get_split(store)
-        train = chosen.train[store.labels[chosen.train] >= 0]
-        if needs_labels and (len(train) == 0 or len(chosen.test) == 0):
+        train, test = (rows[store.labels[rows] >= 0] for rows in (chosen.train, chosen.test))
+        if needs_labels and not (len(train) and len(test)):
             raise ValueError(
                 f"split {chosen.name!r} of {store.path} has {count(len(train), 'labelled training clip')} "
-                f"and {count(len(chosen.test), 'test clip')}; an evaluation needs some of both"
+                f"and {count(len(test), 'labelled test clip')}; an evaluation needs some of both"
             )
         store.check()
-        train = train if len(train) else chosen.train
         converted, where = store is not given, pick_device(device)
-        chosen = evolve(chosen, train=train)
+        train = train if len(train) else chosen.train
+        chosen = evolve(chosen, train=train, test=test if needs_labels else chosen.test)
         fused = tuple(handmade)
         return cls(tuple(encoders), store, chosen, where, converted, tag, fused, joint_head, views)
 
@@ -204,7 +205,7 @@ class EvaluationInputs:
             if theirs is None or len(theirs.all_intervals) or len(self.store.all_intervals):
                 return None
             digests = theirs.digests[get_split(theirs, run.info["split"]).train]
-            seen |= np.isin(self.store.digests, digests)
+            seen |= np.isin(pool_digests(self.store, theirs.units), digests)
         return seen
 
     @cached_property

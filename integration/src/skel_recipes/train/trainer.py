@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,7 +101,7 @@ class Trainer:
         self.names = store.names[train]
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
         self.partners = partners_of_recipe(recipe, store, train)
-        self.setups = setups_of(recipe, store, train, world)
+        self.setups = setups_of(recipe, store.setups[train], store.path, world.size)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
         method = build_method(recipe, self.context, run.initial_encoders())
         if world.size > 1:
@@ -282,19 +283,22 @@ def partners_of_recipe(recipe: Recipe, store: Store, train: NDArray[np.int64]) -
 
 
 def setups_of(
-    recipe: Recipe, store: Store, train: NDArray[np.int64], world: World
+    recipe: Recipe, setups: NDArray[np.int64], store: str | Path, processes: int = 1
 ) -> NDArray[np.int64] | None:
-    """The setup of each training clip, if each batch is of one."""
+    """The setup of each training clip, if each batch is of one.
+
+    Raises:
+        ValueError: If the training clips of `store`, or those of a setup, do not fill a batch.
+    """
+    size, _ = recipe.train.batches(len(setups), processes)
     if recipe.data.batches_of == "any":
         if recipe.data.balance:
             raise ValueError(f"data.balance {recipe.data.balance:g} goes with data.batches_of setup, got any")
         return None
-    setups: NDArray[np.int64] = store.setups[train]
-    size, _ = recipe.train.batches(len(train), world.size)
     codes, counts = np.unique(setups, return_counts=True)
     if counts.min() < size:
         raise ValueError(
-            f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store.path} has "
+            f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store} has "
             f"{count(counts.min(), 'training clip')}, fewer than the {size} of a batch"
         )
     return setups
