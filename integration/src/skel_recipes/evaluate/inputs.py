@@ -1,7 +1,5 @@
 """Inputs of an evaluation: encoders of runs, the clips of a store, and their split."""
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -10,7 +8,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from attrs import asdict, define, evolve, field
+from attrs import define, evolve, field
 from numpy.typing import NDArray
 from torch import nn
 
@@ -27,8 +25,8 @@ from skel_eval import HANDMADE, FeatureSet, Outcome, Predictions, Result, side_b
 from skel_recipes.common.device import pick_device
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
-from skel_recipes.evaluate.kept import kept_features, kept_result
-from skel_recipes.run.clips import WINDOW, Floats, clips_of_store, masked_clips, takes_windows
+from skel_recipes.evaluate.kept import features_key, kept_features, kept_result, key_digest, pipeline_key
+from skel_recipes.run.clips import Floats, clips_of_store, masked_clips
 from skel_recipes.run.embedding import embed_array, embed_masked
 from skel_recipes.run.joints import in_joints_of, joints_of
 from skel_recipes.run.run import Run
@@ -243,7 +241,7 @@ class EvaluationInputs:
         module = run.encoder(encoder.stream, trained=trained)
         # Encoders of two streams may have the same weights, or none.
         masked = ["masked", views] if views else []
-        key = _digest([encoder.stream, *_pipeline_key(run), *_features_key(run), *masked], size=4)
+        key = key_digest([encoder.stream, *pipeline_key(run), *features_key(run), *masked], size=4)
         name = f"{state_digest(module.state_dict())}-{key}-{self.store.hash[:16]}"
         width = int(cast("Any", module).feature_dim)
         found = kept_features(
@@ -346,7 +344,7 @@ class EvaluationInputs:
         if of_run:
             for encoder in self.encoders:
                 digest = state_digest(encoder.run.encoder(encoder.stream, trained=False).state_dict())
-                own = [*_pipeline_key(encoder.run), *_features_key(encoder.run)]
+                own = [*pipeline_key(encoder.run), *features_key(encoder.run)]
                 runs.append([digest, encoder.stream, encoder.weight, *own])
             runs += map(list, self.handmade)
         # another release may compute other numbers
@@ -354,11 +352,11 @@ class EvaluationInputs:
             version("skel-eval"),
             self.store.hash,
             self.split.name,
-            runs or _pipeline_key(self.run),
+            runs or pipeline_key(self.run),
             what,
         ]
         folder = self.run.path / "baselines" if of_run else self.store.path / "cache" / "baselines"
-        file = folder / f"{_digest(depends, size=8)}.json"
+        file = folder / f"{key_digest(depends, size=8)}.json"
         return evolve(kept_result(file, compute), **self.identity)  # another run may have kept it
 
 
@@ -386,20 +384,3 @@ def encoder_refs(
     if not all(factor >= 0 for factor in factors) or not any(factors):
         raise ValueError(f"weights must be 0 or more and not all 0, got {factors}")
     return [EncoderRef(run, name, weight) for (run, name), weight in zip(encoders, factors, strict=True)]
-
-
-def _pipeline_key(run: Run) -> list[Any]:
-    """What clips depend on beside the recordings."""
-    data: Any = run.recipe.data
-    pipeline = data.pipeline
-    key = [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
-    return [*key, WINDOW] if takes_windows(pipeline.frames, run.shape.frames, data.crop) else key
-
-
-def _features_key(run: Run) -> list[Any]:
-    """What features depend on beside clips and weights."""
-    return [run.features] if run.features else []
-
-
-def _digest(value: Any, *, size: int) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=size).hexdigest()

@@ -1,7 +1,7 @@
 """Base class of the encoders."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,8 @@ class PublishedEncoder(nn.Module):
     """What the weights must be of, for messages."""
     left_out: ClassVar[str]
     """Pattern of the published names that have no place here, such as those of a classifier."""
+    _find: ClassVar[Any]
+    """Our name of a published weight, and which of the parts joined under it this is."""
 
     @classmethod
     def rename_published(cls, state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
@@ -37,11 +39,6 @@ class PublishedEncoder(nn.Module):
         )
 
     @staticmethod
-    def _find(name: str) -> tuple[str, int] | None:
-        """Our name of a published weight, and which of the parts joined under it this is."""
-        raise NotImplementedError
-
-    @staticmethod
     def _join(ours: str, parts: list[Tensor]) -> Tensor:  # noqa: ARG004 (of its name)
         """One weight, laid out as here, of its published parts."""
         return parts[0]
@@ -53,10 +50,8 @@ class TwoSequenceEncoder(PublishedEncoder):
     frames: int
     stacks: ClassVar[dict[str, int]] = {"temporal_layers": 1, "spatial_layers": 1}
     """Layers for `IntermediateFeatures`."""
-
-    def forward_features(self, clips: Tensor) -> Tensor:
-        """Features before pooling (N, 1, T + M V, 1, D) of clips (N, C, T, V, M)."""
-        raise NotImplementedError
+    forward_features: Callable[[Tensor], Tensor]
+    """Features before pooling (N, 1, T + M V, 1, D) of clips (N, C, T, V, M)."""
 
     def pool(self, features: Tensor) -> Tensor:
         """Maximum over frames and over joints: (N, 1, T + M V, 1, D) to (N, 2 D)."""
