@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from skel_data import Store
-from skel_recipes.common.files import check_folder, write_atomically
+from skel_data.files import check_folder, write_file
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.embed import classify_windows, embed_windows
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
@@ -95,7 +95,8 @@ def write_windows(
         columns |= {"class": np.array(labelled.classes)[classes], "probability": probabilities.max(1)}
     if out.suffix == ".npz":
         arrays = {**columns, "features": windows.features}
-        write_atomically(out, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        with write_file(out) as file:
+            np.savez(file, allow_pickle=False, **arrays)
     else:
         _write_table(out, columns, windows.features)
     return len(windows.features)
@@ -115,7 +116,8 @@ def _write_table(out: Path, columns: dict[str, Any], features: np.ndarray) -> No
     columns = {name: pyarrow.array(list(values)) for name, values in columns.items()}
     flat = pyarrow.array(features.reshape(-1))
     columns["features"] = pyarrow.FixedSizeListArray.from_arrays(flat, features.shape[1])
-    write_atomically(out, lambda file: parquet.write_table(pyarrow.table(columns), file))
+    with write_file(out) as file:
+        parquet.write_table(pyarrow.table(columns), file)
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from attrs import asdict
 
-from skel_data.files import hold, open_checked, write_checked
+from skel_data.files import hold, open_checked, write_atomically, write_checked
 from skel_eval import Result
-from skel_recipes.common.files import write_text
 from skel_recipes.run.clips import WINDOW, Floats, takes_windows
 from skel_recipes.run.run import Run
 
@@ -92,7 +91,7 @@ def kept_result(file: Path, compute: Callable[[], Result]) -> Result:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         result.save(file)
-        write_text(note, _digest(file))
+        write_atomically(note, _digest(file))
     except OSError:  # read-only: it is measured again the next time
         pass
     return result

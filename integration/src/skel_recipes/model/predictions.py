@@ -11,7 +11,7 @@ import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from skel_recipes.common.files import check_folder, write_atomically
+from skel_data.files import check_folder, write_atomically, write_file
 
 NONE = "none of these"
 KINDS = (".csv", ".json", ".parquet")
@@ -91,7 +91,8 @@ class ClassPredictions:
         if path.suffix == ".parquet":
             pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
             table = pyarrow.Table.from_pylist(rows)
-            write_atomically(path, lambda file: parquet.write_table(table, file))
+            with write_file(path) as file:
+                parquet.write_table(table, file)
             return
         if path.suffix == ".json":
             text = json.dumps(rows, indent=1)
@@ -101,7 +102,7 @@ class ClassPredictions:
             writer.writeheader()
             writer.writerows(rows)
             text = lines.getvalue()
-        write_atomically(path, lambda file: file.write(text.encode()))
+        write_atomically(path, text)
 
 
 def check_output(path: Path) -> None:

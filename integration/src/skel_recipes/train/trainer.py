@@ -30,11 +30,10 @@ from skel_data import (
     epoch_order,
     get_split,
 )
-from skel_data.files import Lock, sync
+from skel_data.files import Lock, sync, write_atomically
 from skel_encoders import checkpoint_blocks
 from skel_eval import same_on_all_ranks
 from skel_recipes.common.device import World, computes_bfloat16
-from skel_recipes.common.files import write_text
 from skel_recipes.common.progress import LONGEST_SILENCE
 from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
@@ -332,7 +331,7 @@ def _cut_metrics(run: Run, epochs: int) -> None:
     metrics = run.path / "metrics.jsonl"
     if metrics.exists():
         kept = metrics.read_text(encoding="utf-8").splitlines(keepends=True)[:epochs]
-        write_text(metrics, "".join(kept))
+        write_atomically(metrics, "".join(kept))
 
 
 def _log(run: Run, line: dict[str, Any], events: Any) -> None:
