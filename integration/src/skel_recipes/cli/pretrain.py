@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -65,10 +65,11 @@ def pretrain(
     else:
         if recipe is None or not stores or out is None:
             raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
-        overrides = _overrides(set)
+        from skel_recipes.config.library import parse_settings, read_recipe
+
+        overrides = parse_settings(set)
 
         from skel_data import Store
-        from skel_recipes.config.library import read_recipe
         from skel_recipes.config.recipe import load_recipe
         from skel_recipes.run.run import Run
         from skel_recipes.train import pretrain as training
@@ -164,15 +165,3 @@ def settings_help(words: Sequence[str]) -> None:
     values = {key: value for key, value in flat_recipe(chosen).items() if not key.startswith("published")}
     say(table([(f"  --{key}", value) for key, value in values.items() if key not in hidden], right=()))
     say("")
-
-
-def _overrides(settings: Sequence[str]) -> dict[str, Any]:
-    from skel_recipes.config.library import parse_value
-
-    overrides = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f"--set expects KEY=VALUE, got {setting!r}")
-        overrides[key] = parse_value(value)
-    return overrides

@@ -18,8 +18,16 @@ class PublishedEncoder(nn.Module):
     """What the weights must be of, for messages."""
     left_out: ClassVar[str]
     """Pattern of the published names that have no place here, such as those of a classifier."""
+    forward_features: Callable[[Tensor], Tensor]
+    """Features before pooling, of clips (N, C, T, V, M)."""
+    pool: Callable[[Tensor], Tensor]
+    """Features (N, D), of those before pooling."""
     _find: ClassVar[Any]
     """Our name of a published weight, and which of the parts joined under it this is."""
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M): `pool` of `forward_features`."""
+        return self.pool(self.forward_features(clips))
 
     @classmethod
     def rename_published(cls, state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
@@ -50,8 +58,6 @@ class TwoSequenceEncoder(PublishedEncoder):
     frames: int
     stacks: ClassVar[dict[str, int]] = {"temporal_layers": 1, "spatial_layers": 1}
     """Layers for `IntermediateFeatures`."""
-    forward_features: Callable[[Tensor], Tensor]
-    """Features before pooling (N, 1, T + M V, 1, D) of clips (N, C, T, V, M)."""
 
     def pool(self, features: Tensor) -> Tensor:
         """Maximum over frames and over joints: (N, 1, T + M V, 1, D) to (N, 2 D)."""
@@ -64,7 +70,3 @@ class TwoSequenceEncoder(PublishedEncoder):
         tokens = features[:, 0, :, 0]
         frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
         return torch.cat([frames, joints.mean(1, keepdim=True).expand_as(frames)], dim=2)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, 2 D) of clips (N, C, T, V, M), the temporal half first."""
-        return self.pool(self.forward_features(clips))
