@@ -168,6 +168,7 @@ def test_a_table_tells_recordings_without_any_action(arrays, tmp_path):
     whole = label_store(store, tmp_path / "table.csv", tmp_path / "whole.store", untrimmed=True)
     assert whole.labels.tolist() == [-1, -2]
     assert whole.annotated.all()
+    assert validate_store(whole) == []
     assert summarise(whole)["without_action"] == 1
     assert not Store(tmp_path / "n.store").annotated.any()
     # without start and end in the table it tells no actions, and b is not annotated
