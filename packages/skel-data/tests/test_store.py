@@ -92,7 +92,7 @@ def test_hash_is_of_the_content(make_store, make_clip):
     [
         (Clip(np.ones((2, 1, 4, 3)), "x"), r"\(4, 3\), layout chain-5 has \(5, 3\)"),
         (Clip(np.ones((2, 1, 5, 3)), "x", label=2), "label 2, but there are 2 classes"),
-        (Clip(np.ones((2, 1, 5, 3)), "x", label=-2), "label -2"),
+        (Clip(np.ones((2, 1, 5, 3)), "x", label=-3), "label -3"),
         (Clip(np.zeros((2, 1, 5, 3)), "x"), "no joint"),
         (Clip(np.full((2, 1, 5, 3), np.nan), "x"), "no joint"),
         (Clip(np.full((2, 1, 5, 3), np.inf), "x"), "coordinate of inf"),
