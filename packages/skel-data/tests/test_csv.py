@@ -228,7 +228,10 @@ def test_tables_that_are_none(tmp_path, load, text, reason):
 
 @pytest.mark.parametrize(
     ("layout", "reason"),
-    [(None, "3 joints, shoulder, elbow, wrist: give a layout"), ("coco-17", "3 coordinates for each joint")],
+    [
+        (None, "3 joints, shoulder, elbow, wrist, of which no preset has all, so a layout"),
+        ("coco-17", "3 coordinates for each joint"),
+    ],
 )
 def test_layouts_that_do_not_fit(tmp_path, load, layout, reason):
     write(tmp_path / "d" / "a.csv", *wide(numbers()))

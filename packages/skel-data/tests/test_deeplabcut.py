@@ -80,7 +80,9 @@ def test_files_and_layouts_that_do_not_fit(tmp_path, load):
     (tmp_path / "d" / "e.csv").write_text("".join(text.splitlines(keepends=True)[:3]))
     reasons = [bad.reason for bad in load().bad_files]
     assert ["no header" in reasons[0], "not a number" in reasons[1], "no row" in reasons[2]] == [True] * 3
-    with pytest.raises(ValueError, match="2 joints, snout, tail: give a layout"):
+    with pytest.raises(
+        ValueError, match="2 joints, snout, tail, of which no preset has all, so a layout must"
+    ):
         load(None)
     with pytest.raises(ValueError, match="no joint nose"):
         load("coco-17")

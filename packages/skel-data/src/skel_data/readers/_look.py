@@ -171,7 +171,7 @@ class Look:
 
 
 def _kind(value: Any) -> str:
-    return type(value).__name__
+    return "null" if value is None else type(value).__name__
 
 
 def _list(values: Sequence[Any]) -> str:

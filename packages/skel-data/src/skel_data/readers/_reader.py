@@ -11,7 +11,7 @@ from attrs import define
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
-from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._layout import SkeletonLayout, get_layout, layout_names
 from skel_data._words import counted
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
@@ -201,6 +201,13 @@ def read_json(data: bytes, *, nan: bool = False) -> Any:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} in the file")
+
+
+def layout_wanted(joints: int = 0) -> str:
+    """The end of a sentence, where a layout must be given: presets of so many joints, if that is known."""
+    fitting = [name for name in layout_names() if get_layout(name).num_joints == joints]
+    which = f"such as {' or '.join(fitting)}" if fitting else "the name of a preset or a TOML file"
+    return f"so a layout must be given, {which} (in a command: --layout)"
 
 
 def check_joints(positions: NDArray[Any], joints: int, dims: int) -> None:

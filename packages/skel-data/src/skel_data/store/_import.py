@@ -62,7 +62,8 @@ def import_dataset(
     the reason.
 
     Args:
-        format: Name of a reader in `READERS`, a reader of your own, or "auto": what `find_format` finds.
+        format: Name of a reader in `READERS`, a reader of your own, or "auto": what `find_format` finds,
+            which is logged.
         source: Folder, archive or file.
         store_path: Folder to make.
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
@@ -116,6 +117,7 @@ def import_dataset(
         from skel_data.readers._find_format import find_format, left_out  # imports most readers
 
         format = find_format(files)  # noqa: A001 (the argument's name)
+        _LOGGER.warning("%s looks like %s", files.path, format)
         ignored = left_out(files, READERS.lookup(format).suffix)
     reader = READERS.lookup(format) if isinstance(format, str) else format
     if untrimmed and reader.untrimmed is not None:

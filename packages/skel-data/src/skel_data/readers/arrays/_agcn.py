@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._axes import frames_without_padding, without_absent
 from skel_data.readers.arrays._ntu_names import ntu_codes, ntu_set, without_suffix
@@ -143,7 +143,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         if (joints, channels) not in _LAYOUTS:
             raise ValueError(
                 f"{source.name}: {counted(joints, 'joint')} of {counted(channels, 'number')}, "
-                "so a layout must be given"
+                f"{layout_wanted(joints)}"
             )
         layout = get_layout(_LAYOUTS[joints, channels])
     if channels in (layout.dims, layout.dims + 1):

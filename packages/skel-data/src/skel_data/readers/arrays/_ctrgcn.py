@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source, read_up_to
 from skel_data.readers.arrays._axes import frames_without_padding, to_clip, without_absent
 from skel_data.readers.arrays._numpy import MAX_BYTES, Npz, read_npy
@@ -129,7 +129,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         raise ValueError(f"{source.name}: no clip")
     if layout is None:
         if first.ndim != 2 or first.shape[1] not in _NTU:
-            raise ValueError(f"{source.name}: clips of shape {first.shape}, so a layout must be given")
+            raise ValueError(f"{source.name}: clips of shape {first.shape}, {layout_wanted()}")
         layout = get_layout("ntu-25")
     channels = tuple(dict.fromkeys([layout.channels, layout.dims, layout.dims + 1]))
     dims = to_clip(first, layout.num_joints, channels).shape[-1]

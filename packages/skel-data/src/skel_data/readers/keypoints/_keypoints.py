@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
+from skel_data.readers._reader import Find, Reader, Work, find_each, layout_wanted, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._association import associate
 from skel_data.store._info import DatasetInfo
@@ -308,7 +308,7 @@ def json_reader(
         if layout is None:
             layout = get_layout((others or {}).get(shape or (0, 0), usual))
             if others and shape and shape[0] != layout.num_joints:
-                raise ValueError(f"{source.name}: {counted(shape[0], 'joint')}, so a layout must be given")
+                raise ValueError(f"{source.name}: {counted(shape[0], 'joint')}, {layout_wanted(shape[0])}")
         dims = shape[1] - 1 if shape and shape[1] in (3, 4) else layout.dims  # those that the file has
         layout = evolve(layout, confidence=True, dims=dims)
         classes = folder_labels(json_paths(source))[1]

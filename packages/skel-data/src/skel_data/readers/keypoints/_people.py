@@ -9,7 +9,7 @@ from attrs import evolve
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, paths_of, read_json
+from skel_data.readers._reader import Find, Reader, layout_wanted, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
     Person,
@@ -40,7 +40,7 @@ def layout_for(shape: tuple[int, ...] | None, given: SkeletonLayout | None, wher
         joints, channels = shape or (17, 3)
         usual = "h36m-17" if (joints, channels) == (17, 4) else LAYOUTS.get(joints)
         if usual not in layout_names():
-            raise ValueError(f"{where}: {counted(joints, 'joint')}, so a layout must be given")
+            raise ValueError(f"{where}: {counted(joints, 'joint')}, {layout_wanted(joints)}")
         given = get_layout(str(usual))
     return evolve(given, confidence=True)
 
