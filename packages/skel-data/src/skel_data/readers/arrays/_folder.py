@@ -118,9 +118,9 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     if layout is None:
         usual = _LAYOUTS.get(first.shape[-2:])
         if usual is None:
-            raise ValueError(
-                f"{source.name}: arrays of shape {first.shape}, {layout_wanted(first.shape[-2])}"
-            )
+            last = first.shape[-2:]
+            wanted = layout_wanted(last[0] if len(last) == 2 and last[1] <= _MOST_CHANNELS else 0)
+            raise ValueError(f"{source.name}: arrays of shape {first.shape}, {wanted}")
         layout = evolve(get_layout(usual), confidence=first.shape[-1] == 4)
     joints = layout.num_joints
     for channels in dict.fromkeys([layout.channels, layout.dims, layout.dims + 1]):
