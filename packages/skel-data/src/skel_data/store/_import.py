@@ -112,14 +112,15 @@ def import_dataset(
             raise ValueError(f"{what} must be at least 1, got {number}")
     if zeros not in (None, "missing", "there"):
         raise ValueError(f"zeros must be missing or there, got {zeros!r}")
+    named = isinstance(format, str) and format != "auto"
+    reader = READERS.lookup(str(format)) if named else format
     files, ignored = Source(source), ""
-    if format == "auto":
+    if isinstance(reader, str):
         from skel_data.readers._find_format import find_format, left_out  # imports most readers
 
-        format = find_format(files)  # noqa: A001 (the argument's name)
-        _LOGGER.warning("%s looks like %s", files.path, format)
-        ignored = left_out(files, READERS.lookup(format).suffix)
-    reader = READERS.lookup(format) if isinstance(format, str) else format
+        reader = READERS.lookup(find_format(files))
+        _LOGGER.warning("%s looks like %s", files.path, reader.name)
+        ignored = left_out(files, reader.suffix)
     if untrimmed and reader.untrimmed is not None:
         reader = evolve(reader, find=reader.untrimmed)
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
