@@ -105,6 +105,8 @@ def test_agcn_own_names_and_joints(tmp_path, load):
         ({"frames": [1, 2]}, "num_frame has 2"),
         ({"x": np.zeros((4, 3, 25, 2))}, r"expected \(N, C, T, V, M\)"),
         ({"names": "abc"}, "as many whole numbers"),
+        ({"names": list("abcd"), "labels": [0, 1, 2, 2**40]}, "more than 10000 classes"),
+        ({"frames": [1.5, 2, 3, 4]}, "num_frame.npy: expected whole numbers, got float64"),
     ],
 )
 def test_agcn_that_does_not_fit(tmp_path, load, change, reason):
@@ -189,12 +191,27 @@ def test_ctrgcn_files_of_one_array_each(tmp_path, load, suffix):
         ({"y": np.ones((4, 3))}, "without a single one"),
         ({"y": np.full(4, 0.5)}, "whole numbers"),
         ({"y": np.full(4, 10**6)}, "more than 10000 classes"),
+        ({"y": np.array([0, 1, np.nan, 1])}, "whole numbers"),
+        ({"y": np.array([0, 1, np.inf, 1])}, "whole numbers"),
     ],
 )
 def test_ctrgcn_that_does_not_fit(tmp_path, load, change, reason):
     write_ctrgcn(tmp_path / "a.npz", **change)
     with pytest.raises(ValueError, match=reason):
         load("ctrgcn", tmp_path / "a.npz")
+
+
+def test_ctrgcn_of_a_number_and_a_header_that_is_too_long(tmp_path, load):
+    for part, value in (("x", 3), ("y", [1])):
+        (tmp_path / f"{part}_train.pkl").write_bytes(pickle.dumps(value))
+    with pytest.raises(ValueError, match="expected an array of clips or a list of them, got a int"):
+        load("ctrgcn", tmp_path)
+    wide = np.zeros(2, [(f"f{number}", "f4") for number in range(900)])
+    np.save(tmp_path / "x_train.npy", wide)
+    (tmp_path / "x_train.pkl").unlink()
+    with pytest.raises(ValueError, match="not a numpy array: Header info length") as raised:
+        load("ctrgcn", tmp_path)
+    assert "\n" not in str(raised.value)
 
 
 def test_ctrgcn_labels_for_other_clips(tmp_path, load):

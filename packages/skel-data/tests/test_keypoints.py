@@ -530,6 +530,14 @@ def test_openpose_people_are_associated_by_place(tmp_path, load):
     assert (means[7:9] == 0).sum() == 3
 
 
+def test_absurd_places_are_told_without_a_warning(tmp_path, load):
+    frames = [{"image_id": number, "keypoints": at(x)} for number in range(3) for x in (0, 500)]
+    frames[2]["keypoints"][0] = 1e308
+    dump(tmp_path / "data" / "a.json", frames)
+    dump(tmp_path / "data" / "b.json", frames[:2])
+    assert [bad.reason for bad in load("coco-keypoints").bad_files] == ["a coordinate of inf"]
+
+
 def test_somebody_far_off_is_somebody_else():
     frames = [{"frame_id": number, "instances": []} for number in range(4)]
     for number, x in enumerate((0, 5, 400, 405)):

@@ -64,6 +64,7 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbb"><!ENTITY c "&b;&b;">]
         (BOMB, "defines entities"),
         (BOMB.encode("utf-16"), "expected XML in UTF-8"),
         ("<mvnx>", "not XML, or cut off"),
+        ('<?xml version="1.0" encoding="UTF-1"?><mvnx/>', "not XML, or cut off: unknown encoding"),
         ("<mvnx/>", "no frame with a position"),
         (text(np.ones((1, 2, 22, 3))), "66 numbers in a position, expected 3 for each of 23"),
         (text(np.ones((1, 2, 22, 3)), LABELS[1:]), "no joint pelvis"),

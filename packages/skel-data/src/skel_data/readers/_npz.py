@@ -221,7 +221,7 @@ def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | No
     if "joint_names" not in arrays or "parents" not in arrays:
         joints = arrays["positions"].shape[-2]
         raise ValueError(f"{name}: has no joint_names and parents, {layout_wanted(joints)}")
-    joints, parents = arrays["joint_names"].tolist(), arrays["parents"].tolist()
+    joints, parents = (arrays[key].reshape(-1).tolist() for key in ("joint_names", "parents"))
     if len(joints) != len(parents) or len(joints) != arrays["positions"].shape[-2]:
         raise ValueError(
             f"{name}: {counted(len(joints), 'joint_name')} and {counted(len(parents), 'parent')} "

@@ -37,9 +37,10 @@ class Work:
         """The clips, and what could not be read."""
         made: list[Clip | BadFile] = []
         try:
-            found = self.parse(*self.args)
-            for clip in (found,) if isinstance(found, Clip) else found:
-                made.append(clip)  # noqa: PERF402 (what came before an error is kept)
+            with np.errstate(all="ignore"):  # what overflows is infinite, which a store refuses with a reason
+                found = self.parse(*self.args)
+                for clip in (found,) if isinstance(found, Clip) else found:
+                    made.append(clip)  # noqa: PERF402 (what came before an error is kept)
         except ValueError as error:
             made.append(BadFile(self.name, str(error)))
         except Exception as error:  # of a reader that did not foresee this file; it costs no other

@@ -251,8 +251,8 @@ def read_up_to(stream: IO[bytes], size: int) -> bytes:
 
 
 def reason_of(error: Exception) -> str:
-    """The message of an error of reading, cut: that of a damaged zip archive holds bytes of it."""
-    text = str(error)
+    """The message of an error of reading on one line, cut: that of a damaged archive holds bytes of it."""
+    text = " ".join(str(error).split())
     return text if len(text) <= 200 else f"{text[:200]} ..."
 
 

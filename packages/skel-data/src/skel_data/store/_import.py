@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import numpy as np
 from attrs import evolve
 
 from skel_data._clip import BadFile, Clip, keep_origin
@@ -32,6 +33,7 @@ _LOOKED_AT = 64
 """Clips by which the up axis is found."""
 
 
+@np.errstate(all="ignore")  # damaged files have any number; a store refuses those that are no coordinates
 def import_dataset(
     format: str | Reader,  # noqa: A002
     source: str | Path,

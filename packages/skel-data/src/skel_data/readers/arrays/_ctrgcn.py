@@ -21,6 +21,7 @@ from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source, read_up_to
 from skel_data.readers.arrays._axes import frames_without_padding, to_clip, without_absent
+from skel_data.readers.arrays._facts import MOST_CLASSES
 from skel_data.readers.arrays._numpy import MAX_BYTES, Npz, read_npy
 from skel_data.readers.arrays._open import open_file, paths_in
 from skel_data.readers.keypoints._unpickle import load_plain
@@ -31,7 +32,6 @@ ARRAY = re.compile(r"([xy])_(train|test|val|valid)(?:\.(npy|pkl|pickle))?", re.I
 _SPLIT = re.compile(r"(CSub|CS|CV|CSet|X-?Sub|X-?View|X-?Set)$", re.IGNORECASE)
 _SPLITS = {"cs": "xsub", "csub": "xsub", "cv": "xview", "cset": "xset"}
 _NTU = {75: 1, 150: 2}
-_MOST_CLASSES = 10_000
 
 _Rows = Callable[[], Iterator[NDArray[Any]]]
 
@@ -94,7 +94,13 @@ def _file(source: Source, path: str) -> Callable[[], Any]:
 
 
 def _rows_of(load: Callable[[], Any]) -> _Rows:
-    return lambda: (np.asarray(row) for row in load())
+    def rows() -> Iterator[NDArray[Any]]:
+        content = load()
+        if not isinstance(content, list | tuple | np.ndarray) or getattr(content, "ndim", 1) == 0:
+            raise ValueError(f"expected an array of clips or a list of them, got a {type(content).__name__}")
+        yield from map(np.asarray, content)
+
+    return rows
 
 
 def _labels(values: Any, name: str) -> list[int]:
@@ -104,13 +110,11 @@ def _labels(values: Any, name: str) -> list[int]:
             raise ValueError(f"{name}: rows of {counted(labels.shape[1], 'number')} without a single one")
         labels = labels.argmax(1)
     labels = labels.reshape(-1)
-    if labels.dtype.kind not in "iuf" or (labels != np.floor(labels)).any():
+    if labels.dtype.kind not in "iuf" or not (np.abs(labels) < 2**62).all() or (labels % 1).any():
         raise ValueError(f"{name}: labels must be whole numbers, or rows with a one")
     found: list[int] = labels.astype(np.int64).tolist()
-    if max(found, default=0) >= _MOST_CLASSES:
-        raise ValueError(
-            f"{name}: a label is {max(found)}; more than {_MOST_CLASSES} classes are no data set"
-        )
+    if max(found, default=0) >= MOST_CLASSES:
+        raise ValueError(f"{name}: a label is {max(found)}; more than {MOST_CLASSES} classes are no data set")
     return found
 
 

@@ -54,7 +54,7 @@ def parse_mvnx(data: bytes) -> tuple[list[tuple[list[str], NDArray[np.float64]]]
                 subjects[-1][1].append(element.text or "")
             if event == "end" and tag in ("frame", "segment"):
                 element.clear()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter of unknown encodings
         raise ValueError(f"not XML, or cut off: {error}") from error
     if not any(frames for _, frames in subjects):
         raise ValueError("no frame with a position of segments")
