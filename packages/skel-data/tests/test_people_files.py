@@ -206,7 +206,9 @@ def test_coco_annotations_that_are_none(tmp_path, load, change, reason):
 
 
 @pytest.mark.parametrize(
-    ("behind", "track"), [("", None), (" 0.93", None), (" 3", 3), (" 0.93 3", 3)], ids=repr
+    ("behind", "track"),
+    [("", None), (" 0.93", None), (" 3", 3), (" 0.93 3", 3), (" inf", None), (" 0.9 nan", None)],
+    ids=repr,
 )
 @pytest.mark.parametrize("channels", [2, 3])
 def test_yolo(tmp_path, load, behind, track, channels):
