@@ -85,6 +85,15 @@ def test_agcn_in_a_zip_archive(tmp_path, load):
         for path in (tmp_path / "d").iterdir():
             archive.write(path, f"d/{path.name}")
     assert np.array_equal(load("agcn", tmp_path / "d.zip").clip(2)[:, 0], x[2, ..., 0].transpose(1, 2, 0))
+    data = bytearray((tmp_path / "d.zip").read_bytes())
+    with zipfile.ZipFile(tmp_path / "d.zip") as archive:
+        array = archive.getinfo("d/train_data_joint.npy")
+    start = array.header_offset + array.compress_size * 3 // 4
+    data[start : start + 40] = b"\xff" * 40
+    (tmp_path / "d.zip").write_bytes(data)
+    store = load("agcn", tmp_path / "d.zip")
+    assert 0 < len(store) < 4
+    assert "cannot be read after" in store.bad_files[0].reason
 
 
 def test_agcn_own_names_and_joints(tmp_path, load):

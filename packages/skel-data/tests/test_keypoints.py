@@ -324,7 +324,7 @@ def test_folders_are_classes(tmp_path, load):
         ({}, "no list of people or of frames"),
         (3, "no list of people or of frames"),
         ([3], "no list of people or of frames"),
-        ([{}], "image_id must be a number, or text with one, not a NoneType"),
+        ([{}], "image_id must be a number, or text with one, not null"),
         ([result("a.jpg")], "image_id must be a number"),
         ([result(True)], "image_id must be a number"),
         ([result("a1.jpg"), result("a1.png")], "'a1.png' and 'a1.jpg' have one number and one name"),

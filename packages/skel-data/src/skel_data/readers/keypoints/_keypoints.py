@@ -211,6 +211,8 @@ def track_of(value: Any) -> int:
 
 def brief(value: Any) -> str:
     """A value in a message: its text if that is sure to be short, else its type."""
+    if value is None:
+        return "null"
     return repr(value)[:40] if isinstance(value, int | float | str) else f"a {type(value).__name__}"
 
 
