@@ -210,14 +210,25 @@ def test_ctrgcn_that_does_not_fit(tmp_path, load, change, reason):
         load("ctrgcn", tmp_path / "a.npz")
 
 
-def test_ctrgcn_of_a_number_and_a_header_that_is_too_long(tmp_path, load):
-    for part, value in (("x", 3), ("y", [1])):
+@pytest.mark.parametrize(
+    ("x", "y", "reason"),
+    [
+        (3, [1], "x_train.pkl: expected an array of clips or a list of them, got int"),
+        ([[[1.0], [1.0, 2.0]]], [1], "x_train.pkl: lists of several lengths"),
+        ([[[1.0]]], [1, [2]], "y_train: lists of several lengths"),
+    ],
+)
+def test_ctrgcn_files_that_do_not_fit(tmp_path, load, x, y, reason):
+    for part, value in (("x", x), ("y", y)):
         (tmp_path / f"{part}_train.pkl").write_bytes(pickle.dumps(value))
-    with pytest.raises(ValueError, match="expected an array of clips or a list of them, got a int"):
+    with pytest.raises(ValueError, match=reason):
         load("ctrgcn", tmp_path)
+
+
+def test_a_header_that_is_too_long_is_told_on_one_line(tmp_path, load):
+    (tmp_path / "y_train.pkl").write_bytes(pickle.dumps([1]))
     wide = np.zeros(2, [(f"f{number}", "f4") for number in range(900)])
     np.save(tmp_path / "x_train.npy", wide)
-    (tmp_path / "x_train.pkl").unlink()
     with pytest.raises(ValueError, match="not a numpy array: Header info length") as raised:
         load("ctrgcn", tmp_path)
     assert "\n" not in str(raised.value)

@@ -205,7 +205,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def layout_wanted(joints: int = 0) -> str:
-    """The end of a sentence, where a layout must be given: presets with this number of joints, if it is known."""
+    """The end of a sentence, where a layout must be given: the presets with this number of joints."""
     fitting = [name for name in layout_names() if get_layout(name).num_joints == joints]
     which = f"such as {' or '.join(fitting)}" if fitting else "the name of a preset or a TOML file"
     return f"so a layout must be given, {which} (in a command: --layout)"

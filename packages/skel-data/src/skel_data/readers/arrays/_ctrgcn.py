@@ -52,7 +52,7 @@ def _arrays(source: Source) -> Iterator[tuple[str, _Rows, Callable[[], Any]]]:
         match = ARRAY.fullmatch(PurePosixPath(path).name)
         if match and match[3]:
             load = _file(source, path)
-            yield PurePosixPath(path).stem.lower(), _rows_of(load), load
+            yield PurePosixPath(path).stem.lower(), _rows_of(load, path), load
     if len(archives) > 1:
         raise ValueError(f"{source.name}: expected one .npz file, found {', '.join(archives[:5])}")
     for path in archives:
@@ -93,18 +93,26 @@ def _file(source: Source, path: str) -> Callable[[], Any]:
     return load
 
 
-def _rows_of(load: Callable[[], Any]) -> _Rows:
+def _rows_of(load: Callable[[], Any], path: str) -> _Rows:
     def rows() -> Iterator[NDArray[Any]]:
         content = load()
         if not isinstance(content, list | tuple | np.ndarray) or getattr(content, "ndim", 1) == 0:
-            raise ValueError(f"expected an array of clips or a list of them, got a {type(content).__name__}")
-        yield from map(np.asarray, content)
+            kind = type(content).__name__
+            raise ValueError(f"{path}: expected an array of clips or a list of them, got {kind}")
+        yield from (_array(clip, path) for clip in content)
 
     return rows
 
 
+def _array(values: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name}: lists of several lengths, expected an array") from None
+
+
 def _labels(values: Any, name: str) -> list[int]:
-    labels = np.asarray(values)
+    labels = _array(values, name)
     if labels.ndim == 2 and labels.shape[1] > 1:
         if not ((labels == 0) | (labels == 1)).all() or (labels.sum(1) != 1).any():
             raise ValueError(f"{name}: rows of {counted(labels.shape[1], 'number')} without a single one")
