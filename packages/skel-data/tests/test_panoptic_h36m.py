@@ -86,6 +86,13 @@ def test_h36m_in_three_dimensions(tmp_path):
     assert np.array_equal(store.clip(0)[:, 0, 16, 0], raw[:, 27, 0])
 
 
+def test_a_clip_of_other_dimensions_costs_no_other(tmp_path):
+    content = actions(32, 3)
+    content["S1"]["Walking 1"] = content["S1"]["Walking 1"][..., :2]
+    store = load_h36m(tmp_path, positions_3d=content)
+    assert (len(store), [bad.name for bad in store.bad_files]) == (5, ["S1 Walking 1"])
+
+
 def test_h36m_in_two_dimensions(tmp_path):
     content = actions(17, 2, cameras=2)
     store = load_h36m(tmp_path, positions_2d=content, metadata={"layout_name": "h36m"})

@@ -319,6 +319,9 @@ def _finished(
     fps: float | None,
 ) -> Iterator[Clip | BadFile]:
     """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
+    if clip.positions.shape[2:] != (info.layout.num_joints, info.layout.channels):
+        yield clip  # which the store refuses with the reason
+        return
     positions = turn_up(clip.positions, info.up) if info.up else clip.positions
     positions = keep_origin(positions) if origin else positions
     if info.min_score and positions.shape[-1] > info.layout.dims:
