@@ -332,7 +332,10 @@ def _finished(
     for giver in givers:
         made = [new for old in made for new in (giver.give(path, old) if isinstance(old, Clip) else [old])]
     for item in made:
-        yield at_rate(item, rate, info.layout.dims) if rate is not None and isinstance(item, Clip) else item
+        try:
+            yield item if rate is None or isinstance(item, BadFile) else at_rate(item, rate, info.layout.dims)
+        except ValueError as error:
+            yield BadFile(item.name, str(error))
 
 
 def _archives(folder: Path) -> str:
