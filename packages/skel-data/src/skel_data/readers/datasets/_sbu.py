@@ -97,7 +97,7 @@ def parse_processed(name: str, data: bytes) -> Iterator[Clip]:
         content = read_json(content.encode(), nan=True)
     try:
         x, labels = np.array(content["x"], np.float64), np.array(content["label"])
-    except (KeyError, TypeError, IndexError, OverflowError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         raise ValueError("no lists of numbers under the keys 'x' and 'label'") from None
     if x.ndim != 5 or x.shape[1] != 2 or x.shape[3:] != (_JOINTS, 2) or 0 in x.shape:
         raise ValueError(f"x of shape {x.shape}, expected (clips, 2, frames, {_JOINTS}, 2)")
