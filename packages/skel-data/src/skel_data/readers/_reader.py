@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from attrs import define
@@ -186,22 +186,18 @@ def match_name(pattern: re.Pattern[str], name: str, expected: str) -> re.Match[s
     return match
 
 
-def read_json(data: bytes, *, nan: bool = False) -> Any:
-    """The content of a JSON file.
+def read_json(data: bytes) -> Any:
+    """The content of a JSON file, in which NaN and Infinity are numbers.
 
     Raises:
-        ValueError: If it is not JSON or, unless `nan`, holds NaN or infinity, which JSON has no word for.
+        ValueError: If it is not JSON.
     """
     try:
-        return json.loads(data, parse_constant=None if nan else _refuse)
+        return json.loads(data)
     except RecursionError:
         raise ValueError("not JSON: nested too deep") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not JSON, or cut off: {error}") from error
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} in the file")
 
 
 def layout_wanted(joints: int = 0) -> str:

@@ -38,7 +38,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and object of each line."""
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
-            content = read_json(line, nan=True)
+            content = read_json(line)
             if not isinstance(content, dict):
                 raise ValueError(f"line {number}: expected an object")
             yield number, content

@@ -29,7 +29,7 @@ def parse(name: str, data: bytes) -> Clip | list[Clip | BadFile]:
     action, subject, episode, camera = map(int, match.groups())
     if action not in _LABELS:
         raise ValueError(f"action a{action:02}, the set has {', '.join(f'a{a:02}' for a in _ACTIONS)}")
-    content = read_json(data, nan=True)
+    content = read_json(data)
     try:
         skeletons = content["skeletons"]
         if not skeletons:

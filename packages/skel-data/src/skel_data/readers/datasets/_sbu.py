@@ -92,9 +92,9 @@ def parse_processed(name: str, data: bytes) -> Iterator[Clip]:
 
     Coordinates stay as they are: y is up, x and y have scales of their own.
     """
-    content = read_json(data, nan=True)
+    content = read_json(data)
     if isinstance(content, str):
-        content = read_json(content.encode(), nan=True)
+        content = read_json(content.encode())
     try:
         x, labels = np.array(content["x"], np.float64), np.array(content["label"])
     except (KeyError, TypeError, ValueError, IndexError, OverflowError):

@@ -158,6 +158,15 @@ class Frames(dict[int, list[Person]]):
         except ValueError as error:
             self.reasons.append(f"frame {number}: {error}")
 
+    def add_all(self, number: int, people: Any, read: Callable[[dict[str, Any]], Person], what: str) -> None:
+        """Add a frame and the people in it, a list of objects; keep the reason where it is none."""
+        self.setdefault(number, [])
+        if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+            self.reasons.append(f"frame {number}: {what} must be a list of objects, it is {brief(people)}")
+            return
+        for person in people:
+            self.add(number, partial(read, person))
+
     def clip(self, name: str, label: int, rate: float = 0.0) -> Clip | list[Clip | BadFile]:
         """The clip, and before it what cannot be read, if there is anything: people of other joints, too.
 

@@ -64,7 +64,7 @@ def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterato
 
 
 def _people(data: bytes) -> list[Person]:
-    content = read_json(data, nan=True)
+    content = read_json(data)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise ValueError("no list of people under the key 'people'")

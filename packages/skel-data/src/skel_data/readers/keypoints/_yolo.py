@@ -21,7 +21,6 @@ from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._table import read_table
 from skel_data.readers.keypoints._keypoints import Person, make_clip
-from skel_data.readers.keypoints._people import Frames
 from skel_data.store._info import DatasetInfo
 
 _BOX = 5
@@ -54,7 +53,7 @@ def parse_frames(
     behind = [row[_BOX + size :] for found in rows.values() for row in found]
     single = [float(values[0]) for values in behind if len(values) == 1]
     tracked = all(value >= 1 and _is_track(value) for value in single)
-    people: Frames = {}
+    people: dict[int, list[Person]] = {}
     for number, found in rows.items():
         people[number] = []
         for row in found:
