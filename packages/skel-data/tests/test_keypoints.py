@@ -86,7 +86,13 @@ def test_openpose_in_three_dimensions_is_refused(tmp_path, load):
         load("openpose")
 
 
-@pytest.mark.parametrize(("count", "name"), [(25, "openpose-25"), (18, "openpose-18"), (15, "openpose-15")])
+@pytest.mark.parametrize(
+    ("count", "name"),
+    [
+        *((count, f"openpose-{count}") for count in (25, 18, 15)),
+        *((17, "coco-17"), (26, "halpe-26"), (133, "coco-wholebody-133")),  # Pose2Sim
+    ],
+)
 def test_openpose(tmp_path, load, count, name):
     openpose(
         tmp_path / "data", {0: [person(0, -1, count)], 1: [], 2: [person(1, -1, count), person(2, -1, count)]}

@@ -73,9 +73,20 @@ def test_without_visibility(load):
     assert store.clip(0).shape == (5, 1, 33, 3)
 
 
-def test_hands(load):
-    store = load([[named(marks(t, 21)), named(marks(t + 9, 21))] for t in range(4)])
-    assert (store.layout.name, store.layout.dims, store.clip(0).shape) == ("hand-21", 3, (4, 2, 21, 4))
+@pytest.mark.parametrize("visibility", [0, None, 0.9])
+def test_hands_have_no_visibility(load, visibility):
+    frames = [[named(marks(t, 21)), named(marks(t + 9, 21))] for t in range(4)]
+    for mark in (mark for hands in frames for hand in hands for mark in hand):
+        mark["visibility"] = visibility
+    store = load(frames)
+    assert (store.layout.name, store.layout.dims, store.layout.confidence) == ("hand-21", 3, False)
+    assert store.clip(0).shape == (4, 2, 21, 3)
+    assert np.allclose(store.clip(0)[0, 0], marks(0, 21)[:, :3] * (1, -1, -1))
+
+
+def test_visibility_that_is_null(load):
+    store = load([[{**mark, "visibility": None} for mark in named(x)] for x in X])
+    assert store.clip(0).shape == (5, 1, 33, 3)
 
 
 def test_numbers_of_frames_are_kept(load):

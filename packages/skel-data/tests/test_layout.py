@@ -101,6 +101,49 @@ def test_openpose_bones_are_the_drawn_pairs():
     assert sorted((child, parent) for parent, child in pairs) == sorted(get_layout("openpose-25").bones)
 
 
+def test_azure_parents_are_those_of_its_body_tracking():
+    parents = (
+        0,
+        0,
+        1,
+        2,
+        2,
+        4,
+        5,
+        6,
+        7,
+        8,
+        7,
+        2,
+        11,
+        12,
+        13,
+        14,
+        15,
+        14,
+        0,
+        18,
+        19,
+        20,
+        0,
+        22,
+        23,
+        24,
+        3,
+        26,
+    )
+    assert get_layout("azure-32").parents == (*parents, 26, 26, 26, 26)
+
+
+def test_faces_mirror_as_the_68_points_of_300_w():
+    text = "0-16 1-15 2-14 3-13 4-12 5-11 6-10 7-9 17-26 18-25 19-24 20-23 21-22 31-35 32-34 36-45 37-44"
+    text += " 38-43 39-42 40-47 41-46 48-54 49-53 50-52 55-59 56-58 60-64 61-63 65-67"
+    for name, first in (("coco-wholebody-133", 23), ("halpe-136", 26)):
+        mirror = get_layout(name).mirror
+        pairs = {(a - first, mirror[a] - first) for a in range(first, first + 68) if a < mirror[a]}
+        assert pairs == {tuple(map(int, pair.split("-"))) for pair in text.split()}
+
+
 def test_smpl_parents_are_those_of_the_body_model():
     parents = (0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
     assert get_layout("smpl-24").parents == parents
@@ -116,6 +159,33 @@ def test_smpl_parents_are_those_of_the_body_model():
         ("mediapipe-33", {0: "nose", 7: "left ear", 12: "right shoulder", 15: "left wrist", 24: "right hip"}),
         ("mediapipe-33", {10: "right mouth", 17: "left pinky", 22: "right thumb", 32: "right foot index"}),
         ("openpose-25", {1: "neck", 4: "right wrist", 8: "mid hip", 16: "left eye", 19: "left big toe"}),
+        (
+            "openpose-18",
+            {1: "neck", 2: "right shoulder", 5: "left shoulder", 8: "right hip", 14: "right eye"},
+        ),
+        ("openpose-15", {0: "head", 2: "right shoulder", 5: "left shoulder", 11: "left hip", 14: "chest"}),
+        (
+            "halpe-26",
+            {16: "right ankle", 17: "head", 18: "neck", 19: "hip", 21: "right big toe", 24: "left heel"},
+        ),
+        ("halpe-136", {23: "right small toe", 26: "face 0", 94: "left hand root", 135: "right pinky 4"}),
+        ("coco-wholebody-133", {17: "left big toe", 20: "right big toe", 23: "face 0", 91: "left hand root"}),
+        ("azure-32", {4: "left clavicle", 10: "left thumb", 18: "left hip", 26: "head", 28: "left eye"}),
+        ("kinect-20", {0: "hip center", 3: "head", 4: "left shoulder", 8: "right shoulder", 16: "right hip"}),
+        ("utd-20", {0: "head", 1: "shoulder center", 3: "hip center", 4: "left shoulder", 16: "right hip"}),
+        (
+            "ntu-25",
+            {0: "spine base", 2: "neck", 20: "spine shoulder", 21: "left hand tip", 24: "right thumb"},
+        ),
+        ("panoptic-19", {0: "neck", 2: "pelvis", 3: "left shoulder", 9: "right shoulder", 16: "left ear"}),
+        (
+            "xsens-23",
+            {4: "t8", 7: "right shoulder", 11: "left shoulder", 15: "right upper leg", 22: "left toe"},
+        ),
+        ("jhmdb-15", {1: "belly", 3: "right shoulder", 6: "left hip", 9: "right knee", 14: "left ankle"}),
+        ("sbu-15", {2: "torso", 3: "left shoulder", 8: "right hand", 9: "left hip", 14: "right foot"}),
+        ("hand-22", {1: "palm", 2: "thumb base", 6: "index base", 13: "middle tip", 21: "pinky tip"}),
+        ("posetrack-17", {1: "head bottom", 2: "head top", 3: "left ear", 5: "left shoulder"}),
         ("smpl-24", {0: "pelvis", 3: "spine 1", 9: "spine 3", 12: "neck", 15: "head", 23: "right hand"}),
         (
             "hand-21",
@@ -126,7 +196,7 @@ def test_smpl_parents_are_those_of_the_body_model():
 def test_order_of_joints(name, places):
     layout = get_layout(name)
     assert {place: layout.joints[place] for place in places} == places
-    assert layout.num_joints == int(name.split("-")[1])
+    assert layout.num_joints == int(name.rpartition("-")[2])
 
 
 def test_one_hand_has_no_sides():

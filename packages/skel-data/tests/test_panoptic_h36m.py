@@ -100,6 +100,18 @@ def test_h36m_in_two_dimensions(tmp_path):
     assert np.array_equal(store.clip(1)[:, 0], content["S1"]["Walking 1"][1])
 
 
+def test_h36m_detected_with_the_joints_of_coco(tmp_path):
+    content = actions(17, 2, cameras=2)
+    sides = [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]]
+    metadata = {"layout_name": "coco", "num_joints": 17, "keypoints_symmetry": sides}
+    store = load_h36m(tmp_path, positions_2d=content, metadata=metadata)
+    assert (store.layout.joints, store.layout.dims) == (get_layout("coco-17").joints, 2)
+    numbers = {"num_joints": np.int64(17), "keypoints_symmetry": [[np.int64(4)], [np.int64(1)]]}
+    assert load_h36m(tmp_path, positions_2d=content, metadata=numbers).layout.name == "h36m-17"
+    with pytest.raises(ValueError, match="joints of layout 'mpii', expected h36m or coco"):
+        load_h36m(tmp_path, positions_2d=content, metadata={"layout_name": "mpii"})
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

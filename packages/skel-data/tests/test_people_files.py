@@ -188,6 +188,37 @@ def test_coco_flags_of_visibility(tmp_path, load):
     assert not clip[0, 0, 0].any()
 
 
+POSETRACK = ["nose", "head_bottom", "head_top", "left_ear", "right_ear", "left_shoulder", "right_shoulder"]
+POSETRACK += [
+    f"{side}_{joint}" for joint in ("elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
+]
+
+
+@pytest.mark.parametrize(
+    ("joints_named", "layout"),
+    [
+        ([joint.replace(" ", "_") for joint in get_layout("coco-17").joints], "coco-17"),
+        (POSETRACK, "posetrack-17"),
+        ([f"kp_{number}" for number in range(17)], "coco-17"),
+        (["nose"], "coco-17"),  # of another category than the people's
+    ],
+)
+def test_coco_annotations_that_name_their_joints(tmp_path, load, joints_named, layout):
+    categories = [{"name": "ball"}, {"name": "person", "keypoints": joints_named}]
+    dump(tmp_path / "d" / "set.json", {**coco(), "categories": categories})
+    store = load("coco-annotations")
+    assert store.layout == get_layout(layout)
+    assert same(store.clip(0)[3, 0], joints(3))
+
+
+def test_coco_annotations_in_an_order_of_their_own(tmp_path, load):
+    categories = [{"keypoints": [*POSETRACK[::-1]]}]
+    dump(tmp_path / "d" / "set.json", {**coco(), "categories": categories})
+    with pytest.raises(ValueError, match="right_ankle, left_ankle.* so a layout must be given"):
+        load("coco-annotations")
+    assert load("coco-annotations", layout="coco-17").layout.name == "coco-17"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -181,6 +181,24 @@ def test_hands(tmp_path, load, kind, name):
     assert many.classes[27] == "shake, whole hand"
 
 
+def test_dhg_is_cut_to_the_gestures(tmp_path, load):
+    x = numbers(5, 22, 3)
+    for essai in range(1, 6):
+        path = f"gesture_3/finger_1/subject_20/essai_{essai}/skeleton_world.txt"
+        dump(tmp_path / "d" / path, lines(x.reshape(5, -1)))
+    cuts = "3 1 20 1 1 3\n3 1 20 2 2 5\n3 1 20 3 3 2\n3 1 20 4 0 6\n3 1 20\n"
+    dump(tmp_path / "d" / "informations_troncage_sequences.txt", cuts)
+    store = load("dhg-14")
+    assert store.replications.tolist() == [1, 2, 5]
+    for number, frames in enumerate((x[1:4], x[2:], x)):
+        assert same(store.clip(number)[:, 0], frames)
+    assert [bad.reason for bad in store.bad_files] == [
+        "line 5: expected gesture, finger, subject, essai, two frames",
+        "gesture from frame 3 to 2 of 5",
+        "gesture from frame 0 to 6 of 5",
+    ]
+
+
 def save(path, **content):
     path.parent.mkdir(parents=True, exist_ok=True)
     np.save(path, content)

@@ -3,7 +3,9 @@
 Files are ``gesture_1/finger_1/subject_1/essai_1/skeleton_world.txt``, in SHREC'17 ``skeletons_world.txt``:
 one line per frame, x y z in metres of 22 joints. A gesture is done with one finger, or with the whole hand
 (``finger_2``): 28 classes distinguish this, 14 do not. SHREC'17 lists its parts in
-``train_gestures.txt`` and ``test_gestures.txt``; DHG leaves one subject out.
+``train_gestures.txt`` and ``test_gestures.txt``; DHG leaves one subject out. Recordings of DHG are cut to
+the gesture where the source has ``informations_troncage_sequences.txt``: gesture, finger, subject, essai, and
+the first and the last frame, counted from 0. Published programs do the same.
 """
 
 import re
@@ -28,47 +30,57 @@ _CLASSES = {
     14: _GESTURES,
     28: tuple(f"{gesture}, {finger}" for gesture in _GESTURES for finger in _FINGERS),
 }
+_CUTS = re.compile(r"(?:.*/)?informations_troncage_sequences\.txt", re.IGNORECASE | re.DOTALL)
 _JOINTS = 22
-_Key = tuple[int, int, int, int]
+_Key = tuple[int, ...]
 
 
-def parse(name: str, data: bytes, key: _Key, classes: int, split: int) -> Clip:
-    """Make a clip of one file, called by what its path tells."""
+def parse(name: str, data: bytes, key: _Key, classes: int, split: int, frames: tuple[int, ...] = ()) -> Clip:
+    """Make a clip of one file, called by what its path tells, from the first to the last of `frames`."""
     gesture, finger, subject, essai = key
     if not 1 <= gesture <= len(_GESTURES) or not 1 <= finger <= len(_FINGERS):
         raise ValueError(
             f"gesture {gesture}, finger {finger}, the set has 1 to {len(_GESTURES)}, and 1 and 2"
         )
     positions = read_table(data, 3 * _JOINTS).reshape(-1, 1, _JOINTS, 3)
+    if frames:
+        first, last = frames
+        if not first <= last <= len(positions) or first == len(positions):
+            raise ValueError(f"gesture from frame {first} to {last} of {len(positions)}")
+        positions = positions[first : last + 1]
     check_joints(positions, _JOINTS, 3)
     label = gesture - 1 if classes == 14 else 2 * (gesture - 1) + finger - 1
     name = f"gesture_{gesture}_finger_{finger}_subject_{subject}_essai_{essai}"
     return Clip(positions, name, label, subject, replication=essai, split=split)
 
 
-def _listed(source: Source) -> Iterator[tuple[_Key, int] | BadFile]:
-    """Part of each clip that a list names, and lists that cannot be read."""
+def _rows(
+    source: Source, file: re.Pattern[str], count: int
+) -> Iterator[tuple[re.Match[str], tuple[int, ...]] | BadFile]:
+    """The first `count` numbers of each line of the files with such a name."""
     for entry in source:
-        match = None if isinstance(entry, BadFile) else _LIST.fullmatch(entry[0])
+        match = None if isinstance(entry, BadFile) else file.fullmatch(entry[0])
         if match is None or isinstance(entry, BadFile):
             continue
-        part = 1 if match[1].lower() == "train" else 2
         for number, line in enumerate(entry[1]().splitlines(), 1):
-            words = line.split()[:4]
-            if len(words) == 4 and all(word.isdigit() and len(word) < 6 for word in words):
-                gesture, finger, subject, essai = map(int, words)
-                yield (gesture, finger, subject, essai), part
+            words = line.split()[:count]
+            if len(words) == count and all(word.isdigit() and len(word) < 6 for word in words):
+                yield match, tuple(map(int, words))
             elif line.strip():
-                yield BadFile(entry[0], f"line {number}: expected gesture, finger, subject and essai")
+                more = ", two frames" if count > 4 else ""
+                yield BadFile(entry[0], f"line {number}: expected gesture, finger, subject, essai{more}")
 
 
 def _find(source: Source, classes: int, lists: bool) -> Iterator[Work | BadFile]:
     parts: dict[_Key, set[int]] = {}
-    for item in _listed(source) if lists else ():
+    cuts: dict[_Key, tuple[int, ...]] = {}
+    for item in _rows(source, _LIST, 4) if lists else _rows(source, _CUTS, 6):
         if isinstance(item, BadFile):
             yield item
+        elif lists:
+            parts.setdefault(item[1], set()).add(1 if item[0][1].lower() == "train" else 2)
         else:
-            parts.setdefault(item[0], set()).add(item[1])
+            cuts[item[1][:4]] = item[1][4:]
     for work in find_each(source, "_world.txt", parse, later=True):
         match = _PATH.fullmatch(work.name)
         if match is None or not isinstance(work, Work):
@@ -84,7 +96,7 @@ def _find(source: Source, classes: int, lists: bool) -> Iterator[Work | BadFile]
         if len(split) > 1:
             yield BadFile(work.name, "listed both for training and for testing")
         else:
-            yield evolve(work, args=(*work.args, key, classes, *split))
+            yield evolve(work, args=(*work.args, key, classes, *split, cuts.get(key, ())))
 
 
 def _reader(name: str, dataset: str, classes: int, split: str) -> Reader:

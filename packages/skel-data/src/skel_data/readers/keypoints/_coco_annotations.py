@@ -4,7 +4,8 @@ A file has ``images`` and ``annotations``, whose ``keypoints`` are x, y and v fo
 or 2 in all of a file, 0 is missing, and the confidence of the others is 1; else v is the confidence. The
 images of one ``video_id`` (or ``vid_id``, ``video``) are a clip, else those of one folder in ``file_name``.
 The frame is ``frame_id``, else the last number in ``file_name``. ``track_id`` tells who is who. Several clips
-of one file are called by their video or folder. The class of a file is the name of its folder.
+of one file are called by their video or folder. The class of a file is the name of its folder. Where the file
+names its joints (``keypoints`` of a category), the layout is the built-in one that has them in this order.
 """
 
 from collections.abc import Iterator
@@ -17,9 +18,10 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
-from skel_data._layout import SkeletonLayout
-from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of, read_json
+from skel_data._layout import SkeletonLayout, get_layout, layout_names
+from skel_data.readers._reader import Find, Reader, Work, find_each, layout_wanted, paths_of, read_json
 from skel_data.readers._source import Source
+from skel_data.readers.arrays._columns import match_joints
 from skel_data.readers.keypoints._coco_keypoints import _number
 from skel_data.readers.keypoints._keypoints import (
     Frames,
@@ -28,18 +30,39 @@ from skel_data.readers.keypoints._keypoints import (
     joints_and_scores,
     json_paths,
 )
-from skel_data.readers.keypoints._people import any_track, first_joints, layout_for, list_of_dicts
+from skel_data.readers.keypoints._people import (
+    LAYOUTS,
+    any_track,
+    first_joints,
+    layout_for,
+    list_of_dicts,
+)
 from skel_data.store._info import DatasetInfo
 
 _VIDEO = ("video_id", "vid_id", "video")
 _FRAME = ("frame_id", "frame_index", "frame")
 
 
-def clips_of(data: bytes) -> dict[str, Frames]:
-    """The people of each frame of each clip of a file."""
+def _content(data: bytes) -> dict[str, Any]:
     content = read_json(data)
     if not isinstance(content, dict) or not {"images", "annotations"} <= set(content):
         raise ValueError("no object with 'images' and 'annotations'")
+    return content
+
+
+def names_of(data: bytes) -> list[str]:
+    """The joints as the first category that has joints names them; empty if none does."""
+    categories = _content(data).get("categories")
+    for category in categories if isinstance(categories, list) else []:
+        names = category.get("keypoints") if isinstance(category, dict) else None
+        if isinstance(names, list) and names:
+            return [str(name) for name in names]
+    return []
+
+
+def clips_of(data: bytes) -> dict[str, Frames]:
+    """The people of each frame of each clip of a file."""
+    content = _content(data)
     clips: dict[str, Frames] = {}
     homes: dict[str, tuple[Frames, int]] = {}
     for place, image in enumerate(list_of_dicts(content["images"], "images")):
@@ -116,9 +139,34 @@ def _everybody(data: bytes) -> list[Person]:
     return [person for frames in clips_of(data).values() for found in frames.values() for person in found]
 
 
+def _named_layout(names: list[str], count: int, where: str) -> SkeletonLayout | None:
+    """The built-in layout with these joints in this order; None if `count` joints have no names."""
+    if len(names) != count or all(name[-1:].isdigit() for name in names):
+        return None
+    usual = [LAYOUTS[count]] if count in LAYOUTS else []
+    for preset in map(get_layout, [*usual, *layout_names()]):
+        try:
+            if match_joints(names, preset) == names:
+                return evolve(preset, dims=2)
+        except ValueError:
+            continue
+    raise ValueError(
+        f"{where}: no built-in layout has the joints {', '.join(names)[:500]} in this order, "
+        f"{layout_wanted()}"
+    )
+
+
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
     labels, classes = folder_labels(json_paths(source))
-    chosen = layout_for(first_joints(source, _everybody, ".json"), layout, source.name)
+    names: list[str] = []
+
+    def everybody(data: bytes) -> list[Person]:
+        names[:] = names or names_of(data)
+        return _everybody(data)
+
+    shape = first_joints(source, everybody, ".json")
+    given = layout or (None if shape is None else _named_layout(names, shape[0], source.name))
+    chosen = layout_for(shape, given, source.name)
     return DatasetInfo(chosen, classes, "pixels"), partial(_find, labels=labels)
 
 

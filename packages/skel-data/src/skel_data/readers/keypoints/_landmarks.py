@@ -5,7 +5,7 @@ people, one person, or an object that has these under ``pose_world_landmarks``, 
 ``pose_landmarks``, ``landmarks`` or ``hand_landmarks`` (world landmarks come first), perhaps beside its
 number under ``frame``. A person is the list of its landmarks, alone or under ``landmark`` or ``landmarks``,
 or their numbers in a row. A landmark is ``{"x", "y", "z", "visibility"}``, or a list of these numbers;
-visibility may be absent, and other keys are passed over.
+visibility may be absent or null, and other keys are passed over.
 """
 
 from typing import Any
@@ -119,7 +119,7 @@ def person_of(person: Any) -> NDArray[Any]:
         raise ValueError(f"a person must be a list of landmarks, it is {brief(person)}")
     first = person[0]
     if isinstance(first, dict):
-        keys = ("x", "y", "z", "visibility") if "visibility" in first else ("x", "y", "z")
+        keys = ("x", "y", "z", "visibility") if first.get("visibility") is not None else ("x", "y", "z")
         try:
             person = [[mark[key] for key in keys] for mark in person]
         except (KeyError, TypeError):

@@ -2,7 +2,8 @@
 
 In Python a frame is, with what ``PoseLandmarker`` gives:
 ``[[vars(mark) for mark in person] for person in result.pose_world_landmarks]``. The other forms that files
-have are those of `frames_of`; the object around them may have ``fps``. MediaPipe's y points down.
+have are those of `frames_of`; the object around them may have ``fps``. MediaPipe's y points down. It tells no
+visibility of hands: what files have there, which is 0 or null, is passed over.
 """
 
 from functools import partial
@@ -26,7 +27,8 @@ from skel_data.readers.keypoints._keypoints import (
 from skel_data.readers.keypoints._landmarks import numbered_frames, people_of, person_of
 from skel_data.store._info import DatasetInfo
 
-_LAYOUTS = {33: "mediapipe-33", 21: "hand-21"}
+_HAND = 21
+_LAYOUTS = {33: "mediapipe-33", _HAND: "hand-21"}
 
 
 def parse(name: str, data: bytes, label: int = -1) -> Clip | list[Clip | BadFile]:
@@ -49,7 +51,8 @@ def parse(name: str, data: bytes, label: int = -1) -> Clip | list[Clip | BadFile
 
 
 def _person(person: Any) -> Person:
-    return Person(person_of(person))
+    marks = person_of(person)
+    return Person(marks[:, :3] if len(marks) == _HAND else marks)
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:

@@ -27,6 +27,7 @@ from skel_data.readers.keypoints._keypoints import (
     make_clip,
     track_of,
 )
+from skel_data.readers.keypoints._people import LAYOUTS
 from skel_data.store._info import DatasetInfo
 
 _SUFFIX = "_keypoints.json"
@@ -35,7 +36,7 @@ _THREE_D = (
     "OpenPose's 3-D reconstruction (pose_keypoints_3d without pose_keypoints_2d), which is not read: write "
     "x, y, z and score of each clip as an array (T, M, V, 4) to a .npy file, and import those with format npy"
 )
-_LAYOUTS = {25: "openpose-25", 18: "openpose-18", 15: "openpose-15", 26: "halpe-26"}
+_LAYOUTS = {**LAYOUTS, 25: "openpose-25", 15: "openpose-15"}
 
 
 def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterator[Clip | BadFile]:

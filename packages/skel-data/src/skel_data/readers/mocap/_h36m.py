@@ -3,7 +3,9 @@
 The file is ``data_3d_h36m.npz`` or ``data_2d_h36m_gt.npz``. ``positions_3d`` is a dict of subjects (``S1``)
 of dicts of actions (``Walking 1``) of arrays (T, 32 or 17, 3), in metres with z up.
 ``positions_2d`` has a list of arrays (T, 17, 2), one for each camera, instead. Of 32 joints the 17
-that move are taken. The class is the action without its number, which is the replication.
+that move are taken. Detections such as ``data_2d_h36m_detectron_pt_coco.npz`` have COCO's joints if the
+``layout_name`` of their ``metadata`` is coco. The class is the action without its number, which is the
+replication.
 """
 
 import io
@@ -23,6 +25,7 @@ from skel_data.readers.arrays._numpy import MAX_BYTES, Npz
 from skel_data.store._info import DatasetInfo
 
 KEYS = ("positions_3d", "positions_2d")
+_LAYOUTS = {"h36m": "h36m-17", "coco": "coco-17"}
 _MOVING = [0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27]
 _ACTION = re.compile(r"(.*?)[ _]?(\d+)?")
 
@@ -36,7 +39,7 @@ def parse(name: str, label: int, subject: int, replication: int, camera: int, ar
     return Clip(positions[:, None], name, label, subject, camera, replication=replication)
 
 
-def _load(source: Source) -> tuple[str, dict[str, Any]]:
+def _load(source: Source) -> tuple[str, dict[str, Any], SkeletonLayout]:
     for entry in Source(source.path, MAX_BYTES):
         if isinstance(entry, BadFile) or not entry[0].lower().endswith(".npz"):
             continue
@@ -48,7 +51,12 @@ def _load(source: Source) -> tuple[str, dict[str, Any]]:
         subjects = content.item() if content.shape == () else None
         if not isinstance(subjects, dict) or not all(isinstance(value, dict) for value in subjects.values()):
             raise ValueError(f"{entry[0]}: {key} must be a dict of subjects, each a dict of actions")
-        return key, subjects
+        metadata = file["metadata"] if "metadata" in file.names else np.array({})
+        told = metadata.item() if metadata.shape == () else {}
+        name = told.get("layout_name", "h36m") if isinstance(told, dict) else "h36m"
+        if name not in _LAYOUTS:
+            raise ValueError(f"{entry[0]}: joints of layout {name!r}, expected {' or '.join(_LAYOUTS)}")
+        return key, subjects, get_layout(_LAYOUTS[name])
     raise ValueError(f"{source.name}: no .npz file with {' or '.join(KEYS)}")
 
 
@@ -65,11 +73,11 @@ def _clips(subjects: dict[str, Any]) -> Iterator[tuple[str, str, str, int, int, 
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-    key, subjects = _load(source)
+    key, subjects, usual = _load(source)
     clips = list(_clips(subjects))
     classes = sorted({clip[2] for clip in clips})
     dims = 3 if key == "positions_3d" else 2
-    layout = layout or evolve(get_layout("h36m-17"), dims=dims, confidence=False)
+    layout = layout or evolve(usual, dims=dims, confidence=False)
     info = DatasetInfo(
         layout,
         tuple(classes),
