@@ -110,6 +110,8 @@ def test_h36m_detected_with_the_joints_of_coco(tmp_path):
     assert load_h36m(tmp_path, positions_2d=content, metadata=numbers).layout.name == "h36m-17"
     with pytest.raises(ValueError, match="joints of layout 'mpii', expected h36m or coco"):
         load_h36m(tmp_path, positions_2d=content, metadata={"layout_name": "mpii"})
+    with pytest.raises(ValueError, match=r"joints of layout \['h36m'\], expected"):
+        load_h36m(tmp_path, positions_2d=content, metadata={"layout_name": ["h36m"]})
 
 
 @pytest.mark.parametrize(
