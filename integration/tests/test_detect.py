@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from attrs import evolve
 
-from skel_data import Store, join_clips
-from skel_eval import HANDMADE, UNTRAINED, Result, frame_labels, window_probabilities
+from skel_data import Store, get_split, join_clips, write_store
+from skel_data.store._derive import clips_of
+from skel_eval import HANDMADE, UNTRAINED, Result, frame_labels, segments_of, window_probabilities
 from skel_recipes import evaluate, report
 from skel_recipes.cli import main
 from skel_recipes.evaluate import detect
@@ -152,6 +154,42 @@ def test_the_command_that_joins(store, tmp_path, capsys):
     assert main(["data", "join", str(store.path), str(out), "--clips", "4", "--rest", "2", "5"]) == 0
     assert f"{len(store)} actions" in capsys.readouterr().out
     assert len(Store.open(out).all_intervals) == len(store)
+
+
+@pytest.fixture(scope="module")
+def mixed(store, long_store, tmp_path_factory):
+    """The recordings, a third of the trimmed clips, and one recording of each part without any action."""
+    clips = [*clips_of(long_store), *clips_of(store, range(0, len(store), 3))]
+    split = get_split(long_store, "xsub")
+    for row in (split.train[0], split.test[0]):
+        clips.append(evolve(clips[row], name=f"nothing-{row}", label=-2, intervals=()))
+    folder = tmp_path_factory.mktemp("mixed")
+    return write_store(folder / "mixed.store", clips, store.info, source="made")
+
+
+def test_trimmed_clips_of_the_same_store_are_left_out(run, long_store, mixed):
+    inputs = EvaluationInputs.of(encoder_refs([run]), mixed, split="xsub", device="cpu", needs_labels=False)
+    found = Detection().narrowed(inputs).split
+    whole = get_split(long_store, "xsub")
+    assert found.train.tolist() == [*whole.train, len(mixed) - 2]
+    assert found.test.tolist() == [*whole.test, len(mixed) - 1]
+    others = EvaluationInputs.of(encoder_refs([run]), mixed, split="xsub", device="cpu").split
+    assert (mixed.labels[others.train] >= 0).all()
+    assert (mixed.labels[others.test] >= 0).all()
+
+
+def test_detections_in_a_recording_without_any_action_count_as_wrong(run, mixed):
+    inputs = EvaluationInputs.of(encoder_refs([run]), mixed, split="xsub", device="cpu", needs_labels=False)
+    task = _Task.of(Detection(step=8).narrowed(inputs), Detection(step=8))
+    labels, actions = task.truth(task.test)
+    scores = [np.ones(len(one)) for one in actions]
+    assert all(metric.value == 1 for metric in task._metrics(labels, actions, scores).values())
+    wrong = [*labels[:-1], np.full_like(labels[-1], actions[0][0, 0])]
+    found = [*actions[:-1], segments_of(wrong[-1])]
+    metrics = task._metrics(wrong, found, [*scores[:-1], np.ones(1)])
+    for name in ("mAP_action@0.5", "F1@50", "edit", "frame_accuracy"):
+        assert metrics[name].value < 1, name
+    assert task.measure("coordinates").counts["test"] == len(task.test)
 
 
 def test_too_few_recordings(run, store, tmp_path):

@@ -1,9 +1,11 @@
 """Pretraining on a pool of data sets."""
 
 import pytest
+from attrs import evolve
 
-from skel_data import Store, SynthSettings, get_layout, pool_stores, synth_store
-from skel_recipes import Run, load_recipe, pretrain
+from skel_data import Store, SynthSettings, get_layout, pool_stores, synth_store, write_store
+from skel_data.store._derive import clips_of
+from skel_recipes import Run, evaluate, load_recipe, pretrain
 from skel_recipes.cli.app import main
 from skel_recipes.train import trainer
 
@@ -56,6 +58,26 @@ def test_a_setup_that_fills_no_batch_is_refused_before_anything_is_made(sets, tm
     with pytest.raises(ValueError, match=r"batches_of is setup, but setup 1 of .* has 8 training clips, few"):
         pretrain(load_recipe("compact", size), pool, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_pool_that_fills_no_batch_is_not_written(sets, tmp_path, capsys):
+    words = ["pretrain", "compact", *sets, "--split", "all", "--out", str(tmp_path / "run")]
+    assert main([*words, "--train.batch_size", "9", "--data.pipeline.frames", "16"]) == 1
+    assert "setup 1 of the pool has 8 training clips, fewer than the 9 of a batch" in capsys.readouterr().err
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith("run")]
+
+
+def test_clips_of_a_pool_in_other_units_count_as_seen(sets, tmp_path):
+    metres = Store.open(sets[0])
+    scaled = (evolve(clip, positions=clip.positions * 900) for clip in clips_of(metres))
+    info = evolve(metres.info, units="millimetres", dataset="other")
+    other = write_store(tmp_path / "mm.store", scaled, info, source="made")
+    pool = pool_stores([metres, other], tmp_path / "pool.store", split="all")
+    settings = load_recipe("compact", {"data.pipeline.frames": 16, "train.batch_size": 8, "train.epochs": 1})
+    run = pretrain(settings, pool, tmp_path / "run", device="cpu")
+    for store in (metres, other):
+        counts = evaluate(run, store, "knn", device="cpu").counts
+        assert counts["seen_in_pretraining"] == counts["test"] > 0
 
 
 def test_a_pool_takes_the_split_of_the_recipe(sets, tmp_path):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from skel_data import convert_store, get_layout
+from skel_data import convert_store, get_layout, write_store
+from skel_data.store._derive import clips_of
 from skel_encoders import STGCN, TCN, from_pretrained, save_pretrained
 from skel_eval import Finetune
 from skel_recipes import Run, SkeletonFeatures, embed, evaluate, fit, load_model, pretrain, resume
@@ -198,6 +199,10 @@ def test_other_joints_are_converted_or_refused(run, store, tiny, tmp_path):
     other = convert_store(store, tmp_path / "other.store", get_layout("kinect-20"))
     with pytest.raises(ValueError, match="--convert brings them together"):
         pretrain(tiny("compact"), other, tmp_path / "run", init=run)
+    one = write_store(tmp_path / "one.store", clips_of(other, [0]), other.info, source="made")
+    with pytest.raises(ValueError, match="split 'all' of .* has 1 training clip"):
+        pretrain(tiny("compact"), one, tmp_path / "run", split="all", init=run, convert=True)
+    assert not list(run.path.glob(f"converted/*{one.hash[:16]}*"))  # it is refused before it is converted
     converted = pretrain(tiny("compact", train__epochs=1), other, tmp_path / "run", init=run, convert=True)
     assert converted.layout == run.layout
     assert converted.info["init"]["not_loaded"] == []

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from skel_data import Default, Store, build_clips
-from skel_data.files import hold, write_checked
+from skel_data.files import hold, write_atomically, write_checked
 from skel_data.files._lock import machine
 from skel_encoders import create_encoder, save_pretrained
 from skel_eval import FeatureSet
 from skel_recipes import Run, evaluate, pretrain, resume
 from skel_recipes.cli.app import main
-from skel_recipes.common.files import new_folder, write_text
+from skel_recipes.common.files import new_folder
 from skel_recipes.train.checkpoint import LAST, PREVIOUS, load_checkpoint
 
 
@@ -74,7 +74,7 @@ def locked(path):
 
 WRITERS = {
     "array": lambda path: write_checked(path, "zeros", (3,), np.float64, [np.zeros(3)]),
-    "result": lambda path: write_text(path, "{}"),
+    "result": lambda path: write_atomically(path, "{}"),
     "features": lambda path: FeatureSet(np.eye(2), np.arange(2), np.array([0]), np.array([1])).save(path),
     "encoder": lambda path: save_pretrained(create_encoder("stgcn", "ntu-25", base_channels=4), path.parent),
     "lock": locked,
@@ -116,7 +116,7 @@ def test_the_next_model_removes_a_partial_folder(tmp_path, dead):
 
 def test_a_name_that_is_too_long_for_a_partial_one(tmp_path):
     name = "é" * 120 + ".json"
-    write_text(tmp_path / name, "{}")
+    write_atomically(tmp_path / name, "{}")
     FeatureSet(np.eye(2), np.arange(2), np.array([0]), np.array([1])).save(tmp_path / ("é" * 120 + ".npz"))
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".npz"]
 

@@ -162,6 +162,21 @@ def test_intervals_can_come_later(arrays, tmp_path):
     assert (len(cut), len(cut.all_intervals)) == (3, 0)
 
 
+def test_a_table_tells_recordings_without_any_action(arrays, tmp_path):
+    store = import_dataset("npy", arrays, tmp_path / "n.store", layout="ntu-25")
+    (tmp_path / "table.csv").write_text("name,class,subject,start,end\na,walk,one,0,4\nb,,two,,\n")
+    whole = label_store(store, tmp_path / "table.csv", tmp_path / "whole.store", untrimmed=True)
+    assert whole.labels.tolist() == [-1, -2]
+    assert whole.annotated.all()
+    assert validate_store(whole) == []
+    assert summarise(whole)["without_action"] == 1
+    assert not Store(tmp_path / "n.store").annotated.any()
+    # without start and end in the table it tells no actions, and b is not annotated
+    (tmp_path / "table.csv").write_text("name,class,subject\na,walk,one\nb,,two\n")
+    label_store(store, tmp_path / "table.csv", tmp_path / "cut.store", untrimmed=True)
+    assert Store(tmp_path / "cut.store").labels.tolist() == [0, -1]
+
+
 def test_untrimmed_needs_intervals(arrays, tmp_path):
     with pytest.raises(ValueError, match=r"npy tells no intervals .* start and end"):
         import_dataset("npy", arrays, tmp_path / "n.store", layout="ntu-25", untrimmed=True)

@@ -299,7 +299,7 @@ def data_label(
     )
     for told in made.notes:
         note(told)
-    unlabelled = int((made.labels < 0).sum())
+    unlabelled = int((~made.annotated).sum())
     found = f"{count(len(made), 'clip')}, {count(len(made.classes), 'class')}, {unlabelled} unlabelled"
     say(f"{out or store}: {found}")
 

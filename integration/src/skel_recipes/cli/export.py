@@ -94,21 +94,15 @@ def convert_checkpoint(
     """
     from skel_data import PIPELINES, STREAMS
     from skel_encoders import create_encoder, load_published
-    from skel_recipes.config.library import parse_value
+    from skel_recipes.config.library import parse_settings
     from skel_recipes.config.recipe import DataSettings
     from skel_recipes.run.folder import save_folder
 
-    settings: dict[str, Any] = {}
-    for word in set:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise ValueError(f"--set takes NAME=VALUE, got {word!r}")
-        settings[name] = parse_value(value)
     kind: Any = PIPELINES.lookup(pipeline)
     made = kind(bodies=bodies, **({"frames": frames} if frames else {}))
     frames = made.frames
     data = DataSettings(pipeline=made, stream=input_stream or (stream if stream in STREAMS else "joint"))
-    loaded = create_encoder(encoder, layout=layout, frames=frames, bodies=bodies, **settings)
+    loaded = create_encoder(encoder, layout=layout, frames=frames, bodies=bodies, **parse_settings(set))
     load_published(loaded, source, stream=stream)
     save_folder(loaded, out, data, name=out.name, bodies=bodies)
     say(

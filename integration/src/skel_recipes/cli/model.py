@@ -143,14 +143,15 @@ def predict(
         json: Print JSON.
         device: Where to compute.
     """
+    from skel_recipes.common.files import check_output
     from skel_recipes.model.files import load_model
-    from skel_recipes.model.predictions import check_output
+    from skel_recipes.model.predictions import KINDS
     from skel_recipes.model.sources import take
 
     if top < 1:
         raise ValueError(f"--top must be 1 or more, got {top}")
     if out is not None:
-        check_output(out)
+        check_output(out, KINDS)
     opened = load_model(model, device=device)
     options: dict[str, Any] = {"file_format": format, "file_layout": layout, "convert_joints": convert}
     found = take(source, opened.layout, **options)

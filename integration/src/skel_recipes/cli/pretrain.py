@@ -1,8 +1,9 @@
 """``skel pretrain`` and ``skel recipe``."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -10,6 +11,7 @@ from skel_recipes.cli.output import note, say, table
 
 if TYPE_CHECKING:
     from skel_data import Store
+    from skel_recipes.config.recipe import Recipe
 
 
 def pretrain(
@@ -63,10 +65,11 @@ def pretrain(
     else:
         if recipe is None or not stores or out is None:
             raise ValueError("expected: skel pretrain RECIPE STORE --out RUN, or: skel pretrain --resume RUN")
-        overrides = _overrides(set)
+        from skel_recipes.config.library import parse_settings, read_recipe
+
+        overrides = parse_settings(set)
 
         from skel_data import Store
-        from skel_recipes.config.library import read_recipe
         from skel_recipes.config.recipe import load_recipe
         from skel_recipes.run.run import Run
         from skel_recipes.train import pretrain as training
@@ -75,7 +78,7 @@ def pretrain(
             overrides.setdefault("data.batches_of", "setup")
         settings, opened = load_recipe(recipe, overrides), Store.open(stores[0])
         if len(stores) > 1:
-            opened = _pool([opened, *map(Store.open, stores[1:])], out, split or settings.data.split or None)
+            opened = _pool([opened, *map(Store.open, stores[1:])], out, settings, split)
             split = "listed"  # the pool has training clips alone
         begin = None if init is None else Run.open(init)
         if begin is not None and getattr(settings.method, "tunes", False):
@@ -103,11 +106,17 @@ def pretrain(
     note(f"finished: {run.path}; next: skel eval linear {run.path} {run.info['store']['path']}")
 
 
-def _pool(stores: Sequence["Store"], out: Path, split: str | None) -> "Store":
+def _pool(stores: Sequence["Store"], out: Path, settings: "Recipe", split: str | None) -> "Store":
     """The pool of several stores, beside the run; that of an earlier call is taken up."""
-    from skel_data import Store, pool_source, pool_stores
+    import numpy as np
 
-    path = out.with_name(f"{out.name}.store")
+    from skel_data import Store, get_split, pool_source, pool_stores
+    from skel_recipes.train.trainer import setups_of
+
+    path, split = out.with_name(f"{out.name}.store"), split or settings.data.split or None
+    sizes = [len(get_split(store, split, needs_test=False).train) for store in stores]
+    setups = np.arange(1, len(stores) + 1).repeat(sizes)
+    setups_of(settings, setups, "the pool", int(os.environ.get("WORLD_SIZE", "1")))  # before it is written
     if path.exists():
         pool = Store.open(path)
         if pool.header["source"] != pool_source(stores, split):
@@ -156,15 +165,3 @@ def settings_help(words: Sequence[str]) -> None:
     values = {key: value for key, value in flat_recipe(chosen).items() if not key.startswith("published")}
     say(table([(f"  --{key}", value) for key, value in values.items() if key not in hidden], right=()))
     say("")
-
-
-def _overrides(settings: Sequence[str]) -> dict[str, Any]:
-    from skel_recipes.config.library import parse_value
-
-    overrides = {}
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f"--set expects KEY=VALUE, got {setting!r}")
-        overrides[key] = parse_value(value)
-    return overrides

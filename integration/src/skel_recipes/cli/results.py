@@ -95,8 +95,8 @@ def table(
     if not runs and not all:
         raise ValueError("expected: skel table RUN [RUN ...], or: skel table --all")
 
+    from skel_data.files import write_atomically
     from skel_eval import results_table
-    from skel_recipes.common.files import write_text
     from skel_recipes.evaluate.evaluate import results_of
     from skel_recipes.evaluate.grouping import group_by_seed
     from skel_recipes.evaluate.table import table_rows
@@ -110,4 +110,4 @@ def table(
     if out is None:
         say(text.removesuffix("\n"))
     else:
-        write_text(out, text)
+        write_atomically(out, text)

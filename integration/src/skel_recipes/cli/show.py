@@ -54,9 +54,9 @@ def show(
         raise ValueError(f"--fps must be from 1 to 1000, got {fps}")
 
     from skel_data import PIPELINES, Store
+    from skel_data.files import write_atomically, write_file
     from skel_eval import clip_page, write_gif, write_png
     from skel_recipes.cli.output import printable, say
-    from skel_recipes.common.files import write_atomically, write_text
     from skel_recipes.config.recipe import load_recipe
     from skel_recipes.evaluate.clip_steps import clip_steps, skeleton_of
     from skel_recipes.methods.context import views_of
@@ -79,11 +79,13 @@ def show(
     skeleton = skeleton_of(layout)
     match out.suffix.lower():
         case ".html":
-            write_text(out, clip_page(title, steps, skeleton, frames=frames, fps=fps))
+            write_atomically(out, clip_page(title, steps, skeleton, frames=frames, fps=fps))
         case ".gif":
-            write_atomically(out, lambda file: write_gif(file, title, steps, skeleton, fps=fps))
+            with write_file(out) as file:
+                write_gif(file, title, steps, skeleton, fps=fps)
         case _:
-            write_atomically(out, lambda file: write_png(file, title, steps, skeleton, frames=frames))
+            with write_file(out) as file:
+                write_png(file, title, steps, skeleton, frames=frames)
     say(printable(f"{out}: clip {index}, {opened.names[index]}, {kind}"))
 
 

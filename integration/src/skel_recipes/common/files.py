@@ -1,39 +1,17 @@
-"""Files that appear whole or not at all, and their names."""
+"""Folders that appear whole or not at all, names of files, and which files can be written."""
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from skel_data.files import partial_path, write_file
+from skel_data.files import check_folder, partial_path
 
 _LONGEST = 48
 """Bytes of a name: some of them go into one file name, of at most 255 bytes."""
-
-
-def check_folder(path: Path) -> None:
-    """Refuse a file for which there is no folder, before the work that it is to hold."""
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
-
-
-def write_atomically(path: Path, write: Callable[[Any], object]) -> None:
-    """Write a file through a temporary one beside it, which is gone if anything fails.
-
-    Raises:
-        FileNotFoundError: If there is no folder for it.
-    """
-    check_folder(path)
-    with write_file(path) as file:
-        write(file)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, in UTF-8."""
-    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 @contextmanager
@@ -75,3 +53,28 @@ def file_name(text: str) -> str:
         return name
     cut = name.encode()[: _LONGEST - 9].decode(errors="ignore")
     return f"{cut}-{blake2b(text.encode(errors='surrogatepass'), digest_size=4).hexdigest()}"
+
+
+def check_output(path: Path, kinds: Sequence[str]) -> None:
+    """Refuse a file that could not be written, before what it is to hold is computed.
+
+    Raises:
+        ValueError: If its suffix is none of these kinds.
+        FileNotFoundError: If there is no folder for it.
+        ImportError: If it is .parquet and the extra is not installed.
+    """
+    if path.suffix not in kinds:
+        raise ValueError(f"expected a file {' or '.join(kinds)}, got {path}")
+    check_folder(path)
+    if path.suffix == ".parquet":
+        pyarrow_modules()
+
+
+def pyarrow_modules() -> tuple[Any, Any]:
+    """The modules pyarrow and pyarrow.parquet, which an extra installs."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError("a .parquet file needs the extra skel-recipes[parquet]") from error
+    return pyarrow, parquet

@@ -52,6 +52,21 @@ def parse_value(text: str) -> Any:
         return text
 
 
+def parse_settings(words: Iterable[str]) -> RecipeData:
+    """Values by key, of words KEY=VALUE.
+
+    Raises:
+        ValueError: If a word is none.
+    """
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"--set expects KEY=VALUE, got {word!r}")
+        found[key] = parse_value(value)
+    return found
+
+
 def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> RecipeData:
     """`top` merged into `base`: so are their tables, unless they are of different kinds (``name``)."""
     merged = dict(base)

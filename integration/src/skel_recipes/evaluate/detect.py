@@ -6,8 +6,9 @@ from itertools import product
 from typing import Any, ClassVar, cast
 
 import numpy as np
-from attrs import asdict, define, field, validators
+from attrs import asdict, define, evolve, field, validators
 
+from skel_data import get_split
 from skel_eval import (
     HANDMADE,
     UNTRAINED,
@@ -65,6 +66,30 @@ class Detection:
         given = [f"{name} {value}" for name, value in asdict(self).items() if value]
         return ", ".join(["detect", *given])
 
+    def narrowed(self, inputs: EvaluationInputs) -> EvaluationInputs:
+        """The inputs with the untrimmed recordings alone, also those that were annotated without an action.
+
+        Raises:
+            ValueError: If fewer than two of them train, or none tests, that have actions.
+        """
+        store = inputs.store
+        if not len(store.all_intervals):
+            raise ValueError(
+                f"{store.path} has no untrimmed recordings: skel data import with --untrimmed keeps them "
+                "whole, skel data join makes them of clips"
+            )
+        split, whole = get_split(store, inputs.split.name), store.annotated & (store.labels < 0)
+        split = evolve(split, train=split.train[whole[split.train]], test=split.test[whole[split.test]])
+        train, test = (
+            int(np.isin(rows, store.all_intervals[:, 0]).sum()) for rows in (split.train, split.test)
+        )
+        if train < 2 or not test:
+            raise ValueError(
+                f"split {split.name!r} of {store.path} has {train} training and {test} test recordings with "
+                "actions; detection needs 2 and 1 of them"
+            )
+        return evolve(inputs, split=split)
+
     def __call__(self, inputs: EvaluationInputs, name: str) -> tuple[Outcome, tuple[Result, ...]]:
         """Metrics of encoders and baselines; the main one is the mAP over actions at overlap 0.5."""
         task = _Task.of(inputs, self)
@@ -102,21 +127,8 @@ class _Task:
 
     @classmethod
     def of(cls, inputs: EvaluationInputs, settings: Detection) -> "_Task":
-        store = inputs.store
-        if not len(store.all_intervals):
-            raise ValueError(
-                f"{store.path} has no untrimmed recordings: skel data import with --untrimmed keeps them "
-                "whole, skel data join makes them of clips"
-            )
-        annotated = np.unique(store.all_intervals[:, 0])
-        train, test = (np.intersect1d(rows, annotated) for rows in (inputs.split.train, inputs.split.test))
-        if len(train) < 2 or not len(test):
-            raise ValueError(
-                f"split {inputs.split.name!r} of {store.path} has {len(train)} training and {len(test)} test "
-                "recordings with actions; detection needs 2 and 1 of them"
-            )
-        groups = inputs.groups[np.searchsorted(inputs.split.train, train)]
-        groups = groups if len(np.unique(groups)) > 1 else train
+        store, train, test = inputs.store, inputs.split.train, inputs.split.test
+        groups = inputs.groups if len(np.unique(inputs.groups)) > 1 else train
         own = store.all_intervals[np.isin(store.all_intervals[:, 0], train)]
         length = settings.window or max(2, round(float(np.median(own[:, 3] - own[:, 2]))))
         step = settings.step or max(1, length // 8)

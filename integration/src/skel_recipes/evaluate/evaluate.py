@@ -15,8 +15,9 @@ from uuid import uuid4
 from attrs import asdict, has
 
 from skel_data import Store
+from skel_data.files import check_folder
 from skel_eval import HANDMADE, UNTRAINED, Outcome, Result, evaluate_features
-from skel_recipes.common.files import check_folder, file_name
+from skel_recipes.common.files import file_name
 from skel_recipes.config.library import check_numbers
 from skel_recipes.evaluate.baselines import most_frequent_class, result_of
 from skel_recipes.evaluate.handmade import LARGEST

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from skel_data import Store
-from skel_recipes.common.files import check_folder, write_atomically
+from skel_data.files import write_file
+from skel_recipes.common.files import check_output, pyarrow_modules
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.embed import classify_windows, embed_windows
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
@@ -37,7 +38,7 @@ def write_features(
         ValueError: If the file is of another kind, or the store does not fit the run.
         ImportError: If the file is .parquet and the extra is not installed.
     """
-    _check(out)
+    check_output(out, _KINDS)
     encoders = encoder_refs([run], stream=stream)
     inputs = EvaluationInputs.of(
         encoders, store, split=split, device=device, convert=convert, needs_labels=False
@@ -78,7 +79,7 @@ def write_windows(
         ValueError: If the file is of another kind, or a store does not fit the run.
         ImportError: If the file is .parquet and the extra is not installed.
     """
-    _check(out)
+    check_output(out, _KINDS)
     told(f"{store.path}: all {count(len(store), 'recording')}, in windows of {count(length, 'frame')}")
     store = in_joints_of(run, store, convert=convert)
     windows = embed_windows(run, store, length=length, step=step, stream=stream, device=device)
@@ -95,33 +96,17 @@ def write_windows(
         columns |= {"class": np.array(labelled.classes)[classes], "probability": probabilities.max(1)}
     if out.suffix == ".npz":
         arrays = {**columns, "features": windows.features}
-        write_atomically(out, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        with write_file(out) as file:
+            np.savez(file, allow_pickle=False, **arrays)
     else:
         _write_table(out, columns, windows.features)
     return len(windows.features)
 
 
-def _check(out: Path) -> None:
-    """Refuse what could not be written, before features are computed."""
-    if out.suffix not in _KINDS:
-        raise ValueError(f"features are written to {' or '.join(_KINDS)} files, got {out}")
-    check_folder(out)
-    if out.suffix == ".parquet":
-        _pyarrow()
-
-
 def _write_table(out: Path, columns: dict[str, Any], features: np.ndarray) -> None:
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = pyarrow_modules()
     columns = {name: pyarrow.array(list(values)) for name, values in columns.items()}
     flat = pyarrow.array(features.reshape(-1))
     columns["features"] = pyarrow.FixedSizeListArray.from_arrays(flat, features.shape[1])
-    write_atomically(out, lambda file: parquet.write_table(pyarrow.table(columns), file))
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError("a .parquet file needs the extra skel-recipes[parquet]") from error
-    return pyarrow, parquet
+    with write_file(out) as file:
+        parquet.write_table(pyarrow.table(columns), file)

@@ -10,8 +10,8 @@ import numpy as np
 from attrs import define
 
 from skel_data import Store, get_split, with_labels
+from skel_data.files import check_folder, write_atomically
 from skel_eval import Clusters, Queries, clip_points, find_clusters, typiclust, write_clusters
-from skel_recipes.common.files import check_folder, write_text
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.clip_steps import plane, skeleton_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
@@ -211,4 +211,4 @@ def _write_csv(out: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) ->
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     writer.writerows(rows)
-    write_text(out, text.getvalue())
+    write_atomically(out, text.getvalue())

@@ -16,9 +16,9 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from skel_augment import View, describe_view, preset
 from skel_data import labelled_subset
+from skel_data.files import write_file
 from skel_encoders import layer_groups
 from skel_eval import UNTRAINED, Finetune, FinetuneResult, Outcome, Result, finetune, fuse
-from skel_recipes.common.files import write_atomically
 from skel_recipes.common.progress import progress_bar
 from skel_recipes.evaluate.baselines import accuracy_of, result_of, simple_classifiers
 from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, Ints
@@ -255,4 +255,5 @@ def keep_tuned(result: FinetuneResult, encoder: EncoderRef, inputs: EvaluationIn
     save_folder(tuned, folder, data, name=name, bodies=run.shape.bodies, classes=classes)
     head = {"weight": result.weight, "bias": result.bias, "classes": np.array(classes)}
     head |= {f"hidden.{name}": value.numpy() for name, value in result.hidden_state.items()}
-    write_atomically(folder / "head.npz", lambda file: np.savez(file, allow_pickle=False, **head))
+    with write_file(folder / "head.npz") as file:
+        np.savez(file, allow_pickle=False, **head)

@@ -1,7 +1,5 @@
 """Inputs of an evaluation: encoders of runs, the clips of a store, and their split."""
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -10,7 +8,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import torch
-from attrs import asdict, define, evolve, field
+from attrs import define, evolve, field
 from numpy.typing import NDArray
 from torch import nn
 
@@ -19,6 +17,7 @@ from skel_data import (
     Store,
     get_split,
     holdout_groups,
+    pool_digests,
     without_copies,
 )
 from skel_data import stream as take_stream
@@ -26,8 +25,8 @@ from skel_eval import HANDMADE, FeatureSet, Outcome, Predictions, Result, side_b
 from skel_recipes.common.device import pick_device
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
-from skel_recipes.evaluate.kept import kept_features, kept_result
-from skel_recipes.run.clips import WINDOW, Floats, clips_of_store, masked_clips, takes_windows
+from skel_recipes.evaluate.kept import features_key, kept_features, kept_result, key_digest, pipeline_key
+from skel_recipes.run.clips import Floats, clips_of_store, masked_clips
 from skel_recipes.run.embedding import embed_array, embed_masked
 from skel_recipes.run.joints import in_joints_of, joints_of
 from skel_recipes.run.run import Run
@@ -129,16 +128,16 @@ class EvaluationInputs:
         chosen = get_split(store, split or (first.info["split"] if same else None))
         if not split and not len(chosen.test):  # pretrained on every clip
             chosen = get_split(store)
-        train = chosen.train[store.labels[chosen.train] >= 0]
-        if needs_labels and (len(train) == 0 or len(chosen.test) == 0):
+        train, test = (rows[store.labels[rows] >= 0] for rows in (chosen.train, chosen.test))
+        if needs_labels and not (len(train) and len(test)):
             raise ValueError(
                 f"split {chosen.name!r} of {store.path} has {count(len(train), 'labelled training clip')} "
-                f"and {count(len(chosen.test), 'test clip')}; an evaluation needs some of both"
+                f"and {count(len(test), 'labelled test clip')}; an evaluation needs some of both"
             )
         store.check()
-        train = train if len(train) else chosen.train
         converted, where = store is not given, pick_device(device)
-        chosen = evolve(chosen, train=train)
+        train = train if len(train) else chosen.train
+        chosen = evolve(chosen, train=train, test=test if needs_labels else chosen.test)
         fused = tuple(handmade)
         return cls(tuple(encoders), store, chosen, where, converted, tag, fused, joint_head, views)
 
@@ -204,7 +203,7 @@ class EvaluationInputs:
             if theirs is None or len(theirs.all_intervals) or len(self.store.all_intervals):
                 return None
             digests = theirs.digests[get_split(theirs, run.info["split"]).train]
-            seen |= np.isin(self.store.digests, digests)
+            seen |= np.isin(pool_digests(self.store, theirs.units), digests)
         return seen
 
     @cached_property
@@ -242,7 +241,7 @@ class EvaluationInputs:
         module = run.encoder(encoder.stream, trained=trained)
         # Encoders of two streams may have the same weights, or none.
         masked = ["masked", views] if views else []
-        key = _digest([encoder.stream, *_pipeline_key(run), *_features_key(run), *masked], size=4)
+        key = key_digest([encoder.stream, *pipeline_key(run), *features_key(run), *masked], size=4)
         name = f"{state_digest(module.state_dict())}-{key}-{self.store.hash[:16]}"
         width = int(cast("Any", module).feature_dim)
         found = kept_features(
@@ -345,7 +344,7 @@ class EvaluationInputs:
         if of_run:
             for encoder in self.encoders:
                 digest = state_digest(encoder.run.encoder(encoder.stream, trained=False).state_dict())
-                own = [*_pipeline_key(encoder.run), *_features_key(encoder.run)]
+                own = [*pipeline_key(encoder.run), *features_key(encoder.run)]
                 runs.append([digest, encoder.stream, encoder.weight, *own])
             runs += map(list, self.handmade)
         # another release may compute other numbers
@@ -353,11 +352,11 @@ class EvaluationInputs:
             version("skel-eval"),
             self.store.hash,
             self.split.name,
-            runs or _pipeline_key(self.run),
+            runs or pipeline_key(self.run),
             what,
         ]
         folder = self.run.path / "baselines" if of_run else self.store.path / "cache" / "baselines"
-        file = folder / f"{_digest(depends, size=8)}.json"
+        file = folder / f"{key_digest(depends, size=8)}.json"
         return evolve(kept_result(file, compute), **self.identity)  # another run may have kept it
 
 
@@ -385,20 +384,3 @@ def encoder_refs(
     if not all(factor >= 0 for factor in factors) or not any(factors):
         raise ValueError(f"weights must be 0 or more and not all 0, got {factors}")
     return [EncoderRef(run, name, weight) for (run, name), weight in zip(encoders, factors, strict=True)]
-
-
-def _pipeline_key(run: Run) -> list[Any]:
-    """What clips depend on beside the recordings."""
-    data: Any = run.recipe.data
-    pipeline = data.pipeline
-    key = [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
-    return [*key, WINDOW] if takes_windows(pipeline.frames, run.shape.frames, data.crop) else key
-
-
-def _features_key(run: Run) -> list[Any]:
-    """What features depend on beside clips and weights."""
-    return [run.features] if run.features else []
-
-
-def _digest(value: Any, *, size: int) -> str:
-    return hashlib.blake2b(json.dumps(value).encode(), digest_size=size).hexdigest()

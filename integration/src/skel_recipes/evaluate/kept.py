@@ -1,19 +1,39 @@
 """What an evaluation keeps for the next one: features and results of baselines, with digests."""
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from attrs import asdict
 
-from skel_data.files import hold, open_checked, write_checked
+from skel_data.files import hold, open_checked, write_atomically, write_checked
 from skel_eval import Result
-from skel_recipes.common.files import write_text
+from skel_recipes.run.clips import WINDOW, Floats, takes_windows
+from skel_recipes.run.run import Run
 
-Floats = NDArray[np.float32]
 _LOGGER = logging.getLogger("skel_recipes")
+
+
+def pipeline_key(run: Run) -> list[Any]:
+    """What clips depend on beside the recordings."""
+    data: Any = run.recipe.data
+    pipeline = data.pipeline
+    key = [pipeline.name, pipeline.version, asdict(pipeline), run.shape.frames, run.shape.bodies, data.crop]
+    return [*key, WINDOW] if takes_windows(pipeline.frames, run.shape.frames, data.crop) else key
+
+
+def features_key(run: Run) -> list[Any]:
+    """What features depend on beside clips and weights."""
+    return [run.features] if run.features else []
+
+
+def key_digest(value: Any, *, size: int) -> str:
+    """Short digest of a key."""
+    return hashlib.blake2b(json.dumps(value).encode(), digest_size=size).hexdigest()
 
 
 def kept_features(file: Path, key: str, shape: tuple[int, int], compute: Callable[[], Floats]) -> Floats:
@@ -71,7 +91,7 @@ def kept_result(file: Path, compute: Callable[[], Result]) -> Result:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         result.save(file)
-        write_text(note, _digest(file))
+        write_atomically(note, _digest(file))
     except OSError:  # read-only: it is measured again the next time
         pass
     return result

@@ -18,9 +18,10 @@ from safetensors.torch import load, save
 from torch import nn
 
 from skel_data import PIPELINES, ClipShape, Pipeline, SkeletonLayout
+from skel_data.files import write_atomically
 from skel_encoders import IntermediateFeatures, from_pretrained, save_pretrained
 from skel_recipes.common.device import pick_device
-from skel_recipes.common.files import new_folder, write_atomically, write_text
+from skel_recipes.common.files import new_folder
 from skel_recipes.model.calibration import Calibration
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.heads import HEADS
@@ -75,8 +76,8 @@ def save_model(model: Model, path: Path) -> Path:
         for stream, encoder in zip(embedder.streams, embedder.encoders, strict=True):
             own = encoder.encoder if isinstance(encoder, IntermediateFeatures) else encoder
             save_pretrained(own, folder / f"encoder-{stream}")
-        write_atomically(folder / "head.safetensors", lambda file: file.write(head))
-        write_text(folder / "model.json", text)
+        write_atomically(folder / "head.safetensors", head)
+        write_atomically(folder / "model.json", text)
     return path
 
 

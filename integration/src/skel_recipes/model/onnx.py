@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from skel_recipes.common.files import check_folder, write_atomically
+from skel_data.files import check_folder, write_atomically
 from skel_recipes.evaluate.inputs import encoder_refs
 from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.graph import LONGEST, Graph
@@ -74,7 +74,7 @@ def export_onnx(
     for key, value in {"input": given, "outputs": ",".join(gives), **_facts(source, embedder)}.items():
         proto.metadata_props.add(key=key, value=value)
     data = proto.SerializeToString()
-    write_atomically(out, lambda file: file.write(data))
+    write_atomically(out, data)
 
 
 def _name_axes(graph: Any, names: list[str]) -> None:

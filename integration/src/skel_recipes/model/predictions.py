@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 from attrs import define, field
 from numpy.typing import NDArray
 
-from skel_recipes.common.files import check_folder, write_atomically
+from skel_data.files import write_atomically, write_file
+from skel_recipes.common.files import check_output, pyarrow_modules
 
 NONE = "none of these"
 KINDS = (".csv", ".json", ".parquet")
@@ -86,12 +86,13 @@ class ClassPredictions:
             ImportError: If the file is .parquet and the extra is not installed.
         """
         path = Path(path)
-        check_output(path)
+        check_output(path, KINDS)
         rows = self.rows(top)
         if path.suffix == ".parquet":
-            pyarrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+            pyarrow, parquet = pyarrow_modules()
             table = pyarrow.Table.from_pylist(rows)
-            write_atomically(path, lambda file: parquet.write_table(table, file))
+            with write_file(path) as file:
+                parquet.write_table(table, file)
             return
         if path.suffix == ".json":
             text = json.dumps(rows, indent=1)
@@ -101,16 +102,4 @@ class ClassPredictions:
             writer.writeheader()
             writer.writerows(rows)
             text = lines.getvalue()
-        write_atomically(path, lambda file: file.write(text.encode()))
-
-
-def check_output(path: Path) -> None:
-    """Refuse what `ClassPredictions.save` could not write, before anything is computed."""
-    if path.suffix not in KINDS:
-        raise ValueError(f"predictions are written to {', '.join(KINDS)} files, got {path}")
-    check_folder(path)
-    if path.suffix == ".parquet":
-        try:
-            import_module("pyarrow.parquet")
-        except ImportError as error:
-            raise ImportError("a .parquet file needs the extra skel-recipes[parquet]") from error
+        write_atomically(path, text)

@@ -10,8 +10,8 @@ from attrs import evolve
 from torch import nn
 
 from skel_data import STREAMS, Default
+from skel_data.files import write_atomically
 from skel_encoders import ENCODERS, from_pretrained, save_pretrained
-from skel_recipes.common.files import write_text
 from skel_recipes.config.recipe import DataSettings, EncoderConfig, Recipe, dump_data, read_data
 
 CLIPS = "clips.json"
@@ -66,7 +66,7 @@ def save_folder(
         "split": split,
         "classes": list(classes),
     }
-    write_text(folder / CLIPS, json.dumps(facts, indent=1))
+    write_atomically(folder / CLIPS, json.dumps(facts, indent=1))
 
 
 def read_folder(folder: Path) -> tuple[Recipe, dict[str, Any]]:

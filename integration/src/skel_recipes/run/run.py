@@ -17,10 +17,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from skel_data import ClipShape, Pipeline, SkeletonLayout, Store
-from skel_data.files import Lock, hold, remove_left_behind, remove_partials
+from skel_data.files import Lock, hold, remove_left_behind, remove_partials, write_atomically
 from skel_encoders import IntermediateFeatures, from_pretrained
 from skel_eval import state_digest
-from skel_recipes.common.files import write_atomically, write_text
 from skel_recipes.common.words import count
 from skel_recipes.config.library import read_recipe
 from skel_recipes.config.recipe import Recipe, dump_recipe, load_recipe
@@ -125,9 +124,9 @@ class Run:
         if start is not None:
             info["init"] = start.described()
             data = save(dict(start.weights))
-            write_atomically(path / "init.safetensors", lambda file: file.write(data))
-        write_text(path / "recipe.toml", dump_recipe(recipe))
-        write_text(path / "run.json", json.dumps(info, indent=1))
+            write_atomically(path / "init.safetensors", data)
+        write_atomically(path / "recipe.toml", dump_recipe(recipe))
+        write_atomically(path / "run.json", json.dumps(info, indent=1))
         return cls(path, recipe, info)
 
     @classmethod
@@ -262,7 +261,7 @@ class Run:
             for name, value in encoder.state_dict().items()
         }
         data = save(weights, metadata={"epochs": str(epochs), "digest": _digest(weights)})
-        write_atomically(self.path / "encoder.safetensors", lambda file: file.write(data))
+        write_atomically(self.path / "encoder.safetensors", data)
 
     def encoder(self, stream: str | None = None, *, trained: bool = True) -> nn.Module:
         """An encoder on the CPU in eval mode, after pretraining or as it was before.

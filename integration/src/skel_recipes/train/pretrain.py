@@ -73,17 +73,18 @@ def pretrain(
         summary_writer()  # a missing extra is reported before the folder is made
     _check_views(recipe, store.layout if init is None else init.layout)
     with joined(device) as (world, where):
-        if init is not None:
-            given, start = store, init
-            path = world.on_rank0(lambda: in_joints_of(start, given, convert=convert).path)
-            store = store if path == store.path else Store.open(path)
         chosen = get_split(store, split or recipe.data.split or None, needs_test=False)
         if len(chosen.train) < 2:
             raise ValueError(
                 f"split {chosen.name!r} of {store.path} has {count(len(chosen.train), 'training clip')}"
             )
-        recipe.train.batches(len(chosen.train), world.size)
-        setups_of(recipe, store, chosen.train, world)
+        setups_of(recipe, store.setups[chosen.train], store.path, world.size)
+        if init is not None:
+            given, start = store, init
+            path = world.on_rank0(lambda: in_joints_of(start, given, convert=convert).path)
+            if path != store.path:
+                store = Store.open(path)
+                chosen = get_split(store, chosen.name, needs_test=False)
         partners = partners_of_recipe(recipe, store, chosen.train)
         about = {} if partners is None else {"positives": partners.info}
         about["compute"] = _compute_facts(world.size, where)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +30,10 @@ from skel_data import (
     epoch_order,
     get_split,
 )
-from skel_data.files import Lock, sync
+from skel_data.files import Lock, sync, write_atomically
 from skel_encoders import checkpoint_blocks
 from skel_eval import same_on_all_ranks
 from skel_recipes.common.device import World, computes_bfloat16
-from skel_recipes.common.files import write_text
 from skel_recipes.common.progress import LONGEST_SILENCE
 from skel_recipes.common.words import count
 from skel_recipes.config.recipe import Recipe, TrainSettings
@@ -100,7 +100,7 @@ class Trainer:
         self.names = store.names[train]
         self.clips = clip_loader(stored(), train, device=device, dtype=dtype, keep=recipe.data.keep)
         self.partners = partners_of_recipe(recipe, store, train)
-        self.setups = setups_of(recipe, store, train, world)
+        self.setups = setups_of(recipe, store.setups[train], store.path, world.size)
         self.context = MethodContext(run.shape, recipe.data.stream, len(self.clips), world)
         method = build_method(recipe, self.context, run.initial_encoders())
         if world.size > 1:
@@ -282,19 +282,22 @@ def partners_of_recipe(recipe: Recipe, store: Store, train: NDArray[np.int64]) -
 
 
 def setups_of(
-    recipe: Recipe, store: Store, train: NDArray[np.int64], world: World
+    recipe: Recipe, setups: NDArray[np.int64], store: str | Path, processes: int = 1
 ) -> NDArray[np.int64] | None:
-    """The setup of each training clip, if each batch is of one."""
+    """The setup of each training clip, if each batch is of one.
+
+    Raises:
+        ValueError: If the training clips of `store`, or those of a setup, do not fill a batch.
+    """
+    size, _ = recipe.train.batches(len(setups), processes)
     if recipe.data.batches_of == "any":
         if recipe.data.balance:
             raise ValueError(f"data.balance {recipe.data.balance:g} goes with data.batches_of setup, got any")
         return None
-    setups: NDArray[np.int64] = store.setups[train]
-    size, _ = recipe.train.batches(len(train), world.size)
     codes, counts = np.unique(setups, return_counts=True)
     if counts.min() < size:
         raise ValueError(
-            f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store.path} has "
+            f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store} has "
             f"{count(counts.min(), 'training clip')}, fewer than the {size} of a batch"
         )
     return setups
@@ -328,7 +331,7 @@ def _cut_metrics(run: Run, epochs: int) -> None:
     metrics = run.path / "metrics.jsonl"
     if metrics.exists():
         kept = metrics.read_text(encoding="utf-8").splitlines(keepends=True)[:epochs]
-        write_text(metrics, "".join(kept))
+        write_atomically(metrics, "".join(kept))
 
 
 def _log(run: Run, line: dict[str, Any], events: Any) -> None:

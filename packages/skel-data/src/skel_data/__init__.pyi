@@ -43,7 +43,11 @@ from .store._import import import_dataset as import_dataset
 from .store._info import DatasetInfo as DatasetInfo
 from .store._join import join_clips as join_clips
 from .store._layout_of import layout_of as layout_of, layout_toml as layout_toml
-from .store._pool import pool_source as pool_source, pool_stores as pool_stores
+from .store._pool import (
+    pool_digests as pool_digests,
+    pool_source as pool_source,
+    pool_stores as pool_stores,
+)
 from .store._store import Store as Store
 from .store._summary import missing_joints as missing_joints, summarise as summarise
 from .store._summary import warnings_of as warnings_of

@@ -28,6 +28,10 @@ def _intervals(value: Any) -> NDArray[np.int64]:
     return np.array(value, dtype=np.int64).reshape(-1, 3) if len(value) else _NO_INTERVALS
 
 
+NO_ACTION = -2
+"""Label of an untrimmed recording that was annotated and has no action."""
+
+
 @define(frozen=True, eq=False)
 class Clip:
     """A skeleton sequence as it was recorded.
@@ -38,7 +42,8 @@ class Clip:
             very origin is kept by `keep_origin`, which an import calls for formats in which zero does not
             mean missing.
         name: What the clip is called in its data set, usually the file name without its suffix.
-        label: Class, counted from 0; -1 is unknown, here and below.
+        label: Class, counted from 0; -1 is unknown, here and below; -2 (`NO_ACTION`) is of an untrimmed
+            recording that was annotated and has no action.
         subject: Who performs.
         camera: Camera.
         setup: Camera arrangement, where a set has several.

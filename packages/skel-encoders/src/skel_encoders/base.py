@@ -1,7 +1,7 @@
 """Base class of the encoders."""
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,16 @@ class PublishedEncoder(nn.Module):
     """What the weights must be of, for messages."""
     left_out: ClassVar[str]
     """Pattern of the published names that have no place here, such as those of a classifier."""
+    forward_features: Callable[[Tensor], Tensor]
+    """Features before pooling, of clips (N, C, T, V, M)."""
+    pool: Callable[[Tensor], Tensor]
+    """Features (N, D), of those before pooling."""
+    _find: ClassVar[Any]
+    """Our name of a published weight, and which of the parts joined under it this is."""
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Features (N, D) of clips (N, C, T, V, M): `pool` of `forward_features`."""
+        return self.pool(self.forward_features(clips))
 
     @classmethod
     def rename_published(cls, state: Mapping[str, Tensor], *, prefix: str = "") -> dict[str, Tensor]:
@@ -37,11 +47,6 @@ class PublishedEncoder(nn.Module):
         )
 
     @staticmethod
-    def _find(name: str) -> tuple[str, int] | None:
-        """Our name of a published weight, and which of the parts joined under it this is."""
-        raise NotImplementedError
-
-    @staticmethod
     def _join(ours: str, parts: list[Tensor]) -> Tensor:  # noqa: ARG004 (of its name)
         """One weight, laid out as here, of its published parts."""
         return parts[0]
@@ -54,10 +59,6 @@ class TwoSequenceEncoder(PublishedEncoder):
     stacks: ClassVar[dict[str, int]] = {"temporal_layers": 1, "spatial_layers": 1}
     """Layers for `IntermediateFeatures`."""
 
-    def forward_features(self, clips: Tensor) -> Tensor:
-        """Features before pooling (N, 1, T + M V, 1, D) of clips (N, C, T, V, M)."""
-        raise NotImplementedError
-
     def pool(self, features: Tensor) -> Tensor:
         """Maximum over frames and over joints: (N, 1, T + M V, 1, D) to (N, 2 D)."""
         tokens = features[:, 0, :, 0]
@@ -69,7 +70,3 @@ class TwoSequenceEncoder(PublishedEncoder):
         tokens = features[:, 0, :, 0]
         frames, joints = tokens[:, : self.frames], tokens[:, self.frames :]
         return torch.cat([frames, joints.mean(1, keepdim=True).expand_as(frames)], dim=2)
-
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, 2 D) of clips (N, C, T, V, M), the temporal half first."""
-        return self.pool(self.forward_features(clips))

@@ -91,10 +91,6 @@ class TenBlocks(PublishedEncoder):
         """Mean over frames, joints and bodies: (N, M, T', V, D) to (N, D)."""
         return features.mean((1, 2, 3))
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M)."""
-        return self.pool(self.forward_features(clips))
-
 
 class CTRBlock(nn.Module):
     """Graph convolution over joints, then a multi-scale convolution over time, with a residual.

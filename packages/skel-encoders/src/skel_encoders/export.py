@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skel_encoders.pretrained import replaced
+from skel_data.files import write_atomically
 
 
 def export_encoder(encoder: nn.Module, clips: Tensor, path: str | Path) -> None:
@@ -30,5 +30,5 @@ def export_encoder(encoder: nn.Module, clips: Tensor, path: str | Path) -> None:
         raise ValueError(f"two clips or more are needed to tell the batch from a constant, got {len(clips)}")
     program = torch.export.export(encoder, (clips,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     names: dict[str, Any] = {"input_names": ["clips"], "output_names": ["features"]}
-    with replaced(Path(path)) as partial:
-        torch.onnx.export(program, f=partial, external_data=False, verbose=False, **names)
+    made: Any = torch.onnx.export(program, external_data=False, verbose=False, **names)
+    write_atomically(Path(path), made.model_proto.SerializeToString())

@@ -99,10 +99,6 @@ class HCN(PublishedEncoder):
         pooled: Tensor = self.hidden(rearrange(features.amax(1), "n t v d -> n (d t v)"))
         return pooled
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M)."""
-        return self.pool(self.forward_features(clips))
-
     @staticmethod
     def _find(name: str) -> tuple[str, int] | None:
         """Our name of a published weight; nothing is joined."""

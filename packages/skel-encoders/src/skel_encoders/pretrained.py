@@ -7,10 +7,7 @@ and it keeps each argument of its constructor as an attribute of the same name.
 import hashlib
 import inspect
 import json
-import os
-import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from torch import Tensor, nn
 
 import skel_encoders
 from skel_data import SkeletonLayout
+from skel_data.files import write_atomically
 from skel_encoders.registry import BUILT_IN, ENCODERS, create_encoder
 
 _VERSION = 1
@@ -68,11 +66,10 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
         "arguments": arguments,
         "sha256": hashlib.sha256(weights).hexdigest(),
     }
-    text = json.dumps(facts, indent=1, default=int).encode()
+    text = json.dumps(facts, indent=1, default=int)
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("encoder.safetensors", weights), ("encoder.json", text)):
-        with replaced(folder / name) as partial:
-            partial.write_bytes(content)
+        write_atomically(folder / name, content)
 
 
 def from_pretrained(folder: str | Path) -> nn.Module:
@@ -139,37 +136,3 @@ def load_strictly(encoder: nn.Module, weights: Mapping[str, Tensor], source: Pat
             f"unexpected {sorted(given.keys() - wanted)}, of another shape {shapes}"
         )
     encoder.load_state_dict(weights)
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Write a file atomically: to the path that this yields, which takes the place of ``path`` in the end.
-
-    A reader sees the file as it was or as it is now, also after a loss of power. What killed processes of
-    this machine left of the same file is removed.
-    """
-    prefix = f".{path.name}.partial-{platform.node()}-"
-    for left in path.parent.iterdir() if path.parent.is_dir() else ():
-        pid = left.name.removeprefix(prefix)
-        if left.name.startswith(prefix) and pid.isdecimal() and _has_ended(int(pid)):
-            left.unlink(missing_ok=True)
-    partial = path.with_name(f"{prefix}{os.getpid()}")
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _has_ended(pid: int) -> bool:
-    if os.name == "nt":
-        return False  # no way to ask that does no harm there
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return True
-    except PermissionError:
-        pass
-    return False

@@ -101,10 +101,6 @@ class SCDEncoder(PublishedEncoder):
         joints = self.spatial_tokens(rearrange(spatial, "n m t v c -> n (m v) (t c)"))
         return torch.cat([frames.amax(1), joints.amax(1)], dim=1)
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M), the temporal half first."""
-        return self.pool(self.forward_features(clips))
-
     def layers_in_order(self) -> list[list[nn.Module]]:
         """Layers for `layer_groups`; those of the two halves are equally deep."""
         graphs = (self.temporal_graph, self.spatial_graph)

@@ -178,10 +178,6 @@ class Transformer(PublishedEncoder):
                 path = DropPath(share) if share else nn.Identity()
                 setattr(block, name, path.train(self.training))
 
-    def forward(self, clips: Tensor) -> Tensor:
-        """Features (N, D) of clips (N, C, T, V, M)."""
-        return self.pool(self.forward_features(clips))
-
     @staticmethod
     def _find(name: str) -> tuple[str, int] | None:
         """Our name of a published weight; nothing is joined."""

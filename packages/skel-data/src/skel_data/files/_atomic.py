@@ -6,13 +6,25 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from skel_data.files._lock import InUseError, alive, hold, partial_path, remove_partials
 
 
+def check_folder(path: Path) -> None:
+    """Refuse a file for which there is no folder, before the work that it is to hold."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Write a file as `write_file` does; text in UTF-8."""
+    with write_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
 @contextmanager
-def write_file(path: Path, *, inside: bool = False) -> Iterator[IO[bytes]]:
+def write_file(path: Path, *, inside: bool = False) -> Iterator[BinaryIO]:
     """Open a hidden file beside `path` for bytes; at the end it is brought to the disk and renamed to `path`.
 
     On an exception it is removed, and what killed processes left in the folder, too. A link is followed.
@@ -27,6 +39,7 @@ def write_file(path: Path, *, inside: bool = False) -> Iterator[IO[bytes]]:
     """
     if path.is_symlink():
         path = path.resolve()
+    check_folder(path)
     partial = path if inside else partial_path(path)
     try:
         with partial.open("wb") as file:

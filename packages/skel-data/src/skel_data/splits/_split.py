@@ -22,7 +22,8 @@ class Split:
     Attributes:
         name: Name of the split.
         train: Indices of training clips, ascending. They may include clips without a label.
-        test: Indices of test clips, ascending, all with a label or, in untrimmed recordings, with intervals.
+        test: Indices of test clips, ascending, all annotated: with a label or, in untrimmed recordings, with
+            intervals or without any action.
     """
 
     name: str

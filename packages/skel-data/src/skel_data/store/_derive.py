@@ -189,7 +189,8 @@ def label_store(
         store: The clips.
         labels: The table, as `import_dataset` takes it.
         path: Folder to make; with `overwrite` it may be that of the store.
-        untrimmed: Keep recordings whole: rows with start and end are intervals, and cut nothing.
+        untrimmed: Keep recordings whole: rows with start and end are intervals, and cut nothing. A row
+            without class, start and end is a recording without any action.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:

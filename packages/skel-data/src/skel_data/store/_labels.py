@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from skel_data._clip import BadFile, Clip
+from skel_data._clip import NO_ACTION, BadFile, Clip
 from skel_data._tables import csv_rows
 from skel_data._words import counted
 from skel_data.splits._parts import parts_of
@@ -103,7 +103,8 @@ class Labels:
             rows: As of `read_labels`.
             info: Metadata of the set.
             numbers: Take words that are all numbers as codes.
-            untrimmed: Keep recordings whole: rows with start and end are intervals.
+            untrimmed: Keep recordings whole: rows with start and end are intervals, and one without class,
+                start and end is a recording without any action.
 
         Raises:
             ValueError: If a clip is there twice, or the parts of the split are none.
@@ -167,7 +168,8 @@ class Labels:
         for row in rows:
             own = self._with(clip, row, self._parts.get(name, (0,) * self._splits))
             if not row.get("start"):
-                yield own
+                nothing = self.untrimmed and row.get("class") == row.get("start") == ""
+                yield evolve(own, label=NO_ACTION) if nothing else own
                 continue
             start, end = int(row["start"]), int(row["end"])
             cut = f"{clip.name}_{start}-{end}"

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from skel_data._clip import Clip
 from skel_data._convert import conversion, convert, explain_conversion
 from skel_data.splits._split import get_split
 from skel_data.store._info import DatasetInfo
-from skel_data.store._store import Store
+from skel_data.store._store import Store, clip_digest
 from skel_data.store._write import write_store
 
 METRES = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001}
@@ -43,7 +44,10 @@ def pool_stores(
         raise ValueError(f"{twice[0].path} and {twice[1].path} are the same store: a pool takes each once")
     first = stores[0]
     layout = first.layout
-    scales = [_scale(first, store) for store in stores]
+    units = first.units
+    for store in stores:
+        if store.units != units and not _known(store, units):
+            raise ValueError(f"{first.path} is in {units}, {store.path} in {store.units}: no pool is made")
     notes = []
     for number, store in enumerate(stores, 1):
         conversion(store.layout, layout)  # an error comes before any work
@@ -53,12 +57,11 @@ def pool_stores(
         notes.append(f"setup {number} is {store.dataset}, of {store.layout.name}{filled}")
 
     def clips() -> Iterator[Clip]:
-        for number, (store, scale) in enumerate(zip(stores, scales, strict=True), 1):
+        for number, store in enumerate(stores, 1):
             for index in get_split(store, split, needs_test=False).train:
-                positions = np.array(convert(store.clip(index), store.layout, layout))
-                positions[..., : layout.dims] *= scale
+                positions = convert(store.clip(index), store.layout, layout)
                 yield Clip(
-                    positions,
+                    _scaled(positions, store, layout.dims, units),
                     f"{store.dataset}/{store.names[index]}",
                     setup=number,
                     split=1,
@@ -77,10 +80,21 @@ def pool_source(stores: Sequence[Store], split: str | None = None) -> str:
     return f"pool of {of}, split {split or 'default'}"
 
 
-def _scale(first: Store, store: Store) -> float:
-    """Factor from the units of a store to those of the first."""
-    if store.units == first.units:
-        return 1.0
-    if store.units not in METRES or first.units not in METRES:
-        raise ValueError(f"{first.path} is in {first.units}, {store.path} in {store.units}: no pool is made")
-    return METRES[store.units] / METRES[first.units]
+def pool_digests(store: Store, units: str) -> NDArray[np.str_]:
+    """Hash of each clip's coordinates (N,), as a pool in these units has them."""
+    if store.units == units or not _known(store, units):
+        return store.digests
+    clips = (_scaled(store.clip(index), store, store.layout.dims, units) for index in range(len(store)))
+    return np.array([clip_digest(clip) for clip in clips])
+
+
+def _known(store: Store, units: str) -> bool:
+    return store.units in METRES and units in METRES
+
+
+def _scaled(positions: NDArray[np.float32], store: Store, dims: int, units: str) -> NDArray[np.float32]:
+    """Coordinates of a clip of a store (T, M, V, C) in other units."""
+    scaled = np.array(positions)
+    if units != store.units:
+        scaled[..., :dims] *= METRES[store.units] / METRES[units]
+    return scaled

@@ -18,7 +18,7 @@ import numpy as np
 from attrs import define, fields
 from numpy.typing import NDArray
 
-from skel_data._clip import BadFile
+from skel_data._clip import NO_ACTION, BadFile
 from skel_data._layout import SkeletonLayout
 from skel_data._words import counted
 from skel_data.files import remove_left_behind
@@ -218,8 +218,8 @@ class Store(ClipTable):
 
     @cached_property
     def annotated(self) -> NDArray[np.bool_]:
-        """Whether a clip has a label, or intervals (N,)."""
-        found: NDArray[np.bool_] = self.labels >= 0
+        """Whether a clip has a label, or intervals, or is known to have no action (N,)."""
+        found: NDArray[np.bool_] = (self.labels >= 0) | (self.labels == NO_ACTION)
         found[self.all_intervals[:, 0]] = True
         return found
 

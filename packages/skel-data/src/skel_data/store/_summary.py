@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skel_data._clip import NO_ACTION
 from skel_data._up import find_up
 from skel_data._words import counted
 from skel_data.pipelines import _steps as steps
@@ -62,6 +63,7 @@ def _actions(store: Store) -> dict[str, Any]:
     counts = {name: int((labels == label).sum()) for label, name in enumerate(store.classes)}
     return {
         "intervals": counts,
+        "without_action": int((store.labels == NO_ACTION).sum()),
         "in_intervals": round(float((stops - starts).sum() / store.lengths.sum()), 4),
     }
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skel_data._clip import NO_ACTION
 from skel_data.files import check_all_blocks
 from skel_data.store._store import Store, clip_digest
 from skel_data.store._write import LARGEST
@@ -29,7 +30,7 @@ def validate_store(store: Store) -> list[str]:
         store.check()
     except ValueError:
         wrong.append("the metadata or body ids are not those that were written: their hash differs")
-    unknown = (store.labels < -1) | (store.labels >= len(store.classes))
+    unknown = (store.labels < NO_ACTION) | (store.labels >= len(store.classes))
     wrong += [f"clip {i}, {store.names[i]}: label {store.labels[i]}" for i in np.flatnonzero(unknown)]
     for cache in sorted((store.path / "cache").glob("*.npy")):
         try:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from attrs import asdict, astuple
 
-from skel_data._clip import BadFile, Clip
+from skel_data._clip import NO_ACTION, BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._words import counted
 from skel_data.files import partial_folder, write_file
@@ -273,7 +273,7 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
     if shape != (layout.num_joints, layout.channels):
         expected = (layout.num_joints, layout.channels)
         return f"joints x coordinates are {shape}, layout {layout.name} has {expected}"
-    if not -1 <= clip.label < classes:
+    if not NO_ACTION <= clip.label < classes:
         return f"label {clip.label}, but there are {counted(classes, 'class')}"
     for label, *_ in clip.intervals.tolist():
         if not 0 <= label < classes:
