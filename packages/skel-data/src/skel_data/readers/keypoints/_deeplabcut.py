@@ -75,7 +75,7 @@ def read_head(data: bytes) -> Head:
 
 
 def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Iterator[Clip | BadFile]:
-    """Make a clip of one file. A field that is no number is reported, and its joint missing there."""
+    """Make a clip of one file. A field without a number is reported, and its joint missing."""
     head = read_head(data)
     wanted = match_joints(head.parts, layout)
     axes = "xyz"[: layout.dims] + "c" * layout.confidence
@@ -115,9 +115,10 @@ def _numbers(data: bytes, skip: int, columns: list[int], damaged: list[str]) -> 
                 try:
                     values[number, at] = float(row[column] or "nan")
                 except (ValueError, IndexError):
+                    if number not in lost:  # one reason for each row is enough
+                        where = f"row {number + skip + 1}, column {column + 1}"
+                        damaged.append(f"{where}: a field is missing or not a number")
                     lost.add(number)
-                    where = f"row {number + skip + 1}, column {column + 1}"
-                    damaged.append(f"{where}: a field is missing or not a number")
         if 2 * len(lost) > len(rows):
             raise ValueError(damaged[0]) from None
     return values
