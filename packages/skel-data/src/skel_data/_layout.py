@@ -130,15 +130,13 @@ class SkeletonLayout:
         for part, group in self.parts:
             for joint in group:
                 words[joint].add(part.lower())
-        neighbours = self._neighbours()
-        away = [[_distances(pair[side], neighbours) for pair in self.facing] for side in (0, 1)]
         sides = [MIDDLE] * self.num_joints
         for joint, twin in enumerate(self.mirror):
             if joint >= twin:
                 continue
             lead = _named_left(words[joint], words[twin]) - _named_left(words[twin], words[joint])
             if lead == 0 and self.facing:
-                near = [min(hops[joint] for hops in side) for side in away]
+                near = [min(self.hops[joint][pair[side]] for pair in self.facing) for side in (0, 1)]
                 lead = near[1] - near[0]
             if lead != 0:
                 sides[joint], sides[twin] = (LEFT, RIGHT) if lead > 0 else (RIGHT, LEFT)

@@ -134,12 +134,12 @@ def _clean_up(path: Path) -> None:
 
     Whoever holds the lock is the only one that writes.
     """
-    names = [entry.name for entry in path.parent.iterdir()]
+    names = [entry.name for entry in os.scandir(path.parent) if entry.name.startswith(f".{path.name}.")]
     for kind in ("replaced", "partial"):
         prefix = f".{path.name}.{kind}-"
         for name in names:
             pid = name.removeprefix(prefix)
-            if name.startswith(prefix) and pid.isdigit() and not _others(int(pid)):
+            if pid.isdigit() and not _others(int(pid)):
                 left = path.with_name(name)
                 if kind == "replaced" and not path.exists():
                     left.rename(path)

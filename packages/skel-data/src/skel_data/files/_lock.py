@@ -17,7 +17,6 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from attrs import define, field
 
@@ -88,7 +87,7 @@ def partial_path(path: Path) -> Path:
     if key not in _TIDIED:
         _TIDIED.add(key)
         remove_partials(path.parent)
-    ending = f"{os.getpid()}.{uuid4().hex[:8]}"
+    ending = f"{os.getpid()}.{os.urandom(4).hex()}"
     name = f".{path.name.lstrip('.')}.partial-{platform.node()}-{ending}"
     if len(os.fsencode(name)) > 255 >= len(os.fsencode(path.name)):
         short = blake2b(os.fsencode(path.name), digest_size=4).hexdigest()
@@ -197,7 +196,7 @@ def hold(path: Path, what: Any = None, *, wait: bool = False) -> Iterator[Lock]:
         "pid": os.getpid(),
         "started": _own_start(os.getpid()),
         "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        "token": uuid4().hex,
+        "token": os.urandom(16).hex(),
     }
     lock = Lock(path, str(what or path.parent), mine)
     _acquire(lock, wait=wait)

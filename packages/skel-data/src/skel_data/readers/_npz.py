@@ -25,7 +25,7 @@ from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source, memory, reason_of
 from skel_data.store._info import DatasetInfo
-from skel_data.store._store import CODES, npz_array
+from skel_data.store._store import CODES
 
 _OPTIONAL = ("labels", "subjects", "cameras", "setups", "replications", "names", "split", "tracks")
 _MAX_BYTES = 4 * 2**30  # of a file in an archive or a folder: all clips of a set are in it
@@ -54,9 +54,9 @@ def _load(source: Source) -> dict[str, np.ndarray]:
             _check_sizes(archive, stored)
             held = {file.removesuffix(".npy") for file in archive.namelist() if file.endswith(".npy")}
             wanted = ("positions", "lengths", *_OPTIONAL, *_LAYOUT)
-            arrays = {key: npz_array(archive, key) for key in wanted if key in held}
+            arrays = {key: _array(archive, key) for key in wanted if key in held}
             if "views" in held:  # an earlier name
-                arrays.setdefault("cameras", npz_array(archive, "views"))
+                arrays.setdefault("cameras", _array(archive, "views"))
     except Exception as error:  # numpy and zipfile raise whatever the bytes lead them to
         raise ValueError(
             f"{name}: not a readable .npz file without pickled objects: {reason_of(error)}; save text as "
@@ -141,25 +141,25 @@ def _numbered(name: str, labels: np.ndarray, classes: np.ndarray | None) -> dict
 
 
 def _check_sizes(archive: zipfile.ZipFile, stored: int) -> None:
-    """Refuse, before it is unpacked, what says that it is larger than memory, or than its archive says.
-
-    So is an archive whose arrays would take far more memory than the file itself.
-    """
-    members = {info.filename: info.file_size for info in archive.infolist()}
-    size = sum(members.values())
+    """Refuse, before it is unpacked, an archive that is larger than memory, or far larger than its file."""
+    size = sum(info.file_size for info in archive.infolist())
     if size > max(_MAX_BYTES, _MOST_PACKED * stored):
         raise ValueError(f"{counted(size, 'byte')} packed in {stored}, which no recording is")
     if size > memory():
         raise ValueError(f"it unpacks to {size} bytes, more than there is memory")
-    for name, size in members.items():
-        if not name.endswith(".npy"):
-            continue
-        with archive.open(name) as member:
-            older = np.lib.format.read_magic(member) == (1, 0)
-            form = np.lib.format
-            shape, _, dtype = (form.read_array_header_1_0 if older else form.read_array_header_2_0)(member)
-            if math.prod(shape) * dtype.itemsize > size:
-                raise ValueError(f"{name} says that it is of shape {shape}, and holds {size} bytes")
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """An array, unless it says that it is larger than its archive says."""
+    form, size = np.lib.format, archive.getinfo(f"{name}.npy").file_size
+    with archive.open(f"{name}.npy") as member:
+        older = form.read_magic(member) == (1, 0)
+        shape, _, dtype = (form.read_array_header_1_0 if older else form.read_array_header_2_0)(member)
+        if math.prod(shape) * dtype.itemsize > size:
+            raise ValueError(f"{name}.npy says that it is of shape {shape}, and holds {size} bytes")
+        member.seek(0)
+        array: np.ndarray = form.read_array(member, allow_pickle=False)
+    return array
 
 
 def _check(name: str, arrays: dict[str, np.ndarray]) -> None:
@@ -215,7 +215,7 @@ def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | No
     channels = arrays["positions"].shape[-1]
     if given is not None:
         # The same joints with or without confidence are one layout to a user
-        if channels in (given.dims, given.dims + 1):
+        if channels in {given.dims, given.dims + 1} - {given.channels}:
             given = evolve(given, confidence=channels == given.dims + 1)
         return given
     if "joint_names" not in arrays or "parents" not in arrays:

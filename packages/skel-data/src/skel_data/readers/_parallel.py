@@ -3,13 +3,14 @@
 import os
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
-from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 from skel_data._clip import BadFile, Clip
 from skel_data.readers import Work
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Done = tuple[str, list[Clip | BadFile]]
 
@@ -41,6 +42,10 @@ def do_all(found: Iterator[Work | BadFile], workers: int) -> Iterator[Done]:
     first = next(handfuls, None) if workers > 1 else None
     if first is None:
         return
+    from concurrent.futures import ProcessPoolExecutor  # a small set is read without, and sooner
+    from concurrent.futures.process import BrokenProcessPool
+    from multiprocessing import get_context
+
     # Fresh processes, not forks: those of a program with threads may hang
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
     in_hand: deque[Future[list[Done]]] = deque()

@@ -109,7 +109,7 @@ def _match(
     """Clips that each list names, and how many of its names are no clip's."""
     known = set(clips)
     short: dict[str, str] = {}
-    for clip in known:
+    for clip in () if all(map(known.issuperset, lists.values())) else known:
         for key in _short(clip):
             short[key] = "" if short.get(key, clip) != clip else clip  # "": more than one
     matched: dict[str, set[str]] = {}

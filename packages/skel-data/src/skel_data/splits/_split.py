@@ -225,8 +225,8 @@ def _recordings(store: ClipTable) -> Ints:
 def _random(store: ClipTable, seed: int) -> tuple[Ints, Ints]:
     order = _shuffled_by_class(store.labels, seed)
     # Every second clip of each class, and those without a label, which come first
-    test = order[(np.arange(len(order)) % 2 == 1) & store.annotated[order]]
-    return np.setdiff1d(order, test), np.sort(test)
+    tests = (np.arange(len(order)) % 2 == 1) & store.annotated[order]
+    return np.sort(order[~tests]), np.sort(order[tests])
 
 
 def _shuffled_by_class(labels: Ints, seed: int) -> Ints:

@@ -10,6 +10,7 @@ bodies[i]`. A store of untrimmed recordings is of version 3: ``clips.npz`` has `
 import hashlib
 import json
 from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -108,9 +109,9 @@ class Store(ClipTable):
         try:
             info = DatasetInfo.from_header(header)
             earlier = EARLIER if header["version"] == 1 else {}
-            frames = np.load(path / "frames.npy", mmap_mode="r", allow_pickle=False)
-            tracks = np.load(path / "tracks.npy", mmap_mode="r", allow_pickle=False)
-            with ZipFile(path / "clips.npz") as table:
+            frames = np.lib.format.open_memmap(path / "frames.npy", mode="r")
+            tracks = np.lib.format.open_memmap(path / "tracks.npy", mode="r")
+            with ZipFile(BytesIO((path / "clips.npz").read_bytes())) as table:
                 columns = {name: npz_array(table, earlier.get(name, name)) for name in COLUMNS}
                 rates = "rate.npy" in table.namelist()
                 columns["rate"] = npz_array(table, "rate") if rates else np.zeros(len(columns["name"]))

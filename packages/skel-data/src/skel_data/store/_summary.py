@@ -89,8 +89,8 @@ def warnings_of(store: Store) -> list[str]:
         )
         told.append(f"clips have several frame rates: {found}; import with --rate resamples them to one")
     split = get_split(store)
-    new = np.setdiff1d(store.labels[split.test], store.labels[split.train])
-    if len(new):
+    new = sorted(set(store.labels[split.test].tolist()) - set(store.labels[split.train].tolist()))
+    if new:
         shown = ", ".join(store.classes[label] for label in new[:5]) + ", ..." * (len(new) > 5)
         lacking = f"{counted(len(new), 'test class')} {'has' if len(new) == 1 else 'have'} no training clip"
         told.append(f"split {split.name!r}: {lacking}: {shown}")
@@ -99,7 +99,7 @@ def warnings_of(store: Store) -> list[str]:
 
 def _lying(store: Store) -> str:
     """A warning if bodies do not stand along y; "" if they do, or it cannot be told."""
-    chosen = np.unique(np.linspace(0, len(store) - 1, _LOOKED_AT).astype(int)).tolist()
+    chosen = sorted(set(np.linspace(0, len(store) - 1, _LOOKED_AT).astype(int).tolist()))
     up = find_up((store.clip(index)[:: max(1, store.lengths[index] // 64)] for index in chosen), store.layout)
     if up in ("", "y"):
         return ""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from io import BytesIO
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -249,8 +250,10 @@ class StoreWriter:
             **({} if self._import is None else {"import": self._import | steps_digest(self._steps)}),
             "bad_files": [asdict(item) for item in self._bad],
         }
+        archive = BytesIO()  # in a file, each of the array's headers would be a seek or two
+        np.savez(archive, allow_pickle=False, **table)
         with write_file(self._folder / "clips.npz", inside=True) as file:
-            np.savez(file, allow_pickle=False, **table)
+            file.write(archive.getbuffer())
         with write_file(self._folder / "header.json", inside=True) as file:
             lines = ",\n ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in header.items())
             file.write(f"{{\n {lines}\n}}\n".encode())
@@ -278,12 +281,13 @@ def _problem(clip: Clip, layout: SkeletonLayout, classes: int, splits: list[Any]
     for label, *_ in clip.intervals.tolist():
         if not 0 <= label < classes:
             return f"an action of class {label}, but there are {counted(classes, 'class')}"
-    if splits and len(splits[0]) != len(_listed(clip)):
-        return f"{counted(len(_listed(clip)), 'listed split')}, the clips before have {len(splits[0])}"
-    if not set(_listed(clip)) <= {0, 1, 2}:
-        return f"split {_listed(clip)}, expected 0 (unknown), 1 (train) or 2 (test)"
+    listed = _listed(clip)
+    if splits and len(splits[0]) != len(listed):
+        return f"{counted(len(listed), 'listed split')}, the clips before have {len(splits[0])}"
+    if not {0, 1, 2}.issuperset(listed):
+        return f"split {listed}, expected 0 (unknown), 1 (train) or 2 (test)"
     magnitude = np.abs(clip.positions)
-    if magnitude.max(initial=0) <= LARGEST and magnitude[..., : layout.dims].any():
+    if 0 < magnitude.max() <= LARGEST and (not layout.confidence or magnitude[..., : layout.dims].any()):
         return None  # nearly all clips
     if (magnitude > LARGEST).any():
         return f"a coordinate of {magnitude[magnitude > LARGEST][0]:g}"

@@ -99,6 +99,7 @@ def _result(person: dict[str, Any], joints: NDArray[Any] | None) -> Person:
 
 def _mmpose(items: list[dict[str, Any]]) -> Frames:
     frames = Frames()
+    found: list[tuple[int, dict[str, Any]]] = []
     numbered = any("frame_id" in item for item in items)
     for index, item in enumerate(items):
         number, people = item.get("frame_id") if numbered else index, item.get("instances")
@@ -107,17 +108,34 @@ def _mmpose(items: list[dict[str, Any]]) -> Frames:
         if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
             raise ValueError(f"frame {number}: no list of people under the key 'instances'")
         frames[number] = []
-        for person in people:
-            frames.add(number, partial(_instance, person))
+        found += [(number, person) for person in people]
+    for (number, person), joints in zip(found, _instances([person for _, person in found]), strict=True):
+        frames.add(number, partial(_instance, person, joints))
     return frames
 
 
-def _instance(person: dict[str, Any]) -> Person:
-    joints = numbers(person.get("keypoints"), 2, "keypoints")
-    scores = numbers(person.get("keypoint_scores"), 1, "keypoint_scores")
-    if len(joints) != len(scores):
-        raise ValueError(f"{counted(len(joints), 'keypoint')} but {counted(len(scores), 'keypoint_score')}")
-    return Person(np.column_stack([joints, scores]), track_of(person.get("track_id")))
+def _instances(people: list[dict[str, Any]]) -> Iterable[NDArray[Any] | None]:
+    """The same as `_whole`, of MMPose."""
+    places, scores = ([person.get(key) for person in people] for key in ("keypoints", "keypoint_scores"))
+    try:
+        joints = numbers(places, 3, "keypoints", null=False)
+        certain = numbers(scores, 2, "keypoint_scores", null=False)
+    except ValueError:
+        return [None] * len(people)
+    same = joints.shape[:2] == certain.shape
+    return np.concatenate([joints, certain[..., None]], 2) if same else [None] * len(people)
+
+
+def _instance(person: dict[str, Any], joints: NDArray[Any] | None) -> Person:
+    if joints is None:
+        places = numbers(person.get("keypoints"), 2, "keypoints")
+        scores = numbers(person.get("keypoint_scores"), 1, "keypoint_scores")
+        if len(places) != len(scores):
+            raise ValueError(
+                f"{counted(len(places), 'keypoint')} but {counted(len(scores), 'keypoint_score')}"
+            )
+        joints = np.column_stack([places, scores])
+    return Person(joints, track_of(person.get("track_id")))
 
 
 def _number(image: Any) -> int:

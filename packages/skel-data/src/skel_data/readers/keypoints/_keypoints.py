@@ -45,11 +45,11 @@ class Person:
     track: int = -1
 
 
-def numbers(values: Any, dims: int, what: str) -> NDArray[Any]:
-    """A list of numbers, or of lists of numbers, as an array of `dims` dimensions; null and NaN are NaN."""
+def numbers(values: Any, dims: int, what: str, *, null: bool = True) -> NDArray[Any]:
+    """A list of numbers, or of lists of them, as an array of `dims` dimensions; null, if allowed, is NaN."""
     try:
         array = np.array(values)
-        if array.dtype.kind == "O" and array.ndim == dims:  # null among them
+        if null and array.dtype.kind == "O" and array.ndim == dims:  # null among them
             array = np.array(values, np.float64)
     except (ValueError, OverflowError, TypeError):  # lists of several lengths
         array = np.array(None)

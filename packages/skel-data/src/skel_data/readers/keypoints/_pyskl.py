@@ -122,6 +122,8 @@ def _fields(annotation: Any) -> dict[str, Any]:
         raise ValueError(f"keypoint is {keypoint.dtype} {keypoint.shape}, expected numbers (M, T, V, C)")
     if score is not None and not isinstance(score, np.ndarray):
         raise ValueError(f"keypoint_score must be an array, it is a {type(score).__name__}")
+    if given["label"] < -1:
+        raise ValueError(f"label {given['label']}, expected a class, or -1 where it is unknown")
     if given["label"] >= _MOST_CLASSES:
         raise ValueError(f"label {given['label']}, more than {_MOST_CLASSES} classes are no data set")
     return {
@@ -131,6 +133,13 @@ def _fields(annotation: Any) -> dict[str, Any]:
         "keypoint": np.asarray(keypoint),
         "score": None if score is None else np.asarray(score),
     }
+
+
+def _fields_or_reason(annotation: Any) -> dict[str, Any] | str:
+    try:
+        return _fields(annotation)
+    except ValueError as error:
+        return str(error)
 
 
 def _array(values: Any) -> Any:
@@ -163,14 +172,10 @@ def _is_name(name: Any) -> bool:
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
     annotations, splits = _load(source)
     lists = _lists(splits)
-    fields = []
-    for annotation in annotations:
-        try:
-            fields.append(_fields(annotation))
-        except ValueError as error:
-            reason = error
+    read = [_fields_or_reason(annotation) for annotation in annotations]
+    fields = [found for found in read if isinstance(found, dict)]
     if not fields:
-        raise ValueError(f"{source.name}: no usable annotation; {reason}") from reason
+        raise ValueError(f"{source.name}: no usable annotation; {read[-1]}")
     names = [str(item.get("frame_dir")) for item in annotations if isinstance(item, dict)]
     parts = parts_of(lists, names)
     joints, dims = fields[0]["keypoint"].shape[-2:]
@@ -189,7 +194,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     info = DatasetInfo(
         layout, _classes(fields), _units(layout), listed_names=tuple(parts.splits), notes=parts.notes
     )
-    return info, lambda _: _find(annotations, parts.splits)
+    return info, lambda _: _find(annotations, read, parts.splits)
 
 
 def _classes(fields: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -206,17 +211,18 @@ def _units(layout: SkeletonLayout) -> str:
     return "pixels" if layout.dims == 2 else "metres" if layout.name == "ntu-25" else "unknown"
 
 
-def _find(annotations: list[Any], listed: dict[str, dict[str, set[int]]]) -> Iterator[Work | BadFile]:
-    for index, annotation in enumerate(annotations):
+def _find(
+    annotations: list[Any], read: list[dict[str, Any] | str], listed: dict[str, dict[str, set[int]]]
+) -> Iterator[Work | BadFile]:
+    for index, (annotation, fields) in enumerate(zip(annotations, read, strict=True)):
         given = annotation.get("frame_dir") if isinstance(annotation, dict) else None
         name = str(given) if _is_name(given) else f"annotation {index}"
-        try:
-            fields = _fields(annotation)
-            parts = [parts.get(name, {0}) for parts in listed.values()]
-            if any(len(part) > 1 for part in parts):
-                raise ValueError("listed both for training and for testing")
-        except ValueError as error:
-            yield BadFile(name, str(error))
+        if isinstance(fields, str):
+            yield BadFile(name, fields)
+            continue
+        parts = [parts.get(name, {0}) for parts in listed.values()]
+        if any(len(part) > 1 for part in parts):
+            yield BadFile(name, "listed both for training and for testing")
             continue
         split = tuple(part for (part,) in parts) or 0
         yield Work(

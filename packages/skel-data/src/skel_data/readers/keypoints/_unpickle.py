@@ -59,7 +59,7 @@ _COUNTS = {
 }
 _BYTES = {ord(op.code): op.arg.n if op.arg else 0 for op in opcodes if op.code != "."}
 """Bytes of the argument of each operation; below 0: a line, or as many as its first 1, 4 or 8 bytes tell."""
-_FIXED = {kind: 1 + size for kind, size in _BYTES.items() if size >= 0 and kind != _PLACED}
+_FIXED = [max(1 + _BYTES.get(kind, -1), 0) if kind != _PLACED else 0 for kind in range(256)]
 _LINES = {pickle.GLOBAL[0]: 2, pickle.INST[0]: 2}
 
 
@@ -67,8 +67,7 @@ def _check_announced(data: bytes) -> None:
     """Refuse a pickle that announces more than it holds: memory would be taken for values and its memo."""
     at, end = 0, len(data)
     while at < end:
-        kind = data[at]
-        if step := _FIXED.get(kind):  # nearly all
+        if step := _FIXED[kind := data[at]]:  # nearly all
             at += step
             continue
         size = _BYTES.get(kind)
@@ -170,9 +169,10 @@ def _array(raw: Any, kind: Any, shape: Any, order: Any, axes: Any = None) -> NDA
         raise _RefusedError(f"refused: an array of {type(kind).__name__} made of a {type(raw).__name__}")
     if math.prod(shape) * kind.dtype.itemsize != len(raw) or min(shape, default=0) < 0:
         raise ValueError(f"an array of shape {shape} and {kind.dtype} that has {counted(len(raw), 'byte')}")
-    text = np.frombuffer(raw, f"{kind.dtype.str[0]}u4") if kind.dtype.kind == "U" else np.zeros(0)
-    if text.max(initial=0) > sys.maxunicode:
-        raise ValueError("an array of text holds a number that is no character")
+    if kind.dtype.kind == "U":
+        text = np.frombuffer(raw, f"{kind.dtype.str[0]}u4")
+        if text.max(initial=0) > sys.maxunicode:
+            raise ValueError("an array of text holds a number that is no character")
     array = np.frombuffer(raw, kind.dtype) if len(raw) else np.zeros(0, kind.dtype)
     array = array.reshape(shape, order="F" if order == "F" else "C")
     return array if axes is None else array.transpose(axes)
