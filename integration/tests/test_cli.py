@@ -254,6 +254,15 @@ def test_facts_and_axes(capsys, tmp_path):
     assert (status, "left knee: parent, Hips" in output.err) == (0, True)
 
 
+def test_the_format_that_is_found_and_what_is_left_out_are_told(capsys, tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "a.bvh").write_text(BVH + "1 2 3 0 0 0\n" * 3)
+    (tmp_path / "set" / "a.c3d").write_text("x")
+    status, output = skel(capsys, "data", "import", "auto", tmp_path / "set", tmp_path / "a.store")
+    assert (status, "set looks like bvh" in output.err) == (0, True)
+    assert "not read: 1 .c3d; import them by themselves" in output.err
+
+
 def test_formats_are_listed(capsys):
     status, output = skel(capsys, "data", "formats")
     assert status == 0

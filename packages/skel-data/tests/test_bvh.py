@@ -1,3 +1,5 @@
+from zipfile import ZIP_DEFLATED, ZipFile
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,6 +117,21 @@ def test_joints_of_a_given_layout(folder):
     assert np.array_equal(clip.positions[:, 0], parse_bvh(TEXT)[1][:, [2, 0]].astype(np.float32))
     assert isinstance(bad, BadFile)
     assert bad.reason == "no joint LeftFoot; the file has Hips, LeftLeg, LeftToe, RightLeg"
+
+
+def test_a_damaged_file_in_an_archive_costs_no_other(tmp_path):
+    path = tmp_path / "a.zip"
+    rows = "\n".join(map(str, np.random.default_rng(0).random(2000))).encode()
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("a.bvh", rows)
+        archive.writestr("b.bvh", TEXT)
+        start = archive.getinfo("a.bvh").header_offset + 40
+    data = bytearray(path.read_bytes())
+    data[start : start + 60] = b"\xff" * 60
+    path.write_bytes(data)
+    store = import_dataset("bvh", path, tmp_path / "b.store")
+    assert (store.names.tolist(), [bad.name for bad in store.bad_files]) == (["b"], ["a.bvh"])
+    assert "cannot be read from the archive" in store.bad_files[0].reason
 
 
 def test_no_file_that_can_be_read(folder):

@@ -56,6 +56,20 @@ def test_wide(tmp_path, load, form, delimiter):
     assert np.array_equal(load().clip(0)[:, 0], numbers().astype(np.float32))
 
 
+@pytest.mark.parametrize("bad", ["x", "1..5"])
+def test_a_damaged_field_costs_its_joint_there(tmp_path, load, bad):
+    header, rows = wide(numbers())
+    rows[1][4] = bad
+    write(tmp_path / "d" / "a.csv", header, rows)
+    store = load()
+    assert [bad.reason for bad in store.bad_files] == [
+        f"row 3: not a number: {bad!r}; the joint is missing there"
+    ]
+    clip = store.clip(0)[:, 0]
+    assert np.isnan(clip[1, 1]).any()
+    assert np.array_equal(np.delete(clip, 1, 1), np.delete(numbers(), 1, 1).astype(np.float32))
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_numbered_joints_are_those_of_mediapipe(tmp_path, load, first):
     values = numbers(0, (6, 33, 4))
@@ -228,7 +242,10 @@ def test_tables_that_are_none(tmp_path, load, text, reason):
 
 @pytest.mark.parametrize(
     ("layout", "reason"),
-    [(None, "3 joints, shoulder, elbow, wrist: give a layout"), ("coco-17", "3 coordinates for each joint")],
+    [
+        (None, "3 joints, shoulder, elbow, wrist, of which no preset has all, so a layout"),
+        ("coco-17", "3 coordinates for each joint"),
+    ],
 )
 def test_layouts_that_do_not_fit(tmp_path, load, layout, reason):
     write(tmp_path / "d" / "a.csv", *wide(numbers()))

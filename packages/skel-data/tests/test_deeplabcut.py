@@ -49,6 +49,23 @@ def test_one_animal(tmp_path, load, lead):
     assert np.array_equal(store.clip(0), values[:, :, ::-1].astype(np.float32))
 
 
+@pytest.mark.parametrize("bad", ["x", None])
+def test_a_damaged_field_costs_its_joint_there(tmp_path, load, bad):
+    values = np.random.default_rng(0).random((5, 1, 2, 3)).round(4)
+    path = tmp_path / "d" / "a.csv"
+    write(path, values)
+    last = f",{values[3, 0, 1, 2]}"
+    path.write_text(path.read_text().replace(last, "" if bad is None else f",{bad}"))
+    store = load()
+    assert [bad.reason for bad in store.bad_files] == [
+        "row 7, column 7: a field is missing or not a number; the joint is missing there"
+    ]
+    clip = store.clip(0)[:, 0]
+    assert np.isnan(clip[3, 0]).any()
+    assert np.array_equal(clip[:3], values[:3, 0, ::-1].astype(np.float32))
+    assert np.array_equal(clip[3:, 1], values[3:, 0, 0].astype(np.float32))
+
+
 def test_several_animals_and_empty_fields(tmp_path, load):
     values = np.random.default_rng(0).random((5, 2, 2, 3)).round(4)
     values[1, 1] = np.nan
@@ -80,7 +97,9 @@ def test_files_and_layouts_that_do_not_fit(tmp_path, load):
     (tmp_path / "d" / "e.csv").write_text("".join(text.splitlines(keepends=True)[:3]))
     reasons = [bad.reason for bad in load().bad_files]
     assert ["no header" in reasons[0], "not a number" in reasons[1], "no row" in reasons[2]] == [True] * 3
-    with pytest.raises(ValueError, match="2 joints, snout, tail: give a layout"):
+    with pytest.raises(
+        ValueError, match="2 joints, snout, tail, of which no preset has all, so a layout must"
+    ):
         load(None)
     with pytest.raises(ValueError, match="no joint nose"):
         load("coco-17")

@@ -301,6 +301,10 @@ def test_recordings_are_resampled(tmp_path):
     fewer = import_dataset("bvh", tmp_path / "data", tmp_path / "c.store", rate=10)
     assert fewer.lengths.tolist() == [3, 6]
     assert np.allclose(fewer.clip(0), store.clip(0)[::2])
+    (tmp_path / "data" / "b.bvh").write_bytes(motion().replace(b"Time: 0.05", b"Time: 1000"))
+    one = import_dataset("bvh", tmp_path / "data", tmp_path / "e.store", rate=20)
+    assert (one.names.tolist(), one.bad_files[0].name) == (["a"], "b")
+    assert one.bad_files[0].reason == "0.001 frames a second are too few to be resampled to 20"
     for wrong in ({"rate": 0}, {"fps": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be above 0"):
             import_dataset("bvh", tmp_path / "data", tmp_path / "d.store", **wrong)

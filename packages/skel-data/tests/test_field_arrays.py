@@ -85,6 +85,15 @@ def test_agcn_in_a_zip_archive(tmp_path, load):
         for path in (tmp_path / "d").iterdir():
             archive.write(path, f"d/{path.name}")
     assert np.array_equal(load("agcn", tmp_path / "d.zip").clip(2)[:, 0], x[2, ..., 0].transpose(1, 2, 0))
+    data = bytearray((tmp_path / "d.zip").read_bytes())
+    with zipfile.ZipFile(tmp_path / "d.zip") as archive:
+        array = archive.getinfo("d/train_data_joint.npy")
+    start = array.header_offset + array.compress_size * 3 // 4
+    data[start : start + 40] = b"\xff" * 40
+    (tmp_path / "d.zip").write_bytes(data)
+    store = load("agcn", tmp_path / "d.zip")
+    assert 0 < len(store) < 4
+    assert "cannot be read after" in store.bad_files[0].reason
 
 
 def test_agcn_own_names_and_joints(tmp_path, load):
@@ -105,6 +114,8 @@ def test_agcn_own_names_and_joints(tmp_path, load):
         ({"frames": [1, 2]}, "num_frame has 2"),
         ({"x": np.zeros((4, 3, 25, 2))}, r"expected \(N, C, T, V, M\)"),
         ({"names": "abc"}, "as many whole numbers"),
+        ({"names": list("abcd"), "labels": [0, 1, 2, 2**40]}, "more than 10000 classes"),
+        ({"frames": [1.5, 2, 3, 4]}, "num_frame.npy: expected whole numbers, got float64"),
     ],
 )
 def test_agcn_that_does_not_fit(tmp_path, load, change, reason):
@@ -189,12 +200,38 @@ def test_ctrgcn_files_of_one_array_each(tmp_path, load, suffix):
         ({"y": np.ones((4, 3))}, "without a single one"),
         ({"y": np.full(4, 0.5)}, "whole numbers"),
         ({"y": np.full(4, 10**6)}, "more than 10000 classes"),
+        ({"y": np.array([0, 1, np.nan, 1])}, "whole numbers"),
+        ({"y": np.array([0, 1, np.inf, 1])}, "whole numbers"),
     ],
 )
 def test_ctrgcn_that_does_not_fit(tmp_path, load, change, reason):
     write_ctrgcn(tmp_path / "a.npz", **change)
     with pytest.raises(ValueError, match=reason):
         load("ctrgcn", tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "reason"),
+    [
+        (3, [1], "x_train.pkl: expected an array of clips or a list of them, got int"),
+        ([[[1.0], [1.0, 2.0]]], [1], "x_train.pkl: lists of several lengths"),
+        ([[[1.0]]], [1, [2]], "y_train: lists of several lengths"),
+    ],
+)
+def test_ctrgcn_files_that_do_not_fit(tmp_path, load, x, y, reason):
+    for part, value in (("x", x), ("y", y)):
+        (tmp_path / f"{part}_train.pkl").write_bytes(pickle.dumps(value))
+    with pytest.raises(ValueError, match=reason):
+        load("ctrgcn", tmp_path)
+
+
+def test_a_header_that_is_too_long_is_told_on_one_line(tmp_path, load):
+    (tmp_path / "y_train.pkl").write_bytes(pickle.dumps([1]))
+    wide = np.zeros(2, [(f"f{number}", "f4") for number in range(900)])
+    np.save(tmp_path / "x_train.npy", wide)
+    with pytest.raises(ValueError, match="not a numpy array: Header info length") as raised:
+        load("ctrgcn", tmp_path)
+    assert "\n" not in str(raised.value)
 
 
 def test_ctrgcn_labels_for_other_clips(tmp_path, load):

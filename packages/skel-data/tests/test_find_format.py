@@ -82,6 +82,11 @@ MORE = {
         {"a.json": '{"frame": 1, "predictions": []}\n{"frame": 2, "predictions": []}'},
     ),
     "images of openpifpaf": ("image-json", {"1.jpg.predictions.json": [{"keypoints": flat(), "score": 1}]}),
+    "images that have no scores": ("image-json", {"1.jpg.predictions.json": [{"keypoints": flat()}]}),
+    "shapes of AMASS before its motions": (
+        "smpl",
+        {"01/shape.npz": {"betas": np.zeros(10)}, "01/walk_poses.npz": FILES["smpl"]["a/x_poses.npz"]},
+    ),
     "list of annotations": ("pyskl", {"a.pickle": [ANNOTATION]}),
     "arrays of one file each": ("ctrgcn", {"x_train.pkl": [[1]], "y_train.pkl": [1]}),
     "MediaPipe by number": ("mediapipe", {"a.json": {"0": MARKS, "1": MARKS}}),
@@ -89,7 +94,16 @@ MORE = {
     "an array in an npz a clip": ("npy", {"wave/a.npz": {"joints": np.zeros((3, 20, 3))}}),
 }
 NONE = {
-    "a video": ({"a.mp4": "x"}, "1 .mp4; the first, a.mp4, is a video or an image: estimate the poses"),
+    "a video": ({"a.mp4": "x"}, "1 .mp4; the first, a.mp4, is a video: estimate the poses"),
+    "images": ({"0.png": "x", "1.png": "x"}, "2 .png; the first, 0.png, is an image: estimate the poses"),
+    "an image as an array": ({"a.npy": np.zeros((8, 8, 3), np.uint8)}, "is an array of uint8 (8, 8, 3)"),
+    "an empty file": ({"a": ""}, "there is 1 file without suffix; the first, a, is empty"),
+    "frames without anybody": ({"a.json": [None, None]}, "is a list of 2 nulls"),
+    "text as JSON": ({"a.json": '"x"'}, "is a str"),
+    "an empty list": ({"a.json": []}, "is an empty list"),
+    "a MATLAB file": ({"a.mat": b"MATLAB 5.0 MAT-file\0"}, "is a MATLAB file: save its joints"),
+    "weights of PyTorch": ({"a.pt": b"PK\x03\x04"}, "a file of a program that writes one, such as PyTorch"),
+    "a PDF": ({"a.pdf": b"%PDF-1.7\n"}, "is a PDF"),
     "a table of no joints": ({"a.csv": "age,weight\n1,2\n"}, "begins 'age,weight'"),
     "another JSON": ({"a.json": {"hello": 1, "you": 2}}, "is an object with the keys hello, you"),
     "a list of other things": ({"a.json": [{"hello": 1}]}, "is a list of 1 objects with the keys hello"),
@@ -100,7 +114,8 @@ NONE = {
     "an archive of numbers": ({"a.npz": {"loss": np.array(1.0)}}, "has arrays loss ()"),
     "text": ({"readme.txt": "hello\n", "a.txt": "x\n"}, "2 .txt; the first, a.txt, begins 'x'"),
     "nothing": ({}, "there is no file"),
-    "bytes": ({"a.h5": b"\x89HDF\x00"}, "with bytes that are no text"),
+    "bytes": ({"a.bin": b"\x00\x01"}, "begins with bytes that are no text"),
+    "HDF5": ({"a.h5": b"\x89HDF\x00"}, "is HDF5: save its joints"),
 }
 
 

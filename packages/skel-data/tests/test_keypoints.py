@@ -330,7 +330,7 @@ def test_folders_are_classes(tmp_path, load):
         ({}, "no list of people or of frames"),
         (3, "no list of people or of frames"),
         ([3], "no list of people or of frames"),
-        ([{}], "image_id must be a number, or text with one, not a NoneType"),
+        ([{}], "image_id must be a number, or text with one, not null"),
         ([result("a.jpg")], "image_id must be a number"),
         ([result(True)], "image_id must be a number"),
         ([result("a1.jpg"), result("a1.png")], "'a1.png' and 'a1.jpg' have one number and one name"),
@@ -534,6 +534,14 @@ def test_openpose_people_are_associated_by_place(tmp_path, load):
     assert means[0].tolist() == means[19].tolist()
     assert ((means == means[0]) | (means == 0)).all()
     assert (means[7:9] == 0).sum() == 3
+
+
+def test_absurd_places_are_told_without_a_warning(tmp_path, load):
+    frames = [{"image_id": number, "keypoints": at(x)} for number in range(3) for x in (0, 500)]
+    frames[2]["keypoints"][0] = 1e308
+    dump(tmp_path / "data" / "a.json", frames)
+    dump(tmp_path / "data" / "b.json", frames[:2])
+    assert [bad.reason for bad in load("coco-keypoints").bad_files] == ["a coordinate of inf"]
 
 
 def test_somebody_far_off_is_somebody_else():

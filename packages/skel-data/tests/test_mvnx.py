@@ -49,6 +49,18 @@ def test_mvnx(tmp_path, load, space):
     assert parse_mvnx(text(values).encode())[1] == 240
 
 
+@pytest.mark.parametrize("bad", ["x", "1 2"])
+def test_a_damaged_frame_costs_no_other(tmp_path, load, bad):
+    values = np.random.default_rng(0).normal(size=(1, 4, 23, 3)).round(4)
+    write(tmp_path / "d" / "a.mvnx", text(values).replace(str(values[0, 2, 5, 1]), bad))
+    store = load()
+    assert store.bad_files[0].reason.startswith("frame 2: ")
+    assert store.bad_files[0].reason.endswith("; the frame is missing")
+    clip = store.clip(0)[:, 0, :, 0]
+    assert np.isnan(clip[2]).all()
+    assert np.array_equal(clip[[0, 1, 3]], values[0, [0, 1, 3], :, 0].astype(np.float32))
+
+
 def test_segments_in_another_order(tmp_path, load):
     values = np.random.default_rng(0).normal(size=(1, 4, 23, 3)).round(4)
     write(tmp_path / "d" / "a.mvnx", text(values[:, :, ::-1], LABELS[::-1]))
@@ -64,6 +76,7 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbb"><!ENTITY c "&b;&b;">]
         (BOMB, "defines entities"),
         (BOMB.encode("utf-16"), "expected XML in UTF-8"),
         ("<mvnx>", "not XML, or cut off"),
+        ('<?xml version="1.0" encoding="UTF-1"?><mvnx/>', "not XML, or cut off: unknown encoding"),
         ("<mvnx/>", "no frame with a position"),
         (text(np.ones((1, 2, 22, 3))), "66 numbers in a position, expected 3 for each of 23"),
         (text(np.ones((1, 2, 22, 3)), LABELS[1:]), "no joint pelvis"),

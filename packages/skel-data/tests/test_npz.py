@@ -121,6 +121,8 @@ def test_bad_clips_cost_no_good_one(load):
         ({"names": np.array([1, 2, 3])}, "names must be text"),
         ({"positions": np.array([None] * 9)}, "pickled"),
         ({"parents": np.array([-1, 0])}, "3 joint_names and 2 parents"),
+        ({"joint_names": np.array("a")}, "1 joint_name and 3 parents"),
+        ({"parents": np.array(-1.0)}, "3 joint_names and 1 parent"),
         ({"parents": np.array([-1, 0, 7])}, "no joint 7"),
         ({"labels": np.array([3, 3, 3]), "class_names": np.array(["a"])}, "label 3, but there are 1 class"),
         ({"split": np.array([3, 3, 3])}, "expected 0 .unknown., 1"),

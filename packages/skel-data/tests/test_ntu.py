@@ -89,7 +89,7 @@ def lines_changed(at, line):
         (lines_changed(4, b"nan 2 3 0 0 0 0 0 0 0 0 2"), "not finite"),
         (lines_changed(4, b"1 inf 3 0 0 0 0 0 0 0 0 2"), "not finite"),
         (lines_changed(4, b"1 2 1e300 0 0 0 0 0 0 0 0 2"), "far off"),
-        (lines_changed(4, b"1 2 x 0 0 0 0 0 0 0 0 2"), "not a number"),
+        (lines_changed(4, b"1 2 x 0 0 0 0 0 0 0 0 2"), "a coordinate is not a number: 'x'"),
         (lines_changed(4, b"1 2 1_0 0 0 0 0 0 0 0 0 2"), "not a number|fewer"),
     ],
 )

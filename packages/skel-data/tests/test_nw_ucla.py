@@ -36,6 +36,16 @@ def test_missing_joints_and_frames_are_kept():
     assert np.array_equal(clip.positions[:, 0], skeletons.astype(np.float32), equal_nan=True)
 
 
+@pytest.mark.parametrize("bad", [[], None, "x", [[1, 2, 3]] * 19, [[1, 2, 3]] * 19 + [[1, 2]]])
+def test_a_damaged_frame_costs_no_other(bad):
+    skeletons, _ = file()
+    content = {"skeletons": [*skeletons.tolist()[:3], bad], "label": 7}
+    found, clip = parse(NAME, json.dumps(content).encode())
+    assert found.reason == "frame 3 is not 20 joints of 3 numbers; the frame is missing in the clip"
+    assert np.array_equal(clip.positions[:3, 0], skeletons[:3].astype(np.float32))
+    assert not clip.positions[3].any()
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
@@ -50,8 +60,8 @@ def test_missing_joints_and_frames_are_kept():
         (NAME, file(skeletons=[])[1], "no frame"),
         (NAME, file(skeletons=[[[1, 2, 3]] * 19])[1], r"\(19, 3\), expected \(20, 3\)"),
         (NAME, file(skeletons=[[1, 2, 3]])[1], "frames, 20, 3"),
-        (NAME, file(skeletons=[[[1, 2, 3]] * 20, [[1, 2, 3]]])[1], "inhomogeneous"),
-        (NAME, file(skeletons=[[[1, 2, "x"]] * 20])[1], "x"),
+        (NAME, file(skeletons=[[[1, 2, 3]] * 20, [[1, 2, 3]], []])[1], "no list of numbers"),
+        (NAME, file(skeletons=[[[1, 2, "x"]] * 20])[1], "no list of numbers"),
         (NAME, file(skeletons=[[[1, 2, 10**400]] * 20])[1], "numbers"),
         (NAME, file(skeletons=[[[float("nan")] * 3] * 20])[1], "no finite"),
     ],
@@ -68,9 +78,9 @@ GOOD = file(frames=1)[1]
 @settings(max_examples=60, deadline=None)
 def test_damage_gives_a_clip_or_a_value_error(at, length, put):
     try:
-        clip = parse(NAME, GOOD[:at] + put + GOOD[at + length :])
+        found = parse(NAME, GOOD[:at] + put + GOOD[at + length :])
     except ValueError as error:
         reason = str(error)
         assert reason
     else:
-        assert clip.positions.shape[1:] == (1, 20, 3)
+        assert (found[-1] if isinstance(found, list) else found).positions.shape[1:] == (1, 20, 3)

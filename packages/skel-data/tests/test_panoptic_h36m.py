@@ -86,6 +86,13 @@ def test_h36m_in_three_dimensions(tmp_path):
     assert np.array_equal(store.clip(0)[:, 0, 16, 0], raw[:, 27, 0])
 
 
+def test_a_clip_of_other_dimensions_costs_no_other(tmp_path):
+    content = actions(32, 3)
+    content["S1"]["Walking 1"] = content["S1"]["Walking 1"][..., :2]
+    store = load_h36m(tmp_path, positions_3d=content)
+    assert (len(store), [bad.name for bad in store.bad_files]) == (5, ["S1 Walking 1"])
+
+
 def test_h36m_in_two_dimensions(tmp_path):
     content = actions(17, 2, cameras=2)
     store = load_h36m(tmp_path, positions_2d=content, metadata={"layout_name": "h36m"})
@@ -103,6 +110,8 @@ def test_h36m_detected_with_the_joints_of_coco(tmp_path):
     assert load_h36m(tmp_path, positions_2d=content, metadata=numbers).layout.name == "h36m-17"
     with pytest.raises(ValueError, match="joints of layout 'mpii', expected h36m or coco"):
         load_h36m(tmp_path, positions_2d=content, metadata={"layout_name": "mpii"})
+    with pytest.raises(ValueError, match=r"joints of layout \['h36m'\], expected"):
+        load_h36m(tmp_path, positions_2d=content, metadata={"layout_name": ["h36m"]})
 
 
 @pytest.mark.parametrize(

@@ -233,11 +233,54 @@ def test_coco_annotations_that_are_none(tmp_path, load, change, reason):
     assert reason in load("coco-annotations").bad_files[0].reason
 
 
+def annotations(people):
+    images = [{"id": t, "file_name": f"{t}.jpg"} for t in range(4)]
+    return {
+        "images": images,
+        "annotations": [{"image_id": t, "keypoints": one} for t, one in enumerate(people)],
+    }
+
+
+FORMS = {
+    "alphapose": lambda people: [{"image_id": f"{t}.jpg", "keypoints": one} for t, one in enumerate(people)],
+    "alphapose by image": lambda people: {f"{t}.jpg": [{"keypoints": one}] for t, one in enumerate(people)},
+    "openpifpaf": lambda people: [
+        {"frame": t, "predictions": [{"keypoints": one}]} for t, one in enumerate(people)
+    ],
+    "coco-annotations": annotations,
+}
+
+
+@pytest.mark.parametrize("bad", ["x", [1.0, 2.0], [None], [float("inf")] * 51, flat(2, 18)], ids=range(5))
+@pytest.mark.parametrize("form", FORMS)
+def test_a_person_who_cannot_be_read_costs_no_other(tmp_path, load, form, bad):
+    dump(tmp_path / "d" / "a.json", FORMS[form]([flat(0), flat(1), bad, flat(3)]))
+    store = load(form.split()[0])
+    assert [bad.reason.startswith("frame 2: ") for bad in store.bad_files] == [True]
+    assert [frame.any() for frame in store.clip(0)] == [True, True, False, True]
+    assert same(store.clip(0)[3, 0, :, :2], joints(3)[:, :2])
+
+
+@pytest.mark.parametrize("form", ["alphapose by image", "openpifpaf"])
+def test_a_frame_that_is_none_costs_no_other(tmp_path, load, form):
+    content = FORMS[form]([flat(t) for t in range(4)])
+    if form == "openpifpaf":
+        content[1]["predictions"] = 3
+    else:
+        content["1.jpg"] = 3
+    dump(tmp_path / "d" / "a.json", content)
+    store = load(form.split()[0])
+    assert store.bad_files[0].reason.endswith("must be a list of objects, it is 3; left out of the clip")
+    assert [frame.any() for frame in store.clip(0)] == [True, False, True, True]
+
+
 # YOLO
 
 
 @pytest.mark.parametrize(
-    ("behind", "track"), [("", None), (" 0.93", None), (" 3", 3), (" 0.93 3", 3)], ids=repr
+    ("behind", "track"),
+    [("", None), (" 0.93", None), (" 3", 3), (" 0.93 3", 3), (" inf", None), (" 0.9 nan", None)],
+    ids=repr,
 )
 @pytest.mark.parametrize("channels", [2, 3])
 def test_yolo(tmp_path, load, behind, track, channels):

@@ -130,7 +130,7 @@ def test_processed():
         (b"3", "keys 'x' and 'label'"),
         (b'"{}"', "keys 'x' and 'label'"),
         (processed(x=[])[1], r"x of shape \(0,\)"),
-        (processed(x=[[[1, 2]], [[1]]])[1], "inhomogeneous"),
+        (processed(x=[[[1, 2]], [[1]]])[1], "no lists of numbers"),
         (processed(label=[1, 2])[1], "expected 3 whole numbers"),
         (processed(label=[1, 2, 0.5])[1], "label is float64"),
         (processed(label=None)[1], "label is object"),

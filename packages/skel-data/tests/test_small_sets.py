@@ -105,6 +105,22 @@ def test_florence(tmp_path, load):
     assert get_split(store).test.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("lost", [0, 1, 2, 4])
+def test_florence_without_a_row(tmp_path, load, lost):
+    """A row that cannot be read belongs to the clip of the row before it."""
+    x = numbers(5, 15, 3)
+    keys = [[1, 1, 1]] * 3 + [[2, 1, 1]] * 2
+    rows = [" ".join(map(str, [*key, *joints.reshape(-1)])) for key, joints in zip(keys, x, strict=True)]
+    rows[lost] = "x" + rows[lost]
+    dump(tmp_path / "d" / "Florence_dataset_WorldCoordinates.txt", "\n".join(rows))
+    store = load("florence-3d")
+    assert store.lengths.tolist() == [3, 2]
+    assert [bad.reason.partition(":")[0] for bad in store.bad_files] == [f"line {lost + 1}"]
+    clips = np.concatenate([store.clip(0), store.clip(1)])[:, 0]
+    assert np.isnan(clips[lost]).all()
+    assert same(np.delete(clips, lost, 0), np.delete(x, lost, 0))
+
+
 def test_kard(tmp_path, load):
     x = numbers(4, 15, 3)
     dump(tmp_path / "d" / "a04_s03_e02_realworld.txt", lines((x * 1000).reshape(-1, 3)))
@@ -152,6 +168,10 @@ def test_cad60(tmp_path, load):
     ):
         assert np.allclose(clip[:, layout.joints.index(name)], x[:, place], atol=1e-6)
     assert ["no class of it" in bad.reason for bad in store.bad_files] == [True, True]
+    dump(tmp_path / "d" / "data1" / "0512164529.txt", "\n".join([rows[0], rows[1][1:], *rows[2:], "END", ""]))
+    store = load("cad-60")
+    assert store.bad_files[0].reason == "line 2: not a number: b''; the frame is missing"
+    assert [np.isnan(frame).all() for frame in store.clip(0)] == [False, True, False]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("dhg", "skeleton_world"), ("shrec17", "skeletons_world")])
@@ -179,6 +199,15 @@ def test_hands(tmp_path, load, kind, name):
     many = load(f"{kind}-28")
     assert (many.labels.tolist(), len(many.classes)) == ([0, 1, 27], 28)
     assert many.classes[27] == "shake, whole hand"
+
+
+def test_a_damaged_row_of_a_hand_costs_no_other(tmp_path, load):
+    x = numbers(5, 22, 3)
+    path = "gesture_3/finger_1/subject_20/essai_1/skeleton_world.txt"
+    dump(tmp_path / "d" / path, lines(x.reshape(5, -1)).replace(str(x[2].reshape(-1)[7]), "x"))
+    store = load("dhg-14")
+    assert store.bad_files[0].reason == "line 3: not a number: b'x'; the frame is missing"
+    assert same(np.delete(store.clip(0)[:, 0], 2, 0), np.delete(x, 2, 0))
 
 
 def test_dhg_is_cut_to_the_gestures(tmp_path, load):

@@ -15,7 +15,8 @@ def at(name):
 
 def write(path, frames=3, **arrays):
     path.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **{"poses": np.zeros((frames, 156)), "trans": np.zeros((frames, 3)), **arrays})
+    arrays = {"poses": np.zeros((frames, 156)), "trans": np.zeros((frames, 3)), **arrays}
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
 
 
 @pytest.fixture
@@ -92,7 +93,9 @@ def test_other_names(tmp_path, load, names):
     ("arrays", "reason"),
     [
         ({"poses": np.zeros((3, 60))}, "expected (T, 66 or more)"),
-        ({"poses": np.full((3, 66), np.nan)}, "not finite"),
+        ({"poses": np.full((3, 66), np.nan)}, "no frame that is finite"),
+        ({"poses": None, "root_orient": 1.0, "pose_body": np.zeros((3, 63))}, "1 frame in root_orient, 3 in"),
+        ({"poses": None, "root_orient": [], "pose_body": []}, "expected numbers for each frame"),
         ({"trans": np.zeros((2, 3))}, "expected (3, 3)"),
         ({"poses": np.array("x")}, "expected (T, 66"),
     ],
@@ -104,6 +107,21 @@ def test_files_that_are_none(tmp_path, load, arrays, reason):
     reasons = [bad.reason for bad in load().bad_files]
     assert reason in reasons[0]
     assert "no poses; the file has x" in reasons[1]
+
+
+@pytest.mark.parametrize("key", ["poses", "trans"])
+def test_a_frame_that_is_not_finite_costs_no_other(tmp_path, load, key):
+    whole = {"poses": np.random.default_rng(0).normal(size=(3, 66)), "trans": np.ones((3, 3))}
+    write(tmp_path / "d" / "a.npz", **whole)
+    whole[key] = whole[key].copy()
+    whole[key][1, 0] = np.nan
+    write(tmp_path / "d" / "b.npz", **whole, mocap_framerate=np.array("60"))
+    store = load()
+    assert [bad.reason for bad in store.bad_files] == [
+        "frame 1 is not finite; the frame is missing in the clip"
+    ]
+    assert np.array_equal(store.clip(1)[[0, 2]], store.clip(0)[[0, 2]])
+    assert (store.clip(1)[1].any(), store.rates.tolist()) == (False, [0, 0])
 
 
 def test_another_layout_is_refused(tmp_path, load):

@@ -47,6 +47,19 @@ def test_trc(tmp_path, load, unit, scale, end):
     assert parse_trc(text(values).encode())[2] == 60
 
 
+@pytest.mark.parametrize("bad", ["x", "1\t" * 12])
+def test_a_damaged_row_costs_no_other(tmp_path, load, bad):
+    values = np.random.default_rng(0).normal(size=(4, 3, 3)).round(3)
+    content = text(values, unit="m")
+    write(tmp_path / "d" / "a.trc", content.replace(str(values[1, 2, 1]), bad))
+    store = load()
+    assert [bad.reason.partition(":")[0] for bad in store.bad_files] == ["line 8"]
+    assert store.bad_files[0].reason.endswith("; the frame is missing")
+    clip = store.clip(0)[:, 0]
+    assert np.isnan(clip[1]).all()
+    assert np.array_equal(clip[[0, 2, 3]], values[[0, 2, 3]][:, [0, 2, 1]].astype(np.float32))
+
+
 def test_empty_fields_are_missing(tmp_path, load):
     values = np.random.default_rng(0).normal(size=(6, 3, 3)).round(3)
     values[2, 1] = np.nan
@@ -80,7 +93,7 @@ def test_markers_of_pose2sim_have_a_preset(tmp_path, load):
         (lambda t: t.replace("Ankle", "Toe"), "no joint ankle"),
         (lambda t: t.replace("Ankle", "Hip"), "names of markers"),
         (lambda t: "\n".join(t.split("\n")[:5]), "no frame"),
-        (lambda t: t.rstrip() + "\tx\n", "line 8: 12 fields|not a number"),
+        (lambda t: t.rstrip() + "\tx\n", "line 9: 12 fields|not a number"),
     ],
 )
 def test_files_that_are_none(tmp_path, load, change, reason):
@@ -93,5 +106,7 @@ def test_files_that_are_none(tmp_path, load, change, reason):
 
 def test_a_layout_is_needed(tmp_path, load):
     write(tmp_path / "d" / "a.trc", text(np.ones((3, 3, 3))))
-    with pytest.raises(ValueError, match="3 joints, Hip, Ankle, Knee: give a layout"):
+    with pytest.raises(
+        ValueError, match="3 joints, Hip, Ankle, Knee, of which no preset has all, so a layout"
+    ):
         load(None)

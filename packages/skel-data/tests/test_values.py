@@ -532,7 +532,10 @@ def test_lists_of_annotations(tmp_path, lists):
     ("note", "message"),
     [
         (annotation(people(13)), "13 joints x 2 coordinates with keypoint_score, so a layout must be given"),
-        ({"keypoint": np.ones((1, T, 17, 3)), "label": 0, "frame_dir": "v0"}, "a layout must be given"),
+        (
+            {"keypoint": np.ones((1, T, 17, 3)), "label": 0, "frame_dir": "v0"},
+            "given, such as coco-17 or h36m-17",
+        ),
         (annotation(BODY, label=[0, 1]), "write one class, or -1"),
     ],
 )

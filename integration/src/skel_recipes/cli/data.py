@@ -72,18 +72,12 @@ def data_import(
         workers: Processes that read; 0: one for each core.
         resume: Keep what was read when interrupted, and continue from it. A complete store stays as it is.
     """
-    from skel_data import READERS, Source, cores, import_dataset, warnings_of
+    from skel_data import cores, import_dataset, warnings_of
 
-    if format == "auto":
-        from skel_data import find_format  # imports most readers
-
-        format = find_format(Source(source))  # noqa: A001 (the argument's name)
-        note(f"{source} looks like {format}")
-    reader = READERS.lookup(format)
-    with progress_bar(format, "clip") as advance:
+    with progress_bar("import" if format == "auto" else format, "clip") as advance:
         try:
             made = import_dataset(
-                reader,
+                format,
                 source,
                 store,
                 layout=layout,

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from skel_data._clip import Clip
 
 FASTEST = 1e5
+_MOST_FRAMES = 1000
+"""Frames that are made of one, at most."""
 
 
 def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
@@ -19,9 +21,14 @@ def at_rate(clip: Clip, rate: float, dims: int) -> Clip:
         clip: A recording.
         rate: Frames a second that are wanted. A clip whose rate is not known is left as it is.
         dims: How many of the channels are coordinates.
+
+    Raises:
+        ValueError: If the clip has far fewer frames a second.
     """
     if clip.rate in (0.0, rate):
         return clip
+    if rate > _MOST_FRAMES * clip.rate:
+        raise ValueError(f"{clip.rate:g} frames a second are too few to be resampled to {rate:g}")
     x = clip.positions
     count = max(1, int((len(x) - 1) * rate / clip.rate + 1e-6) + 1)
     at = np.minimum(np.arange(count) * (clip.rate / rate), len(x) - 1)

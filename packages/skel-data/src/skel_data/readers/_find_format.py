@@ -24,6 +24,7 @@ _BY_NAME = {
     r"a\d+_s\d+_t\d+_skeleton\.mat": "utd-mhad",
     r"body3DScene_\d+\.json": "panoptic",
     r".*_\d+_keypoints\.json": "openpose",
+    r".*\.predictions\.json": "image-json",
     r"A\d\dN\d\d-[LMR]\.txt": "pku-mmd-2",
     r"\d{4}-[LMR]\.txt": "pku-mmd-1",
     r"joints_s\d\d_e\d\d\.txt": "utkinect",
@@ -126,7 +127,7 @@ def _arrays(look: Look) -> Iterator[str]:
     ):
         yield "npz"
     if look.suffixes[".npy"]:
-        if look.array and look.array[0].kind in "iuf" and look.array[1]:
+        if look.array and look.array[0].kind in "iuf" and look.array[0].itemsize > 1 and look.array[1]:
             yield "npy"
     elif look.arrays and any(len(shape) in (2, 3, 4) for shape in look.arrays.values()):
         yield "npy"

@@ -4,12 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from skel_data._clip import BadFile
+from skel_data._words import counted
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._csv import Table
 from skel_data.readers.arrays._numpy import MAX_BYTES, Npz, header_of
@@ -18,9 +20,20 @@ from skel_data.readers.keypoints._kinetics import LABELS
 from skel_data.readers.keypoints._people import read_any
 from skel_data.readers.keypoints._unpickle import load_plain
 
-_VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm"}
-_IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"}
+_ESTIMATE = "estimate the poses in it first, with MediaPipe or MMPose for one"
+_PICTURES = {
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm"), f"is a video: {_ESTIMATE}"),
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff"), f"is an image: {_ESTIMATE}"),
+}
+_BEGINNINGS = {
+    b"PK": "is a zip archive, or a file of a program that writes one, such as PyTorch",
+    b"\x89HDF": "is HDF5: save its joints as .csv or .npy",
+    b"MATLAB": "is a MATLAB file: save its joints as .csv, or with scipy as .npz",
+    b"%PDF": "is a PDF",
+}
+"""What a file is, by its first bytes."""
 _WORDS = 120
+_LOOKED_AT = 5
 
 
 class Look:
@@ -72,14 +85,18 @@ class Look:
 
     @cached_property
     def arrays(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the arrays of the first ``.npz`` file."""
-        path = self._path(".npz")
-        try:
-            with open_file(self.source, path) as stream:
-                file = Npz(stream)
-                return {name: file.shape(name) for name in file.names}
-        except (ValueError, OSError):
-            return {}
+        """Shapes of the arrays of the first ``.npz`` file that has one of two axes or more."""
+        found: dict[str, tuple[int, ...]] = {}
+        for path in islice((path for path in self.paths if path.lower().endswith(".npz")), _LOOKED_AT):
+            try:
+                with open_file(self.source, path) as stream:
+                    file = Npz(stream)
+                    found = {name: file.shape(name) for name in file.names}
+            except (ValueError, OSError):
+                continue
+            if any(len(shape) > 1 for shape in found.values()):
+                break
+        return found
 
     @cached_property
     def table(self) -> Table | None:
@@ -120,7 +137,8 @@ class Look:
         if not self.paths:
             return "there is no file"
         kinds = [
-            f"{count} {suffix or 'files without suffix'}" for suffix, count in self.suffixes.most_common(4)
+            f"{count} {suffix}" if suffix else f"{counted(count, 'file')} without suffix"
+            for suffix, count in self.suffixes.most_common(4)
         ]
         more = self._inside(self.suffixes.most_common(1)[0][0])
         first = next(path for path in self.paths if path.lower().endswith(self.suffixes.most_common(1)[0][0]))
@@ -128,17 +146,16 @@ class Look:
         return f"there {are} {', '.join(kinds)}; the first, {first}, {more}"[:400]
 
     def _inside(self, suffix: str) -> str:
-        if suffix in _VIDEOS | _IMAGES:
-            return "is a video or an image: estimate the poses in it first, with MediaPipe or MMPose for one"
+        if suffix in _PICTURES:
+            return _PICTURES[suffix]
         inside: dict[str, Callable[[], str]] = {
             ".json": self._inside_json,
             ".npz": lambda: f"has arrays {_list([f'{n} {s}' for n, s in self.arrays.items()])}",
             ".npy": self._inside_npy,
-            ".csv": lambda: f"begins {_text(self.first('.csv'))}",
             ".pkl": self._inside_pickle,
         }
         told = inside.get(suffix)
-        return told() if told else f"begins {_text(self.first(suffix))}"
+        return told() if told else _text(self.first(suffix))
 
     def _inside_json(self) -> str:
         content = self.json()
@@ -157,7 +174,7 @@ class Look:
                 path.lower().endswith(LABELS) for path in self.paths if path.lower().endswith(".json")
             )
             return "has labels of Kinetics-skeleton and no recording" if alone else "is not JSON"
-        return "is empty"
+        return "is an empty list" if content == [] else f"is a {_kind(content)}"
 
     def _inside_npy(self) -> str:
         return "is no numpy array" if self.array is None else "is an array of {} {}".format(*self.array)
@@ -171,7 +188,7 @@ class Look:
 
 
 def _kind(value: Any) -> str:
-    return type(value).__name__
+    return "null" if value is None else type(value).__name__
 
 
 def _list(values: Sequence[Any]) -> str:
@@ -179,5 +196,10 @@ def _list(values: Sequence[Any]) -> str:
 
 
 def _text(data: bytes) -> str:
+    if not data:
+        return "is empty or cannot be read"
+    for beginning, what in _BEGINNINGS.items():
+        if data.startswith(beginning):
+            return what
     line = data[:400].decode(errors="replace").strip().partition("\n")[0]
-    return repr(line[:60]) if line.isprintable() and line else "with bytes that are no text"
+    return f"begins {line[:60]!r}" if line.isprintable() and line else "begins with bytes that are no text"

@@ -22,7 +22,7 @@ from attrs import evolve
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source, memory, reason_of
 from skel_data.store._info import DatasetInfo
 from skel_data.store._store import CODES
@@ -219,8 +219,9 @@ def _layout(arrays: dict[str, np.ndarray], name: str, given: SkeletonLayout | No
             given = evolve(given, confidence=channels == given.dims + 1)
         return given
     if "joint_names" not in arrays or "parents" not in arrays:
-        raise ValueError(f"{name}: has no joint_names and parents, so a layout must be given")
-    joints, parents = arrays["joint_names"].tolist(), arrays["parents"].tolist()
+        joints = arrays["positions"].shape[-2]
+        raise ValueError(f"{name}: has no joint_names and parents, {layout_wanted(joints)}")
+    joints, parents = (arrays[key].reshape(-1).tolist() for key in ("joint_names", "parents"))
     if len(joints) != len(parents) or len(joints) != arrays["positions"].shape[-2]:
         raise ValueError(
             f"{name}: {counted(len(joints), 'joint_name')} and {counted(len(parents), 'parent')} "

@@ -4,14 +4,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
-from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._layout import SkeletonLayout, get_layout, layout_names
 from skel_data._words import counted
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
@@ -37,9 +37,10 @@ class Work:
         """The clips, and what could not be read."""
         made: list[Clip | BadFile] = []
         try:
-            found = self.parse(*self.args)
-            for clip in (found,) if isinstance(found, Clip) else found:
-                made.append(clip)  # noqa: PERF402 (what came before an error is kept)
+            with np.errstate(all="ignore"):  # what overflows is infinite, which a store refuses with a reason
+                found = self.parse(*self.args)
+                for clip in (found,) if isinstance(found, Clip) else found:
+                    made.append(clip)  # noqa: PERF402 (what came before an error is kept)
         except ValueError as error:
             made.append(BadFile(self.name, str(error)))
         except Exception as error:  # of a reader that did not foresee this file; it costs no other
@@ -185,22 +186,25 @@ def match_name(pattern: re.Pattern[str], name: str, expected: str) -> re.Match[s
     return match
 
 
-def read_json(data: bytes, *, nan: bool = False) -> Any:
-    """The content of a JSON file.
+def read_json(data: bytes) -> Any:
+    """The content of a JSON file, in which NaN and Infinity are numbers.
 
     Raises:
-        ValueError: If it is not JSON or, unless `nan`, holds NaN or infinity, which JSON has no word for.
+        ValueError: If it is not JSON.
     """
     try:
-        return json.loads(data, parse_constant=None if nan else _refuse)
+        return json.loads(data)
     except RecursionError:
         raise ValueError("not JSON: nested too deep") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not JSON, or cut off: {error}") from error
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} in the file")
+def layout_wanted(joints: int = 0) -> str:
+    """The end of a sentence, where a layout must be given: the presets with this number of joints."""
+    fitting = [name for name in layout_names() if get_layout(name).num_joints == joints]
+    which = f"such as {' or '.join(fitting)}" if fitting else "the name of a preset or a TOML file"
+    return f"so a layout must be given, {which} (in a command: --layout)"
 
 
 def check_joints(positions: NDArray[Any], joints: int, dims: int) -> None:

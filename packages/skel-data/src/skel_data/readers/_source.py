@@ -23,7 +23,8 @@ Member = tuple[str, Callable[[], bytes]]
 
 _TAR_SUFFIXES = (".tar", ".tar.xz", ".tar.gz", ".txz", ".tgz")
 _SUFFIXES = (".zip", *_TAR_SUFFIXES)
-_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+DAMAGE = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError)
+"""What reading a damaged archive raises."""
 
 
 def memory() -> int:
@@ -115,7 +116,7 @@ class Source:
         path, changed = self.path.resolve(), self.path.stat().st_mtime_ns
         try:
             archive = _zip_file(path, changed)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise ValueError(f"{self.name}: not a zip archive, or cut off: {reason_of(error)}") from error
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             if not info.is_dir() and _wanted(info.filename):
@@ -135,7 +136,7 @@ class Source:
                     cast("Any", archive).members.clear()  # else every header stays in memory
                 while stream.read(1 << 20):  # to the end, where the checksum is
                     pass
-        except _DAMAGE as error:
+        except DAMAGE as error:
             if count == 0:
                 raise ValueError(
                     f"{self.name}: not a tar archive, or damaged from the start: {error}"
@@ -176,7 +177,7 @@ class _BeforeDamage:
             while self._damage is None and size > 0 and (part := self._stream.read1(size)):
                 parts.append(part)
                 size -= len(part)
-        except _DAMAGE as error:
+        except DAMAGE as error:
             self._damage = error
         if self._damage is not None and not parts:
             raise self._damage
@@ -223,7 +224,7 @@ def _read_zipped(path: Path, changed: int, info: zipfile.ZipInfo, limit: int) ->
     try:
         with _zip_file(path, changed).open(info) as member:
             return _read_exactly(member, info.file_size)
-    except (*_DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
+    except (*DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
         raise ValueError(f"cannot be read from the archive: {reason_of(error)}") from error
 
 
@@ -251,8 +252,8 @@ def read_up_to(stream: IO[bytes], size: int) -> bytes:
 
 
 def reason_of(error: Exception) -> str:
-    """The message of an error of reading, cut: that of a damaged zip archive holds bytes of it."""
-    text = str(error)
+    """The message of an error of reading on one line, cut: that of a damaged archive holds bytes of it."""
+    text = " ".join(str(error).split())
     return text if len(text) <= 200 else f"{text[:200]} ..."
 
 
@@ -263,7 +264,7 @@ def _read_tarred(archive: tarfile.TarFile, info: tarfile.TarInfo, limit: int) ->
     try:
         data: Any = archive.extractfile(info)
         content: bytes = data.read()
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise ValueError(f"the archive is damaged or cut off within this file: {error}") from error
     if len(content) != info.size:
         raise ValueError("the archive is cut off within this file")

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import numpy as np
 from attrs import evolve
 
 from skel_data._clip import BadFile, Clip, keep_origin
@@ -32,6 +33,7 @@ _LOOKED_AT = 64
 """Clips by which the up axis is found."""
 
 
+@np.errstate(all="ignore")  # damaged files have any number; a store refuses those that are no coordinates
 def import_dataset(
     format: str | Reader,  # noqa: A002
     source: str | Path,
@@ -62,7 +64,8 @@ def import_dataset(
     the reason.
 
     Args:
-        format: Name of a reader in `READERS`, a reader of your own, or "auto": what `find_format` finds.
+        format: Name of a reader in `READERS`, a reader of your own, or "auto": what `find_format` finds,
+            which is logged.
         source: Folder, archive or file.
         store_path: Folder to make.
         layout: The joints, where the format does not fix them: a layout, the name of a preset, or a
@@ -111,13 +114,15 @@ def import_dataset(
             raise ValueError(f"{what} must be at least 1, got {number}")
     if zeros not in (None, "missing", "there"):
         raise ValueError(f"zeros must be missing or there, got {zeros!r}")
+    named = isinstance(format, str) and format != "auto"
+    reader = READERS.lookup(str(format)) if named else format
     files, ignored = Source(source), ""
-    if format == "auto":
+    if isinstance(reader, str):
         from skel_data.readers._find_format import find_format, left_out  # imports most readers
 
-        format = find_format(files)  # noqa: A001 (the argument's name)
-        ignored = left_out(files, READERS.lookup(format).suffix)
-    reader = READERS.lookup(format) if isinstance(format, str) else format
+        reader = READERS.lookup(find_format(files))
+        _LOGGER.warning("%s looks like %s", files.path, reader.name)
+        ignored = left_out(files, reader.suffix)
     if untrimmed and reader.untrimmed is not None:
         reader = evolve(reader, find=reader.untrimmed)
     given = layout if layout is None or isinstance(layout, SkeletonLayout) else get_layout(layout)
@@ -314,6 +319,9 @@ def _finished(
     fps: float | None,
 ) -> Iterator[Clip | BadFile]:
     """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
+    if clip.positions.shape[2:] != (info.layout.num_joints, info.layout.channels):
+        yield clip  # which the store refuses with the reason
+        return
     positions = turn_up(clip.positions, info.up) if info.up else clip.positions
     positions = keep_origin(positions) if origin else positions
     if info.min_score and positions.shape[-1] > info.layout.dims:
@@ -324,7 +332,10 @@ def _finished(
     for giver in givers:
         made = [new for old in made for new in (giver.give(path, old) if isinstance(old, Clip) else [old])]
     for item in made:
-        yield at_rate(item, rate, info.layout.dims) if rate is not None and isinstance(item, Clip) else item
+        try:
+            yield item if rate is None or isinstance(item, BadFile) else at_rate(item, rate, info.layout.dims)
+        except ValueError as error:
+            yield BadFile(item.name, str(error))
 
 
 def _archives(folder: Path) -> str:

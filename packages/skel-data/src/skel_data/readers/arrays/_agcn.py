@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._axes import frames_without_padding, without_absent
+from skel_data.readers.arrays._facts import MOST_CLASSES
 from skel_data.readers.arrays._ntu_names import ntu_codes, ntu_set, without_suffix
 from skel_data.readers.arrays._numpy import NpyRows, read_npy
 from skel_data.readers.arrays._open import open_file, paths_in
@@ -91,7 +92,10 @@ def _parts(source: Source) -> list[Part]:
         names, labels = _names_and_labels(source_of_facts, f"{stem}label.pkl")
         frames = None
         if f"{stem}num_frame.npy" in paths:
-            frames = tuple(read_npy(_small(source_of_facts, f"{stem}num_frame.npy")).reshape(-1).tolist())
+            told = read_npy(_small(source_of_facts, f"{stem}num_frame.npy")).reshape(-1)
+            if told.dtype.kind not in "iu":
+                raise ValueError(f"{stem}num_frame.npy: expected whole numbers, got {told.dtype}")
+            frames = tuple(told.tolist())
         parts.append(Part(path, split, names, labels, frames))
     homes = {str(PurePosixPath(part.path).parent) for part in parts}
     if len(homes) > 1 and not all(PurePosixPath(name).name.lower() in PARTS for name in homes):
@@ -117,6 +121,10 @@ def _names_and_labels(source: Source, path: str) -> tuple[tuple[str, ...], tuple
             raise TypeError
     except (TypeError, KeyError, IndexError, ValueError):
         raise ValueError(f"{path}: expected a list of names and a list of as many whole numbers") from None
+    if labels.max(initial=0) >= MOST_CLASSES:
+        raise ValueError(
+            f"{path}: a label is {labels.max()}; more than {MOST_CLASSES} classes are no data set"
+        )
     return tuple(map(str, names)), tuple(labels.tolist())
 
 
@@ -143,7 +151,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         if (joints, channels) not in _LAYOUTS:
             raise ValueError(
                 f"{source.name}: {counted(joints, 'joint')} of {counted(channels, 'number')}, "
-                "so a layout must be given"
+                f"{layout_wanted(joints)}"
             )
         layout = get_layout(_LAYOUTS[joints, channels])
     if channels in (layout.dims, layout.dims + 1):

@@ -9,6 +9,7 @@ from attrs import define, evolve
 from skel_data._joint_names import joint_names
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
 from skel_data._words import counted
+from skel_data.readers._reader import layout_wanted
 
 FACTS: Mapping[str, tuple[str, ...]] = {
     "clip": (
@@ -200,8 +201,8 @@ def choose_layout(names: Sequence[str], axes: str, layout: SkeletonLayout | None
             fitting = [preset for preset in fitting if preset.name == "mediapipe-33"]
         if not fitting:
             raise ValueError(
-                f"{counted(len(names), 'joint')}, {', '.join(names)[:500]}: give a layout that has them, "
-                "the name of a preset or a TOML file"
+                f"{counted(len(names), 'joint')}, {', '.join(names)[:500]}, of which no preset has all, "
+                f"{layout_wanted()}"
             )
         layout = evolve(fitting[0], dims=dims)
     if layout.dims != dims:

@@ -60,6 +60,7 @@ class Table:
         self._width = len(header)
         self.columns = find_columns(header)
         self._slow: list[list[str]] | None = None
+        self.damaged: list[str] = []
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -87,8 +88,12 @@ class Table:
             return [line.split(self._delimiter, column + 1)[column].strip() for line in self._lines]
         return [row[column].strip() for row in self._cells()]
 
-    def numbers(self, columns: Sequence[int]) -> NDArray[np.float64]:
+    def numbers(self, columns: Sequence[int], *, lenient: bool = False) -> NDArray[np.float64]:
         """Columns as numbers (rows, columns), NaN where a field is empty.
+
+        Args:
+            columns: Their places.
+            lenient: Fields that are no numbers are NaN, too, if most are some; `damaged` has the reasons.
 
         Raises:
             ValueError: With the row, if a field is not a number.
@@ -113,8 +118,14 @@ class Table:
             try:
                 values[:, at] = [np.nan if field.lower() in _MISSING else float(field) for field in fields]
             except ValueError:
-                bad = next(i for i, field in enumerate(fields) if not _is_number(field))
-                raise ValueError(f"row {bad + 2}: not a number: {fields[bad][:40]!r}") from None
+                bad = [i for i, field in enumerate(fields) if not _is_number(field)]
+                self.damaged += [f"row {row + 2}: not a number: {fields[row][:40]!r}" for row in bad]
+                if not lenient or 2 * len(bad) > len(rows):
+                    raise ValueError(self.damaged[0]) from None
+                values[:, at] = [
+                    float(field) if _is_number(field) and field.lower() not in _MISSING else np.nan
+                    for field in fields
+                ]
         return values
 
 
@@ -134,6 +145,7 @@ def parse(
     columns = table.columns
     axes = "".join("xyz"[: layout.dims]) + "c" * layout.confidence
     rows, keep = (_long if columns.long else _wide)(table, layout, axes)
+    yield from (BadFile(name, f"{reason}; the joint is missing there") for reason in table.damaged)
     facts = {fact: table.texts(fact) for fact in _OF_CLIPS if fact in columns.facts}
     facts = {fact: [texts[row] for row in keep] for fact, texts in facts.items()}
     if "clip" in facts:  # its rows may lie apart
@@ -169,7 +181,7 @@ def _wide(table: Table, layout: SkeletonLayout, axes: str) -> tuple[Rows, Sequen
     lacking = [name for name in wanted if not set(axes) <= set(columns.joints[name])]
     if lacking:
         raise ValueError(f"joint {lacking[0]} has not all of {', '.join(axes)}")
-    values = table.numbers([columns.joints[name][axis] for name in wanted for axis in axes])
+    values = table.numbers([columns.joints[name][axis] for name in wanted for axis in axes], lenient=True)
     if not len(values):
         raise ValueError("no row")
     joints = values.reshape(len(values), layout.num_joints, len(axes))
@@ -184,7 +196,7 @@ def _long(table: Table, layout: SkeletonLayout, axes: str) -> tuple[Rows, Sequen
         raise ValueError(f"no column {', '.join(sorted(set(axes) - set(found)))}")
     names = table.texts("joint")
     wanted = match_joints(sorted(set(names), key=names.index), layout)
-    values = table.numbers([found[axis] for axis in axes])
+    values = table.numbers([found[axis] for axis in axes], lenient=True)
     frames, bodies = _numbers(table, "frame"), _bodies(table)
     clips = table.texts("clip") if "clip" in columns.facts else [""] * len(names)
     if frames is None:

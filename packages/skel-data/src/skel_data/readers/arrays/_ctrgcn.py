@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source, read_up_to
 from skel_data.readers.arrays._axes import frames_without_padding, to_clip, without_absent
+from skel_data.readers.arrays._facts import MOST_CLASSES
 from skel_data.readers.arrays._numpy import MAX_BYTES, Npz, read_npy
 from skel_data.readers.arrays._open import open_file, paths_in
 from skel_data.readers.keypoints._unpickle import load_plain
@@ -31,7 +32,6 @@ ARRAY = re.compile(r"([xy])_(train|test|val|valid)(?:\.(npy|pkl|pickle))?", re.I
 _SPLIT = re.compile(r"(CSub|CS|CV|CSet|X-?Sub|X-?View|X-?Set)$", re.IGNORECASE)
 _SPLITS = {"cs": "xsub", "csub": "xsub", "cv": "xview", "cset": "xset"}
 _NTU = {75: 1, 150: 2}
-_MOST_CLASSES = 10_000
 
 _Rows = Callable[[], Iterator[NDArray[Any]]]
 
@@ -52,7 +52,7 @@ def _arrays(source: Source) -> Iterator[tuple[str, _Rows, Callable[[], Any]]]:
         match = ARRAY.fullmatch(PurePosixPath(path).name)
         if match and match[3]:
             load = _file(source, path)
-            yield PurePosixPath(path).stem.lower(), _rows_of(load), load
+            yield PurePosixPath(path).stem.lower(), _rows_of(load, path), load
     if len(archives) > 1:
         raise ValueError(f"{source.name}: expected one .npz file, found {', '.join(archives[:5])}")
     for path in archives:
@@ -93,24 +93,36 @@ def _file(source: Source, path: str) -> Callable[[], Any]:
     return load
 
 
-def _rows_of(load: Callable[[], Any]) -> _Rows:
-    return lambda: (np.asarray(row) for row in load())
+def _rows_of(load: Callable[[], Any], path: str) -> _Rows:
+    def rows() -> Iterator[NDArray[Any]]:
+        content = load()
+        if not isinstance(content, list | tuple | np.ndarray) or getattr(content, "ndim", 1) == 0:
+            kind = type(content).__name__
+            raise ValueError(f"{path}: expected an array of clips or a list of them, got {kind}")
+        yield from (_array(clip, path) for clip in content)
+
+    return rows
+
+
+def _array(values: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name}: lists of several lengths, expected an array") from None
 
 
 def _labels(values: Any, name: str) -> list[int]:
-    labels = np.asarray(values)
+    labels = _array(values, name)
     if labels.ndim == 2 and labels.shape[1] > 1:
         if not ((labels == 0) | (labels == 1)).all() or (labels.sum(1) != 1).any():
             raise ValueError(f"{name}: rows of {counted(labels.shape[1], 'number')} without a single one")
         labels = labels.argmax(1)
     labels = labels.reshape(-1)
-    if labels.dtype.kind not in "iuf" or (labels != np.floor(labels)).any():
+    if labels.dtype.kind not in "iuf" or not (np.abs(labels) < 2**62).all() or (labels % 1).any():
         raise ValueError(f"{name}: labels must be whole numbers, or rows with a one")
     found: list[int] = labels.astype(np.int64).tolist()
-    if max(found, default=0) >= _MOST_CLASSES:
-        raise ValueError(
-            f"{name}: a label is {max(found)}; more than {_MOST_CLASSES} classes are no data set"
-        )
+    if max(found, default=0) >= MOST_CLASSES:
+        raise ValueError(f"{name}: a label is {max(found)}; more than {MOST_CLASSES} classes are no data set")
     return found
 
 
@@ -129,7 +141,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         raise ValueError(f"{source.name}: no clip")
     if layout is None:
         if first.ndim != 2 or first.shape[1] not in _NTU:
-            raise ValueError(f"{source.name}: clips of shape {first.shape}, so a layout must be given")
+            raise ValueError(f"{source.name}: clips of shape {first.shape}, {layout_wanted()}")
         layout = get_layout("ntu-25")
     channels = tuple(dict.fromkeys([layout.channels, layout.dims, layout.dims + 1]))
     dims = to_clip(first, layout.num_joints, channels).shape[-1]

@@ -7,7 +7,8 @@ from attrs import define
 
 from skel_data._layout import SkeletonLayout
 
-_MOST_CLASSES = 10_000
+MOST_CLASSES = 10_000
+"""More are no data set."""
 _SPLITS = {
     **dict.fromkeys(("train", "training"), 1),
     **dict.fromkeys(("test", "testing", "val", "valid", "validation", "dev", "eval"), 2),
@@ -37,8 +38,8 @@ class Names:
         labels = text.get("label", [])
         if all(value.isdecimal() for value in labels):
             highest = max(map(int, labels), default=-1)
-            if highest >= _MOST_CLASSES:
-                raise ValueError(f"a label is {highest}; more than {_MOST_CLASSES} classes are no data set")
+            if highest >= MOST_CLASSES:
+                raise ValueError(f"a label is {highest}; more than {MOST_CLASSES} classes are no data set")
             text["label"] = list(map(str, range(highest + 1)))
         return cls(**{fact: tuple(values) for fact, values in text.items()})
 

@@ -21,7 +21,7 @@ from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
 from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folders, frame_labels, numbered
-from skel_data.readers._reader import Find, Reader, Work, find_each
+from skel_data.readers._reader import Find, Reader, Work, find_each, layout_wanted
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._axes import to_clip
 from skel_data.readers.arrays._facts import usual_up
@@ -118,7 +118,9 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     if layout is None:
         usual = _LAYOUTS.get(first.shape[-2:])
         if usual is None:
-            raise ValueError(f"{source.name}: arrays of shape {first.shape}, so a layout must be given")
+            last = first.shape[-2:]
+            wanted = layout_wanted(last[0] if len(last) == 2 and last[1] <= _MOST_CHANNELS else 0)
+            raise ValueError(f"{source.name}: arrays of shape {first.shape}, {wanted}")
         layout = evolve(get_layout(usual), confidence=first.shape[-1] == 4)
     joints = layout.num_joints
     for channels in dict.fromkeys([layout.channels, layout.dims, layout.dims + 1]):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work, find_each, read_json
+from skel_data.readers._reader import Find, Reader, Work, find_each, layout_wanted, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import FACTS
 from skel_data.readers.arrays._facts import Names, split_code, usual_up
@@ -38,7 +38,7 @@ def _lines(data: bytes) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number and object of each line."""
     for number, line in enumerate(data.splitlines(), 1):
         if line.strip():
-            content = read_json(line, nan=True)
+            content = read_json(line)
             if not isinstance(content, dict):
                 raise ValueError(f"line {number}: expected an object")
             yield number, content
@@ -179,7 +179,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
         if shape not in _LAYOUTS:
             raise ValueError(
                 f"{source.name}: {counted(joints, 'joint')} of {counted(channels, 'number')}, "
-                "so a layout must be given"
+                f"{layout_wanted(joints)}"
             )
         layout = get_layout(_LAYOUTS[joints, channels])
     if channels in (layout.dims, layout.dims + 1):

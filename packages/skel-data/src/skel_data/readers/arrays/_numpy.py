@@ -84,7 +84,10 @@ class NpyRows:
             ValueError: If the file ends before the array does.
         """
         for row in range(self.shape[0]):
-            data = self._file.read(self._size)
+            try:
+                data = self._file.read(self._size)
+            except Exception as error:  # of an archive: whatever the bytes lead it to
+                raise ValueError(f"cannot be read after {counted(row, 'row')}: {reason_of(error)}") from error
             if len(data) < self._size:
                 raise ValueError(f"cut off after {row} of {counted(self.shape[0], 'row')}")
             yield np.frombuffer(data, self.dtype).reshape(self.shape[1:])

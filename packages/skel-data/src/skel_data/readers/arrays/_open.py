@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO
 
-from skel_data.readers._source import Source, reason_of
+from skel_data.readers._source import DAMAGE, Source, reason_of
 
 
 def paths_in(source: Source) -> list[str]:
@@ -33,5 +33,5 @@ def open_file(source: Source, name: str) -> Iterator[IO[bytes]]:
             else:
                 archive = stack.enter_context(zipfile.ZipFile(root))
                 yield stack.enter_context(archive.open(name))
-    except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
+    except (*DAMAGE, KeyError, RuntimeError, NotImplementedError) as error:
         raise ValueError(f"{name}: cannot be read: {reason_of(error)}") from error

@@ -32,18 +32,20 @@ _PLACES += [1 + 14 * _TURNED + 4 * joint for joint in range(_OTHER)]
 _ORDER = [0, 1, 2, 3, 4, 11, 5, 6, 12, 7, 8, 13, 9, 10, 14]
 
 
-def parse(name: str, data: bytes, label: int, subject: int) -> Clip:
-    """Make a clip of one file."""
+def parse(name: str, data: bytes, label: int, subject: int) -> Iterator[Clip | BadFile]:
+    """Make a clip of one file. A row that cannot be read is reported, and missing in the clip."""
     match_name(_NAME, name, "the number of a recording, such as 0512164529")
     text, _, end = data.rstrip().rpartition(b"\n")
     if end.strip() != b"END":
         raise ValueError("cut off: the last line is not END")
     lines = b"\n".join(line.strip().rstrip(b",") for line in text.splitlines())
-    rows = read_table(lines, _FIELDS, ",")
+    damaged: list[str] = []
+    rows = read_table(lines, _FIELDS, ",", damaged)
     columns = np.array(_PLACES)[_ORDER][:, None] + np.arange(3)
     positions = rows[:, columns][:, None] * _METRES
     check_joints(positions, 15, 3)
-    return Clip(positions, name, label, subject)
+    yield from (BadFile(name, f"{reason}; the frame is missing") for reason in damaged)
+    yield Clip(positions, name, label, subject)
 
 
 def _labels(source: Source) -> dict[str, str]:

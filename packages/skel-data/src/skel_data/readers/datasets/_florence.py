@@ -22,20 +22,24 @@ _CLASSES = class_names("florence-3d")
 _ENDS = {"hand": "wrist", "foot": "ankle"}
 
 
-def parse(name: str, data: bytes) -> Iterator[Clip | BadFile]:  # noqa: ARG001 (one file has all clips)
+def parse(name: str, data: bytes) -> Iterator[Clip | BadFile]:
     """Make the clips of the file."""
-    rows = read_table(data, 3 + 45)
-    keys = rows[:, :3]
+    damaged: list[str] = []
+    rows = read_table(data, 3 + 45, damaged=damaged)
+    yield from (BadFile(name, f"{reason}; the frame is missing") for reason in damaged)
+    known = np.where(np.isnan(rows).all(1), -1, np.arange(len(rows)))
+    first = int((known >= 0).argmax())
+    keys = rows[np.maximum(np.maximum.accumulate(known), first), :3]  # a lost row is of the clip before it
     if not (keys == np.floor(keys)).all() or (keys < 0).any() or (keys > 1e6).any():
         raise ValueError("video, actor and category must be whole numbers")
     takes: dict[tuple[int, int], int] = {}
-    for part in np.split(rows, np.flatnonzero((np.diff(keys, axis=0) != 0).any(1)) + 1):
-        video, actor, category = map(int, part[0, :3])
+    for part in np.split(np.arange(len(rows)), np.flatnonzero((np.diff(keys, axis=0) != 0).any(1)) + 1):
+        video, actor, category = map(int, keys[part[0]])
         take = takes[actor, category] = takes.get((actor, category), 0) + 1
         if not 1 <= category <= len(_CLASSES):
             yield BadFile(f"video {video}", f"category {category}, the set has 1 to {len(_CLASSES)}")
             continue
-        positions = part[:, 3:].reshape(-1, 1, 15, 3)
+        positions = rows[part, 3:].reshape(-1, 1, 15, 3)
         yield Clip(positions, f"video {video}", category - 1, actor, replication=take)
 
 

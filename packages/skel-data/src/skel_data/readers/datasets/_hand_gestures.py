@@ -35,14 +35,17 @@ _JOINTS = 22
 _Key = tuple[int, ...]
 
 
-def parse(name: str, data: bytes, key: _Key, classes: int, split: int, frames: tuple[int, ...] = ()) -> Clip:
+def parse(
+    name: str, data: bytes, key: _Key, classes: int, split: int, frames: tuple[int, ...] = ()
+) -> Iterator[Clip | BadFile]:
     """Make a clip of one file, called by what its path tells, from the first to the last of `frames`."""
     gesture, finger, subject, essai = key
     if not 1 <= gesture <= len(_GESTURES) or not 1 <= finger <= len(_FINGERS):
         raise ValueError(
             f"gesture {gesture}, finger {finger}, the set has 1 to {len(_GESTURES)}, and 1 and 2"
         )
-    positions = read_table(data, 3 * _JOINTS).reshape(-1, 1, _JOINTS, 3)
+    damaged: list[str] = []
+    positions = read_table(data, 3 * _JOINTS, damaged=damaged).reshape(-1, 1, _JOINTS, 3)
     if frames:
         first, last = frames
         if not first <= last <= len(positions) or first == len(positions):
@@ -51,7 +54,8 @@ def parse(name: str, data: bytes, key: _Key, classes: int, split: int, frames: t
     check_joints(positions, _JOINTS, 3)
     label = gesture - 1 if classes == 14 else 2 * (gesture - 1) + finger - 1
     name = f"gesture_{gesture}_finger_{finger}_subject_{subject}_essai_{essai}"
-    return Clip(positions, name, label, subject, replication=essai, split=split)
+    yield from (BadFile(name, f"{reason}; the frame is missing") for reason in damaged)
+    yield Clip(positions, name, label, subject, replication=essai, split=split)
 
 
 def _rows(

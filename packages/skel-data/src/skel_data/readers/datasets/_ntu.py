@@ -257,7 +257,8 @@ def _all_coordinates(lines: list[bytes]) -> np.ndarray:
     try:
         values = np.array(list(map(float, fields))).reshape(-1, 3)
     except ValueError as error:
-        raise ValueError(f"a coordinate is not a number: {error}") from error
+        word = str(error).rpartition(": b")[2]
+        raise ValueError(f"a coordinate is not a number: {word[:60]}") from error
     if not (np.abs(values) < _FAR).all():
         raise ValueError(f"a coordinate is not finite or far off: {values[~(np.abs(values) < _FAR)][0]}")
     return values

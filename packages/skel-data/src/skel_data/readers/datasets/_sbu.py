@@ -92,12 +92,12 @@ def parse_processed(name: str, data: bytes) -> Iterator[Clip]:
 
     Coordinates stay as they are: y is up, x and y have scales of their own.
     """
-    content = read_json(data, nan=True)
+    content = read_json(data)
     if isinstance(content, str):
-        content = read_json(content.encode(), nan=True)
+        content = read_json(content.encode())
     try:
         x, labels = np.array(content["x"], np.float64), np.array(content["label"])
-    except (KeyError, TypeError, IndexError, OverflowError):
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError):
         raise ValueError("no lists of numbers under the keys 'x' and 'label'") from None
     if x.ndim != 5 or x.shape[1] != 2 or x.shape[3:] != (_JOINTS, 2) or 0 in x.shape:
         raise ValueError(f"x of shape {x.shape}, expected (clips, 2, frames, {_JOINTS}, 2)")

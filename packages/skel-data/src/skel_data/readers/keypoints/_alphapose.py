@@ -7,12 +7,13 @@ the image's name. Joints are COCO's 17, Halpe's 26, the 18 of the forms cmu and 
 layout.
 """
 
+from functools import partial
 from typing import Any
 
 from skel_data.readers._reader import read_json
 from skel_data.readers.keypoints._coco_keypoints import _number
-from skel_data.readers.keypoints._keypoints import Person, joints_and_scores
-from skel_data.readers.keypoints._people import Frames, any_track, list_of_dicts, people_reader
+from skel_data.readers.keypoints._keypoints import Frames, Person, joints_and_scores
+from skel_data.readers.keypoints._people import any_track, list_of_dicts, people_reader
 
 _KEYS = ("keypoints", "joints", "pose_keypoints_2d")
 
@@ -20,22 +21,21 @@ _KEYS = ("keypoints", "joints", "pose_keypoints_2d")
 def frames_of(data: bytes) -> Frames:
     """The people of each frame."""
     content = read_json(data)
-    frames: Frames = {}
+    frames = Frames()
     images: dict[int, Any] = {}
     if isinstance(content, dict):
-        items = [(image, person) for image, found in content.items() for person in _people(found)]
-        for image in content:
-            frames[_once(image, images)] = []
+        for image, found in content.items():
+            people = found.get("bodies", found.get("people")) if isinstance(found, dict) else found
+            frames.add_all(_once(image, images), people, _person, "the people of an image")
     else:
-        people = list_of_dicts(content, "AlphaPose's results")
-        items = [(person.get("image_id"), person) for person in people]
-    for image, person in items:
-        key = next((key for key in _KEYS if key in person), _KEYS[0])
-        joints = joints_and_scores(person.get(key), key)
-        frames.setdefault(_once(image, images), []).append(
-            Person(joints, any_track(person, "idx", "track_id"))
-        )
+        for person in list_of_dicts(content, "AlphaPose's results"):
+            frames.add(_once(person.get("image_id"), images), partial(_person, person))
     return frames
+
+
+def _person(person: dict[str, Any]) -> Person:
+    key = next((key for key in _KEYS if key in person), _KEYS[0])
+    return Person(joints_and_scores(person.get(key), key), any_track(person, "idx", "track_id"))
 
 
 def _once(image: Any, images: dict[int, Any]) -> int:
@@ -45,12 +45,6 @@ def _once(image: Any, images: dict[int, Any]) -> int:
             f"images {image!r} and {images[number]!r} have one number: more than one video in the file?"
         )
     return number
-
-
-def _people(found: Any) -> list[dict[str, Any]]:
-    if isinstance(found, dict):
-        found = found.get("bodies", found.get("people"))
-    return list_of_dicts(found, "the people of an image")
 
 
 ALPHAPOSE = people_reader("alphapose", frames_of)

@@ -15,23 +15,23 @@ from typing import Any
 
 import numpy as np
 from attrs import evolve
+from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
-from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of, read_json
+from skel_data.readers._reader import Find, Reader, Work, find_each, layout_wanted, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.arrays._columns import match_joints
 from skel_data.readers.keypoints._coco_keypoints import _number
 from skel_data.readers.keypoints._keypoints import (
+    Frames,
     Person,
     folder_labels,
     joints_and_scores,
     json_paths,
-    make_clip,
 )
 from skel_data.readers.keypoints._people import (
     LAYOUTS,
-    Frames,
     any_track,
     first_joints,
     layout_for,
@@ -64,28 +64,43 @@ def clips_of(data: bytes) -> dict[str, Frames]:
     """The people of each frame of each clip of a file."""
     content = _content(data)
     clips: dict[str, Frames] = {}
-    homes: dict[Any, list[Person]] = {}
+    homes: dict[str, tuple[Frames, int]] = {}
     for place, image in enumerate(list_of_dicts(content["images"], "images")):
         clip, frame = _clip(image), _frame(image, place)
-        frames = clips.setdefault(clip, {})
+        frames = clips.setdefault(clip, Frames())
         if frame in frames or _id(image.get("id")) in homes:
             raise ValueError(f"image {image.get('id')!r}: frame {frame} of clip {clip!r} a second time")
-        homes[_id(image.get("id"))] = frames[frame] = []
+        frames[frame] = []
+        homes[_id(image.get("id"))] = frames, frame
     people = list_of_dicts(content["annotations"], "annotations")
     people = [person for person in people if person.get("keypoints")]
-    arrays = [joints_and_scores(person["keypoints"], "keypoints") for person in people]
-    flags = all(np.isin(joints[:, 2], (0, 1, 2)).all() for joints in arrays)
+    arrays = [_joints(person) for person in people]
+    flags = all(np.isin(joints[:, 2], (0, 1, 2)).all() for joints in arrays if joints is not None)
     for person, joints in zip(people, arrays, strict=True):
-        if flags:
-            joints = np.where(joints[:, 2:] > 0, [1, 1, 0], 0) * joints + [0, 0, 1] * (joints[:, 2:] > 0)
         home = homes.get(_id(person.get("image_id")))
         if home is None:
             raise ValueError(
                 f"an annotation of image {person.get('image_id')!r}, which is not among the images"
             )
-        if joints.any():
-            home.append(Person(joints, any_track(person, "track_id", "instance_id")))
+        if joints is None or joints.any():
+            home[0].add(home[1], partial(_person, person, joints, flags))
     return clips
+
+
+def _joints(person: dict[str, Any]) -> NDArray[Any] | None:
+    """Joints and flags or scores; None if they cannot be read."""
+    try:
+        return joints_and_scores(person["keypoints"], "keypoints")
+    except ValueError:
+        return None
+
+
+def _person(person: dict[str, Any], joints: NDArray[Any] | None, flags: bool) -> Person:
+    if joints is None:
+        joints = joints_and_scores(person["keypoints"], "keypoints")  # for its reason
+    elif flags:
+        joints = np.where(joints[:, 2:] > 0, [1, 1, 0], 0) * joints + [0, 0, 1] * (joints[:, 2:] > 0)
+    return Person(joints, any_track(person, "track_id", "instance_id"))
 
 
 def _id(value: Any) -> str:
@@ -114,14 +129,14 @@ def parse(name: str, data: bytes, label: int) -> Iterator[Clip | BadFile]:
     for clip, frames in clips.items():
         called = name if len(clips) == 1 else f"{name}_{clip}"
         try:
-            yield make_clip(called, label, frames)
+            made = frames.clip(called, label)
+            yield from (made,) if isinstance(made, Clip) else made
         except ValueError as error:
             yield BadFile(called, str(error))
 
 
-def _first(data: bytes) -> Frames:
-    people = [person for frames in clips_of(data).values() for found in frames.values() for person in found]
-    return {0: people}
+def _everybody(data: bytes) -> list[Person]:
+    return [person for frames in clips_of(data).values() for found in frames.values() for person in found]
 
 
 def _named_layout(names: list[str], count: int, where: str) -> SkeletonLayout | None:
@@ -137,7 +152,7 @@ def _named_layout(names: list[str], count: int, where: str) -> SkeletonLayout | 
             continue
     raise ValueError(
         f"{where}: no built-in layout has the joints {', '.join(names)[:500]} in this order, "
-        "so a layout must be given"
+        f"{layout_wanted()}"
     )
 
 
@@ -145,11 +160,11 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
     labels, classes = folder_labels(json_paths(source))
     names: list[str] = []
 
-    def first(data: bytes) -> Frames:
+    def everybody(data: bytes) -> list[Person]:
         names[:] = names or names_of(data)
-        return _first(data)
+        return _everybody(data)
 
-    shape = first_joints(source, first, ".json")
+    shape = first_joints(source, everybody, ".json")
     given = layout or (None if shape is None else _named_layout(names, shape[0], source.name))
     chosen = layout_for(shape, given, source.name)
     return DatasetInfo(chosen, classes, "pixels"), partial(_find, labels=labels)

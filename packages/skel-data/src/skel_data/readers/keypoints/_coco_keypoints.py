@@ -38,7 +38,7 @@ _DIGITS = re.compile(r"\d+")
 
 def parse(name: str, data: bytes, label: int = -1) -> Clip | list[Clip | BadFile]:
     """Make a clip of one file; nobody in it is an error."""
-    content = read_json(data, nan=True)
+    content = read_json(data)
     items = content.get("instance_info") if isinstance(content, dict) else content
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise ValueError("no list of people or of frames, alone or under the key 'instance_info'")

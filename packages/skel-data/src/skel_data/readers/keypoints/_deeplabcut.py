@@ -74,39 +74,53 @@ def read_head(data: bytes) -> Head:
     return Head(columns, len(rows))
 
 
-def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Clip:
-    """Make a clip of one file."""
+def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Iterator[Clip | BadFile]:
+    """Make a clip of one file. A field without a number is reported, and its joint missing."""
     head = read_head(data)
     wanted = match_joints(head.parts, layout)
     axes = "xyz"[: layout.dims] + "c" * layout.confidence
-    people = []
+    people, damaged = [], list[str]()
     for who in head.individuals:
         columns = [head.columns.get((who, part, axis), -1) for part in wanted for axis in axes]
         if max(columns) >= 0:  # parts that belong to no individual have one of their own
-            people.append(_numbers(data, head.rows, columns).reshape(-1, layout.num_joints, len(axes)))
+            people.append(
+                _numbers(data, head.rows, columns, damaged).reshape(-1, layout.num_joints, len(axes))
+            )
     count = len(people[0])
     if count == 0:
         raise ValueError("no row")
+    yield from (BadFile(name, f"{reason}; the joint is missing there") for reason in damaged)
     if len(people) == 1:
-        return make_clip(name, Rows(people[0]), label)
+        yield make_clip(name, Rows(people[0]), label)
+        return
     rows = Rows(
         np.concatenate(people),
         np.tile(np.arange(count), len(people)),
         np.repeat(np.arange(len(people)), count),
     )
-    return make_clip(name, rows, label)
+    yield make_clip(name, rows, label)
 
 
-def _numbers(data: bytes, skip: int, columns: list[int]) -> NDArray[np.float64]:
-    rows = list(csv_rows(data.decode("utf-8-sig", errors="replace")))[skip:]
+def _numbers(data: bytes, skip: int, columns: list[int], damaged: list[str]) -> NDArray[np.float64]:
+    rows = [row for row in csv_rows(data.decode("utf-8-sig", errors="replace")) if row][skip:]
     values = np.full((len(rows), len(columns)), np.nan)
+    lost = set()
     for at, column in enumerate(columns):
-        if column >= 0:
-            try:
-                fields = [row[column] for row in rows if row]
-                values[:, at] = [float(field) if field else np.nan for field in fields]
-            except (ValueError, IndexError):
-                raise ValueError(f"column {column + 1}: a field is missing or not a number") from None
+        if column < 0:
+            continue
+        try:
+            values[:, at] = [float(row[column] or "nan") for row in rows]
+        except (ValueError, IndexError):
+            for number, row in enumerate(rows):
+                try:
+                    values[number, at] = float(row[column] or "nan")
+                except (ValueError, IndexError):
+                    if number not in lost:  # one reason for each row is enough
+                        where = f"row {number + skip + 1}, column {column + 1}"
+                        damaged.append(f"{where}: a field is missing or not a number")
+                    lost.add(number)
+        if 2 * len(lost) > len(rows):
+            raise ValueError(damaged[0]) from None
     return values
 
 

@@ -20,7 +20,7 @@ from skel_data.readers._frames import Frame, clips_in, find_frames, frame_folder
 from skel_data.readers._reader import Find, Reader, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import Person, joints_and_scores, make_clip, numbers
-from skel_data.readers.keypoints._people import Frames, any_track, first_joints, layout_for, list_of_dicts
+from skel_data.readers.keypoints._people import any_track, first_joints, layout_for, list_of_dicts
 from skel_data.store._info import DatasetInfo
 
 _SUFFIX = re.compile(r"(\.(jpe?g|png|bmp|tiff?|webp))?(\.predictions)?\.json$", re.IGNORECASE)
@@ -54,7 +54,7 @@ def key(path: str) -> tuple[str, int] | None:
 
 def parse_frames(name: str, label: int, frames: Sequence[Frame]) -> Iterator[Clip | BadFile]:
     """Make a clip of its images. A bad file is reported, and a frame without a body in the clip."""
-    found: Frames = {}
+    found: dict[int, list[Person]] = {}
     for path, number, read in frames:
         try:
             if number in found:
@@ -67,7 +67,7 @@ def parse_frames(name: str, label: int, frames: Sequence[Frame]) -> Iterator[Cli
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
-    shape = first_joints(source, lambda data: {0: people_of(data)}, ".json")
+    shape = first_joints(source, people_of, ".json")
     classes = frame_labels(list(clips_in(source, key)))[1]
     info = DatasetInfo(layout_for(shape, layout, source.name), classes, "pixels")
     if info.layout.dims == 3:  # as MMPose gives it

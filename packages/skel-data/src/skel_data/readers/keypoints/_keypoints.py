@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work, find_each, paths_of
+from skel_data.readers._reader import Find, Reader, Work, find_each, layout_wanted, paths_of
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._association import associate
 from skel_data.store._info import DatasetInfo
@@ -158,6 +158,15 @@ class Frames(dict[int, list[Person]]):
         except ValueError as error:
             self.reasons.append(f"frame {number}: {error}")
 
+    def add_all(self, number: int, people: Any, read: Callable[[dict[str, Any]], Person], what: str) -> None:
+        """Add a frame and the people in it, a list of objects; keep the reason where it is none."""
+        self.setdefault(number, [])
+        if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+            self.reasons.append(f"frame {number}: {what} must be a list of objects, it is {brief(people)}")
+            return
+        for person in people:
+            self.add(number, partial(read, person))
+
     def clip(self, name: str, label: int, rate: float = 0.0) -> Clip | list[Clip | BadFile]:
         """The clip, and before it what cannot be read, if there is anything: people of other joints, too.
 
@@ -211,6 +220,8 @@ def track_of(value: Any) -> int:
 
 def brief(value: Any) -> str:
     """A value in a message: its text if that is sure to be short, else its type."""
+    if value is None:
+        return "null"
     return repr(value)[:40] if isinstance(value, int | float | str) else f"a {type(value).__name__}"
 
 
@@ -308,7 +319,7 @@ def json_reader(
         if layout is None:
             layout = get_layout((others or {}).get(shape or (0, 0), usual))
             if others and shape and shape[0] != layout.num_joints:
-                raise ValueError(f"{source.name}: {counted(shape[0], 'joint')}, so a layout must be given")
+                raise ValueError(f"{source.name}: {counted(shape[0], 'joint')}, {layout_wanted(shape[0])}")
         dims = shape[1] - 1 if shape and shape[1] in (3, 4) else layout.dims  # those that the file has
         layout = evolve(layout, confidence=True, dims=dims)
         classes = folder_labels(json_paths(source))[1]

@@ -36,7 +36,7 @@ def parse(name: str, data: bytes, label: int = -1) -> Clip | list[Clip | BadFile
 
     What cannot be read costs a person, or a frame, if most can be read.
     """
-    content = read_json(data, nan=True)
+    content = read_json(data)
     frames = Frames()
     for number, frame in numbered_frames(content).items():
         frames[number] = []

@@ -18,7 +18,7 @@ from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
 from skel_data.readers._frames import clips_in, frame_folders
-from skel_data.readers._reader import Reader, Work, read_json
+from skel_data.readers._reader import Reader, Work, layout_wanted, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
     Person,
@@ -65,7 +65,7 @@ def parse(name: str, label: int, files: list[tuple[str, int, bytes]]) -> Iterato
 
 
 def _people(data: bytes) -> list[Person]:
-    content = read_json(data, nan=True)
+    content = read_json(data)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise ValueError("no list of people under the key 'people'")
@@ -137,7 +137,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> DatasetInfo:
     if layout is None:
         joints = _joints(source)
         if joints not in _LAYOUTS:
-            raise ValueError(f"{source.name}: {counted(joints, 'joint')}, so a layout must be given")
+            raise ValueError(f"{source.name}: {counted(joints, 'joint')}, {layout_wanted(joints)}")
         layout = get_layout(_LAYOUTS[joints])
     return DatasetInfo(evolve(layout, confidence=True, dims=2), _labels(_clips(source))[1], "pixels")
 

@@ -9,21 +9,20 @@ from attrs import evolve
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout, layout_names
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, paths_of, read_json
+from skel_data.readers._reader import Find, Reader, layout_wanted, paths_of, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import (
+    Frames,
     Person,
     brief,
     find_clips,
     first_clips,
     folder_labels,
     json_paths,
-    make_clip,
     track_of,
 )
 from skel_data.store._info import DatasetInfo
 
-Frames = dict[int, list[Person]]
 FramesOf = Callable[[bytes], Frames]
 
 LAYOUTS = {17: "coco-17", 18: "openpose-18", 26: "halpe-26", 133: "coco-wholebody-133", 136: "halpe-136"}
@@ -40,7 +39,7 @@ def layout_for(shape: tuple[int, ...] | None, given: SkeletonLayout | None, wher
         joints, channels = shape or (17, 3)
         usual = "h36m-17" if (joints, channels) == (17, 4) else LAYOUTS.get(joints)
         if usual not in layout_names():
-            raise ValueError(f"{where}: {counted(joints, 'joint')}, so a layout must be given")
+            raise ValueError(f"{where}: {counted(joints, 'joint')}, {layout_wanted(joints)}")
         given = get_layout(str(usual))
     return evolve(given, confidence=True)
 
@@ -57,13 +56,15 @@ def list_of_dicts(value: Any, what: str) -> list[dict[str, Any]]:
     return value
 
 
-def first_joints(source: Source, frames_of: FramesOf, suffix: str) -> tuple[int, int] | None:
+def first_joints(
+    source: Source, people_of: Callable[[bytes], list[Person]], suffix: str
+) -> tuple[int, int] | None:
     """Joints and channels of the first person in a source; None if there is nobody."""
     for entry in source:
         if isinstance(entry, BadFile) or not entry[0].lower().endswith(suffix):
             continue
         try:
-            people = [person for found in frames_of(entry[1]()).values() for person in found]
+            people = people_of(entry[1]())
         except ValueError:  # reported when it is imported
             continue
         if people:
@@ -72,9 +73,9 @@ def first_joints(source: Source, frames_of: FramesOf, suffix: str) -> tuple[int,
     return None
 
 
-def parse_people(name: str, data: bytes, label: int, frames_of: FramesOf) -> Clip:
+def parse_people(name: str, data: bytes, label: int, frames_of: FramesOf) -> Clip | list[Clip | BadFile]:
     """Make a clip of one file; nobody in it is an error."""
-    return make_clip(name, label, frames_of(data))
+    return frames_of(data).clip(name, label)
 
 
 def people_reader(name: str, frames_of: FramesOf, units: str = "pixels") -> Reader:
@@ -109,9 +110,9 @@ def people_reader(name: str, frames_of: FramesOf, units: str = "pixels") -> Read
 def read_any(data: bytes) -> Any:
     """The content of a JSON file, or the list of those of its lines; NaN is a number here."""
     try:
-        return read_json(data, nan=True)
+        return read_json(data)
     except ValueError:
         lines = [line for line in data.splitlines() if line.strip()]
         if len(lines) < 2:
             raise
-        return [read_json(line, nan=True) for line in lines]
+        return [read_json(line) for line in lines]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work
+from skel_data.readers._reader import Find, Reader, Work, layout_wanted
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._ntu import NTU60
 from skel_data.readers.keypoints._keypoints import brief
@@ -122,6 +122,8 @@ def _fields(annotation: Any) -> dict[str, Any]:
         raise ValueError(f"keypoint is {keypoint.dtype} {keypoint.shape}, expected numbers (M, T, V, C)")
     if score is not None and not isinstance(score, np.ndarray):
         raise ValueError(f"keypoint_score must be an array, it is a {type(score).__name__}")
+    if given["label"] < -1:
+        raise ValueError(f"label {given['label']}, expected a class, or -1 where it is unknown")
     if given["label"] >= _MOST_CLASSES:
         raise ValueError(f"label {given['label']}, more than {_MOST_CLASSES} classes are no data set")
     return {
@@ -183,7 +185,7 @@ def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInf
             score = "with" if scored else "without"
             raise ValueError(
                 f"{source.name}: {counted(joints, 'joint')} x {counted(dims, 'coordinate')} {score} "
-                "keypoint_score, so a layout must be given"
+                f"keypoint_score, {layout_wanted(joints)}"
             )
         layout = evolve(get_layout(_LAYOUTS[joints, dims, scored]), confidence=scored)
     elif dims == layout.dims:

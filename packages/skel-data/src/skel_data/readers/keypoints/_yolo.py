@@ -21,10 +21,10 @@ from skel_data.readers._reader import Find, Reader, Work
 from skel_data.readers._source import Source
 from skel_data.readers.datasets._table import read_table
 from skel_data.readers.keypoints._keypoints import Person, make_clip
-from skel_data.readers.keypoints._people import Frames
 from skel_data.store._info import DatasetInfo
 
 _BOX = 5
+_MOST_TRACKS = 2**62
 
 
 def rows_of(data: bytes) -> NDArray[np.float64]:
@@ -52,16 +52,20 @@ def parse_frames(
             yield BadFile(path, str(error))
     behind = [row[_BOX + size :] for found in rows.values() for row in found]
     single = [float(values[0]) for values in behind if len(values) == 1]
-    tracked = all(value >= 1 and value == int(value) for value in single)
-    people: Frames = {}
+    tracked = all(value >= 1 and _is_track(value) for value in single)
+    people: dict[int, list[Person]] = {}
     for number, found in rows.items():
         people[number] = []
         for row in found:
             more = row[_BOX + size :]
             told = len(more) == 2 or (len(more) == 1 and tracked)
-            track = int(more[-1]) if told else -1
+            track = int(more[-1]) if told and _is_track(more[-1]) else -1
             people[number].append(Person(row[_BOX : _BOX + size].reshape(joints, -1), track))
     yield make_clip(name, label, people)
+
+
+def _is_track(value: float) -> bool:
+    return 0 <= value < _MOST_TRACKS and value == int(value)
 
 
 def key(path: str) -> tuple[str, int] | None:

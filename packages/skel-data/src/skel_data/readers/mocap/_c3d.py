@@ -16,7 +16,7 @@ from skel_data._clip import Clip
 from skel_data._layout import SkeletonLayout
 from skel_data._up import AXES
 from skel_data._words import counted
-from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, paths_of
+from skel_data.readers._reader import Find, Reader, Work, check_joints, find_each, layout_wanted, paths_of
 from skel_data.readers._source import Source
 from skel_data.store._info import DatasetInfo
 
@@ -243,7 +243,9 @@ def _marker_index(joint: str, labels: tuple[str, ...]) -> int:
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
     if layout is None:
-        raise ValueError(f"{source.name}: markers have no bones, so a layout must be given that names them")
+        raise ValueError(
+            f"{source.name}: markers have no bones, {layout_wanted()}; skel data layout FILE writes one"
+        )
     unit, up = _first(source)
     metres = unit.lower() in _METRES
     info = DatasetInfo(layout, (), "metres" if metres else "unknown", up=up)

@@ -54,7 +54,7 @@ def _load(source: Source) -> tuple[str, dict[str, Any], SkeletonLayout]:
         metadata = file["metadata"] if "metadata" in file.names else np.array({})
         told = metadata.item() if metadata.shape == () else {}
         name = told.get("layout_name", "h36m") if isinstance(told, dict) else "h36m"
-        if name not in _LAYOUTS:
+        if not isinstance(name, str) or name not in _LAYOUTS:
             raise ValueError(f"{entry[0]}: joints of layout {name!r}, expected {' or '.join(_LAYOUTS)}")
         return key, subjects, get_layout(_LAYOUTS[name])
     raise ValueError(f"{source.name}: no .npz file with {' or '.join(KEYS)}")

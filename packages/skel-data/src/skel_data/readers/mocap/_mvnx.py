@@ -26,8 +26,14 @@ from skel_data.readers.keypoints._keypoints import folder_labels
 from skel_data.store._info import DatasetInfo
 
 
-def parse_mvnx(data: bytes) -> tuple[list[tuple[list[str], NDArray[np.float64]]], float]:
+def parse_mvnx(
+    data: bytes, damaged: list[str] | None = None
+) -> tuple[list[tuple[list[str], NDArray[np.float64]]], float]:
     """Names of the segments and positions (T, V, 3), z up, of each subject; frames a second, 0 if not told.
+
+    Args:
+        data: Content of the file.
+        damaged: Takes what is wrong with a frame, which is NaN then, if most are good.
 
     Raises:
         ValueError: With the reason, if it is no such file.
@@ -54,38 +60,56 @@ def parse_mvnx(data: bytes) -> tuple[list[tuple[list[str], NDArray[np.float64]]]
                 subjects[-1][1].append(element.text or "")
             if event == "end" and tag in ("frame", "segment"):
                 element.clear()
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter of unknown encodings
         raise ValueError(f"not XML, or cut off: {error}") from error
     if not any(frames for _, frames in subjects):
         raise ValueError("no frame with a position of segments")
-    return [_subject(names, frames) for names, frames in subjects if frames], rate
+    reasons: list[str] = [] if damaged is None else damaged
+    return [_subject(names, frames, reasons) for names, frames in subjects if frames], rate
 
 
-def _subject(names: list[str], frames: list[str]) -> tuple[list[str], NDArray[np.float64]]:
+def _subject(
+    names: list[str], frames: list[str], damaged: list[str]
+) -> tuple[list[str], NDArray[np.float64]]:
     rows = [frame.split() for frame in frames]
-    wrong = next((row for row in rows if len(row) != 3 * len(names)), None)
-    if wrong is not None or not names:
-        raise ValueError(
-            f"{counted(len(wrong or ()), 'number')} in a position, expected 3 for each of "
-            f"{counted(len(names), 'segment')}"
-        )
     try:
-        values = np.array(rows, np.float64)
+        values = np.array(rows, np.float64).reshape(len(rows), len(names), 3)
+    except ValueError:  # one at least
+        values = np.full((len(rows), len(names), 3), np.nan)
+        lost = 0
+        for number, row in enumerate(rows):
+            try:
+                if len(row) != 3 * len(names):
+                    own, wanted = counted(len(row), "number"), counted(len(names), "segment")
+                    raise ValueError(f"{own} in a position, expected 3 for each of {wanted}")
+                values[number] = np.array(list(map(_number, row))).reshape(-1, 3)
+            except ValueError as error:
+                lost += 1
+                damaged.append(f"frame {number}: {error}")
+                if 2 * lost > len(rows):
+                    raise
+    return names, values
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
     except ValueError:
         raise ValueError("a position that is not a number") from None
-    return names, values.reshape(len(rows), len(names), 3)
 
 
-def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Clip:
+def parse(name: str, data: bytes, layout: SkeletonLayout, label: int) -> Iterator[Clip | BadFile]:
     """Make a clip of one file, with a body for each subject."""
-    subjects, rate = parse_mvnx(data)
+    damaged: list[str] = []
+    subjects, rate = parse_mvnx(data, damaged)
     length = max(len(values) for _, values in subjects)
     positions = np.zeros((length, len(subjects), layout.num_joints, 3))
     for body, (names, values) in enumerate(subjects):
         wanted = [names.index(joint) for joint in match_joints(names, layout)]
         positions[: len(values), body] = values[:, wanted]
     check_joints(positions, layout.num_joints, 3)
-    return Clip(positions, name, label, rate=rate)
+    yield from (BadFile(name, f"{reason}; the frame is missing") for reason in damaged)
+    yield Clip(positions, name, label, rate=rate)
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:

@@ -18,7 +18,7 @@ from skel_data.readers._frames import Frame, find_frames
 from skel_data.readers._reader import Find, Reader, read_json
 from skel_data.readers._source import Source
 from skel_data.readers.keypoints._keypoints import Person, make_clip, numbers
-from skel_data.readers.keypoints._people import Frames, any_track, list_of_dicts
+from skel_data.readers.keypoints._people import any_track, list_of_dicts
 from skel_data.store._info import DatasetInfo
 
 NAME = re.compile(r"body3DScene_(\d{1,12})\.json", re.IGNORECASE)
@@ -53,7 +53,7 @@ def key(path: str) -> tuple[str, int] | None:
 def parse_frames(name: str, label: int, frames: Sequence[Frame], sequence: str) -> Iterator[Clip | BadFile]:
     """Make a clip of its frames. A bad file is reported, and a frame without a body in the clip."""
     folders = [part for part in PurePosixPath(frames[0][0]).parent.parts if not part.startswith("hdPose3d")]
-    found: Frames = {}
+    found: dict[int, list[Person]] = {}
     for path, number, read in frames:
         try:
             found[number] = people_of(read())

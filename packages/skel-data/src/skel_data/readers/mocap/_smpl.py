@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from skel_data._clip import BadFile, Clip
 from skel_data._layout import SkeletonLayout, get_layout
+from skel_data._rate import FASTEST
 from skel_data._words import counted
 from skel_data.readers._reader import Find, Reader, Work, find_each
 from skel_data.readers._source import Source
@@ -81,21 +82,30 @@ def rotations(vectors: Floats) -> Floats:
     return matrices
 
 
-def parse(name: str, data: bytes, label: int, subject: int) -> Clip:
-    """Make a clip of one file."""
+def parse(name: str, data: bytes, label: int, subject: int) -> Iterator[Clip | BadFile]:
+    """Make a clip of one file. A frame that is not finite is reported, and missing in the clip."""
     file = Npz(io.BytesIO(data))
     poses = _poses(file)
     place = next((file[key] for key in ("trans", "transl") if key in file.names), np.zeros((len(poses), 3)))
     if place.shape != (len(poses), 3) or place.dtype.kind not in "iuf":
         raise ValueError(f"trans is {place.dtype} {place.shape}, expected ({len(poses)}, 3)")
+    numbers = np.column_stack([poses.reshape(len(poses), -1), place])
+    lost: NDArray[np.bool_] = ~np.isfinite(numbers).all(1)
+    if lost.all():
+        raise ValueError("no frame that is finite")
+    poses, place = np.where(lost[:, None, None], 0, poses), np.where(lost[:, None], 0, place)
     layout = get_layout("smpl-24")
     turns = np.broadcast_to(np.eye(3), (len(poses), layout.num_joints, 3, 3)).copy()
     turns[:, :_BODY] = rotations(poses)
     steps = np.broadcast_to(rest_offsets(layout), (len(poses), layout.num_joints, 3)).copy()
     steps[:, layout.root] += place
     positions = forward(layout.parents, turns, steps, layout.parents)
-    rate = next((file[key] for key in _RATES if key in file.names), np.array(0.0))
-    return Clip(positions[:, None], name, label, subject, rate=float(rate) if rate.shape == () else 0.0)
+    positions[lost] = 0
+    for frame in np.flatnonzero(lost).tolist():
+        yield BadFile(name, f"frame {frame} is not finite; the frame is missing in the clip")
+    told = next((file[key] for key in _RATES if key in file.names), np.array(0.0))
+    rate = float(told) if told.shape == () and told.dtype.kind in "iuf" else 0.0
+    yield Clip(positions[:, None], name, label, subject, rate=rate if 0 < rate < FASTEST else 0.0)
 
 
 def _poses(file: Npz) -> Floats:
@@ -114,15 +124,16 @@ def _poses(file: Npz) -> Floats:
         )
         if pair is None:
             raise ValueError(f"no poses; the file has {', '.join(file.names)[:200]}")
-        parts = [file[key].reshape(len(file[key]), -1) for key in pair]
+        arrays = [np.atleast_1d(file[key]) for key in pair]
+        parts = [array.reshape(len(array), -1) for array in arrays if array.size]
+        if len(parts) < len(pair):
+            raise ValueError(f"{' and '.join(pair)}: expected numbers for each frame")
         if len(parts[0]) != len(parts[1]):
             raise ValueError(f"{counted(len(parts[0]), 'frame')} in {pair[0]}, {len(parts[1])} in {pair[1]}")
         poses = np.concatenate(parts, 1)
     poses = poses.reshape(len(poses), -1) if poses.ndim == 3 else poses
     if poses.ndim != 2 or poses.dtype.kind not in "iuf" or poses.shape[1] < 3 * _BODY or len(poses) == 0:
         raise ValueError(f"poses are {poses.dtype} {poses.shape}, expected (T, {3 * _BODY} or more)")
-    if not np.isfinite(poses).all():
-        raise ValueError("a pose that is not finite")
     return np.asarray(poses[:, : 3 * _BODY], np.float64).reshape(len(poses), _BODY, 3)
 
 

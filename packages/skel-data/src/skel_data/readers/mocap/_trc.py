@@ -26,8 +26,14 @@ _METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _HEAD = 5
 
 
-def parse_trc(data: bytes) -> tuple[list[str], str, float, NDArray[np.float64]]:
+def parse_trc(
+    data: bytes, damaged: list[str] | None = None
+) -> tuple[list[str], str, float, NDArray[np.float64]]:
     """Names of the markers, unit, frames a second (0: not told), and positions (T, V, 3) in this unit.
+
+    Args:
+        data: Content of the file.
+        damaged: Takes what is wrong with a line, whose frame is NaN then, if most are good.
 
     Raises:
         ValueError: With the reason, if it is no such file.
@@ -39,7 +45,8 @@ def parse_trc(data: bytes) -> tuple[list[str], str, float, NDArray[np.float64]]:
     names = [name.strip() for name in lines[3].rstrip().split("\t")[2::3]]
     if not names or "" in names or len(set(names)) < len(names):
         raise ValueError(f"line 4: names of markers must stand in each third column, found {names[:5]}")
-    body = "\n".join(line.rstrip() for line in lines[_HEAD:] if line.strip())
+    kept = [(number, line.rstrip()) for number, line in enumerate(lines[_HEAD:], _HEAD + 1) if line.strip()]
+    body = "\n".join(line for _, line in kept)
     width = 2 + 3 * len(names)
     if not body:
         raise ValueError("no frame")
@@ -48,36 +55,49 @@ def parse_trc(data: bytes) -> tuple[list[str], str, float, NDArray[np.float64]]:
     except ValueError:  # empty fields
         table = np.empty((0, 0))
     if table.shape[1] != width:
-        table = _slow(body, width)
+        table = _slow(kept, width, [] if damaged is None else damaged)
     unit, told = facts.get("Units", "").strip(), facts.get("DataRate", "")
     rate = float(told) if re.fullmatch(r"\s*\d{1,5}(\.\d*)?\s*", told) else 0.0
     return names, unit, rate, table[:, 2:].reshape(len(table), len(names), 3)
 
 
-def _slow(body: str, width: int) -> NDArray[np.float64]:
-    rows = []
-    for number, line in enumerate(body.splitlines(), _HEAD + 1):
+def _slow(lines: list[tuple[int, str]], width: int, damaged: list[str]) -> NDArray[np.float64]:
+    rows = np.full((len(lines), width), np.nan)
+    for at, (number, line) in enumerate(lines):
         fields = [field.strip() for field in line.split("\t")]
         fields += [""] * (width - len(fields))  # fields at the end may be left out
-        if len([field for field in fields[width:] if field]):
-            raise ValueError(f"line {number}: {counted(len(fields), 'field')}, expected {width}")
         try:
-            rows.append([float(field) if field else np.nan for field in fields[:width]])
-        except ValueError:
-            raise ValueError(f"line {number}: a field is not a number") from None
-    return np.array(rows)
+            if any(fields[width:]):
+                raise ValueError(f"{counted(len(fields), 'field')}, expected {width}")
+            rows[at] = [np.nan if field == "" else _number(field) for field in fields[:width]]
+        except ValueError as error:
+            damaged.append(f"line {number}: {error}")
+            if 2 * len(damaged) > len(lines):
+                raise ValueError(damaged[0]) from None
+    return rows
 
 
-def parse(name: str, data: bytes, layout: SkeletonLayout, metres: bool, label: int) -> Clip:
+def _number(field: str) -> float:
+    try:
+        return float(field)
+    except ValueError:
+        raise ValueError(f"not a number: {field[:40]!r}") from None
+
+
+def parse(
+    name: str, data: bytes, layout: SkeletonLayout, metres: bool, label: int
+) -> Iterator[Clip | BadFile]:
     """Make a clip of one file. `metres` says whether it must tell its unit, so that the clip is in metres."""
-    names, unit, rate, positions = parse_trc(data)
+    damaged: list[str] = []
+    names, unit, rate, positions = parse_trc(data, damaged)
     scale = _METRES.get(unit.lower())
     if (scale is not None) != metres:
         raise ValueError(f"unit {unit!r}, but the first file is {'' if metres else 'not '}in m, cm or mm")
     wanted = [names.index(joint) for joint in match_joints(names, layout)]
     positions = positions[:, wanted] * (scale or 1.0)
     check_joints(positions[:, None], layout.num_joints, 3)
-    return Clip(positions[:, None], name, label, rate=rate)
+    yield from (BadFile(name, f"{reason}; the frame is missing") for reason in damaged)
+    yield Clip(positions[:, None], name, label, rate=rate)
 
 
 def _describe(source: Source, layout: SkeletonLayout | None) -> tuple[DatasetInfo, Find]:
