@@ -38,6 +38,15 @@ def test_cameras_were_called_views(load):
     assert (store.cameras.tolist(), store.camera_names) == ([0, 1], ("left", "right"))
 
 
+def test_labels_below_minus_one_are_none(load):
+    store = load(positions=np.ones((4, 3, 3)), lengths=np.array([2, 2]), labels=np.array([0, -2]))
+    (bad,) = store.bad_files
+    assert (store.labels.tolist(), bad.reason) == (
+        [0],
+        "label -2, expected a class, or -1 where it is unknown",
+    )
+
+
 def test_everything(load):
     store = load(
         positions=np.random.default_rng(1).normal(size=(9, 2, 3, 3)),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from attrs import evolve
 
-from skel_data._clip import BadFile, Clip, keep_origin
+from skel_data._clip import NO_ACTION, BadFile, Clip, keep_origin
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data._rate import FASTEST, at_rate
 from skel_data._scores import check_min_score, drop_low_scores
@@ -186,7 +186,15 @@ def import_dataset(
             read = f"{counted(len(writer), 'clip')} {'was' if len(writer) == 1 else 'were'} read before"
             raise ValueError(f"{read}, above the limit; import without resume")
         rest = _pass_over(writer.done, chain([first], found))
-        finished = partial(_finished, info=info, origin=origin, givers=givers, rate=rate, fps=fps)
+        finished = partial(
+            _finished,
+            info=info,
+            origin=origin,
+            givers=givers,
+            rate=rate,
+            fps=fps,
+            least=NO_ACTION if untrimmed else -1,
+        )
         _write(writer, do_all(rest, workers), finished, limit, progress)
         for note in givers[-1].notes() if givers and not writer.done and limit is None else ():
             writer.tell(note)
@@ -317,10 +325,14 @@ def _finished(
     givers: list[Labels],
     rate: float | None,
     fps: float | None,
+    least: int,
 ) -> Iterator[Clip | BadFile]:
     """A clip as it is stored: turned, joints at the origin told from missing ones, and with its facts."""
     if clip.positions.shape[2:] != (info.layout.num_joints, info.layout.channels):
         yield clip  # which the store refuses with the reason
+        return
+    if clip.label < least:
+        yield BadFile(clip.name, f"label {clip.label}, expected a class, or -1 where it is unknown")
         return
     positions = turn_up(clip.positions, info.up) if info.up else clip.positions
     positions = keep_origin(positions) if origin else positions

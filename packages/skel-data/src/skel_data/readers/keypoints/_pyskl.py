@@ -122,8 +122,6 @@ def _fields(annotation: Any) -> dict[str, Any]:
         raise ValueError(f"keypoint is {keypoint.dtype} {keypoint.shape}, expected numbers (M, T, V, C)")
     if score is not None and not isinstance(score, np.ndarray):
         raise ValueError(f"keypoint_score must be an array, it is a {type(score).__name__}")
-    if given["label"] < -1:
-        raise ValueError(f"label {given['label']}, expected a class, or -1 where it is unknown")
     if given["label"] >= _MOST_CLASSES:
         raise ValueError(f"label {given['label']}, more than {_MOST_CLASSES} classes are no data set")
     return {
