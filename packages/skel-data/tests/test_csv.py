@@ -210,6 +210,17 @@ def test_class_folders_and_empty_fields(tmp_path, load):
         assert np.array_equal(clip[2:, 0], numbers()[2:].astype(np.float32))
 
 
+def test_a_row_of_another_width_is_left_out(tmp_path, load):
+    header, rows = wide(numbers())
+    rows[1] = rows[1][:-1]
+    rows[2][0] = "x"
+    write(tmp_path / "d" / "a.csv", header, rows)
+    store = load()
+    assert np.array_equal(store.clip(0)[2:, 0], numbers()[3:].astype(np.float32))
+    assert [bad.reason.partition(":")[0] for bad in store.bad_files] == ["row 3", "row 4"]
+    assert store.bad_files[0].reason.endswith("the row is left out")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

@@ -81,7 +81,8 @@ GOOD = msr([[numbers(20, 3)]] * 3)
 )
 def test_msr_daily_that_is_none(name, text, reason):
     if "no joint" in reason:
-        assert not parse_msr(name, text.encode()).positions.any()  # which a store refuses
+        (clip,) = parse_msr(name, text.encode())
+        assert not clip.positions.any()  # which a store refuses
         return
     with pytest.raises(ValueError, match=reason):
         parse_msr(name, text.encode())
@@ -133,6 +134,26 @@ def test_kard(tmp_path, load):
     for name, place in (("head", 0), ("torso", 8), ("left hand", 7), ("right knee", 10), ("left foot", 14)):
         assert np.allclose(clip[:, layout.joints.index(name)], x[:, place], atol=1e-6)
     assert [bad.reason for bad in store.bad_files] == ["59 lines, expected 15 for each frame"]
+
+
+def test_a_damaged_number_costs_the_joint(tmp_path, load):
+    x = numbers(3, 15, 3)
+    rows = lines((x * 1000).reshape(-1, 3)).splitlines()
+    rows[15 + 8] = "1 2"  # the torso in the second frame
+    dump(tmp_path / "d" / "a04_s03_e02_realworld.txt", "\n".join(rows))
+    one = msr(numbers(3, 1, 20, 3)).splitlines()
+    one[2] = "0.1 x 0.3 1"  # the first joint
+    dump(tmp_path / "m" / "a01_s04_e01_skeleton.txt", "\n".join(one))
+    store = load("kard")
+    lost = np.isnan(store.clip(0))
+    assert lost.any(-1).sum() == 1
+    assert lost[1, 0, store.layout.joints.index("torso")].all()
+    assert [bad.reason for bad in store.bad_files] == [
+        "line 24: 2 fields, expected 3; the joint is missing there"
+    ]
+    bad, clip = parse_msr("a01_s04_e01_skeleton", (tmp_path / "m" / "a01_s04_e01_skeleton.txt").read_bytes())
+    assert bad.reason == "1 word not a number; the joint is missing there"
+    assert np.argwhere(np.isnan(clip.positions)).tolist() == [[0, 0, 0, 1]]
 
 
 def test_cad60(tmp_path, load):

@@ -44,6 +44,8 @@ class Table:
 
     Attributes:
         columns: What is where.
+        damaged: Fields that are no numbers.
+        left_out: Rows that have more or fewer fields than the header.
 
     Raises:
         ValueError: If it has no header with joints.
@@ -61,6 +63,7 @@ class Table:
         self.columns = find_columns(header)
         self._slow: list[list[str]] | None = None
         self.damaged: list[str] = []
+        self.left_out: list[str] = []
 
     @cached_property
     def _lines(self) -> list[str]:
@@ -72,13 +75,18 @@ class Table:
     def _cells(self) -> list[list[str]]:
         """The fields of each row, for a table that has more than plain numbers."""
         if self._slow is None:
-            rows = [row for row in csv_rows(self._body, self._delimiter) if any(map(str.strip, row))]
-            for number, row in enumerate(rows, 2):
-                if len(row) != self._width:
-                    raise ValueError(
-                        f"row {number}: {counted(len(row), 'field')}, the header has {self._width}"
-                    )
-            self._slow = rows
+            filled = (row for row in csv_rows(self._body, self._delimiter) if any(map(str.strip, row)))
+            rows = list(enumerate(filled, 2))
+            good = [(number, row) for number, row in rows if len(row) == self._width]
+            self.left_out = [
+                f"row {number}: {counted(len(row), 'field')}, the header has {self._width}"
+                for number, row in rows
+                if len(row) != self._width
+            ]
+            if 2 * len(good) < len(rows):
+                raise ValueError(self.left_out[0])
+            self._numbers = [number for number, _ in good]
+            self._slow = [row for _, row in good]
         return self._slow
 
     def texts(self, fact: str) -> list[str]:
@@ -119,7 +127,9 @@ class Table:
                 values[:, at] = [np.nan if field.lower() in _MISSING else float(field) for field in fields]
             except ValueError:
                 bad = [i for i, field in enumerate(fields) if not _is_number(field)]
-                self.damaged += [f"row {row + 2}: not a number: {fields[row][:40]!r}" for row in bad]
+                self.damaged += [
+                    f"row {self._numbers[row]}: not a number: {fields[row][:40]!r}" for row in bad
+                ]
                 if not lenient or 2 * len(bad) > len(rows):
                     raise ValueError(self.damaged[0]) from None
                 values[:, at] = [
@@ -145,6 +155,7 @@ def parse(
     columns = table.columns
     axes = "".join("xyz"[: layout.dims]) + "c" * layout.confidence
     rows, keep = (_long if columns.long else _wide)(table, layout, axes)
+    yield from (BadFile(name, f"{reason}; the row is left out") for reason in table.left_out)
     yield from (BadFile(name, f"{reason}; the joint is missing there") for reason in table.damaged)
     facts = {fact: table.texts(fact) for fact in _OF_CLIPS if fact in columns.facts}
     facts = {fact: [texts[row] for row in keep] for fact, texts in facts.items()}

@@ -21,17 +21,19 @@ _METRES = 0.001
 _ORDER = [0, 1, 8, 5, 6, 7, 2, 3, 4, 12, 13, 14, 9, 10, 11]
 
 
-def parse(name: str, data: bytes) -> Clip:
-    """Make a clip of one file."""
+def parse(name: str, data: bytes) -> list[Clip | BadFile]:
+    """Make a clip of one file; a damaged line costs the joint in that frame."""
     action, subject, take = map(int, match_name(_NAME, name, "a{AA}_s{SS}_e{EE}_realworld.txt").groups())
     if not 1 <= action <= len(_CLASSES):
         raise ValueError(f"action a{action:02}, the set has a01 to a{len(_CLASSES)}")
-    rows = read_table(data, 3)
+    damaged: list[str] = []
+    rows = read_table(data, 3, damaged=damaged)
     if len(rows) % 15:
         raise ValueError(f"{counted(len(rows), 'line')}, expected 15 for each frame")
     positions = rows.reshape(-1, 1, 15, 3)[:, :, _ORDER] * _METRES
     check_joints(positions, 15, 3)
-    return Clip(positions, name.removesuffix("_realworld"), action - 1, subject, replication=take)
+    clip = Clip(positions, name.removesuffix("_realworld"), action - 1, subject, replication=take)
+    return [*(BadFile(name, f"{reason}; the joint is missing there") for reason in damaged), clip]
 
 
 def _find(source: Source) -> Iterator[Work | BadFile]:

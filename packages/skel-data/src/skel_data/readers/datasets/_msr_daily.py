@@ -4,12 +4,13 @@ A file begins with the numbers of frames and joints. A frame has the number of i
 the rows: for each joint x y z in metres and a number, then u v depth and a number, which are passed over.
 """
 
+import math
 import re
 from functools import partial
 
 import numpy as np
 
-from skel_data._clip import Clip
+from skel_data._clip import BadFile, Clip
 from skel_data._words import counted
 from skel_data.readers._reader import Reader, check_joints, find_each, match_name
 from skel_data.splits._official import class_names
@@ -21,15 +22,19 @@ _ROWS = 2 * _JOINTS
 _MOST_BODIES = 6
 
 
-def parse(name: str, data: bytes) -> Clip:
-    """Make a clip of one file."""
+def parse(name: str, data: bytes) -> list[Clip | BadFile]:
+    """Make a clip of one file; a word that is no number costs the joint in that frame."""
     action, subject, try_ = map(int, match_name(_NAME, name, "a{AA}_s{SS}_e{EE}_skeleton.txt").groups())
     if not 1 <= action <= len(_CLASSES):
         raise ValueError(f"action a{action:02}, the set has a01 to a{len(_CLASSES)}")
+    words, damaged = data.split(), 0
     try:
-        values = np.array(data.split(), np.float64)
+        values = np.array(words, np.float64)
     except ValueError:
-        raise ValueError("a word that is not a number") from None
+        values = np.array([_number(word) for word in words])
+        damaged = int(np.isnan(values).sum())
+        if 2 * damaged > len(words):
+            raise ValueError("most words are not a number") from None
     if len(values) < 2 or values[1] != _JOINTS or not 1 <= values[0] <= len(values):
         raise ValueError(f"expected the number of frames and {_JOINTS} joints, found {values[:2].tolist()}")
     frames = int(values[0])
@@ -52,7 +57,16 @@ def parse(name: str, data: bytes) -> Clip:
     for frame, found in enumerate(bodies):
         positions[frame, : len(found)] = found
     check_joints(positions, _JOINTS, 3)
-    return Clip(positions, name.removesuffix("_skeleton"), action - 1, subject, replication=try_)
+    clip = Clip(positions, name.removesuffix("_skeleton"), action - 1, subject, replication=try_)
+    reason = f"{counted(damaged, 'word')} not a number; the joint is missing there"
+    return [BadFile(name, reason), clip] if damaged else [clip]
+
+
+def _number(word: bytes) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan
 
 
 _find = partial(find_each, suffix=".txt", parse=parse, later=True)
