@@ -23,7 +23,7 @@ _MOST_BODIES = 6
 
 
 def parse(name: str, data: bytes) -> list[Clip | BadFile]:
-    """Make a clip of one file; a word that is no number costs the joint in that frame."""
+    """Make a clip of one file; a word that is not a number costs the joint in that frame."""
     action, subject, try_ = map(int, match_name(_NAME, name, "a{AA}_s{SS}_e{EE}_skeleton.txt").groups())
     if not 1 <= action <= len(_CLASSES):
         raise ValueError(f"action a{action:02}, the set has a01 to a{len(_CLASSES)}")
