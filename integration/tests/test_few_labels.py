@@ -48,7 +48,7 @@ def test_an_unlabelled_store_is_embedded(run, store, unlabelled, tmp_path, capsy
     status, output = skel(capsys, "eval", "knn", out)
     assert (status, "training rows has a label" in output.err) == (1, True)
     status, output = skel(capsys, "eval", "knn", run.path, unlabelled.path)
-    assert (status, "has 0 labelled training clips and 0 test clips" in output.err) == (1, True)
+    assert (status, "has 0 labelled training clips and 0 labelled test clips" in output.err) == (1, True)
 
 
 def test_one_clip_is_embedded(run, store, tmp_path):

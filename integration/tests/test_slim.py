@@ -97,7 +97,7 @@ def test_prototypes_are_still_in_the_first_epoch(tiny):
 
 
 def test_momentum_and_temperature_follow_the_training(tiny):
-    method = make(tiny("slim", method__momentum=0.5))
+    method = make(tiny("slim", method__momentum=0.5, method__teacher_temperature=[0.04, 0.07]))
     progress = method.context.progress
     progress.epochs, progress.steps_per_epoch, progress.step = 10, 10, 100
     with torch.no_grad():

@@ -35,7 +35,7 @@ def random(*shape):
 def test_shapes():
     layout = get_layout("utd-20")
     clips = random(4, 3, 40, 20, 2)
-    for name, frames in (("global-1", 64), ("local-32", 32), ("local-8", 8), ("resized-2", 40)):
+    for name, frames in (("global-1", 64), ("local-32", 32), ("local-8", 8), ("small", 40)):
         view = preset(f"slim.{name}")
         assert view.output_shape(ClipShape.of(clips, layout)).frames == frames
         assert view(clips, layout).shape == (4, 3, frames, 20, 2)

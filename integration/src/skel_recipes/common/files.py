@@ -64,7 +64,7 @@ def check_output(path: Path, kinds: Sequence[str]) -> None:
         ImportError: If it is .parquet and the extra is not installed.
     """
     if path.suffix not in kinds:
-        raise ValueError(f"expected a file {' or '.join(kinds)}, got {path}")
+        raise ValueError(f"expected a {' or '.join(kinds)} file, got {path}")
     check_folder(path)
     if path.suffix == ".parquet":
         pyarrow_modules()
