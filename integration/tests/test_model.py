@@ -286,7 +286,10 @@ def test_parquet(models, store, tmp_path):
         (["predict", "nowhere", "STORE"], "no model at nowhere"),
         (["predict", "RUN", "STORE"], "make a model of it with skel fit"),
         (["predict", "STORE", "STORE"], "is not a model"),
-        (["predict", "MODEL", "STORE", "--out", "found.txt"], "expected a .csv or .json or .parquet file, got found.txt"),
+        (
+            ["predict", "MODEL", "STORE", "--out", "found.txt"],
+            "expected a .csv or .json or .parquet file, got found.txt",
+        ),
         (["predict", "MODEL", "STORE", "--out", "no/found.csv"], "there is no folder no"),
         (["predict", "MODEL", "STORE", "--step", "4"], "a step goes with a window"),
         (["predict", "MODEL", "STORE", "--top", "0"], "--top must be 1 or more"),
