@@ -249,3 +249,9 @@ def test_a_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", positions=np.zeros((9999, 3, 3)), lengths=np.array([9999]))
     with pytest.raises(ValueError, match="bytes packed in"):
         import_dataset("npz", tmp_path / "a.npz", tmp_path / "a.store")
+
+
+def test_up_is_not_looked_for_in_clips_of_other_joints(tmp_path):
+    np.savez(tmp_path / "a.npz", positions=np.ones((4, 3, 3)), lengths=np.array([2, 2]))
+    with pytest.raises(ValueError, match="which way is up cannot be told"):
+        import_dataset("npz", tmp_path / "a.npz", tmp_path / "a.store", layout="ntu-25", up="auto")

@@ -255,7 +255,9 @@ def _up(
         raise ValueError(f"layout {info.layout.name} has 2 dimensions: up is for recordings of 3")
     chosen = info.up if up is None else up
     if up == "auto":
-        usable = (clip for clip in reader.read(files, layout) if isinstance(clip, Clip))
+        shape = (info.layout.num_joints, info.layout.channels)
+        read = (clip for clip in reader.read(files, layout) if isinstance(clip, Clip))
+        usable = (clip for clip in read if clip.positions.shape[2:] == shape)
         chosen = find_up((clip.positions for clip in islice(usable, _LOOKED_AT)), info.layout)
         if not chosen:
             raise ValueError(
