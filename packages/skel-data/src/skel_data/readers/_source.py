@@ -224,7 +224,7 @@ def _read_zipped(path: Path, changed: int, info: zipfile.ZipInfo, limit: int) ->
     try:
         with _zip_file(path, changed).open(info) as member:
             return _read_exactly(member, info.file_size)
-    except (*DAMAGE, RuntimeError, NotImplementedError) as error:  # encrypted, unknown compression
+    except (*DAMAGE, RuntimeError) as error:  # encrypted; unknown compression is one, too
         raise ValueError(f"cannot be read from the archive: {reason_of(error)}") from error
 
 

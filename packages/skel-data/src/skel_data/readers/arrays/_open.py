@@ -33,5 +33,5 @@ def open_file(source: Source, name: str) -> Iterator[IO[bytes]]:
             else:
                 archive = stack.enter_context(zipfile.ZipFile(root))
                 yield stack.enter_context(archive.open(name))
-    except (*DAMAGE, KeyError, RuntimeError, NotImplementedError) as error:
+    except (*DAMAGE, KeyError, RuntimeError) as error:
         raise ValueError(f"{name}: cannot be read: {reason_of(error)}") from error
