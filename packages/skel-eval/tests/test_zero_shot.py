@@ -138,7 +138,7 @@ def test_generalised_by_counting(meaningful):
     assert u > 0.3
     assert 0 < h <= max(s, u)
     assert outcome.metrics["ausuc"].value > 0.4
-    assert len(outcome.settings["gamma"]) == 2
+    assert len(outcome.settings["stacking_gamma"]) == 2
 
 
 def test_seen_unseen_and_harmonic_mean_by_hand(meaningful):
@@ -149,7 +149,7 @@ def test_seen_unseen_and_harmonic_mean_by_hand(meaningful):
     x, y = features.features, features.labels
     found = []
     for unseen, gamma, strength in zip(
-        outcome.details["unseen"], outcome.settings["gamma"], outcome.settings["strength"], strict=True
+        outcome.details["unseen"], outcome.settings["stacking_gamma"], outcome.settings["strength"], strict=True
     ):
         novel = np.isin(np.arange(CLASSES), [names.index(one) for one in unseen])
         known = features.train[~novel[y[features.train]]]

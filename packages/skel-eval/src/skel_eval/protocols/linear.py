@@ -137,9 +137,7 @@ class LinearProbe:
             device=device,
             encoders=encoders,
         )
-        used: dict[str, Any] = {"solver": self.solver.name, "regularisation": probe.strength}
-        if not isinstance(self.solver, LBFGS):
-            used |= asdict(self.solver)
+        used = {"solver": self.solver.name, "regularisation": probe.strength, **asdict(self.solver)}
         return classified(features, probe.predictions, probe.logits, used)
 
 

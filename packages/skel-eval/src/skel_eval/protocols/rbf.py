@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 from torch import Tensor
 
 from skel_eval._arrays import Array, Groups, refuse_nan, rows_per_block
@@ -46,9 +46,8 @@ class RBFProbe:
     def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
         """Fit the training rows, predict the test rows; the main metric is the accuracy."""
         probe = rbf_probe(*features.arrays(), settings=self, groups=features.train_groups, device=device)
-        used = {"kernel_gamma": probe.gamma, "regularisation": probe.strength, "landmarks": probe.landmarks}
-        if probe.landmarks is not None:
-            used["seed"] = self.seed
+        used = asdict(self) | {"kernel_gamma": probe.gamma, "regularisation": probe.strength}
+        used["landmarks"] = probe.landmarks
         # outputs of a regression are no logits: they have no calibration, and a late fusion adds them
         return evolve(classified(features, probe.predictions, None, used), scores=probe.scores)
 

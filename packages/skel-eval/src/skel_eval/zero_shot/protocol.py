@@ -134,7 +134,7 @@ class ZeroShot:
         if self.masked_views and not views:
             details["notes"].append("smie learned without its margin: the features have no masked views")
         settings = asdict(self) | {"texts": str(self.texts), "texts_sha256": self._digest(), "views": views}
-        settings |= {name: [one[name] for one in found] for name in ("strength", "gamma") if name in found[0]}
+        settings |= {name: [one[name] for one in found] for name in ("strength", "stacking_gamma") if name in found[0]}
         return Outcome(metrics, settings, details=details)
 
 
@@ -203,7 +203,7 @@ def _ridge(
         labels = torch.from_numpy(run.test_y[query]).to(device)
         cut = ridge.margins(given[int(chosen[0])], between[0], labels, known, novel)
         s, u = ridge.rates(*cut, torch.tensor([gamma], dtype=torch.float64, device=device))
-        more |= {"gamma": gamma, "seen_accuracy": float(s), "unseen_accuracy": float(u)}
+        more |= {"stacking_gamma": gamma, "seen_accuracy": float(s), "unseen_accuracy": float(u)}
         more |= {"harmonic_mean": float(ridge.harmonic(s, u)), "ausuc": ridge.area(*cut)}
     return hits.cpu().numpy(), more
 
