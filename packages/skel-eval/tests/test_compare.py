@@ -134,7 +134,7 @@ def test_classes_that_differ_are_told(pair):
 def test_page(pair, tmp_path, parse):
     bare = method("bare", {5: made_up(5, 0.6, keep=False)}, lr="0.1", epochs="3", extra="1")
     found = compare([*pair, bare], resamples=200)
-    path = write_comparison(tmp_path / "c.html", found, title="a & b", class_names=["walk", "run"])
+    path = write_comparison(tmp_path / "c.html", found, title="a & b", class_names={"d": ["walk", "run"]})
     checker, text = parse(path)
     assert checker.headings() == ["Results", "Training", "Classes", "Settings that differ"]
     words = [data for _, data in checker.text]
@@ -147,6 +147,9 @@ def test_page(pair, tmp_path, parse):
     assert "epochs" not in words
     assert any("not kept" in word for word in words)
     assert any("one seed" in word for word in words)
+    elsewhere = write_comparison(tmp_path / "c.html", found, class_names={"other": ["walk", "run"]})
+    assert "walk" not in elsewhere.read_text()
+    assert "class 0" in elsewhere.read_text()
 
 
 def test_page_of_one_method_without_anything(tmp_path, parse):

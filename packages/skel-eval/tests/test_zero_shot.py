@@ -46,6 +46,8 @@ def test_texts_that_are_the_class_means_name_unseen_classes(meaningful):
     assert outcome.metrics["accuracy"].std > 0
     assert len(outcome.details["unseen"]) == 10
     assert outcome.details["notes"][0] == "chance: 33.3 %"
+    fixed = evaluate_features(features, ZeroShot(path, unseen=f"{NAMES[0]},{NAMES[3]}", permutations=2))
+    assert fixed.counts == {"test": int(np.isin(features.labels[features.test], (0, 3)).sum())}
 
 
 def test_enough_seen_classes_reach_nearest_mean_accuracy(tmp_path):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from attrs import asdict, define, field, validators
+from attrs import asdict, define, evolve, field, validators
 from torch import Tensor
 
 from skel_eval._arrays import as_groups
@@ -98,7 +98,9 @@ class ZeroShot:
         splits = _splits(self, names, run.train_y, run.test_y)
         found = [run.split(unseen, number) for number, unseen in enumerate(splits)]
         views = 0 if run.masked is None else run.masked.shape[1]
-        return self._outcome(found, [[names[one] for one in unseen] for unseen in splits], views)
+        outcome = self._outcome(found, [[names[one] for one in unseen] for unseen in splits], views)
+        tested = np.isin(run.test_y, np.concatenate(splits))  # of a class that is unseen in any split
+        return evolve(outcome, counts={"test": int(tested.sum())})
 
     def _outcome(self, found: list[dict[str, Any]], unseen: list[list[str]], views: int) -> Outcome:
         correct = np.stack([one["accuracy"] for one in found])  # (splits, 1 + permutations)
