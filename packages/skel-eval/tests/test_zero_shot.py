@@ -151,7 +151,10 @@ def test_seen_unseen_and_harmonic_mean_by_hand(meaningful):
     x, y = features.features, features.labels
     found = []
     for unseen, gamma, strength in zip(
-        outcome.details["unseen"], outcome.settings["stacking_gamma"], outcome.settings["strength"], strict=True
+        outcome.details["unseen"],
+        outcome.settings["stacking_gamma"],
+        outcome.settings["strength"],
+        strict=True,
     ):
         novel = np.isin(np.arange(CLASSES), [names.index(one) for one in unseen])
         known = features.train[~novel[y[features.train]]]

@@ -36,7 +36,8 @@ def embed(
         run: A finished run, or an encoder folder.
         store: The recordings.
         out: The file: .npz or .parquet.
-        stream: Take this stream alone. By default the features of all streams are concatenated.
+        stream: Take this stream alone. By default the features of all streams are concatenated, each brought
+            to length 1.
         split: The split whose train and test rows are noted; by default the one that was pretrained on. With
             a window: the split of the labelled store.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
@@ -58,7 +59,9 @@ def embed(
         note_conversion(recordings.layout, opened.layout)
     if window:
         if split and labelled is None:
-            raise ValueError("with --window, --split says whose clips of --labelled teach: give --labelled too")
+            raise ValueError(
+                "with --window, --split says whose clips of --labelled teach: give --labelled too"
+            )
         taught = None if labelled is None else Store.open(labelled)
         rows = write_windows(
             out,

@@ -42,7 +42,9 @@ class Robustness:
             ValueError: If runs that are fused make their clips in different ways.
         """
         if any(pipeline_key(one.run) != pipeline_key(inputs.run) for one in inputs.encoders):
-            raise ValueError("robustness takes runs with the same pipeline, frames and crop, got different ones")
+            raise ValueError(
+                "robustness takes runs with the same pipeline, frames and crop, got different ones"
+            )
         classifiers = {
             "": _probe(inputs, trained=True),
             UNTRAINED: _probe(inputs, trained=False),

@@ -59,7 +59,10 @@ def write_comparison(
         [
             ("Results", _results(comparison)),
             ("Training", curves),
-            ("Classes", "".join(_classes(comparison, key, class_names or {}) for key in _protocols(comparison))),
+            (
+                "Classes",
+                "".join(_classes(comparison, key, class_names or {}) for key in _protocols(comparison)),
+            ),
             ("Settings that differ", _settings(methods)),
         ],
     )

@@ -136,7 +136,9 @@ class ZeroShot:
         if self.masked_views and not views:
             details["notes"].append("smie learned without its margin: the features have no masked views")
         settings = asdict(self) | {"texts": str(self.texts), "texts_sha256": self._digest(), "views": views}
-        settings |= {name: [one[name] for one in found] for name in ("strength", "stacking_gamma") if name in found[0]}
+        settings |= {
+            name: [one[name] for one in found] for name in ("strength", "stacking_gamma") if name in found[0]
+        }
         return Outcome(metrics, settings, details=details)
 
 
