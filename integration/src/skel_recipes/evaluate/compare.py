@@ -27,7 +27,7 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 10_000, seed: int = 0)
 
 
 def comparison_page(path: Path, comparison: Comparison, runs: Sequence[Run]) -> Path:
-    """Write the comparison as a page; classes have names if a run's store of that data set is in its place."""
+    """Write the comparison as a page; classes have names where a run's store of the set is in its place."""
     datasets = dict.fromkeys(run.info["store"]["dataset"] for run in runs)
     stores = [store for run in reversed(runs) if (store := run.store()) is not None]
     classes = {store.dataset: store.classes for store in stores}

@@ -169,8 +169,8 @@ def cells(methods: Sequence[Method], *, own_streams: bool = False) -> dict[Cell,
         runs = found.setdefault(cell, [{} for _ in methods])[place]
         if seed in runs and runs[seed].metrics != result.metrics:
             raise ValueError(
-                f"{methods[place].name}, seed {seed}, has two results of {', '.join(filter(None, cell))}, with "
-                "different numbers: evaluate one of them again with a tag, or remove its file"
+                f"{methods[place].name}, seed {seed}, has two results of {', '.join(filter(None, cell))}, "
+                "with different numbers: evaluate one of them again with a tag, or remove its file"
             )
         runs[seed] = result
     return found
@@ -207,7 +207,9 @@ def _cells(results: Sequence[Result], streams: Sequence[str]) -> list[Cell]:
 
 def _conditions(result: Result) -> dict[str, Any]:
     # as a file has them, which knows no tuples
-    settings = json.loads(json.dumps({k: v for k, v in result.settings.items() if k not in _NO_CONDITIONS}))
+    settings: dict[str, Any] = json.loads(
+        json.dumps({k: v for k, v in result.settings.items() if k not in _NO_CONDITIONS})
+    )
     streams = result.stream.count("+") + 1
     for name, value in settings.items():
         # of a late fusion: one for each stream
