@@ -65,8 +65,8 @@ def test_linear(features):
     assert outcome.metrics["accuracy"].value == probe.accuracy
     truth = features.labels[features.test]
     assert outcome.metrics["calibration_error"].value == calibration(probe.logits, truth).expected_error
-    used = {"solver": "lbfgs", "regularisation": probe.strength, **asdict(LBFGS())}
-    assert outcome.settings == used
+    used = asdict(LBFGS()) | {"strengths": list(LBFGS().strengths)}
+    assert outcome.settings == {"solver": "lbfgs", "regularisation": probe.strength, **used}
 
 
 def test_settings_reach_the_probes(features):
