@@ -407,6 +407,7 @@ def test_demo(capsys, tmp_path):
         (["data", "import", "utd-mhad", "missing.tar.xz", "y"], "missing.tar.xz"),
         (["eval", "linear", "no", "no.store"], "no run at no"),
         (["eval", "fuse", "no.store"], "expected: skel eval fuse RUN [RUN ...] STORE"),
+        (["eval", "fuse", "no", "no.store", "--k", "5"], "--k goes with --protocol knn, not with linear"),
         (["pretrain", "crossclr", "no.store", "--out", "run", "--data.stream", "joint"], "across streams"),
         (["pretrain", "compact", "no.store", "--out", "run", "--data.stream", "bones"], "joined by +"),
         (["show", "no.store"], "no store at no.store"),

@@ -155,6 +155,7 @@ def test_step_of_a_scikit_learn_pipeline(run, store, recordings):
         (["no/features.npz"], "there is no folder no"),
         (["features.npz", "--step", "3"], "are for windows"),
         (["features.npz", "--window", "-1"], "1 or more frames"),
+        (["features.npz", "--window", "9", "--split", "xsub"], "give --labelled too"),
         (["features.npz", "--stream", "bone"], "has no stream 'bone'"),
     ],
 )

@@ -90,6 +90,15 @@ def test_runs_that_differ_in_seed_only_are_one_group(make):
     assert group_by_seed(runs[2:3])[0].name == f"{CELL}, optim.lr 0.5"
 
 
+def test_runs_that_began_with_other_weights_are_no_seeds_of_those_without(make):
+    first, second = make("a"), make("b", seed=1)
+    told = json.loads((second.path / "run.json").read_text()) | {"init": {"loaded": ["joint.blocks.0"]}}
+    (second.path / "run.json").write_text(json.dumps(told))
+    groups = group_by_seed([first, Run.open(second.path)])
+    assert [group.name for group in groups] == [f"{CELL} (a)", f"{CELL} (b)"]
+    assert [row.seeds for row in table_rows(groups)] == [(0,), (1,)]
+
+
 def test_the_same_run_twice_is_an_error(make):
     with pytest.raises(ValueError, match="same settings and the same seed"):
         group_by_seed([make("a"), make("b")])

@@ -310,6 +310,19 @@ def test_errors(folder, run, store, tmp_path, capsys, monkeypatch, words, messag
     assert not list(tmp_path.iterdir())
 
 
+def test_an_array_in_a_file_has_the_joints_that_are_named(models, store, tmp_path):
+    model, other = models["linear"], get_layout("kinect-20")
+    there = convert(store.clip(3), store.layout, other, most_parents=1)
+    np.save(tmp_path / "x.npy", there)
+    found = model.predict(tmp_path / "x.npy", file_layout="kinect-20", convert=True)
+    back = model.predict([convert(there, other, store.layout)])
+    np.testing.assert_array_equal(found.probabilities, back.probabilities)
+    with pytest.raises(ValueError, match="the source has 'kinect-20'"):
+        model.predict(tmp_path / "x.npy", file_layout="kinect-20")
+    with pytest.raises(ValueError, match="is a store, which names its joints: it takes no layout"):
+        model.predict(store.path, file_layout="kinect-20")
+
+
 def test_what_does_not_fit_is_refused(models, run, store, tmp_path):
     model = models["linear"]
     with pytest.raises(ValueError, match=r"a recording must be \(T, V, C\).*got \(10, 17, 3\)"):

@@ -7,8 +7,8 @@ from attrs import evolve
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from skel_augment import preset
-from skel_data import convert_store, get_layout, labelled_subset
+from skel_augment import View, preset
+from skel_data import SynthSettings, convert_store, get_layout, labelled_subset, synth_store
 from skel_eval import SGD, Finetune, LinearProbe, evaluate_features, finetune
 from skel_eval.report.results import protocol_name
 from skel_recipes import EvaluationInputs, Run, evaluate, pretrain, report
@@ -174,6 +174,29 @@ def test_intervals_are_of_the_main_metric(store, tmp_path, tiny):
     assert robust.interval is None  # predictions are of the recordings without corruptions
     (few,) = (value for (name, _), value in found.items() if name.startswith("50 %"))
     assert few.interval.value == pytest.approx(few.mean)
+
+
+def test_the_report_is_of_its_own_recordings_and_led_by_the_encoders_own_feature(store, tmp_path, tiny):
+    run = pretrain(tiny("compact", train__epochs=1), store, tmp_path / "run")
+    settings = SynthSettings(classes=3, subjects=4, repetitions=1, shortest=12, longest=24)
+    other = synth_store(tmp_path / "other.store", settings)
+    assert other.dataset == store.dataset
+    evaluate(run, other, "linear", tag="other")
+    with pytest.raises(ValueError, match="was not evaluated on .*: run skel eval first"):
+        report(run, store)
+    evaluate(run.with_features(bins=2), store, "linear")
+    evaluate(run, store, "linear")
+    text = report(run, store).read_text()
+    assert text.count('class="group"') == 2
+    assert text.index(">linear probe <") < text.index(">linear probe, 2 bins <")
+
+
+def test_runs_of_other_lengths_are_tuned_on_their_own_clips(run, store, tmp_path, tiny):
+    longer = pretrain(tiny("compact", train__epochs=1, data__pipeline__frames=24), store, tmp_path / "longer")
+    plain, seen = (tune([run, longer], store, view=view).predictions for view in (None, View(())))
+    np.testing.assert_array_equal(seen.logits, plain.logits)
+    with pytest.raises(ValueError, match="robustness takes runs with the same pipeline"):
+        evaluate([run, longer], store, "robustness")
 
 
 def test_report_without_test_clips_of_the_training_classes(store, tmp_path, tiny):

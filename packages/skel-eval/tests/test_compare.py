@@ -134,7 +134,7 @@ def test_classes_that_differ_are_told(pair):
 def test_page(pair, tmp_path, parse):
     bare = method("bare", {5: made_up(5, 0.6, keep=False)}, lr="0.1", epochs="3", extra="1")
     found = compare([*pair, bare], resamples=200)
-    path = write_comparison(tmp_path / "c.html", found, title="a & b", class_names=["walk", "run"])
+    path = write_comparison(tmp_path / "c.html", found, title="a & b", class_names={"d": ["walk", "run"]})
     checker, text = parse(path)
     assert checker.headings() == ["Results", "Training", "Classes", "Settings that differ"]
     words = [data for _, data in checker.text]
@@ -147,6 +147,9 @@ def test_page(pair, tmp_path, parse):
     assert "epochs" not in words
     assert any("not kept" in word for word in words)
     assert any("one seed" in word for word in words)
+    elsewhere = write_comparison(tmp_path / "c.html", found, class_names={"other": ["walk", "run"]})
+    assert "walk" not in elsewhere.read_text()
+    assert "class 0" in elsewhere.read_text()
 
 
 def test_page_of_one_method_without_anything(tmp_path, parse):
@@ -235,3 +238,54 @@ def test_the_own_stream_is_not_named():
     found = compare(methods)
     assert list(found.results) == ["linear, d s", "linear, d s, bone"]
     assert found.differences["linear, d s", 1].mean == pytest.approx(0.1)
+
+
+def test_own_streams_with_other_settings_or_stores_are_not_compared():
+    def fused(solver, store="x" * 32, **more):
+        settings = {"solver": [solver] * 2, "regularisation": [0.1, 1.0], **more}
+        one = result(0.5, stream="joint+bone", settings=settings, store=store)
+        return Method("a", {0: [one]}, stream="joint+bone")
+
+    def alone(solver, **more):
+        settings = {"solver": solver, "regularisation": 0.1, **more}
+        return Method("b", {0: [result(0.6, settings=settings, store="x" * 32)]})
+
+    same = compare([fused("lbfgs"), alone("lbfgs")])
+    assert list(same.results) == ["linear, d s"]
+    for first, second in (
+        (fused("lbfgs"), alone("sgd")),
+        (fused("lbfgs", "y" * 32), alone("lbfgs")),
+        (fused("lbfgs", strengths=[[1.0, 0.1]] * 2), alone("lbfgs", strengths=[0.1])),
+    ):
+        found = compare([first, second])
+        assert found.differences == {}
+        assert len(found.results) == 2
+
+
+def test_settings_of_a_file_are_those_in_memory():
+    kept, fresh = (result(0.5, settings={"strengths": of}) for of in ([1.0, 0.1], (1.0, 0.1)))
+    assert list(compare([method("a", {0: kept}), method("b", {0: fresh})]).results) == ["linear, d s"]
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"strength": [1.0]},
+        {"stacking_gamma": [0.1]},
+        {"texts": "a/b.npz"},
+        {"labels": {"smoothing": 3}, "detections": {"threshold": 0.1}, "held_out": {"F1": 0.5}},
+    ],
+)
+def test_what_was_chosen_on_training_clips_may_differ(chosen):
+    seeds = {0: result(0.5, settings={"window": 8}), 1: result(0.7, settings={"window": 8, **chosen})}
+    other = {0: result(0.5, settings={"window": 8, **dict.fromkeys(chosen, "other")})}
+    found = compare([method("a", seeds), method("b", other)])
+    assert list(found.results) == ["linear, d s"]
+
+
+def test_two_results_of_one_question_are_refused():
+    twice = Method("a", {0: [result(0.5), result(0.6)]})
+    with pytest.raises(ValueError, match="a, seed 0, has two results of d, s, linear, joint, with different"):
+        skel_eval.summarise_methods([twice])
+    copied = Method("a", {0: [result(0.5), result(0.5)]})
+    assert len(skel_eval.summarise_methods([copied])) == 1

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from attrs import evolve, fields, frozen
+from attrs import asdict, evolve, fields, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skel_eval import (
     KNN,
+    LBFGS,
     PROTOCOLS,
     SGD,
     Clustering,
@@ -64,7 +65,8 @@ def test_linear(features):
     assert outcome.metrics["accuracy"].value == probe.accuracy
     truth = features.labels[features.test]
     assert outcome.metrics["calibration_error"].value == calibration(probe.logits, truth).expected_error
-    assert outcome.settings == {"solver": "lbfgs", "regularisation": probe.strength}
+    used = asdict(LBFGS()) | {"strengths": list(LBFGS().strengths)}
+    assert outcome.settings == {"solver": "lbfgs", "regularisation": probe.strength, **used}
 
 
 def test_settings_reach_the_probes(features):

@@ -46,6 +46,8 @@ def test_texts_that_are_the_class_means_name_unseen_classes(meaningful):
     assert outcome.metrics["accuracy"].std > 0
     assert len(outcome.details["unseen"]) == 10
     assert outcome.details["notes"][0] == "chance: 33.3 %"
+    fixed = evaluate_features(features, ZeroShot(path, unseen=f"{NAMES[0]},{NAMES[3]}", permutations=2))
+    assert fixed.counts == {"test": int(np.isin(features.labels[features.test], (0, 3)).sum())}
 
 
 def test_enough_seen_classes_reach_nearest_mean_accuracy(tmp_path):
@@ -138,7 +140,7 @@ def test_generalised_by_counting(meaningful):
     assert u > 0.3
     assert 0 < h <= max(s, u)
     assert outcome.metrics["ausuc"].value > 0.4
-    assert len(outcome.settings["gamma"]) == 2
+    assert len(outcome.settings["stacking_gamma"]) == 2
 
 
 def test_seen_unseen_and_harmonic_mean_by_hand(meaningful):
@@ -149,7 +151,10 @@ def test_seen_unseen_and_harmonic_mean_by_hand(meaningful):
     x, y = features.features, features.labels
     found = []
     for unseen, gamma, strength in zip(
-        outcome.details["unseen"], outcome.settings["gamma"], outcome.settings["strength"], strict=True
+        outcome.details["unseen"],
+        outcome.settings["stacking_gamma"],
+        outcome.settings["strength"],
+        strict=True,
     ):
         novel = np.isin(np.arange(CLASSES), [names.index(one) for one in unseen])
         known = features.train[~novel[y[features.train]]]

@@ -36,8 +36,10 @@ def embed(
         run: A finished run, or an encoder folder.
         store: The recordings.
         out: The file: .npz or .parquet.
-        stream: Take this stream alone. By default the features of all streams are concatenated.
-        split: The split whose train and test rows are noted; by default the one that was pretrained on.
+        stream: Take this stream alone. By default the features of all streams are concatenated, each brought
+            to length 1.
+        split: The split whose train and test rows are noted; by default the one that was pretrained on. With
+            a window: the split of the labelled store.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
         window: Frames of a window that slides over each recording; 0 for whole recordings.
         step: Frames from one window to the next; half a window if 0.
@@ -56,6 +58,10 @@ def embed(
     if convert:
         note_conversion(recordings.layout, opened.layout)
     if window:
+        if split and labelled is None:
+            raise ValueError(
+                "with --window, --split says whose clips of --labelled teach: give --labelled too"
+            )
         taught = None if labelled is None else Store.open(labelled)
         rows = write_windows(
             out,

@@ -223,6 +223,8 @@ def eval_fuse(
     """
     if len(paths) < 2:
         raise ValueError("expected: skel eval fuse RUN [RUN ...] STORE")
+    if protocol != "knn" and k != 1:
+        raise ValueError(f"--k goes with --protocol knn, not with {protocol}")
     *runs, store = paths
     from skel_recipes.evaluate.evaluate import resolve_protocol
 

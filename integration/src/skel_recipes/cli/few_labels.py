@@ -33,7 +33,8 @@ def cluster(
         out: CSV file: cluster, distance to its centre and nearest clips of every clip.
         gallery: HTML file with the most central clips of each cluster; next to the CSV file unless given.
         neighbours: Number of nearest clips that are named for each clip.
-        stream: Take this stream alone. By default the features of all streams are concatenated.
+        stream: Take this stream alone. By default the features of all streams are concatenated, each brought
+            to length 1.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
         seed: Seed of k-means.
         device: Where to compute.
@@ -94,7 +95,8 @@ def label(
         out: CSV file to write; with --labels the folder of the new store.
         budget: Number of clips to propose.
         labels: The CSV file with its column "label" filled in; rows without a label are passed over.
-        stream: Take this stream alone. By default the features of all streams are concatenated.
+        stream: Take this stream alone. By default the features of all streams are concatenated, each brought
+            to length 1.
         split: Whose training clips are proposed; "all" for all clips.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
         overwrite: With --labels: replace the new store if it exists.

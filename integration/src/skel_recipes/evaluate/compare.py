@@ -27,8 +27,8 @@ def compare_runs(runs: Sequence[Run], *, resamples: int = 10_000, seed: int = 0)
 
 
 def comparison_page(path: Path, comparison: Comparison, runs: Sequence[Run]) -> Path:
-    """Write the comparison as a page; classes have names if the store of the first run is in its place."""
+    """Write the comparison as a page; classes have names where a run's store of the set is in its place."""
     datasets = dict.fromkeys(run.info["store"]["dataset"] for run in runs)
-    store = runs[0].store()
-    classes = () if store is None else store.classes
+    stores = [store for run in reversed(runs) if (store := run.store()) is not None]
+    classes = {store.dataset: store.classes for store in stores}
     return write_comparison(path, comparison, title=" and ".join(datasets), class_names=classes)

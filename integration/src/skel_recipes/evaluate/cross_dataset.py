@@ -282,10 +282,11 @@ class CrossDataset(FineTune):
             if task != "source":
                 rows = get_split(inputs.store, inputs.split.name).train
                 width = cast("Any", module).feature_dim
-                objective = Adaptation(self, task, context, inputs.clips, rows, width, seed)
+                target = inputs.joint_clips_of(encoder)
+                objective = Adaptation(self, task, context, target, rows, width, seed)
             result = finetune(
                 module,
-                np.array(source.inputs.clips[source.rows])
+                np.array(source.inputs.joint_clips_of(encoder)[source.rows])
                 if raw
                 else source.inputs.clips_of(encoder, source.rows),
                 source.labels,

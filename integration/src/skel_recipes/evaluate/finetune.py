@@ -156,7 +156,11 @@ class FineTune:
         settings, view, logits = evolve(self.settings, seed=seed), self.view, []
         for encoder in inputs.encoders:
             context = MethodContext(encoder.run.shape, encoder.stream, len(rows))
-            clips = np.array(inputs.clips[rows]) if view is not None else inputs.clips_of(encoder, rows)
+            clips = (
+                inputs.clips_of(encoder, rows)
+                if view is None
+                else np.array(inputs.joint_clips_of(encoder)[rows])
+            )
             result = finetune(
                 self._prepared(encoder.run.encoder(encoder.stream, trained=trained)),
                 clips,

@@ -50,14 +50,18 @@ class RunGroup:
 
 
 def group_by_seed(runs: Iterable[Run]) -> list[RunGroup]:
-    """Runs of one recipe, settings, store and split, in the order of their first appearance.
+    """Runs of one recipe, settings, store, split and initial weights that were loaded (`--init`).
+
+    Groups are in the order of their first appearance.
 
     Raises:
         ValueError: If two runs of a group have the same seed.
     """
     found: dict[tuple[Any, ...], dict[Path, Run]] = {}
     for run in runs:
-        key = (run.recipe.name, run.info["store"]["hash"], run.info["split"], *settings_of(run).items())
+        begun = tuple(run.info.get("init", {}).get("loaded", ()))
+        where = (run.info["store"]["hash"], run.info["split"])
+        key = (run.recipe.name, begun, *where, *settings_of(run).items())
         found.setdefault(key, {})[run.path.resolve()] = run
     groups = []
     for members in found.values():

@@ -229,9 +229,13 @@ class EvaluationInputs:
             "seed": self.run.recipe.train.seed,
         }
 
+    def joint_clips_of(self, encoder: EncoderRef) -> Floats:
+        """All clips (N, C, T, V, M) as this encoder takes them, in the joint stream; read-only."""
+        return self.clips if encoder.run is self.run else clips_of_store(encoder.run, self.store)
+
     def clips_of(self, encoder: EncoderRef, rows: Ints | None = None) -> Floats:
         """Clips (N, C, T, V, M) in the stream of an encoder, of all rows or some."""
-        clips = self.clips if encoder.run is self.run else clips_of_store(encoder.run, self.store)
+        clips = self.joint_clips_of(encoder)
         taken = clips if rows is None else clips[rows]
         return take_stream(taken, encoder.stream, self.store.layout)
 
@@ -253,8 +257,7 @@ class EvaluationInputs:
         return found.reshape(len(found), views, width) if views else found
 
     def _embed(self, encoder: EncoderRef, module: nn.Module, views: int) -> Floats:
-        run, layout = encoder.run, self.store.layout
-        clips = self.clips if run is self.run else clips_of_store(run, self.store)
+        clips, layout = self.joint_clips_of(encoder), self.store.layout
         if views:
             return embed_masked(module, clips, self.device, views, stream=encoder.stream, layout=layout)
         return embed_array(module, clips, self.device, stream=encoder.stream, layout=layout)

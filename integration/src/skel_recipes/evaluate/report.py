@@ -10,13 +10,14 @@ from skel_recipes.evaluate.clip_steps import plane, skeleton_of
 from skel_recipes.evaluate.evaluate import results_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
+from skel_recipes.run.joints import in_joints_of
 from skel_recipes.run.run import Run
 
 
 def report(run: Run, store: Store, result: Result | None = None, *, device: str = "auto") -> Path:
     """Write ``report.html`` in the run's folder.
 
-    The table shows every result of the run on this data set, those of the leading one's stream first.
+    The table shows every result of the run on these recordings, those of the leading one's stream first.
     Confusions and mistakes are of the one that leads; embedding and retrieval of its features. Untrimmed
     recordings are drawn as timelines.
 
@@ -27,21 +28,19 @@ def report(run: Run, store: Store, result: Result | None = None, *, device: str 
         device: Where to compute features that are not kept.
 
     Raises:
-        ValueError: If the run was not evaluated on this data set.
+        ValueError: If the run was not evaluated on these recordings.
     """
     trimmed = not len(store.all_intervals)
-    results = [
-        one
-        for one in results_of(run)
-        if one.dataset == store.dataset and (trimmed or one.store == store.hash)
-    ]
+    # predictions of other recordings, also of the same data set, number other clips; version 1 knew no store
+    own = ("", in_joints_of(run, store, convert=True).hash)
+    results = [one for one in results_of(run) if one.dataset == store.dataset and one.store in own]
     if result is None:
         if not results:
-            raise ValueError(f"{run.path} was not evaluated on {store.dataset}: run skel eval first")
+            raise ValueError(f"{run.path} was not evaluated on {store.path}: run skel eval first")
         result = min(
             results,
             key=lambda one: (
-                one.protocol != "linear" or bool(one.variant or one.tag),
+                one.protocol != "linear" or bool(one.variant or one.tag or one.features),
                 one.stream != run.recipe.data.stream,
                 one.predictions is None,
             ),

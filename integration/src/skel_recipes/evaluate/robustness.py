@@ -9,6 +9,7 @@ from skel_data import CORRUPTIONS, Recording, corruption_names
 from skel_eval import HANDMADE, UNTRAINED, Metric, Outcome, Result, fuse, linear_probe
 from skel_recipes.evaluate.baselines import result_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+from skel_recipes.evaluate.kept import pipeline_key
 from skel_recipes.run.clips import Floats, clips_of_recordings
 from skel_recipes.run.embedding import embed_array
 
@@ -35,7 +36,15 @@ class Robustness:
         return "robustness"
 
     def __call__(self, inputs: EvaluationInputs, name: str) -> tuple[Outcome, tuple[Result, ...]]:
-        """Accuracy of encoder and baselines on every corruption."""
+        """Accuracy of encoder and baselines on every corruption.
+
+        Raises:
+            ValueError: If runs that are fused make their clips in different ways.
+        """
+        if any(pipeline_key(one.run) != pipeline_key(inputs.run) for one in inputs.encoders):
+            raise ValueError(
+                "robustness takes runs with the same pipeline, frames and crop, got different ones"
+            )
         classifiers = {
             "": _probe(inputs, trained=True),
             UNTRAINED: _probe(inputs, trained=False),

@@ -76,10 +76,13 @@ def _at(path: Path, layout: SkeletonLayout, file_format: Any, file_layout: Any) 
         raise FileNotFoundError(f"no store, file or folder at {path}")
     if file_format is None:
         if (path / "header.json").exists():
+            if file_layout is not None:
+                raise ValueError(f"{path} is a store, which names its joints: it takes no layout")
             return _of_store(Store.open(path))
         if path.suffix == ".npy":
             try:
-                return _in_memory(np.load(path, allow_pickle=False), layout, path.stem)
+                joints = layout if file_layout is None else get_layout(file_layout)
+                return _in_memory(np.load(path, allow_pickle=False), joints, path.stem)
             except (OSError, ValueError, EOFError) as error:
                 raise ValueError(f"{path}: {error}") from error
         if path.suffix != ".npz":

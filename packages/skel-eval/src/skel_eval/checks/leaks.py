@@ -89,8 +89,9 @@ def find_leaks(
 def feature_leaks(features: FeatureSet) -> list[str]:
     """What makes a number on features too good or impossible, a sentence each.
 
-    Test rows that equal a training row and are not among the copies that the set itself names, groups in both
-    parts of a set that has groups, and test classes that training lacks.
+    Test rows that equal a training row and are not among the copies that the set itself names, and test
+    classes that training lacks. Groups are not looked at: those of the training rows may be of another kind
+    than those of the test rows.
     """
     train_x, train_y, test_x, test_y = (torch.from_numpy(np.ascontiguousarray(x)) for x in features.arrays())
     notes = []

@@ -62,10 +62,9 @@ def compare(
     if not methods or not all(method.results for method in methods):
         raise ValueError("expected one method or more, each with one run or more")
     results: dict[str, list[dict[int, Result]]] = {}
-    for (dataset, split, protocol, stream), of_methods in cells(methods).items():
+    for (dataset, split, protocol, stream), of_methods in cells(methods, own_streams=True).items():
+        title = f"{protocol}, {dataset} {split}" + (f", {stream}" if stream else "")
         for place, runs in enumerate(of_methods):
-            own = stream == methods[place].stream
-            title = f"{protocol}, {dataset} {split}" + ("" if own else f", {stream}")
             for run, one in runs.items():
                 for name, result in ((title, one), (f"{title}, without copies", one.distinct())):
                     if result is not None:

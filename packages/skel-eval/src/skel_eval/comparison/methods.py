@@ -1,5 +1,6 @@
 """Methods: results of runs that differ in their seed only, and their means over seeds."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,10 @@ from attrs import define, evolve, field
 from skel_eval._result import Result
 from skel_eval.comparison.paired import BestSimple, best_simple
 
-_CHOSEN = ("regularisation", "kernel_gamma", "seed")
+_CHOSEN = ("regularisation", "kernel_gamma", "seed", "strength", "stacking_gamma")
+_CHOSEN_OF_DETECTION = ("labels", "detections", "held_out")
+_BY_CONTENT = ("texts",)  # a path: the digest of the file is a setting, too
+_NO_CONDITIONS = (*_CHOSEN, *_CHOSEN_OF_DETECTION, *_BY_CONTENT)
 
 
 @define(frozen=True)
@@ -139,17 +143,36 @@ def summarise_methods(methods: Sequence[Method]) -> list[Row]:
     return rows
 
 
-def cells(methods: Sequence[Method]) -> dict[Cell, list[dict[int, Result]]]:
-    """Results of each cell: for each method those of its runs, by seed."""
+def cells(methods: Sequence[Method], *, own_streams: bool = False) -> dict[Cell, list[dict[int, Result]]]:
+    """Results of each cell: for each method those of its runs, by seed.
+
+    Args:
+        methods: The methods.
+        own_streams: Whether the stream that each method is for counts as one and the same; its name is empty
+            then.
+
+    Raises:
+        ValueError: If a run has two results of one cell with different numbers.
+    """
     every = [
         (place, seed, result)
         for place, method in enumerate(methods)
         for seed, results in method.results.items()
         for result in results
     ]
+    streams = [
+        "" if own_streams and result.stream_title == methods[place].stream else result.stream_title
+        for place, _, result in every
+    ]
     found: dict[Cell, list[dict[int, Result]]] = {}
-    for (place, seed, result), cell in zip(every, _cells([one for *_, one in every]), strict=True):
-        found.setdefault(cell, [{} for _ in methods])[place][seed] = result
+    for (place, seed, result), cell in zip(every, _cells([one for *_, one in every], streams), strict=True):
+        runs = found.setdefault(cell, [{} for _ in methods])[place]
+        if seed in runs and runs[seed].metrics != result.metrics:
+            raise ValueError(
+                f"{methods[place].name}, seed {seed}, has two results of {', '.join(filter(None, cell))}, "
+                "with different numbers: evaluate one of them again with a tag, or remove its file"
+            )
+        runs[seed] = result
     return found
 
 
@@ -160,14 +183,14 @@ def over_seeds(results: Iterable[Result], baseline: str | None = None) -> Summar
     return summarise(values) if values else None
 
 
-def _cells(results: Sequence[Result]) -> list[Cell]:
+def _cells(results: Sequence[Result], streams: Sequence[str]) -> list[Cell]:
     """The cell of each result; where settings or stores within one cell differ, its protocol says so.
 
     What a protocol chose on training clips, and its seed, may differ.
     """
     plain = []
-    for one in results:
-        dataset, split, protocol, stream = one.cell
+    for one, stream in zip(results, streams, strict=True):
+        dataset, split, protocol, _ = one.cell
         metric = "" if one.main == "accuracy" else f", {one.main}"
         plain.append(Cell(dataset, split, protocol + metric, stream))
     told = list(plain)
@@ -183,7 +206,15 @@ def _cells(results: Sequence[Result]) -> list[Cell]:
 
 
 def _conditions(result: Result) -> dict[str, Any]:
-    settings = {name: value for name, value in result.settings.items() if name not in _CHOSEN}
+    # as a file has them, which knows no tuples
+    settings: dict[str, Any] = json.loads(
+        json.dumps({k: v for k, v in result.settings.items() if k not in _NO_CONDITIONS})
+    )
+    streams = result.stream.count("+") + 1
+    for name, value in settings.items():
+        # of a late fusion: one for each stream
+        if streams > 1 and isinstance(value, list) and value == value[:1] * streams:
+            settings[name] = value[0]
     return settings | ({"store": result.store[:8]} if result.store else {})
 
 

@@ -1,7 +1,7 @@
 """The comparison as a page."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def write_comparison(
     comparison: Comparison,
     *,
     title: str = "Comparison",
-    class_names: Sequence[str] = (),
+    class_names: Mapping[str, Sequence[str]] | None = None,
 ) -> Path:
     """Write a comparison as one self-contained HTML file, whole or not at all.
 
@@ -36,7 +36,8 @@ def write_comparison(
         path: The file; an existing one is replaced, its folder must exist.
         comparison: As from `compare`.
         title: Headline of the page.
-        class_names: Name of each class; a class without one goes by its number.
+        class_names: Name of each class of a data set, by the name of the set; a class without one goes by its
+            number.
 
     Returns:
         The path of the file.
@@ -58,7 +59,10 @@ def write_comparison(
         [
             ("Results", _results(comparison)),
             ("Training", curves),
-            ("Classes", "".join(_classes(comparison, key, class_names) for key in _protocols(comparison))),
+            (
+                "Classes",
+                "".join(_classes(comparison, key, class_names or {}) for key in _protocols(comparison)),
+            ),
             ("Settings that differ", _settings(methods)),
         ],
     )
@@ -123,7 +127,7 @@ def _results(comparison: Comparison) -> str:
     )
 
 
-def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) -> str:
+def _classes(comparison: Comparison, protocol: str, class_names: Mapping[str, Sequence[str]]) -> str:
     """Differences of each class from the first method, largest first."""
     first, *others = comparison.methods
     base_runs, *other_runs = comparison.results[protocol]
@@ -133,6 +137,7 @@ def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) 
         if isinstance(shared, str):
             continue
         base, hits, labels, _ = shared
+        names = class_names.get(next(iter(base_runs.values())).dataset, ())
         kinds, counts = np.unique(labels, return_counts=True)
         by_clip = [np.mean([run.mean(0) for run in trainings], 0) for trainings in (base, hits)]
         rates = np.array([[rate[labels == kind].mean() for kind in kinds] for rate in by_clip])
@@ -140,7 +145,7 @@ def _classes(comparison: Comparison, protocol: str, class_names: Sequence[str]) 
         rows = []
         for index in np.argsort(-gaps, kind="stable").tolist():
             kind, gap = int(kinds[index]), float(gaps[index])
-            name = class_name(class_names, kind)
+            name = class_name(names, kind)
             side = f"left:{50 + 50 * min(gap, 0):.1f}%;width:{50 * abs(gap):.1f}%"
             rows.append(
                 f'<div class="bar"><span class="name">{escape(name)}</span><span class="track around">'

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from attrs import asdict, define, field, validators
+from attrs import asdict, define, evolve, field, validators
 from torch import Tensor
 
 from skel_eval._arrays import as_groups
@@ -98,7 +98,9 @@ class ZeroShot:
         splits = _splits(self, names, run.train_y, run.test_y)
         found = [run.split(unseen, number) for number, unseen in enumerate(splits)]
         views = 0 if run.masked is None else run.masked.shape[1]
-        return self._outcome(found, [[names[one] for one in unseen] for unseen in splits], views)
+        outcome = self._outcome(found, [[names[one] for one in unseen] for unseen in splits], views)
+        tested = np.isin(run.test_y, np.concatenate(splits))  # of a class that is unseen in any split
+        return evolve(outcome, counts={"test": int(tested.sum())})
 
     def _outcome(self, found: list[dict[str, Any]], unseen: list[list[str]], views: int) -> Outcome:
         correct = np.stack([one["accuracy"] for one in found])  # (splits, 1 + permutations)
@@ -134,7 +136,9 @@ class ZeroShot:
         if self.masked_views and not views:
             details["notes"].append("smie learned without its margin: the features have no masked views")
         settings = asdict(self) | {"texts": str(self.texts), "texts_sha256": self._digest(), "views": views}
-        settings |= {name: [one[name] for one in found] for name in ("strength", "gamma") if name in found[0]}
+        settings |= {
+            name: [one[name] for one in found] for name in ("strength", "stacking_gamma") if name in found[0]
+        }
         return Outcome(metrics, settings, details=details)
 
 
@@ -203,7 +207,7 @@ def _ridge(
         labels = torch.from_numpy(run.test_y[query]).to(device)
         cut = ridge.margins(given[int(chosen[0])], between[0], labels, known, novel)
         s, u = ridge.rates(*cut, torch.tensor([gamma], dtype=torch.float64, device=device))
-        more |= {"gamma": gamma, "seen_accuracy": float(s), "unseen_accuracy": float(u)}
+        more |= {"stacking_gamma": gamma, "seen_accuracy": float(s), "unseen_accuracy": float(u)}
         more |= {"harmonic_mean": float(ridge.harmonic(s, u)), "ausuc": ridge.area(*cut)}
     return hits.cpu().numpy(), more
 
