@@ -202,8 +202,8 @@ def token_mask(
 
     Raises:
         ValueError: If the frames are no multiple of ``tubelet``, ``keep`` is not between 1 and the number of
-            tokens, there is no such kind, the temperature is not positive, or the uniforms do not fit; for ``tubes`` if there is no
-            layout, it has other joints or no parts.
+            tokens, there is no such kind, the temperature is not positive, or the uniforms do not fit; for
+            ``tubes`` if there is no layout, it has other joints or no parts.
     """
     motion = token_motion(bodies, tubelet)
     tokens = motion.shape[1]

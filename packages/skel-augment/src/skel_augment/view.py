@@ -120,8 +120,8 @@ class View:
         """Parameters that do to any clips what ``params`` do to these clips (N, C, T, V, M).
 
         Three steps look at the clips: `TemporalCropResize` and `TemporalCropSample` of padded clips for where
-        a clip ends, and `MotionAttentionMask` for where it moves. Resolved they are the frames that were found, so that a
-        second stream, or a mask, stays in step with the clips.
+        a clip ends, and `MotionAttentionMask` for where it moves. Resolved they are the frames that were
+        found, so that a second stream, or a mask, stays in step with the clips.
         """
         return Chain(tuple(params)).resolve(clips).parts
 
