@@ -15,7 +15,8 @@ class IntermediateFeatures(nn.Module):
     are cut in time into ``bins`` parts, whose lengths differ by one frame at most, as in temporal pyramid
     pooling, and each part is averaged over its frames, its joints and the bodies that are not absent. Then
     each earlier layer follows in the same way, the last of them first; with one bin it is the mean over all
-    frames. timm counts the last layers in the same way (``forward_intermediates`` with a number as ``indices``).
+    frames. timm counts the last layers in the same way (``forward_intermediates`` with a number as
+    ``indices``).
 
     Layers are the encoder's ``blocks``. An encoder whose layers have other names has a mapping ``stacks``,
     from the path of each sequence of modules to the number of modules of a layer. What follows the blocks,
