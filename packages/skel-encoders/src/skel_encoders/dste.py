@@ -6,6 +6,7 @@ import torch
 from einops import rearrange
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
+from torch.nn import functional
 
 from skel_data import SkeletonLayout, get_layout
 from skel_encoders.base import TwoSequenceEncoder
@@ -173,18 +174,35 @@ class _Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         mixed = x + self.mix(x.transpose(1, 2)).transpose(1, 2)
         still = torch.arange(x.shape[1], device=x.device) % self.gap == 0
-        both = torch.cat([torch.where(still[:, None], x, mixed), x])
+        both = torch.stack([torch.where(still[:, None], x, mixed), x])
         convolved = self.convolved_norms[0](x + self.convolve(x).relu())
         # one attention for all three: it has the same weights in both branches
-        tokens = torch.cat([convolved, self.shifted_norms[0](both)])
-        seen = self.drop(self.attention(tokens, tokens, tokens, need_weights=False)[0])
-        convolved = x + seen[: x.shape[0]]
+        attended = self._attend(torch.cat([convolved[None], self.shifted_norms[0](both)]))
+        seen, seen_shifted = torch.split(self._drop(attended), [1, 2])
+        convolved = x + seen[0]
         convolved = self.drop(self.convolved_mlp(self.convolved_norms[1](convolved)))
-        both = both + seen[x.shape[0] :]
-        both = both + self.drop(self.shifted_mlp(self.shifted_norms[1](both)))
-        shifted = (both[: x.shape[0]] + both[x.shape[0] :]) / 2
-        features: Tensor = self.share * convolved + (1 - self.share) * shifted
+        both = both + seen_shifted
+        both = both + self._drop(self.shifted_mlp(self.shifted_norms[1](both)))
+        features: Tensor = self.share * convolved + (1 - self.share) * both.mean(0)
         return features
+
+    def _attend(self, x: Tensor) -> Tensor:
+        """Self-attention of sequences (K, N, L, D).
+
+        The forward pass of `torch.nn.MultiheadAttention` would cost a quarter of a training step more: its
+        gradients of queries, keys and values are written into tensors of zeros.
+        """
+        a = self.attention
+        parts = functional.linear(x, a.in_proj_weight, a.in_proj_bias).chunk(3, -1)
+        q, k, v = (rearrange(part, "k n l (h d) -> (k n) h l d", h=a.num_heads) for part in parts)
+        mixed = functional.scaled_dot_product_attention(q, k, v)
+        result: Tensor = a.out_proj(rearrange(mixed, "(k n) h l d -> k n l (h d)", k=len(x)))
+        return result
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Drop paths of each sequence (K, N, L, D)."""
+        dropped: Tensor = self.drop(x.flatten(0, 1)).view_as(x)
+        return dropped
 
 
 def _mlp(dim: int) -> nn.Sequential:
