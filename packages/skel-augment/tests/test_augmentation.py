@@ -166,9 +166,11 @@ def test_autocast_does_not_touch_coordinates(ntu, make_clips, sample):
         params = sample(kind(), shape, len(clips), dtype=torch.float32)
         expected = params.apply(clips)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            result = params.apply(clips)
-        assert result.dtype == torch.float32
-        torch.testing.assert_close(result, expected, rtol=0, atol=0)
+            drawn = sample(kind(), shape, len(clips), dtype=torch.float32)
+            results = params.apply(clips), drawn.apply(clips)
+        for result in results:
+            assert result.dtype == torch.float32
+            torch.testing.assert_close(result, expected, rtol=0, atol=0)
 
 
 @KINDS

@@ -55,6 +55,8 @@ def test_errors():
         token_mask(bodies, uniforms[:, 1:], **options)
     with pytest.raises(ValueError, match="temperature must be positive, got 0"):
         token_mask(bodies, uniforms, temperature=0, **options)
+    with pytest.raises(ValueError, match="kind must be uniform, motion or tubes, got 'motions'"):
+        token_mask(bodies, uniforms, kind="motions", layout=CHAIN, **options)
     bodies, uniforms = draw(CHAIN, kind="tubes")
     with pytest.raises(ValueError, match="needs the layout"):
         token_mask(bodies, uniforms, kind="tubes", **options)

@@ -299,6 +299,16 @@ def test_packed_clip_is_read_as_if_alone_and_not_padded(lengths, direction, pool
         torch.testing.assert_close(feature, encoder(clip[None, :, :frames])[0])
 
 
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+@pytest.mark.parametrize("direction", ["forward-twice", "bidirectional"])
+def test_lengths_that_are_given_are_read(direction, pooling):
+    encoder = GRU("utd-20", bodies=1, hidden_dim=4, layers=1, direction=direction, pooling=pooling).eval()
+    clips = torch.randn(2, 3, 7, 20, 1)
+    features = encoder(clips, torch.tensor([4, 7]))
+    torch.testing.assert_close(features[0], encoder(clips[:1, :, :4])[0])
+    torch.testing.assert_close(features[1], encoder(clips[1:])[0])
+
+
 def test_dropout_lies_between_layers_and_in_training_only():
     one, two = (small(layers=layers, dropout=0.5) for layers in (1, 2))
     clips = torch.randn(2, 3, 8, 4, 2)

@@ -82,6 +82,13 @@ def test_frozen_layers_take_no_gradient():
     }
     with pytest.raises(ValueError, match=f"TCN has {layers} layers: at most {layers - 1} can be frozen"):
         freeze_layers(encoder, layers)
+    for encoder, layers in ((STGCN("utd-20"), 11), (HCN("utd-20", frames=16), 3)):  # an input norm, and none
+        freeze_layers(encoder, 1)
+        assert not all(p.requires_grad for p in encoder.parameters())
+        freeze_layers(encoder, layers - 1)
+        assert any(p.requires_grad for p in encoder.parameters())
+        with pytest.raises(ValueError, match=f"has {layers} layers: at most {layers - 1} can be frozen"):
+            freeze_layers(encoder, layers)
     encoder = Transformer(3)
     freeze_layers(encoder, 2)
     frozen = {name for name, p in encoder.named_parameters() if not p.requires_grad}

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skel_ssl_objectives import Queue, contrast, info_nce
+from skel_ssl_objectives import Queue, contrast, cross_view, d3m, info_nce, neighbor_distillation
 
 
 def unit(*shape):
@@ -120,6 +120,25 @@ def test_full_precision_under_autocast():
     with torch.autocast("cpu", torch.bfloat16):
         logits = contrast(*args)
     assert torch.equal(logits, contrast(*args))
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        info_nce,
+        d3m,
+        cross_view,
+        lambda logits, others: info_nce(logits, others > 0.5),
+        lambda student, teacher: neighbor_distillation(student, teacher, k=3),
+    ],
+)
+def test_logits_of_half_precision_are_computed_in_float32(loss, autocast):
+    torch.manual_seed(0)
+    half = [torch.randn(4, 8).bfloat16() for _ in range(1 if loss is info_nce else 2)]
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        result = loss(*half)
+    torch.testing.assert_close(result, loss(*(x.float() for x in half)), rtol=0, atol=0)
 
 
 @pytest.mark.vectors("isc")

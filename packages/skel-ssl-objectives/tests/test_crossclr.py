@@ -13,6 +13,8 @@ def test_errors():
         cross_view(torch.zeros(2, 4), torch.zeros(2, 4), k=4)
     with pytest.raises(ValueError, match="two views or more, got 1"):
         crossclr([torch.zeros(2, 4)])
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+        cross_view(torch.zeros(2, 4), torch.zeros(2, 4), temperature=0)
 
 
 @pytest.mark.vectors("crossclr")

@@ -33,6 +33,8 @@ def test_errors():
                 function(wrong, tubelet=4)
     with pytest.raises(ValueError, match="stride must be at least 1, got 0"):
         token_target(bodies(), tubelet=4, stride=0)
+    with pytest.raises(ValueError, match="kind must be motion or coordinates, got 'velocity'"):
+        token_target(bodies(), tubelet=4, kind="velocity")
     with pytest.raises(ValueError, match="a token of one number"):
         token_target(bodies(channels=1), tubelet=1)
     for windows in ((), (0,)):

@@ -33,6 +33,10 @@ def test_errors():
         nnclr(rows(), rows(7))
     with pytest.raises(ValueError, match="positive, got 0"):
         nnclr(rows(), rows(), temperature=0)
+    with pytest.raises(ValueError, match=r"rank \(6,\), got \(1,\)"):
+        queue_neighbor(rows(), keys(), rank=torch.tensor([0]))
+    with pytest.raises(ValueError, match="at least two clips"):
+        nnclr(rows(1), rows(1))
 
 
 @pytest.mark.vectors("nnclr")
@@ -107,9 +111,10 @@ def test_a_clip_is_never_its_own_neighbor(n, count, seed):
     ids = torch.randint(n, (count,), generator=torch.Generator().manual_seed(seed))
     own = torch.arange(n)
     found = queue_neighbor(rows(n, seed=seed), queue, ids=own, queue_ids=ids)
-    for clip, key in enumerate(found):
+    far = queue_neighbor(rows(n, seed=seed), queue, ids=own, queue_ids=ids, rank=torch.full((n,), count))
+    for clip, each in enumerate(zip(found, far, strict=True)):
         if (ids != clip).any():
-            assert ids[(queue == key).all(1)].item() != clip
+            assert all(ids[(queue == key).all(1)].item() != clip for key in each)
 
 
 def test_ranks_are_in_order_of_similarity():

@@ -51,10 +51,17 @@ def test_errors():
         patch_loss(logits(2, 3), logits(2, 3), torch.tensor([[True, False]]))
     with pytest.raises(ValueError, match="two clips or more, got 1"):
         koleo(logits(1, 3))
+    with pytest.raises(ValueError, match=r"momentum must lie in \[0, 1\], got 1.1"):
+        Centre(3, momentum=1.1)
+    with pytest.raises(ValueError, match="temperature must be positive, got 0"):
+        Centre(3)(logits(2, 3), temperature=0)
     with pytest.raises(ValueError, match="got 5 and 4 rows"):
         slim(
             logits(5, 3), logits(4, 3), logits(4, 3), logits(4, 2), *[logits(0, 3)] * 2, torch.zeros(4, 2) > 0
         )
+    for classes, hidden in ((2, 4), (4, 2)):
+        with pytest.raises(ValueError, match=f"4 global views, got {classes} and {hidden} rows"):
+            slim(*[logits(4, 3)] * 3, logits(classes, 2), *[logits(0, 3)] * 2, torch.zeros(hidden, 2) > 0)
 
 
 @pytest.mark.vectors("sinkhorn")

@@ -202,8 +202,8 @@ def token_mask(
 
     Raises:
         ValueError: If the frames are no multiple of ``tubelet``, ``keep`` is not between 1 and the number of
-            tokens, the temperature is not positive, or the uniforms do not fit; for ``tubes`` if there is no
-            layout, it has other joints or no parts.
+            tokens, there is no such kind, the temperature is not positive, or the uniforms do not fit; for
+            ``tubes`` if there is no layout, it has other joints or no parts.
     """
     motion = token_motion(bodies, tubelet)
     tokens = motion.shape[1]
@@ -257,7 +257,13 @@ def token_motion(bodies: Tensor, tubelet: int) -> Tensor:
 
 
 def token_uniforms(kind: MaskKind, tokens: int) -> int:
-    """Number of uniform numbers that `token_mask` takes for each body with this number of tokens."""
+    """Number of uniform numbers that `token_mask` takes for each body with this number of tokens.
+
+    Raises:
+        ValueError: If there is no such kind.
+    """
+    if kind not in ("uniform", "motion", "tubes"):
+        raise ValueError(f"kind must be uniform, motion or tubes, got {kind!r}")
     return tokens + 5 * _TUBES if kind == "tubes" else tokens
 
 

@@ -310,9 +310,10 @@ class LimbScale(Augmentation):
         for row, joints in zip(members, _kinds(layout).values(), strict=True):
             row[list(joints)] = 1.0
         change = between(uniforms, self.low, self.high).view(len(uniforms), shape.bodies, count) - 1
-        change = change @ like(members)  # (N, M, V) of each joint's bone
         chains, bones, lost = map(like, _tree(layout, self.released))
-        offsets = torch.einsum("uw,nmw,wv->nmuv", chains, change, bones) - lost
+        with torch.autocast(uniforms.device.type, enabled=False):
+            change = change @ like(members)  # (N, M, V) of each joint's bone
+            offsets = torch.einsum("uw,nmw,wv->nmuv", chains, change, bones) - lost
         return LimbScaling(offsets, shape.dims)
 
 

@@ -104,7 +104,8 @@ class View:
                 can be taken in between.
 
         Returns:
-            New clips of the same dtype; only the number of frames may differ, see `output_shape`.
+            Clips of the same dtype; only the number of frames may differ, see `output_shape`. They are the
+            clips that were given where no step applies to them, else new ones.
 
         Raises:
             ValueError: If there are not as many parameters as steps.
@@ -118,9 +119,9 @@ class View:
     def resolve(self, clips: Tensor, params: Sequence[Params]) -> tuple[Params, ...]:
         """Parameters that do to any clips what ``params`` do to these clips (N, C, T, V, M).
 
-        Two steps look at the clips: `TemporalCropResize` of padded clips for where a clip ends, and
-        `MotionAttentionMask` for where it moves. Resolved they are the frames that were found, so that a
-        second stream, or a mask, stays in step with the clips.
+        Three steps look at the clips: `TemporalCropResize` and `TemporalCropSample` of padded clips for where
+        a clip ends, and `MotionAttentionMask` for where it moves. Resolved they are the frames that were
+        found, so that a second stream, or a mask, stays in step with the clips.
         """
         return Chain(tuple(params)).resolve(clips).parts
 

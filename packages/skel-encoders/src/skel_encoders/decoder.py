@@ -82,7 +82,8 @@ class TokenDecoder(nn.Module):
 
         Args:
             features: (B, K, in_dim), of the tokens that were seen.
-            keep: (B, K) int64, which tokens they are: token t * V + v is joint v at time t.
+            keep: (B, K) int64, which tokens they are: token t * V + v is joint v at time t. With
+                cross-attention only its shape counts, as the features know their places.
             steps: Tokens in time of these clips, T'.
 
         Returns:

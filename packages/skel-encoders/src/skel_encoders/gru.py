@@ -121,9 +121,14 @@ class GRU(PublishedEncoder):
         features: Tensor = rearrange(x, "t n d -> n 1 t 1 d")
         return features
 
-    def pool(self, features: Tensor) -> Tensor:
-        """The feature (N, D) of what `forward_features` says of each frame (N, 1, T, 1, D)."""
-        lengths = self.lengths(features)
+    def pool(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The feature (N, D) of what `forward_features` says of each frame (N, 1, T, 1, D).
+
+        Args:
+            features: What it says.
+            lengths: (N,) the lengths that it was given, if any.
+        """
+        lengths = self.lengths(features) if lengths is None else lengths
         x = features[:, 0, :, 0]
         if self.pooling == "mean":
             return x.mean(1) if lengths is None else x.sum(1) / lengths[:, None]
@@ -134,7 +139,7 @@ class GRU(PublishedEncoder):
 
     def forward(self, clips: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Features (N, D) of clips (N, C, T, V, M) of these lengths (N,); see `forward_features`."""
-        return self.pool(self.forward_features(clips, lengths))
+        return self.pool(self.forward_features(clips, lengths), lengths)
 
     @staticmethod
     def _find(name: str) -> tuple[str, int] | None:

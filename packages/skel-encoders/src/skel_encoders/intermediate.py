@@ -12,16 +12,17 @@ class IntermediateFeatures(nn.Module):
     """Features of the last layers of an encoder and of temporal bins, concatenated.
 
     The encoder's own feature comes first. With more than one bin, its features before pooling follow. They
-    are cut in time into ``bins`` parts of equal length, as in temporal pyramid pooling, and each part is
-    averaged over its frames, its joints and the bodies that are not absent. Then each earlier layer follows
-    in the same way, the last of them first; with one bin it is the mean over all frames. timm counts the
-    last layers in the same way (``forward_intermediates`` with a number as ``indices``).
+    are cut in time into ``bins`` parts, whose lengths differ by one frame at most, as in temporal pyramid
+    pooling, and each part is averaged over its frames, its joints and the bodies that are not absent. Then
+    each earlier layer follows in the same way, the last of them first; with one bin it is the mean over all
+    frames. timm counts the last layers in the same way (``forward_intermediates`` with a number as
+    ``indices``).
 
     Layers are the encoder's ``blocks``. An encoder whose layers have other names has a mapping ``stacks``,
     from the path of each sequence of modules to the number of modules of a layer. What follows the blocks,
     such as the norm of a Transformer, follows the earlier ones too. If the features before pooling are not
     (N, M, T', V, D), a method ``frame_features`` makes (N, T', D) of them. Each earlier layer is computed by
-    another pass through the layers up to it.
+    another pass through the layers up to it, so in training mode BatchNorm counts a batch once in each pass.
 
     Args:
         encoder: The encoder, with ``layout``, ``forward_features`` and ``pool``. It is shared, not copied.

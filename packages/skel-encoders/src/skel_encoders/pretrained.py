@@ -73,7 +73,7 @@ def save_pretrained(encoder: nn.Module, folder: str | Path) -> None:
 
 
 def from_pretrained(folder: str | Path) -> nn.Module:
-    """The encoder that `save_pretrained` wrote to a folder, in float32, on the CPU and in eval mode.
+    """The encoder that `save_pretrained` wrote to a folder, in the default dtype, on the CPU, in eval mode.
 
     Raises:
         FileNotFoundError: If one of the two files is not there.

@@ -141,7 +141,7 @@ class SLiM(PublishedEncoder):
         x = self.embedding(rearrange(bodies, "b c (t u) v -> b t v (c u)", u=self.tubelet))
         times = x.shape[1]
         if hidden is not None and mask_token is not None:
-            x = torch.where(hidden.view(*x.shape[:3], 1), mask_token.to(x.dtype), x)
+            x = torch.where(hidden.reshape(*x.shape[:3], 1), mask_token.to(x.dtype), x)
         x = (x + self.joint_position).flatten(1, 2)
         first = torch.cat([self.class_token[None], self.register_tokens]).to(x.dtype)
         x = torch.cat([first.expand(x.shape[0], -1, -1), x], dim=1)

@@ -55,8 +55,8 @@ def freeze_layers(encoder: nn.Module, count: int) -> None:
     Statistics of BatchNorm within them still follow the data in training mode.
 
     Args:
-        encoder: The encoder; its layers are those of `layer_groups`, and its own parameters, such as
-            positional embeddings, belong to the first one.
+        encoder: The encoder; its layers are those of `layer_groups` that have parameters, and its own
+            parameters, such as positional embeddings, belong to the first one.
         count: How many, from the input.
 
     Raises:
@@ -64,13 +64,14 @@ def freeze_layers(encoder: nn.Module, count: int) -> None:
     """
     if count < 1:
         return
-    layers = _layers_in_order(encoder)
+    weights = [[p for module in layer for p in module.parameters()] for layer in _layers_in_order(encoder)]
+    layers = [layer for layer in weights if layer]
     if count >= len(layers):
         raise ValueError(
             f"{type(encoder).__name__} has {len(layers)} layers: at most {len(layers) - 1} can be frozen, "
             f"got {count}"
         )
-    later = {p for layer in layers[count:] for module in layer for p in module.parameters()}
+    later = {p for layer in layers[count:] for p in layer}
     for parameter in encoder.parameters():
         if parameter not in later:
             parameter.requires_grad_(False)

@@ -14,7 +14,7 @@ def d3m(logits: Tensor, target_logits: Tensor) -> Tensor:
 
     Cross-entropy of the similarity distribution of an extreme view against that of the normal view,
     which is a constant. Taken from log softmax: the released program takes the logarithm of a softmax,
-    which underflows in half precision.
+    which underflows in half precision. Computed in float32 also under autocast.
 
     Args:
         logits: (N, L) similarities of the extreme view, see `contrast`.
@@ -28,8 +28,8 @@ def d3m(logits: Tensor, target_logits: Tensor) -> Tensor:
     """
     if logits.shape != target_logits.shape:
         raise ValueError(f"expected equal shapes, got {tuple(logits.shape)} and {tuple(target_logits.shape)}")
-    target = functional.softmax(target_logits.detach(), dim=1)
-    return -(target * functional.log_softmax(logits, dim=1)).sum(1).mean()
+    logits, target_logits = at_least_float32(logits), at_least_float32(target_logits.detach())
+    return -(functional.softmax(target_logits, dim=1) * functional.log_softmax(logits, dim=1)).sum(1).mean()
 
 
 def nearest_neighbors(views: Iterable[Tensor], *, k: int = 1) -> Tensor:

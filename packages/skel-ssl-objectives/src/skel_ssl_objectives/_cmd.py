@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from skel_ssl_objectives._common import at_least_float32
 from skel_ssl_objectives._contrast import contrast
 
 
@@ -20,7 +21,7 @@ def neighbor_distillation(
     """Neighbouring similarity distillation, one directed term of CMD.
 
     The Kullback-Leibler divergence of the student's from the teacher's softmax over the k queue entries that
-    are nearest by the teacher. The teacher is a constant.
+    are nearest by the teacher. The teacher is a constant. Computed in float32 also under autocast.
 
     Args:
         student: (N, K) cosine similarities of queries to the student's queue.
@@ -42,7 +43,7 @@ def neighbor_distillation(
         raise ValueError(f"expected k from 1 to the queue's size {student.shape[1]}, got {k}")
     if min(student_temperature, teacher_temperature) <= 0:
         raise ValueError(f"temperatures must be positive, got {student_temperature}, {teacher_temperature}")
-    teacher = teacher.detach()
+    student, teacher = at_least_float32(student), at_least_float32(teacher.detach())
     if k < student.shape[1]:
         teacher, places = teacher.topk(k, dim=1)
         student = student.gather(1, places)

@@ -44,6 +44,8 @@ def info_nce(
 ) -> Tensor:
     """InfoNCE loss, with one or several positives a row; the mean over rows.
 
+    Computed in float32 also under autocast.
+
     Args:
         logits: (N, L), see `contrast`.
         positives: (N, L) of zeros and ones, a one in each row; column 0 alone unless given.
@@ -58,7 +60,7 @@ def info_nce(
         ValueError: If the positives are not of the shape of the logits, or there is no such form.
     """
     check_form(over_positives)
-    log_p = functional.log_softmax(logits, dim=1)
+    log_p = functional.log_softmax(at_least_float32(logits), dim=1)
     if positives is None:
         return -log_p[:, 0].mean()
     if positives.shape != logits.shape:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from skel_ssl_objectives._common import Positives
+from skel_ssl_objectives._common import Positives, at_least_float32
 from skel_ssl_objectives._contrast import info_nce
 
 
@@ -22,7 +22,8 @@ def cross_view(
 
     Positives are the key and the k queue entries that are nearest by the guide. The context appends, for
     each queue entry, the product of its similarities in both views, with the same positives. Gradients
-    flow into both views through that product, as in the released program.
+    flow into both views through that product, as in the released program. Computed in float32 also under
+    autocast.
 
     Args:
         logits: (N, 1 + K) of the view that learns, see `contrast`.
@@ -36,12 +37,15 @@ def cross_view(
         The loss, a scalar.
 
     Raises:
-        ValueError: If the shapes differ or k is not from 1 to K.
+        ValueError: If the shapes differ, k is not from 1 to K or the temperature is not positive.
     """
     if logits.ndim != 2 or logits.shape != guide.shape:
         raise ValueError(f"expected equal shapes, got {tuple(logits.shape)} and {tuple(guide.shape)}")
     if not 1 <= k < logits.shape[1]:
         raise ValueError(f"expected k from 1 to the queue's size {logits.shape[1] - 1}, got {k}")
+    if temperature <= 0:
+        raise ValueError(f"temperature must be positive, got {temperature}")
+    logits, guide = at_least_float32(logits), at_least_float32(guide)
     others = guide[:, 1:]
     mined = torch.zeros_like(others).scatter_(1, others.detach().topk(k, dim=1).indices, 1)
     own = torch.ones_like(logits[:, :1])

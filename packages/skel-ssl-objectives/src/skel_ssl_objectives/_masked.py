@@ -37,9 +37,11 @@ def token_target(
         (B, T / tubelet * V, tubelet * C), without gradient, in float32 at least.
 
     Raises:
-        ValueError: If the bodies do not fit, ``stride`` is below 1, or a token has one number and must be
-            normalised.
+        ValueError: If the bodies do not fit, there is no such kind, ``stride`` is below 1, or a token has one
+            number and must be normalised.
     """
+    if kind not in ("motion", "coordinates"):
+        raise ValueError(f"kind must be motion or coordinates, got {kind!r}")
     points = at_least_float32(_checked(bodies, tubelet).detach())
     if stride < 1:
         raise ValueError(f"stride must be at least 1, got {stride}")
@@ -71,7 +73,8 @@ def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 
         windows: Frames that a step spans, one or more numbers of at least 1.
 
     Returns:
-        (B, T / tubelet * V), without gradient: 1 on average, or 0 for a body that does not move.
+        (B, T / tubelet * V), without gradient: 1 on average, or 0 for a body that does not move. A
+        window of T frames or more adds nothing.
 
     Raises:
         ValueError: If the bodies or windows do not fit.

@@ -23,7 +23,8 @@ def queue_neighbor(
         keys: (K, D) of unit length, such as `Queue.keys`.
         ids: (N,) ids of the clips, 0 or more; None if no key is of one of them.
         queue_ids: (K,) ids of the clips that the keys are of, such as `Queue.ids`; needed with ids.
-        rank: (N,) which neighbour of each clip to take, 0 for the nearest; the nearest unless given.
+        rank: (N,) int64 which neighbour of each clip to take, 0 for the nearest, and the last for larger
+            numbers; the nearest unless given.
 
     Returns:
         (N, D), rows of `keys`, without gradient. Of a clip that all keys are of, one of these.
@@ -44,6 +45,8 @@ def queue_neighbor(
             f"expected ids ({len(projection)},) and queue_ids ({len(keys)},), got {tuple(ids.shape)} "
             f"and {got}"
         )
+    if rank is not None and rank.shape != projection.shape[:1]:
+        raise ValueError(f"expected rank ({len(projection)},), got {tuple(rank.shape)}")
     with torch.autocast(projection.device.type, enabled=False):
         projection = functional.normalize(at_least_float32(projection), dim=1)
         similarity = projection @ keys.to(projection.dtype).T
@@ -52,7 +55,8 @@ def queue_neighbor(
         if rank is None:
             return keys[similarity.argmax(1)]
         nearest = similarity.topk(min(int(rank.max()) + 1, len(keys)), dim=1).indices
-        return keys[nearest.gather(1, rank[:, None].clamp(max=len(keys) - 1))[:, 0]]
+        last = (similarity > -torch.inf).sum(1).clamp(min=1) - 1  # behind it are keys of the clip itself
+        return keys[nearest.gather(1, rank.minimum(last)[:, None])[:, 0]]
 
 
 def nnclr(
@@ -79,7 +83,7 @@ def nnclr(
         The loss, a scalar: the mean over rows of this process.
 
     Raises:
-        ValueError: If the shapes do not fit or the temperature is not positive.
+        ValueError: If the shapes do not fit, there are no negatives, or the temperature is not positive.
     """
     if prediction.ndim != 2 or prediction.shape != neighbor.shape:
         raise ValueError(
@@ -92,5 +96,7 @@ def nnclr(
         prediction = functional.normalize(at_least_float32(prediction), dim=1)
         neighbor = functional.normalize(at_least_float32(neighbor.detach()), dim=1).to(prediction.dtype)
         everyone = prediction if gather is None else gather(prediction)
+        if len(everyone) < 2:
+            raise ValueError("NNCLR needs at least two clips in a batch: the others are the negatives")
         own = torch.arange(len(prediction), device=prediction.device) + rank * len(prediction)
         return functional.cross_entropy(neighbor @ everyone.T / temperature, own)

@@ -112,19 +112,30 @@ class Centre(nn.Module):
 
     Args:
         prototypes: Number of logits K.
-        momentum: Of the running mean.
+        momentum: Of the running mean, in [0, 1].
+
+    Raises:
+        ValueError: If the momentum is out of range.
     """
 
     mean: Tensor
 
     def __init__(self, prototypes: int, *, momentum: float = 0.9) -> None:
         super().__init__()
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"momentum must lie in [0, 1], got {momentum}")
         self.momentum = momentum
         self.register_buffer("mean", torch.zeros(1, prototypes))
 
     @torch.no_grad()
     def forward(self, logits: Tensor, *, temperature: float) -> Tensor:
-        """softmax((logits - centre) / temperature), (N, K); computed in float32 also under autocast."""
+        """softmax((logits - centre) / temperature), (N, K); computed in float32 also under autocast.
+
+        Raises:
+            ValueError: If the temperature is not positive.
+        """
+        if temperature <= 0:
+            raise ValueError(f"temperature must be positive, got {temperature}")
         with torch.autocast(logits.device.type, enabled=False):
             return ((at_least_float32(logits) - self.mean) / temperature).softmax(1)
 

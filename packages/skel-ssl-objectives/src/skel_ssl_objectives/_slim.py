@@ -52,6 +52,11 @@ def slim(
             "expected logits of L N local and 2 N global views, got "
             f"{len(local_logits)} and {len(targets)} rows"
         )
+    if not len(classes) == len(hidden) == len(targets):
+        raise ValueError(
+            f"expected classes and hidden of {len(targets)} global views, got {len(classes)} and "
+            f"{len(hidden)} rows"
+        )
     views = len(local_logits) // rows
     pairs = 2 + 2 * views
     first, second = targets.detach().chunk(2)

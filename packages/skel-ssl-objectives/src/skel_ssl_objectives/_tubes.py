@@ -22,8 +22,8 @@ def tube_mask(
 
     Tubes are proposed until a mask has as many cells as its budget. A proposal is some joints next to each
     other in the list of a random group, and as many rows of the grid as make up a random area; it is taken if
-    it adds one cell or more and no more than are missing. After ten proposals in a row that are not taken,
-    or when ``uniforms`` has no more, the mask stays short of its budget.
+    it adds one cell or more, and no more than ``largest`` or than are missing. After ten proposals in a row
+    that are not taken, or when ``uniforms`` has no more, the mask stays short of its budget.
 
     Args:
         uniforms: (B, P, 5) numbers in [0, 1) of P proposals: group, number of joints, first joint, area,
