@@ -184,33 +184,42 @@ def small(rows: Sequence[Entry]) -> str:
         chosen = [entry for entry in rows if (entry.row.dataset, entry.row.split) == (dataset, split)]
         chosen.sort(key=lambda entry: entry.key)
         some = chosen[0].row
+        known = {name: simple[dataset, split, name] for name in HEADS if (dataset, split, name) in simple}
+        best = ", ".join(f"{name} {_best_simple(row.baselines)}" for name, row in known.items())
         parts.append(
             f"## {dataset}, {split}\n\n{some.counts['train']} training and {some.counts['test']} test clips. "
-            f"Best simple baselines on the clips of `{OWN[0]}`: "
-            + ", ".join(
-                f"{name} {_best_simple(simple[dataset, split, name].baselines)}"
-                for name in HEADS
-                if (dataset, split, name) in simple
-            )
-            + f". Chance: {_mean(some.baselines.get('chance'))}.\n"
+            f"Best simple baselines on the clips of `{OWN[0]}`: {best}. "
+            f"Chance: {_mean(some.baselines.get('chance'))}.\n"
         )
-        head = ["recipe", "streams", "seeds", "linear", "untrained", "gain", "1-NN", "untrained", "gain"]
-        lines: list[list[str | Code]] = [[*head, "minutes", "clips/s", "parameters"]]
-        for group in _by_protocol(chosen, lambda _: True):
-            entry = next(iter(group.values()))
-            row, cost = entry.row, entry.cost
-            cells: list[str | Code] = [
-                Code(row.method),
-                row.stream,
-                ", ".join(map(str, row.seeds)),
-                *_pairs(group, gain=True),
-            ]
-            cells += ["" if cost.minutes is None else f"{cost.minutes:.1f}"]
-            cells += ["" if cost.clips_per_second is None else f"{cost.clips_per_second:.0f}"]
-            cells += ["" if cost.parameters is None else f"{cost.parameters / 1e6:.2f} M"]
-            lines.append(cells)
-        parts.append(table_text(lines, numbers=range(3, 12)))
+        parts.append(_small_table(chosen))
+        if copies := some.counts["copies"]:
+            best = ", ".join(f"{name} {_best_simple(row.distinct_baselines)}" for name, row in known.items())
+            parts.append(
+                f"### {dataset}, {split}, without copies\n\n{copies} test clips are copies of training clips. "
+                f"Without them, the best simple baselines are: {best}. "
+                f"Chance: {_mean(some.distinct_baselines.get('chance'))}.\n"
+            )
+            parts.append(_small_table(chosen, distinct=True))
     return "\n".join(parts)
+
+
+def _small_table(rows: Sequence[Entry], *, distinct: bool = False) -> str:
+    """A line for each recipe; the table without copies leaves out what the pretraining cost."""
+    head: list[str | Code] = ["recipe", "streams", "seeds"]
+    head += [name for protocol in PROTOCOLS for name in (protocol, "untrained", "gain")]
+    lines = [head if distinct else [*head, "minutes", "clips/s", "parameters"]]
+    for group in _by_protocol(rows, lambda _: True):
+        entry = next(iter(group.values()))
+        row, cost = entry.row, entry.cost
+        seeds = ", ".join(map(str, row.seeds))
+        cells: list[str | Code] = [Code(row.method), row.stream, seeds]
+        cells += _pairs(group, distinct=distinct, gain=True)
+        if not distinct:
+            cells.append("" if cost.minutes is None else f"{cost.minutes:.1f}")
+            cells.append("" if cost.clips_per_second is None else f"{cost.clips_per_second:.0f}")
+            cells.append("" if cost.parameters is None else f"{cost.parameters / 1e6:.2f} M")
+        lines.append(cells)
+    return table_text(lines, numbers=range(3, len(lines[0])))
 
 
 def protocols(rows: Sequence[Entry]) -> str:
