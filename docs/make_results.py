@@ -195,8 +195,8 @@ def small(rows: Sequence[Entry]) -> str:
         if copies := some.counts["copies"]:
             best = ", ".join(f"{name} {_best_simple(row.distinct_baselines)}" for name, row in known.items())
             parts.append(
-                f"### {dataset}, {split}, without copies\n\n{copies} test clips are copies of training clips. "
-                f"Without them, the best simple baselines are: {best}. "
+                f"### {dataset}, {split}, without copies\n\n{copies} test clips are copies of training "
+                f"clips. Without them, the best simple baselines are: {best}. "
                 f"Chance: {_mean(some.distinct_baselines.get('chance'))}.\n"
             )
             parts.append(_small_table(chosen, distinct=True))
