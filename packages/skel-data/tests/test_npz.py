@@ -251,7 +251,7 @@ def test_a_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch):
         import_dataset("npz", tmp_path / "a.npz", tmp_path / "a.store")
 
 
-def test_up_is_not_looked_for_in_clips_of_other_joints(tmp_path):
+def test_other_joints_are_refused_as_such_where_up_is_looked_for(tmp_path):
     np.savez(tmp_path / "a.npz", positions=np.ones((4, 3, 3)), lengths=np.array([2, 2]))
-    with pytest.raises(ValueError, match="which way is up cannot be told"):
+    with pytest.raises(ValueError, match=r"joints x coordinates are \(3, 3\), layout ntu-25 has"):
         import_dataset("npz", tmp_path / "a.npz", tmp_path / "a.store", layout="ntu-25", up="auto")

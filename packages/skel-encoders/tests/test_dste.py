@@ -56,6 +56,13 @@ def test_errors():
             DSTE.rename_published({name: torch.zeros(1)})
 
 
+def test_attention_is_that_of_pytorch():
+    layer = small().temporal_layers[0]
+    x = torch.randn(3, 4, 6, 12)
+    expected = torch.stack([layer.attention(one, one, one, need_weights=False)[0] for one in x])
+    torch.testing.assert_close(layer._attend(x), expected)
+
+
 def test_published_numbers(published_case):
     """Tokens, feature and gradients as the published program computes them, with its weights."""
     case = published_case(PUBLISHED, DSTE)

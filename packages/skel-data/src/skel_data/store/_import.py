@@ -257,9 +257,10 @@ def _up(
     if up == "auto":
         shape = (info.layout.num_joints, info.layout.channels)
         read = (clip for clip in reader.read(files, layout) if isinstance(clip, Clip))
-        usable = (clip for clip in read if clip.positions.shape[2:] == shape)
-        chosen = find_up((clip.positions for clip in islice(usable, _LOOKED_AT)), info.layout)
-        if not chosen:
+        usable = (clip.positions for clip in read if clip.positions.shape[2:] == shape)
+        looked_at = list(islice(usable, _LOOKED_AT))
+        chosen = find_up(looked_at, info.layout)
+        if looked_at and not chosen:  # without a clip that fits the import itself says what is wrong
             raise ValueError(
                 f"{files.name}: which way is up cannot be told: bodies stand along no one axis, or the "
                 f"joints' names do not tell head from feet; give one of {', '.join(AXES)}"

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
-from attrs import define, field, validators
+from attrs import asdict, define, field, validators
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,7 +13,7 @@ from skel_eval._arrays import Array, Groups
 from skel_eval._feature_set import FeatureSet
 from skel_eval.protocols.holdout import choose_strength
 from skel_eval.protocols.logistic import fit_logistic
-from skel_eval.protocols.protocol import Outcome, classified, settings_of
+from skel_eval.protocols.protocol import Outcome, classified
 from skel_eval.protocols.task import ProbeResult, task_of, with_absent_classes
 from skel_eval.protocols.training import (
     ABOVE_0,
@@ -137,7 +137,7 @@ class LinearProbe:
             device=device,
             encoders=encoders,
         )
-        used = {"solver": self.solver.name, "regularisation": probe.strength, **settings_of(self.solver)}
+        used = {"solver": self.solver.name, "regularisation": probe.strength, **asdict(self.solver)}
         return classified(features, probe.predictions, probe.logits, used)
 
 

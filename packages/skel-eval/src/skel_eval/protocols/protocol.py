@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from attrs import asdict, define, evolve, field, fields
+from attrs import define, evolve, field, fields
 
 from skel_eval._feature_set import FeatureSet
 from skel_eval._fuse import fuse, fusion_weights, side_by_side
@@ -120,11 +120,6 @@ def evaluate_features(
         return evolve(classified(first, fused.argmax(1), None, settings), scores=fused)
     # as a mean: a sum is surer than each of the streams, the more so the larger the weights
     return classified(first, fused.argmax(1), fused / sum(factors), settings)
-
-
-def settings_of(settings: Any) -> dict[str, Any]:
-    """Settings of an attrs class as JSON has them, which knows no tuples."""
-    return asdict(settings, value_serializer=lambda _, __, one: list(one) if isinstance(one, tuple) else one)
 
 
 def classified(

@@ -5,14 +5,14 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 from torch import Tensor
 
 from skel_eval._arrays import Array, Groups, refuse_nan, rows_per_block
 from skel_eval._feature_set import FeatureSet
 from skel_eval._metrics import accuracy
 from skel_eval.protocols.holdout import fold_of_rows
-from skel_eval.protocols.protocol import Outcome, classified, settings_of
+from skel_eval.protocols.protocol import Outcome, classified
 from skel_eval.protocols.ridge import one_hot, solve_ridge
 from skel_eval.protocols.task import column_statistics, task_of
 from skel_eval.protocols.training import strictly_positive, whole
@@ -46,7 +46,7 @@ class RBFProbe:
     def __call__(self, features: FeatureSet, *, device: str | None = None) -> Outcome:
         """Fit the training rows, predict the test rows; the main metric is the accuracy."""
         probe = rbf_probe(*features.arrays(), settings=self, groups=features.train_groups, device=device)
-        used = settings_of(self) | {"kernel_gamma": probe.gamma, "regularisation": probe.strength}
+        used = asdict(self) | {"kernel_gamma": probe.gamma, "regularisation": probe.strength}
         used["landmarks"] = probe.landmarks
         # outputs of a regression are no logits: they have no calibration, and a late fusion adds them
         return evolve(classified(features, probe.predictions, None, used), scores=probe.scores)
