@@ -66,6 +66,12 @@ class Predictions:
         )
 
 
+def _as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """So that a result is equal to itself from its file."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(settings)))
+    return plain
+
+
 @define(frozen=True)
 class Result:
     """Result of an evaluation protocol.
@@ -93,7 +99,7 @@ class Result:
         epochs: Epochs of the pretraining.
         runs: Folders of the runs.
         baselines: Results of the baselines, which have no baselines themselves.
-        settings: Settings of the protocol, and what it chose.
+        settings: Settings of the protocol, and what it chose, as JSON has them: lists in place of tuples.
         counts: Numbers of clips: ``train``, ``test``, ``copies`` (test clips that are copies of a training
             clip), ``seen_in_pretraining`` (test clips, without their labels; None if unknown).
         seconds: How long the evaluation took with its baselines.
@@ -118,7 +124,7 @@ class Result:
     epochs: int | None = None
     runs: tuple[str, ...] = ()
     baselines: "tuple[Result, ...]" = ()
-    settings: Mapping[str, Any] = field(factory=dict)
+    settings: Mapping[str, Any] = field(factory=dict, converter=_as_json)
     counts: Mapping[str, int | None] = field(factory=dict)
     seconds: float | None = None
     details: Mapping[str, Any] = field(factory=dict)

@@ -1,6 +1,5 @@
 """Methods: results of runs that differ in their seed only, and their means over seeds."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -206,10 +205,7 @@ def _cells(results: Sequence[Result], streams: Sequence[str]) -> list[Cell]:
 
 
 def _conditions(result: Result) -> dict[str, Any]:
-    # as a file has them, which knows no tuples
-    settings: dict[str, Any] = json.loads(
-        json.dumps({k: v for k, v in result.settings.items() if k not in _NO_CONDITIONS})
-    )
+    settings = {name: value for name, value in result.settings.items() if name not in _NO_CONDITIONS}
     streams = result.stream.count("+") + 1
     for name, value in settings.items():
         # of a late fusion: one for each stream
