@@ -130,6 +130,22 @@ def test_proposals_are_training_clips(run, store, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        ("--labels", "todo.csv", "--split", "xsub"),
+        ("--labels", "todo.csv", "--stream", "bone"),
+        ("--labels", "todo.csv", "--convert"),
+        ("--budget", "3", "--overwrite"),
+    ],
+)
+def test_flags_of_the_other_use(run, unlabelled, tmp_path, capsys, words):
+    status, output = skel(capsys, "label", run.path, unlabelled.path, *words, "--out", tmp_path / "out")
+    flag = next(word for word in reversed(words) if word.startswith("--"))
+    assert (status, f"with {words[0]}, {flag} would have no effect" in output.err) == (1, True)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("clip,name\n", "has no column label"),

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import attrs
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -197,3 +198,14 @@ def test_device_is_never_waited_for(kind, ntu, make_clips):
         torch.cuda.set_sync_debug_mode("default")
     result = view(on_device, ntu, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(result.cpu(), view.apply(clips, params), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
+@pytest.mark.parametrize("kind", sorted(AUGMENTATIONS))
+def test_every_number_is_finite(kind, value):
+    """Else the clips would be NaN, from then on and without a word."""
+    make = MAKE[kind]
+    for field in attrs.fields(AUGMENTATIONS[kind]):
+        if field.type is float:
+            with pytest.raises(ValueError, match=field.name):
+                make(**{field.name: value})

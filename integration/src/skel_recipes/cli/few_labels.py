@@ -95,16 +95,22 @@ def label(
         out: CSV file to write; with --labels the folder of the new store.
         budget: Number of clips to propose.
         labels: The CSV file with its column "label" filled in; rows without a label are passed over.
-        stream: Take this stream alone. By default the features of all streams are concatenated, each brought
-            to length 1.
-        split: Whose training clips are proposed; "all" for all clips.
-        convert: Convert recordings with other joints to those of the run, by the names of the joints.
+        stream: With --budget: take this stream alone. By default the features of all streams are
+            concatenated, each brought to length 1.
+        split: With --budget: whose training clips are proposed; "all" for all clips.
+        convert: With --budget: convert recordings with other joints to those of the run, by the names of the
+            joints.
         overwrite: With --labels: replace the new store if it exists.
         seed: Seed of k-means.
         device: Where to compute.
     """
     if bool(budget) == (labels is not None):
         raise ValueError("expected --budget N, to propose clips, or --labels FILE.csv, to bring labels back")
+    proposing: dict[str, object] = {"--stream": stream, "--split": split, "--convert": convert}
+    mode, others = ("--budget", {"--overwrite": overwrite}) if labels is None else ("--labels", proposing)
+    for flag, value in others.items():
+        if value:
+            raise ValueError(f"with {mode}, {flag} would have no effect; leave it out")
     from skel_data import Store
     from skel_recipes.common.words import count
     from skel_recipes.evaluate.few_labels import bring_back, propose

@@ -1,6 +1,5 @@
 """``skel pretrain`` and ``skel recipe``."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -111,12 +110,13 @@ def _pool(stores: Sequence["Store"], out: Path, settings: "Recipe", split: str |
     import numpy as np
 
     from skel_data import Store, get_split, pool_source, pool_stores
+    from skel_recipes.common.device import launched_processes
     from skel_recipes.train.trainer import setups_of
 
     path, split = out.with_name(f"{out.name}.store"), split or settings.data.split or None
     sizes = [len(get_split(store, split, needs_test=False).train) for store in stores]
     setups = np.arange(1, len(stores) + 1).repeat(sizes)
-    setups_of(settings, setups, "the pool", int(os.environ.get("WORLD_SIZE", "1")))  # before it is written
+    setups_of(settings, setups, "the pool", launched_processes())  # before it is written
     if path.exists():
         pool = Store.open(path)
         if pool.header["source"] != pool_source(stores, split):

@@ -93,6 +93,11 @@ class World:
         return outcome[0]
 
 
+def launched_processes() -> int:
+    """Number of processes that `torchrun` started; outside of it there is one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
 def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
     """This process's place among those that `torchrun` started, and its device.
@@ -100,17 +105,17 @@ def joined(device: str = "auto") -> Iterator[tuple[World, torch.device]]:
     Outside of `torchrun` there is one process. Every process takes the GPU of its local rank, or all of them
     the CPU. A process group that is there already is used and left as it is.
 
-    Args:
-        device: See `pick_device`.
-
     The processes wait for one another for 45 seconds, or as many as the environment variable
     SKEL_CONNECT_SECONDS says. Under `torchrun`, which ends all when one has ended, it is 30 minutes.
+
+    Args:
+        device: See `pick_device`.
 
     Raises:
         ConnectionError: If another of the processes has ended, or does not come.
         ValueError: If SKEL_CONNECT_SECONDS is not a number of seconds.
     """
-    launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    launched = launched_processes() > 1
     where = pick_device(device)
     if launched and str(where) == "cuda":
         where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import torch
-from attrs import define, field
+from attrs import Attribute, define, field
 from attrs.validators import ge, le
 from torch import Tensor
 
@@ -219,3 +219,9 @@ def as_augmentations(steps: Iterable[Augmentation]) -> tuple[Augmentation, ...]:
 def as_floats(values: Iterable[float]) -> tuple[float, ...]:
     """Converter of a setting of several numbers."""
     return tuple(float(value) for value in values)
+
+
+def finite(_instance: object, attribute: "Attribute[float]", value: float) -> None:
+    """Validator of a setting that is a finite number."""
+    if not math.isfinite(value):
+        raise ValueError(f"{attribute.name} must be a finite number, got {value}")

@@ -8,7 +8,7 @@ from attrs import define, field
 from attrs.validators import ge, instance_of, le
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation, Chain, Params, between, choice
+from skel_augment.augmentation import Augmentation, Chain, Params, between, choice, finite
 from skel_augment.segments import part_members, segment_numbers
 from skel_augment.space import Affine
 from skel_data import ClipShape, SkeletonLayout
@@ -194,7 +194,7 @@ class JointDistortion(Augmentation):
     """
 
     ratio: float = field(default=0.6, converter=float, validator=[ge(0), le(1)])
-    amplitude: float = field(default=1.0, converter=float, validator=ge(0))
+    amplitude: float = field(default=1.0, converter=float, validator=[ge(0), finite])
 
     def _param_uniforms(self, shape: ClipShape) -> int:
         return shape.joints + 9

@@ -10,7 +10,7 @@ from attrs.validators import ge, in_, instance_of, le
 from torch import Tensor
 from torch.nn import functional
 
-from skel_augment.augmentation import Augmentation, Params, as_floats, between, normals, with_rest
+from skel_augment.augmentation import Augmentation, Params, as_floats, between, finite, normals, with_rest
 from skel_data import ClipShape
 
 KEEP_ZERO = ("frames", "bodies", "joints", "nothing")
@@ -65,7 +65,7 @@ class GaussianNoise(Augmentation):
             "nothing", as in AimCLR's program, where absent bodies become noise.
     """
 
-    std: float = field(default=0.01, converter=float, validator=ge(0))
+    std: float = field(default=0.01, converter=float, validator=[ge(0), finite])
     keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
 
     def _param_uniforms(self, shape: ClipShape) -> int:
@@ -89,7 +89,7 @@ class JointJitter(GaussianNoise):
         keep_zero: What stays exactly zero, as in `GaussianNoise`.
     """
 
-    std: float = field(default=0.02, converter=float, validator=ge(0))
+    std: float = field(default=0.02, converter=float, validator=[ge(0), finite])
     keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
 
     def _param_uniforms(self, shape: ClipShape) -> int:
@@ -112,7 +112,7 @@ class JointDrift(Augmentation):
         keep_zero: What stays exactly zero, as in `GaussianNoise`.
     """
 
-    std: float = field(default=0.08, converter=float, validator=ge(0))
+    std: float = field(default=0.08, converter=float, validator=[ge(0), finite])
     share: float = field(default=0.3, converter=float, validator=[ge(0), le(1)])
     knots: int = field(default=3, validator=ge(2))
     keep_zero: str = field(default="frames", validator=in_(KEEP_ZERO))
@@ -196,8 +196,10 @@ class GaussianBlur(Augmentation):
     normalised: bool = field(default=True, validator=instance_of(bool))
 
     def __attrs_post_init__(self) -> None:
-        if len(self.sigma) != 2 or not 0 < self.sigma[0] <= self.sigma[1]:
-            raise ValueError(f"sigma must be (low, high) with 0 < low <= high, got {self.sigma}")
+        if len(self.sigma) != 2 or not 0 < self.sigma[0] <= self.sigma[1] < math.inf:
+            raise ValueError(
+                f"sigma must be two finite numbers (low, high) with 0 < low <= high, got {self.sigma}"
+            )
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> TimeFilter:
         sigma = between(uniforms, *self.sigma)

@@ -14,7 +14,7 @@ from attrs import define, field
 from attrs.validators import ge, gt, in_, instance_of
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation, Params, between, choice, with_rest
+from skel_augment.augmentation import Augmentation, Params, between, choice, finite, with_rest
 from skel_data import ClipShape, SkeletonLayout
 
 
@@ -75,7 +75,7 @@ class Shear(Augmentation):
     """
 
     param_uniforms: ClassVar[int] = 6
-    amplitude: float = field(default=0.5, converter=float, validator=ge(0))
+    amplitude: float = field(default=0.5, converter=float, validator=[ge(0), finite])
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
         matrix = shear_matrix(between(uniforms, -self.amplitude, self.amplitude))
@@ -93,7 +93,7 @@ class Scale(Augmentation):
 
     param_uniforms: ClassVar[int] = 1
     low: float = field(default=0.8, converter=float, validator=gt(0))
-    high: float = field(default=1.2, converter=float)
+    high: float = field(default=1.2, converter=float, validator=finite)
 
     def __attrs_post_init__(self) -> None:
         if self.high < self.low:
@@ -171,8 +171,8 @@ class RandomAxisRotation(Augmentation):
     """
 
     param_uniforms: ClassVar[int] = 4
-    main: float = field(default=30.0, converter=float)
-    other: float = field(default=1.0, converter=float)
+    main: float = field(default=30.0, converter=float, validator=finite)
+    other: float = field(default=1.0, converter=float, validator=finite)
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
         axes = torch.arange(3, device=uniforms.device)
@@ -190,7 +190,7 @@ class EulerRotation(Augmentation):
     """
 
     param_uniforms: ClassVar[int] = 3
-    degrees: float = field(default=math.degrees(0.3), converter=float, validator=ge(0))
+    degrees: float = field(default=math.degrees(0.3), converter=float, validator=[ge(0), finite])
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
         return _affine(rotation_matrix(between(uniforms, -self.degrees, self.degrees).deg2rad()), shape)
@@ -222,7 +222,7 @@ class Yaw(Augmentation):
     """
 
     param_uniforms: ClassVar[int] = 1
-    degrees: float = field(default=45.0, converter=float, validator=ge(0))
+    degrees: float = field(default=45.0, converter=float, validator=[ge(0), finite])
     vertical: str = field(default="y", validator=in_(("x", "y", "z")))
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
@@ -241,7 +241,7 @@ class Tilt(Augmentation):
     """
 
     param_uniforms: ClassVar[int] = 3
-    degrees: float = field(default=10.0, converter=float, validator=ge(0))
+    degrees: float = field(default=10.0, converter=float, validator=[ge(0), finite])
     vertical: str = field(default="y", validator=in_(("x", "y", "z")))
 
     def _params(self, uniforms: Tensor, shape: ClipShape) -> Affine:
@@ -289,7 +289,7 @@ class LimbScale(Augmentation):
     """
 
     low: float = field(default=0.85, converter=float, validator=gt(0))
-    high: float = field(default=1.15, converter=float)
+    high: float = field(default=1.15, converter=float, validator=finite)
     released: bool = field(default=False, validator=instance_of(bool))
 
     def __attrs_post_init__(self) -> None:

@@ -11,7 +11,7 @@ from attrs.validators import ge, gt, instance_of, le
 from torch import Tensor
 from torch.nn import functional
 
-from skel_augment.augmentation import Augmentation, Params, between, choice
+from skel_augment.augmentation import Augmentation, Params, between, choice, finite
 from skel_augment.segments import segment_numbers
 from skel_data import ClipShape
 
@@ -174,7 +174,7 @@ class SpeedChange(Augmentation):
 
     param_uniforms: ClassVar[int] = 2
     low: float = field(default=0.75, converter=float, validator=gt(0))
-    high: float = field(default=1.25, converter=float)
+    high: float = field(default=1.25, converter=float, validator=finite)
 
     def __attrs_post_init__(self) -> None:
         if self.high < self.low:
