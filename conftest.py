@@ -14,6 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+if find_spec("hypothesis"):  # not in all sessions
+    from hypothesis import settings
+
+    settings.register_profile("any speed", deadline=None)  # a busy machine fails no test
+    settings.load_profile("any speed")
+
 
 class Vector:
     """One golden case: its settings and its arrays by name, such as ``case["in.x"]``."""

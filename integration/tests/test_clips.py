@@ -59,6 +59,7 @@ def test_published_windows():
         torch.testing.assert_close(seen, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_training_and_evaluation_go_together(cropped, store):
     assert (cropped.shape.frames, cropped.recipe.data.pipeline.frames) == (8, 24)
     assert "instance_1nn" in cropped.metrics()[-1]

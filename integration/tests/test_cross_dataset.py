@@ -94,6 +94,7 @@ def test_smoke_of_frozen_features(across, target, learn):
     assert Result.from_dict(json.loads(json.dumps(result.to_dict()))).cell == result.cell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learn", TUNED)
 def test_smoke_of_training(across, target, learn):
     result = across(learn, repeats=2)
@@ -158,6 +159,7 @@ def test_linear_is_that_of_the_functions_on_arrays(across, run, store, target):
     assert np.array_equal(across().predictions.classes, expected.predictions)
 
 
+@pytest.mark.slow
 def test_source_alone_is_fine_tuning_on_arrays(across, run, store, target):
     given, found, test = joined(run, store, target)
     (encoder,) = given.encoders
@@ -172,6 +174,7 @@ def test_source_alone_is_fine_tuning_on_arrays(across, run, store, target):
     np.testing.assert_allclose(across("source").predictions.logits, expected.logits, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_without_weight_the_target_does_not_matter(across):
     """With stored statistics in BatchNorm, target clips of a batch change nothing but by their term."""
     settings = evolve(SHORT, mode="eval")
@@ -199,6 +202,7 @@ def test_gradient_of_the_domain_classifier_is_reversed_by_a_rising_weight(run):
         torch.testing.assert_close(found, -weight * expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learn", ["linear", "temporal", "mmd", "dann"])
 @pytest.mark.parametrize("label", [-1, 2])
 def test_labels_of_the_target_teach_nothing(across, relabelled, learn, label):
@@ -209,6 +213,7 @@ def test_labels_of_the_target_teach_nothing(across, relabelled, learn, label):
     assert before.logits is None or np.array_equal(before.logits, after.logits)
 
 
+@pytest.mark.slow
 def test_both_ways_to_teach_actions_differ(across):
     permuted, both = (across("temporal", actions_of=way).predictions.logits for way in ("permuted", "both"))
     assert not np.allclose(permuted, both)
@@ -227,6 +232,7 @@ def test_several_classes_of_the_source_are_one_of_the_target(across, store, targ
     assert result.baseline("chance").predictions.classes.tolist() == [3] * result.counts["test"]
 
 
+@pytest.mark.slow
 def test_streams_are_fused_and_views_drawn(store, target, tmp_path, tiny):
     run = pretrain(tiny("compact", data__stream="joint+bone", train__epochs=1), store, tmp_path / "run")
     for learn in ("linear", "cubism"):
@@ -235,6 +241,7 @@ def test_streams_are_fused_and_views_drawn(store, target, tmp_path, tiny):
         assert result.stream == "joint+bone"
 
 
+@pytest.mark.slow
 def test_tuned_encoders_are_kept(across, store, target, tmp_path):
     across("cubism", keep=tmp_path / "kept")
     folders = sorted(path.name for path in (tmp_path / "kept").iterdir())
@@ -244,6 +251,7 @@ def test_tuned_encoders_are_kept(across, store, target, tmp_path):
     assert kept.encoder("joint")(clips).shape == (2, kept.encoder("joint").feature_dim)
 
 
+@pytest.mark.slow
 def test_command(run, store, target, capsys):
     words = ["eval", "cross-dataset", str(run.path), str(target.path), "--source", str(store.path)]
     main([*words, "--learn", "knn"])

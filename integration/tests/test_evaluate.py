@@ -51,6 +51,7 @@ def test_accuracy_is_that_of_the_python_functions(run, store):
     assert probe.accuracy == result.metric.value
 
 
+@pytest.mark.slow
 def test_no_baseline_is_computed_twice(run, store, monkeypatch):
     """The same protocol measures the untrained encoder and the hand-made features once."""
     measured = []

@@ -49,7 +49,7 @@ def padded(recordings):
     return out
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.sampled_from(["ntu-25", "coco-17", "kinect-20"]),
     st.lists(st.integers(1, 40), min_size=1, max_size=4),

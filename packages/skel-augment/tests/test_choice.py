@@ -55,7 +55,7 @@ def test_equal_weights_are_the_default(ntu, sample, assert_share):
         assert_share(each, 1 / 3)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=6), st.floats(0, 1, exclude_max=True))
 def test_exactly_one_whatever_the_weights(weights, lot):
     step, shape = OneOf((Shear(),) * len(weights), weights), ClipShape(get_layout("ntu-25"), 2)

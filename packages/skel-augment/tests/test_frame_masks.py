@@ -17,7 +17,7 @@ from skel_data import ClipShape, get_layout
 COUNT = 5_000
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 70), st.integers(1, 20), st.integers(0, 20), st.integers(0, 2**32 - 1))
 def test_segments_are_masked_whole(frames, segments, masked, seed):
     masked = min(masked, segments)
@@ -67,7 +67,7 @@ def test_moving_frames_go_first(coco, sample, assert_share):
         assert_share((stay == frame).any(1), 6 / 8)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.floats(0, 0.45), st.integers(0, 2**32 - 1))
 def test_calm_frames_one_by_one(frames, ratio, seed):
     count = round(ratio * frames)

@@ -85,7 +85,7 @@ def test_a_share_of_joints_is_hidden(kind, ntu, coco, small, make_clips, sample)
         assert ((result == clips[..., 0]) | (result == 0)).all()
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(["ntu-25", "coco-17"]), st.floats(0, 1), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_structural_mask_takes_the_highest_scores(name, seeds, ratio, seed):
     layout = get_layout(name)
@@ -192,7 +192,7 @@ def test_settings_of_the_wrong_type():
         CentralSpatialMask(duplicates=1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 20), st.integers(0, 9), st.integers(0, 25), st.integers(0, 2**32 - 1))
 def test_other_joints_in_each_segment(frames, segments, joints, seed):
     shape, step = ClipShape(get_layout("ntu-25"), frames), JointMask(joints, segments=segments)

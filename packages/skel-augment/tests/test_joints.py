@@ -126,7 +126,7 @@ def test_distortion_of_none_and_of_all(ntu, make_clips, sample):
     torch.testing.assert_close(everything.apply(clips), Affine(everything.matrix).apply(clips))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.sampled_from(["ntu-25", "coco-17", "hand-21"]), st.booleans(), st.integers(0, 2**32 - 1))
 def test_flip_twice_is_the_identity_on_any_layout(name, mirror_axis, seed):
     layout = get_layout(name)

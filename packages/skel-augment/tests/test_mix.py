@@ -106,7 +106,7 @@ def test_a_squeezed_window_never_leaves_the_partner(ntu, make_clips, sample):
     assert all(torch.equal(params.frame[i][frames[i]], expected) for i in range(3))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 9), st.integers(0, 2**32 - 1))
 def test_everyone_has_another_partner(n, seed):
     step, shape = PartMix(), ClipShape(get_layout("ntu-25"), 20)

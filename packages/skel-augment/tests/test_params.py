@@ -82,7 +82,7 @@ KINDS = [
 ]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from([*KINDS, "chain", "nested"]), max_size=6), st.integers(0, 1000))
 def test_folded_steps_do_the_same(kinds, seed):
     steps = [random_step(kind, seed + i) for i, kind in enumerate(kinds)]

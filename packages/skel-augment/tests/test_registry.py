@@ -126,6 +126,7 @@ def test_mistakes_are_named(own, step, message):
         build_view([TimeFlip(), step])
 
 
+@pytest.mark.slow
 def test_augmentations_of_an_installed_package(folder, monkeypatch):
     info = folder / "own_augment-1.dist-info"
     info.mkdir()

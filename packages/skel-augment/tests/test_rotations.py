@@ -20,7 +20,7 @@ COUNT = 20_000
 ROTATIONS = [EulerRotation(), RandomAxisRotation(), RandomRotation(), Tilt(60), Yaw(180), Yaw(vertical="z")]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.sampled_from(ROTATIONS), st.integers(0, 2**32 - 1))
 def test_rotations_keep_bone_lengths(step, seed):
     generator = torch.Generator().manual_seed(seed)
@@ -86,7 +86,7 @@ def test_a_full_yaw_is_uniform_about_the_vertical(ntu, make_clips, sample, asser
     assert_uniform(torch.atan2(matrix[:, 2, 0], matrix[:, 0, 0]), -math.pi, math.pi)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-10, 10), min_size=3, max_size=3))
 def test_rotation_matrix_is_a_rotation(angles):
     matrix = rotation_matrix(torch.tensor([angles], dtype=torch.float64))[0]

@@ -16,7 +16,8 @@ def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
 
-@settings(deadline=None, max_examples=20)
+@pytest.mark.slow
+@settings(max_examples=20)
 @given(st.integers(0, 4), st.integers(1, 4), st.integers(0, 2**32 - 1))
 def test_processes_see_what_one_would(tensors, n, size, seed):
     whole, generators = seeded(seed), [seeded(seed) for _ in range(size)]

@@ -108,7 +108,7 @@ def test_published_crops(vector):
     assert found == [int(vector["out.first_frame"]), int(vector["out.end_frame"])]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 80), st.integers(0, 99), st.sampled_from([0, 60]))
 def test_sampled_frames_are_in_order_and_inside(filled, seed, extend):
     """Of a clip whose coordinates are its frame numbers."""

@@ -21,7 +21,7 @@ from skel_data import ClipShape, get_layout
 COUNT = 20_000
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 40), st.integers(1, 8), st.floats(0, 1, exclude_max=True))
 def test_crop_is_a_window_of_the_mirror_padded_clip(frames, ratio, uniform):
     shape = ClipShape(get_layout("ntu-25"), frames)
@@ -114,7 +114,7 @@ def test_resize_agrees_with_torch():
     torch.testing.assert_close(result, expected)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 60), st.floats(0, 1), st.floats(0, 1, exclude_max=True))
 def test_warp_keeps_order_and_ends(frames, amplitude, uniform):
     shape = ClipShape(get_layout("ntu-25"), frames)
@@ -189,7 +189,7 @@ def test_settings_of_the_wrong_type(make):
         make()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_shuffled_segments_stay_whole(frames, segments, seed):
     shape, step = ClipShape(get_layout("ntu-25"), frames), SegmentShuffle(segments)
@@ -200,7 +200,7 @@ def test_shuffled_segments_stay_whole(frames, segments, seed):
     assert step.params(uniforms, shape).index[0].tolist() == expected
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 2**32 - 1))
 def test_equal_segments_leave_the_rest_at_the_end(frames, segments, seed):
     shape, step = ClipShape(get_layout("ntu-25"), max(frames, segments)), SegmentShuffle(segments, equal=True)
@@ -256,7 +256,7 @@ def test_speed_one_is_the_identity(ntu, make_clips, sample):
     assert torch.equal(sample(SpeedChange(1, 1), shape, len(clips)).apply(clips), clips)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(0, 20), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_padding_is_no_part_of_a_clip(filled, padding, least, seed):
     generator = torch.Generator().manual_seed(seed)

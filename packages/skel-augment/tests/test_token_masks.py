@@ -130,7 +130,7 @@ def test_tubes_reach_every_token_in_the_end():
     assert (hidden > 0.5).all()
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sampled_from(KINDS), st.integers(1, 5), st.integers(0, 99), st.data())
 def test_less_kept_is_part_of_more_kept(kind, steps, seed, data):
     bodies, uniforms = draw(CHAIN, steps, kind=kind, seed=seed)

@@ -21,7 +21,7 @@ from skel_data import ClipShape, get_layout
 PRESETS = pytest.mark.parametrize("name", sorted({preset(name): name for name in preset_names()}.values()))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
 def test_split_into_batches_does_not_matter(tensors, sizes, seed):
     shape = ClipShape(get_layout("ntu-25"), 7, 2)

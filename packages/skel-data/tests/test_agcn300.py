@@ -150,7 +150,7 @@ def test_vectors_along_the_axis_are_not_turned(ntu):
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_keeps_distances_and_does_not_see_the_place(seed):
     layout = get_layout("utd-20")
     clip = people(layout, np.ones((4, 2)), seed)

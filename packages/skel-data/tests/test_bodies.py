@@ -103,7 +103,7 @@ def test_ghosts_of_one_slot():
 
 
 @given(st.integers(0, 10**6), st.sampled_from(BODIES_BY), st.integers(1, 4), st.sampled_from([0.0, 0.4]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_bodies_are_neither_made_up_nor_doubled(seed, by, count, ghosts):
     rng = np.random.default_rng(seed)
     x = rng.uniform(1, 2, (2, 6, 3, 2, 3)).astype(np.float32)

@@ -83,7 +83,7 @@ def test_two_dimensions_and_confidence():
 
 
 @given(st.integers(0, 10**6), st.integers(1, 4), st.integers(2, 20))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_numbers_of_ids_and_the_place_do_not_matter(seed, people, frames):
     rng = np.random.default_rng(seed)
     layout = get_layout("utd-20")

@@ -264,7 +264,10 @@ def test_axes(shape, order):
     assert np.array_equal(clip, expected)
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=5).map(tuple))
+SHAPES = st.lists(st.integers(0, 30), min_size=1, max_size=5).map(tuple)
+
+
+@given(SHAPES.filter(lambda shape: np.prod(shape) < 1e5))
 def test_axes_refuse_or_keep_every_number(shape):
     array = np.arange(1, np.prod(shape) + 1).reshape(shape)
     try:

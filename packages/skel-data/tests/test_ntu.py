@@ -161,7 +161,7 @@ GOOD = text(frames=2)[1]
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damage_gives_a_clip_or_a_value_error(data):
     damaged = bytearray(GOOD)
     for _ in range(data.draw(st.integers(1, 3))):
@@ -180,7 +180,7 @@ def test_damage_gives_a_clip_or_a_value_error(data):
 
 
 @given(st.binary(max_size=200) | st.text("0123456789 \r\n.-e", max_size=200).map(str.encode))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_give_a_value_error(data):
     with pytest.raises(ValueError, match="."):
         parse_text(data)

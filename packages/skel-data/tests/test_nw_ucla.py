@@ -75,7 +75,7 @@ GOOD = file(frames=1)[1]
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 40), st.binary(max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damage_gives_a_clip_or_a_value_error(at, length, put):
     try:
         found = parse(NAME, GOOD[:at] + put + GOOD[at + length :])

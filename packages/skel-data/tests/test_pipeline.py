@@ -76,7 +76,7 @@ def test_a_clip_does_not_depend_on_the_others(pipeline, ntu, monkeypatch):
 
 
 @given(st.floats(-3.1, 3.1), st.floats(0.01, 100), st.integers(0, 50))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_default_does_not_see_place_unit_or_direction(angle, unit, seed):
     layout = get_layout("utd-20")
     clip = walk(layout, seed=seed)
@@ -137,7 +137,7 @@ def test_empty_frames_at_the_ends_do_not_count(ntu):
 
 
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(1, 3), st.sampled_from([0.0, 0.5, 0.95, 1.0]))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_never_nan_whatever_is_missing(seed, frames, bodies, share):
     rng = np.random.default_rng(seed)
     layout = get_layout("kinect-20")

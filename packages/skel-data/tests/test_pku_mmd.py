@@ -189,7 +189,7 @@ GOOD = recording(frames=3)[1]
     st.binary(max_size=5),
     st.binary(max_size=30) | st.text("0123,\r\n", max_size=30).map(str.encode),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_damage_gives_clips_or_a_value_error(at, length, put, labels):
     try:
         found = parse("0002-L", GOOD[:at] + put + GOOD[at + length :], labels)
@@ -203,14 +203,14 @@ def test_damage_gives_clips_or_a_value_error(at, length, put, labels):
 
 
 @given(st.binary(max_size=200) | st.text("0123456789 \r\n.-e_#,", max_size=200).map(str.encode))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_no_recording(data):
     with pytest.raises(ValueError, match="."):
         parse("0002-L", data, LABELS)
 
 
 @given(st.binary(max_size=100) | st.text("0002-LMR, \nab", max_size=100).map(str.encode))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_a_list_or_a_value_error(data):
     try:
         parts = parse_list(data)

@@ -145,7 +145,7 @@ GOOD = text()[1]
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 40), st.binary(max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damage_gives_clips_or_a_value_error(at, length, put):
     try:
         clips = parse(PATH, GOOD[:at] + put + GOOD[at + length :])
@@ -157,14 +157,14 @@ def test_damage_gives_clips_or_a_value_error(at, length, put):
 
 
 @given(st.binary(max_size=200) | st.text("0123456789, \r\n.-e_#", max_size=200).map(str.encode))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_give_a_value_error(data):
     with pytest.raises(ValueError, match="."):
         parse(PATH, data)
 
 
 @given(st.binary(max_size=100) | st.text('{}[]"x:,123label', max_size=100).map(str.encode))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_no_processed_file(data):
     with pytest.raises(ValueError, match="."):
         list(parse_processed("val", data))

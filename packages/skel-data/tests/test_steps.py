@@ -114,7 +114,7 @@ def test_centre_takes_the_first_frame_the_joint_is_seen():
 
 
 @given(st.floats(0, 6.28), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_face_undoes_any_turn_about_the_vertical(angle, seed):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(2, 3, 2, 4, 3)).astype(np.float32)
@@ -167,7 +167,7 @@ def test_resample(values, frames, expected):
 
 
 @given(st.integers(1, 9), st.integers(1, 12), st.integers(0, 3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_resample_ignores_padding_and_keeps_lines(length, frames, padding):
     x = np.zeros((1, length + padding, 1, 1, 3), np.float32)
     x[0, :length, 0, 0] = np.linspace(1, 2, length)[:, None]

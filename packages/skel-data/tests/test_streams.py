@@ -49,7 +49,7 @@ def test_compiles(name, ntu):
 
 
 @given(st.integers(1, 5), st.integers(1, 2), st.booleans(), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_laws(frames, bodies, batched, seed):
     layout = get_layout("kinect-20")
     shape = (*((4,) if batched else ()), 3, frames, 20, bodies)
@@ -73,7 +73,7 @@ def test_laws(frames, bodies, batched, seed):
 
 
 @given(st.booleans(), st.integers(1, 2), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_laws_of_distances(confidence, bodies, seed):
     layout = evolve(get_layout("jhmdb-15"), confidence=confidence)
     clips = np.random.default_rng(seed).normal(size=(2, layout.channels, 3, 15, bodies))

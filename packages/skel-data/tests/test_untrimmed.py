@@ -237,7 +237,7 @@ def test_utkinect_keeps_streams_whole():
     assert len(whole.intervals) == 0
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(2, 40), st.sampled_from([5.0, 15.0, 30.0, 60.0]), st.data())
 def test_intervals_go_with_the_frame_rate(frames, rate, data):
     start = data.draw(st.integers(0, frames - 1))

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from skel_data import READERS
@@ -79,7 +79,6 @@ def test_reasons(name, settings, reason):
 
 
 @given(st.integers(0, 400), st.binary(max_size=8))
-@settings(deadline=None)
 def test_damage_gives_a_clip_or_a_value_error(at, put):
     good = file(shape=(20, 3, 1))[1]
     try:

@@ -155,7 +155,7 @@ GOOD = stream()[1]
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 40), st.binary(max_size=5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_damage_gives_clips_or_a_value_error(at, length, put):
     try:
         found = parse("s01_e01", GOOD[:at] + put + GOOD[at + length :], [("walk", "10", "12")])
@@ -168,14 +168,14 @@ def test_damage_gives_clips_or_a_value_error(at, length, put):
 
 
 @given(st.binary(max_size=200) | st.text("0123456789 \r\n.-e_#,", max_size=200).map(str.encode))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_are_no_stream(data):
     with pytest.raises(ValueError, match="."):
         parse("s01_e01", data, [("walk", "10", "12")])
 
 
 @given(st.binary(max_size=200) | st.text("s01_e2:walk \r\n9N", max_size=200).map(str.encode))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_bytes_may_be_labels(data):
     segments, problems = parse_labels(data)
     assert sum(map(len, segments.values())) + len(segments) + len(problems) <= 1 + data.count(b"\n")

@@ -133,7 +133,7 @@ def test_initial_weights():
 
 
 @both
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(st.permutations(range(25)))
 def test_renumbered_joints_are_features_renumbered(kind, order):
     layout = get_layout("ntu-25")

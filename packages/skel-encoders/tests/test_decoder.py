@@ -162,7 +162,7 @@ def test_queries_in_plain_operations():
         torch.testing.assert_close(found[:, step], numbers[:, step // 2, :, step % 2])
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.sampled_from(KINDS), st.permutations(range(4)))
 def test_order_of_seen_tokens_does_not_matter(options, order):
     decoder, (features, keep) = small(**options), seen()

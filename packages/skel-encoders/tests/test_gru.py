@@ -184,7 +184,7 @@ def test_initial_weights():
             assert 0.8 / 8 < bias.abs().max() <= 1 / 8
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 7))
 def test_frames_that_follow_change_nothing(frames):
     encoder = small().eval()
@@ -282,7 +282,7 @@ def test_initial_weights_of_pytorch():
         assert 0.8 / 8 < weight.abs().max() <= 1 / 8
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.lists(st.integers(1, 8), min_size=1, max_size=4),
     st.sampled_from(["forward-twice", "bidirectional"]),

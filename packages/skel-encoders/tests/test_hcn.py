@@ -96,7 +96,7 @@ def test_initial_weights(settings):
             assert not module.bias.any()
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.permutations(range(20)))
 def test_renumbered_joints_are_renumbered_channels(order):
     layout = get_layout("utd-20")

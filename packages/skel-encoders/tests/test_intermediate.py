@@ -105,7 +105,7 @@ def test_earlier_layers_are_what_the_blocks_give():
 
 
 @given(layers=st.integers(1, 6), bins=st.integers(1, 4))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_fewer_layers_are_the_first_columns(layers, bins):
     encoder = TCN(LAYOUT, widths=(4,) * 6).eval()
     clips = torch.randn(2, 3, 16, 20, 2)

@@ -148,7 +148,7 @@ def test_initial_weights():
     assert linear.std().item() == pytest.approx((2 / sum(linear.shape)) ** 0.5, rel=0.05)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 2**31))
 def test_spatial_half_has_no_order_of_bodies_behind_the_graph(seed):
     generator = torch.Generator().manual_seed(seed)
@@ -159,7 +159,7 @@ def test_spatial_half_has_no_order_of_bodies_behind_the_graph(seed):
     torch.testing.assert_close(encoder.pool(swapped).chunk(2, 1)[1], joints)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.permutations(range(6)))
 def test_temporal_half_has_no_order_of_frames_behind_the_graph(order):
     encoder = small().eval()

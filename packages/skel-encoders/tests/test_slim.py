@@ -166,7 +166,7 @@ def test_last_frame_fills_the_last_token():
     assert_close(small()(clips), small()(filled))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 6), st.integers(0, 100))
 def test_only_distances_in_time_count(shift, seed):
     """Rotary: with equal clips the scores of two tokens depend on how far they are apart."""

@@ -120,7 +120,7 @@ def test_published_numbers(vector):
         assert_close(buffers[name], theirs)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.permutations(range(25)))
 def test_renumbered_joints_give_the_same_feature(order):
     layout = get_layout("ntu-25")
@@ -162,7 +162,7 @@ def awake(layout):
     return encoder
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.lists(st.integers(0, 19), min_size=1, max_size=20, unique=True))
 def test_joints_left_out_are_cut_from_the_graph(kept):
     whole, part = cut(get_layout("utd-20"), kept)
@@ -178,7 +178,7 @@ def test_joints_left_out_are_cut_from_the_graph(kept):
         torch.testing.assert_close(whole.forward_features(clips, torch.tensor(kept)), expected)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.permutations(range(20)), st.integers(1, 20))
 def test_joints_of_each_clip(order, count):
     encoder = awake(get_layout("utd-20"))
@@ -193,7 +193,7 @@ def test_joints_of_each_clip(order, count):
         torch.testing.assert_close(alike, encoder(clips, joints[0]))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.permutations(range(20)))
 def test_all_joints_in_any_order_are_the_plain_encoder(order):
     encoder = awake(get_layout("utd-20"))

@@ -192,7 +192,7 @@ def test_initial_weights():
     assert encoder.embedding.bias.any()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=4), st.integers(1, 12))
 def test_absent_bodies_are_computed_once(present, frames):
     encoder = small()
@@ -217,7 +217,7 @@ def test_absent_bodies_have_paths_of_their_own_in_training():
     assert torch.equal(features, features[:1].expand_as(features))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 12))
 def test_last_frame_fills_the_last_token(frames):
     encoder = small().eval()
@@ -226,7 +226,7 @@ def test_last_frame_fills_the_last_token(frames):
     torch.testing.assert_close(encoder(clips), encoder(filled))
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.permutations(range(16)))
 def test_order_of_kept_tokens_is_kept(order):
     encoder = small().eval()

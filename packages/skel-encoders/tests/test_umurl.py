@@ -81,7 +81,7 @@ def test_published_numbers(published_case):
     case.check_gradients(encoder)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.permutations(range(4)), st.integers(0, 20))
 def test_clips_do_not_see_each_other(order, seed):
     encoder = small().eval()

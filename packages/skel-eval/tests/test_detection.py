@@ -25,7 +25,7 @@ from skel_eval import (
 )
 
 OVERLAPS = (0.1, 0.25, 0.3, 0.5, 0.7)
-MANY = settings(max_examples=50, deadline=None)
+MANY = settings(max_examples=50)
 
 # The definitions, in loops and sets of frames.
 

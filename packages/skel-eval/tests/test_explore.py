@@ -61,7 +61,7 @@ def test_the_first_query_is_the_most_typical_row_of_its_cluster():
         np.testing.assert_allclose(typicality, 1 / means.min(), rtol=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 12), st.integers(0, 7), st.integers(0, 3))
 def test_queries_are_distinct_and_have_no_label(budget, known, seed):
     x, _ = blobs(seed=seed)

@@ -24,7 +24,7 @@ def test_folds_are_held_out_until_enough_rows_were(enough, parts):
     assert rates == ((10.0, 0.5), (1.0, 0.5))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 30), st.integers(2, 8))
 def test_law_groups_stay_whole_and_folds_are_used(seed, groups, folds):
     rng = np.random.default_rng(seed)
@@ -34,7 +34,7 @@ def test_law_groups_stay_whole_and_folds_are_used(seed, groups, folds):
     assert len(torch.unique(fold)) == min(groups, folds)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.integers(2, 8))
 def test_law_rows_without_groups_are_stratified(seed, folds):
     labels = torch.from_numpy(np.random.default_rng(seed).integers(0, 4, 50))

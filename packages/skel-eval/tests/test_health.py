@@ -40,7 +40,7 @@ def test_instance_retrieval():
     assert skel_eval.instance_retrieval(a, half) == 0.5
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000), st.integers(2, 30), st.integers(1, 40))
 def test_law_alignment_and_uniformity_are_the_published_formulas(seed, rows, chunk):
     rng = np.random.default_rng(seed)

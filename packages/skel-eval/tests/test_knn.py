@@ -90,7 +90,7 @@ def test_knn_finds_duplicates(task):
     np.testing.assert_array_equal(result.predictions, labels[::-1])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(1, 40))
 def test_knn_law_chunk_size_does_not_matter(seed, k, chunk):
     (train, labels), (test, _) = features_of(seed, 30), features_of(seed + 1, 17)
@@ -100,7 +100,7 @@ def test_knn_law_chunk_size_does_not_matter(seed, k, chunk):
     np.testing.assert_array_equal(whole.neighbours, parts.neighbours)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 12))
 def test_knn_law_order_of_train_rows_does_not_matter(seed, k):
     (train, labels), (test, _) = features_of(seed, 30), features_of(seed + 1, 17)
@@ -111,7 +111,7 @@ def test_knn_law_order_of_train_rows_does_not_matter(seed, k):
     np.testing.assert_array_equal(plain.neighbours, order[mixed.neighbours])
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
 def test_knn_law_scale_of_a_clip_does_not_matter(seed, first, second):
     (train, labels), (test, _) = features_of(seed, 30), features_of(seed + 1, 17)

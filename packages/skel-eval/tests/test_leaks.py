@@ -70,7 +70,7 @@ def test_find_leaks_takes_features_tensors_and_mixed_precision():
         assert (result.exact.tolist(), result.nearest[2]) == ([2], 8)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 25), st.floats(1e-3, 1e3))
 def test_find_leaks_law_chunks_and_scale_do_not_matter(seed, chunk, scale):
     train, test = clips(seed, 20).astype(np.float64), clips(seed + 1, 15).astype(np.float64)

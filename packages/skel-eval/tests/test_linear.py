@@ -102,7 +102,7 @@ def test_groups_are_respected():
     )
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(0, 1000), st.sampled_from([*SOLVERS]))
 def test_law_test_labels_do_not_change_predictions(task_seed, solver):
     rng = np.random.default_rng(task_seed)

@@ -139,7 +139,7 @@ def test_encoders_are_fused():
     np.testing.assert_array_equal(outcome.predictions, first.labels[first.train][similarity.argmax(1)])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 99), protocol=st.sampled_from(["linear", "knn"]))
 @pytest.mark.slow
 def test_labels_of_test_rows_do_not_reach_the_predictions(seed, protocol):

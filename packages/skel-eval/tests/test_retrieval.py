@@ -105,7 +105,7 @@ def test_retrieval_takes_tensors(task):
     assert skel_eval.retrieval(*map(torch.tensor, task[:4])).recall == expected.recall
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(1, 40), st.booleans())
 def test_retrieval_law_ties_order_and_chunks(seed, chunk, alone):
     """Whole numbers of one length give exact ties in plenty."""

@@ -65,7 +65,7 @@ def test_published_numbers_of_hiclr(vector, agree):
         agree((grad, vector[f"grad.{stage}.{name}"]) for name, grad in zip(names, grads, strict=True))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 100))
 def test_mined_positives_are_the_union_of_neighbours(k, views, seed):
     torch.manual_seed(seed)

@@ -34,7 +34,7 @@ def test_published_numbers(vector, agree):
     agree([(barlow_twins(first, second, off_diagonal=1.0) - on_diagonal, vector["out.off_diagonal"])])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 12), st.integers(1, 12), st.floats(0, 1), st.integers(0, 100))
 def test_equation(n, dim, weight, seed):
     torch.manual_seed(seed)
@@ -43,7 +43,7 @@ def test_equation(n, dim, weight, seed):
     torch.testing.assert_close(barlow_twins(first, second, off_diagonal=weight), expected)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.floats(0.5, 20), st.floats(-5, 5))
 def test_scale_and_offset_do_not_matter(scale, offset):
     torch.manual_seed(0)

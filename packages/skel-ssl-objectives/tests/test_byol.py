@@ -18,7 +18,7 @@ def test_published_numbers(vector, agree):
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 100), st.floats(0.1, 10))
 def test_distance_of_unit_vectors(seed, scale):
     torch.manual_seed(seed)

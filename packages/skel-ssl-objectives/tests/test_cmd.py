@@ -98,7 +98,7 @@ def test_published_numbers(vector, agree):
         agree([(queue.keys, vector[f"out.queue_after_{stream}"].T)])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 16), st.integers(0, 20))
 def test_of_a_stream_with_itself_it_is_nothing(k, seed):
     x = torch.randn(4, 16, generator=torch.Generator().manual_seed(seed)).double()

@@ -36,7 +36,7 @@ def test_published_numbers(vector, agree):
     agree([(queries[name].grad, gradients[f"q_{name}"]) for name in streams])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 4), st.booleans(), st.sampled_from(["each", "sum"]), st.integers(0, 100))
 def test_equation(k, context, form, seed):
     """Clip by clip, as section 3.3 has it, and with a logarithm for each positive, as the program has it."""

@@ -51,7 +51,7 @@ def test_published_numbers(vector, agree):
     agree([(prediction.grad, gradients[key]) for key, prediction in predictions.items()])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.integers(1, 4),
     st.integers(2, 3),

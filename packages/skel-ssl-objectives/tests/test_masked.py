@@ -67,7 +67,7 @@ def test_published_numbers(vector, agree):
             agree([(pred.grad, gradients[f"loss_{name}.pred"])])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 3), st.integers(1, 14), st.integers(0, 99))
 def test_formulas(tubelet, steps, joints, window, seed):
     """Targets and energies in plain loops, also for windows longer than the clip."""
@@ -87,7 +87,7 @@ def test_formulas(tubelet, steps, joints, window, seed):
             torch.testing.assert_close(energy[:, t * joints + v], expected)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.floats(0.1, 10), st.floats(-3, 3), st.integers(0, 99))
 def test_size_and_place_do_not_matter(size, place, seed):
     x = bodies(seed=seed)

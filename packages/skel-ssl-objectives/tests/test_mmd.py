@@ -22,7 +22,7 @@ def test_errors():
         mmd(*features(), kernels=0)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 5), st.integers(0, 100))
 def test_equals_means_of_kernels(n, m, kernels, seed):
     first, second = features(n, m, seed=seed)
@@ -48,7 +48,7 @@ def test_equal_sets_and_shifted_ones():
     assert mmd(torch.ones(2, 3), torch.ones(4, 3)) == 0
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.floats(-5, 5), st.floats(0.1, 10))
 def test_offset_scale_and_order_do_not_matter(offset, scale):
     first, second = features()

@@ -104,7 +104,7 @@ def test_published_head(vector, agree):
     agree((state[name], value) for name, value in vector.group("running_after.").items())
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 6), st.integers(2, 20), st.integers(0, 100))
 def test_a_clip_is_never_its_own_neighbor(n, count, seed):
     queue = keys(count)

@@ -28,7 +28,7 @@ def test_errors():
         nt_xent(torch.ones(2, 4), torch.ones(2, 4), temperature=-1)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(2, 9), st.floats(0.05, 1.0), st.integers(0, 1000))
 def test_equation(count, temperature, seed):
     torch.manual_seed(seed)

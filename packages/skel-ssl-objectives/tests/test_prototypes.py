@@ -178,7 +178,7 @@ def test_published_loss(vector, agree):
     )
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(2, 12), st.integers(2, 9), st.floats(0.001, 1), st.integers(0, 50))
 def test_assignments_use_all_prototypes_alike(rows, prototypes, temperature, seed):
     found = sinkhorn_knopp(logits(rows, prototypes, seed=seed), temperature=temperature, iterations=3)

@@ -24,7 +24,7 @@ def test_errors():
         Queue(10, 4, with_ids=True).push(torch.zeros(3, 4), torch.arange(2))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=6))
 def test_is_first_in_first_out_for_any_batch_sizes(sizes):
     queue = Queue(7, 3)

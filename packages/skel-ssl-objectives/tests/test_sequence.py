@@ -36,7 +36,7 @@ def test_published_numbers(vector, agree):
     agree([(loss, vector["out.loss"]), (prediction.grad, vector["grad.prediction"])])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=4))
 def test_a_sequence_counts_as_if_it_were_alone(lengths):
     prediction, target = pair(len(lengths))

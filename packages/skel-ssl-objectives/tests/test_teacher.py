@@ -29,7 +29,7 @@ def test_errors():
         Teacher(student()).follow(nn.Linear(3, 4), 0.5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
 def test_is_the_moving_average_after_n_steps(momenta):
     net = student().double()

@@ -102,7 +102,7 @@ def replay(proposals, python, budget, config):
     return found
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 8), st.integers(0, 1000), st.floats(0.05, 0.95))
 def test_budgets_are_kept(rows, seed, ratio):
     budgets = torch.full((16,), int(ratio * rows * 9))

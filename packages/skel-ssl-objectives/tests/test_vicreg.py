@@ -137,7 +137,7 @@ def test_two_views_are_the_paper():
     torch.testing.assert_close(total(terms), expected)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(2, 12), st.integers(1, 12), st.integers(0, 100))
 def test_sums_without_their_matrices(n, dim, seed):
     first, second = views(2, n, dim, seed)
@@ -151,7 +151,7 @@ def test_sums_without_their_matrices(n, dim, seed):
     torch.testing.assert_close(cross_correlation(first, second, off_diagonal=0.1), expected)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(2, 5), st.floats(-5, 5), st.randoms())
 def test_order_and_offset_do_not_matter(count, offset, random):
     z = views(count)
