@@ -112,6 +112,7 @@ def test_length_must_stay(step, ntu):
         (lambda: OneOf((1,)), TypeError, "steps must be augmentations, got 1"),
         (lambda: OneOf((Shear(),), (1, 2)), ValueError, r"weights must be as many as steps = 1"),
         (lambda: OneOf((Shear(),), (0,)), ValueError, "weights"),
+        (lambda: OneOf((Shear(),), (float("inf"),)), ValueError, "weights must be a finite number"),
     ],
 )
 def test_wrong_settings(make, error, message):

@@ -174,6 +174,7 @@ def test_blur_as_released_enlarges_a_still_body(ntu, make_clips, sample):
         lambda: GaussianBlur(sigma=(0, 1)),
         lambda: GaussianBlur(sigma=(2, 1)),
         lambda: GaussianBlur(sigma=(1,)),
+        lambda: GaussianBlur(sigma=(1, float("inf"))),
     ],
 )
 def test_settings_out_of_range(make):

@@ -6,7 +6,7 @@ from attrs import define, field
 from attrs.validators import deep_iterable, gt, min_len
 from torch import Tensor
 
-from skel_augment.augmentation import Augmentation, Chain, Params, as_augmentations, as_floats
+from skel_augment.augmentation import Augmentation, Chain, Params, as_augmentations, as_floats, finite
 from skel_data import ClipShape
 
 
@@ -23,7 +23,9 @@ class OneOf(Augmentation):
     """
 
     steps: tuple[Augmentation, ...] = field(converter=as_augmentations, validator=min_len(1))
-    weights: tuple[float, ...] = field(default=(), converter=as_floats, validator=deep_iterable(gt(0)))
+    weights: tuple[float, ...] = field(
+        default=(), converter=as_floats, validator=[deep_iterable(gt(0)), deep_iterable(finite)]
+    )
 
     def __attrs_post_init__(self) -> None:
         if self.weights and len(self.weights) != len(self.steps):
