@@ -1,7 +1,5 @@
 """``python -m skel_recipes`` is the ``skel`` command."""
 
-import sys
+from skel_recipes.cli import command
 
-from skel_recipes.cli import main
-
-sys.exit(main())
+command()

@@ -216,3 +216,20 @@ def test_the_same_recipe_twice_gives_the_same_bits(run, store, tiny, tmp_path):
     again = pretrain(tiny("compact"), store, tmp_path / "again")
     one, two = (each.encoder().state_dict() for each in (run, again))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize(("processes", "status"), [("2", 7), ("1", -signal.SIGABRT)])
+def test_one_of_several_processes_does_not_take_its_interpreter_down(processes, status):
+    """There gloo's threads abort it now and then; `atexit` stands for them."""
+    code = (
+        "import atexit, os, torch\n"
+        "from skel_recipes.cli import app\n"
+        "atexit.register(os.abort)\n"
+        "app.main = lambda: print('told') or 7\n"
+        "app.command()"
+    )
+    env = os.environ | {"WORLD_SIZE": processes}
+    result = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert result.returncode == status
+    if status > 0:
+        assert result.stdout == "told\n"

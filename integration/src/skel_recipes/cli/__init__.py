@@ -1,5 +1,5 @@
 """The ``skel`` command: one file for each command."""
 
-from skel_recipes.cli.app import main
+from skel_recipes.cli.app import command, main
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

@@ -7,11 +7,13 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
+from typing import NoReturn
 
 import tyro
 from tyro.conf import DisallowNone, FlagCreatePairsOff, PositionalMetavarFromFieldName
@@ -149,6 +151,22 @@ def main(args: Sequence[str] | None = None) -> int:
         note(f"skel: {sentence(error)}")
         return 1
     return 0
+
+
+def command() -> NoReturn:
+    """The ``skel`` command: `main`, and the end of its process."""
+    status = main()
+    if status and "torch" in sys.modules:
+        from skel_recipes.common.device import launched_processes
+
+        if launched_processes() > 1:
+            # Threads of gloo may still hold tensors of a step that failed. Freeing them while the interpreter
+            # is taken down aborts the process, so end it without taking the interpreter down.
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                with suppress(OSError):
+                    stream.flush()
+            os._exit(status)
+    sys.exit(status)
 
 
 def _prepare_output() -> None:
