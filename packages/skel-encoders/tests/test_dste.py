@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from skel_data import SkeletonLayout, get_layout
 from skel_encoders import DSTE
@@ -56,11 +57,35 @@ def test_errors():
             DSTE.rename_published({name: torch.zeros(1)})
 
 
-def test_attention_is_that_of_pytorch():
-    layer = small().temporal_layers[0]
-    x = torch.randn(3, 4, 6, 12)
-    expected = torch.stack([layer.attention(one, one, one, need_weights=False)[0] for one in x])
-    torch.testing.assert_close(layer._attend(x), expected)
+@pytest.mark.parametrize(("heads", "clips"), [(2, 4), (1, 4), (1, 1)])
+def test_attention_is_that_of_pytorch(heads, clips):
+    """With one head the weights are multiplied first if there are more than 12 tokens."""
+    layer = small(heads=heads).double().temporal_layers[0]
+    nn.init.normal_(layer.attention.in_proj_bias)
+    nn.init.normal_(layer.attention.out_proj.bias)
+    x = torch.randn(1, clips, 6, 12, dtype=torch.float64, requires_grad=True)
+    ours, theirs = layer._attend(x)[0], layer.attention(x[0], x[0], x[0], need_weights=False)[0]
+    torch.testing.assert_close(ours, theirs)
+    inputs = (x, *layer.attention.parameters())
+    for gradient, expected in zip(
+        *(torch.autograd.grad(y.square().sum(), inputs) for y in (ours, theirs)), strict=True
+    ):
+        torch.testing.assert_close(gradient, expected, atol=1e-10, rtol=1e-7)
+
+
+def test_each_branch_is_dropped_with_its_bias():
+    """The last weight of both branches is taken once, of their mean; a branch that is dropped counts as 0."""
+    layer = small(drop_path=0.5, convolution=0.0).temporal_layers[0]
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    nn.init.ones_(layer.shifted_mlp[0].bias)
+    nn.init.ones_(layer.shifted_mlp[2].weight)
+    nn.init.constant_(layer.shifted_mlp[2].bias, 3.0)
+    whole = layer.shifted_mlp(torch.zeros(12))[0]
+    assert whole > 3
+    kept = layer(torch.zeros(64, 6, 12)) / whole
+    torch.testing.assert_close(kept, kept[:, :1, :1].round().expand_as(kept))
+    assert kept.round().unique().tolist() == [0, 1, 2]  # none, one, both; each twice as strong
 
 
 def test_published_numbers(published_case):
