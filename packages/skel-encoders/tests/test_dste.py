@@ -57,13 +57,13 @@ def test_errors():
             DSTE.rename_published({name: torch.zeros(1)})
 
 
-@pytest.mark.parametrize(("heads", "clips"), [(2, 4), (1, 4), (1, 1)])
-def test_attention_is_that_of_pytorch(heads, clips):
-    """With one head the weights are multiplied first if there are more than 12 tokens."""
-    layer = small(heads=heads).double().temporal_layers[0]
+@pytest.mark.parametrize(("heads", "training"), [(2, True), (1, True), (1, False)])
+def test_attention_is_that_of_pytorch(heads, training):
+    """With one head the weights are multiplied first in training."""
+    layer = small(heads=heads).double().train(training).temporal_layers[0]
     nn.init.normal_(layer.attention.in_proj_bias)
     nn.init.normal_(layer.attention.out_proj.bias)
-    x = torch.randn(1, clips, 6, 12, dtype=torch.float64, requires_grad=True)
+    x = torch.randn(1, 4, 6, 12, dtype=torch.float64, requires_grad=True)
     ours, theirs = layer._attend(x)[0], layer.attention(x[0], x[0], x[0], need_weights=False)[0]
     torch.testing.assert_close(ours, theirs)
     inputs = (x, *layer.attention.parameters())

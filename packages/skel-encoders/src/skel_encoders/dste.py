@@ -184,7 +184,7 @@ class _Layer(nn.Module):
         convolved = self.drop(self.convolved_mlp(self.convolved_norms[1](convolved)))
         both = both + seen_shifted
         hidden = self.shifted_mlp[:2](self.shifted_norms[1](both))
-        kept = self._drop(hidden.new_ones(2, len(x), 1, 1))
+        kept = self._drop(hidden.new_ones(2, x.shape[0], 1, 1))
         last: Any = self.shifted_mlp[2]  # linear, so it is taken once, of the mean
         shifted = functional.linear((kept * hidden).mean(0), last.weight) + kept.mean(0) * last.bias
         features: Tensor = self.share * convolved + (1 - self.share) * (both.mean(0) + shifted)
@@ -195,11 +195,11 @@ class _Layer(nn.Module):
 
         As `torch.nn.MultiheadAttention`, which writes gradients of queries, keys and values into tensors of
         zeros; with it a training step of a small network takes an eighth longer. With one head, the published
-        number, the weights of queries and keys are multiplied first, as are those of values and output, if
-        there are more tokens than rows of a weight: a product of tokens less for each pair.
+        number, the weights of queries and keys are multiplied first in training, as are those of values and
+        output. This pays where a batch has more tokens than the width.
         """
         a = self.attention
-        if a.num_heads == 1 and x.shape[:-1].numel() > a.embed_dim:
+        if self.training and a.num_heads == 1:
             w_q, w_k, w_v = a.in_proj_weight.chunk(3)
             b_q, _, b_v = a.in_proj_bias.chunk(3)  # softmax does not see the bias of keys
             q = functional.linear(x, w_k.T @ w_q, b_q @ w_k)
