@@ -175,12 +175,13 @@ def own(rows: Sequence[Entry]) -> str:
 
 
 def small(rows: Sequence[Entry]) -> str:
-    """All other recipes on small sets: a table for each data set and split."""
+    """All recipes on the sets that the methods are compared on: a table for each data set and split."""
     plain = [entry.row for entry in rows if entry.row.method == OWN[0] and not _handmade(entry.row)]
     simple = {(row.dataset, row.split, row.protocol): row for row in plain}
-    rows = [entry for entry in rows if entry.row.method not in OWN and "/" not in entry.row.method]
+    rows = [entry for entry in rows if "/" not in entry.row.method and not _handmade(entry.row)]
+    others = [entry.row for entry in rows if entry.row.method not in OWN]
     parts = []
-    for dataset, split in dict.fromkeys((entry.row.dataset, entry.row.split) for entry in rows):
+    for dataset, split in dict.fromkeys((row.dataset, row.split) for row in others):
         chosen = [entry for entry in rows if (entry.row.dataset, entry.row.split) == (dataset, split)]
         chosen.sort(key=lambda entry: entry.key)
         some = chosen[0].row
