@@ -71,6 +71,20 @@ def test_errors(tiny):
     for setting, value in (("ratio", 1.0), ("temperature", 0.0), ("mask", "cubes"), ("stride", 0)):
         with pytest.raises(ValueError, match=f"method.{setting}|{setting}"):
             tiny("mamp", **{f"method__{setting}": value})
+    frames = tiny("mamp").data.pipeline.frames
+    for name, setting, value in (("mamp", "stride", frames), ("after-amr", "windows", [])):
+        with pytest.raises(
+            ValueError, match=f"{setting} of method masked must be from 1 to {frames - 1} frames"
+        ):
+            build_method(
+                tiny(name, **{f"method__{setting}": value}),
+                MethodContext(ClipShape(get_layout("ntu-25"), frames, 1), "joint", 10),
+            )
+    without = SkeletonLayout.from_dict({"joints": ["a", "b"], "bones": [["b", "a"]]})
+    with pytest.raises(ValueError, match="has no parts, of which mask tubes hides some"):
+        build_method(
+            tiny("mamp", method__mask="tubes"), MethodContext(ClipShape(without, frames, 1), "joint", 10)
+        )
 
 
 def test_defaults_are_the_papers():
@@ -99,9 +113,10 @@ FOLDER = os.environ.get("SKEL_VECTORS")
 @pytest.mark.skipif(FOLDER is None, reason="SKEL_VECTORS is not set")
 def test_published_losses():
     """The whole method, from clips to loss, with the program's weights, uniform numbers and quirks."""
-    paths = [path for path in sorted(Path(FOLDER or "").glob("*.npz")) if path.stem.startswith("mamp.model")]
-    for path in paths:
+    for path in sorted(Path(FOLDER or "").glob("*.npz")):
         with np.load(path) as arrays:
+            if "config" not in arrays.files or json.loads(str(arrays["config"])).get("kind") != "mamp":
+                continue
             config = json.loads(str(arrays["config"]))
             found = {key: torch.from_numpy(arrays[key]) for key in arrays.files if key != "config"}
         joints, frames = config["joints"], config["frames"]

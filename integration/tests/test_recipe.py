@@ -1,3 +1,4 @@
+import attrs
 import pytest
 
 from skel_augment import Shear
@@ -95,3 +96,22 @@ def test_every_argument_of_an_encoder_can_be_set():
     assert (encoder.strategy, encoder.skip_absent) == ("uniform", False)
     with pytest.raises(ValueError, match="no setting 'stategy'; did you mean 'strategy'"):
         load_recipe("aimclr", stgcn | {"encoder.stategy": "uniform"})
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if "/" not in name])
+def test_settings_out_of_range_are_refused_with_the_recipe(name):
+    wrong = {"temperature": 0.0, "momentum": 1.5, "weight": -1.0}
+    settings = load_recipe(name).method
+    for field in attrs.fields(type(settings)):
+        value = next((value for end, value in wrong.items() if field.name.endswith(end)), None)
+        if value is not None and isinstance(getattr(settings, field.name), float):
+            with pytest.raises(ValueError, match=field.name):
+                load_recipe(name, {f"method.{field.name}": value})
+    with pytest.raises(ValueError, match="final_weight_decay needs a weight_decay above 0"):
+        load_recipe(name, {"optim.weight_decay": 0.0, "optim.final_weight_decay": 0.2})
+
+
+@pytest.mark.parametrize("method", ["mamp", "mae", "stars"])
+def test_published_clips_of_pku_mmd_are_not_centred(method):
+    assert not load_recipe(f"paper/{method}-pku-mmd-2-xsub-joint").data.pipeline.centred
+    assert load_recipe(f"paper/{method}-ntu60-xsub-joint").data.pipeline.centred

@@ -6,6 +6,7 @@ import torch
 from skel_data import ClipShape, get_layout
 from skel_recipes import MethodContext, build_method, load_recipe, pretrain
 from skel_recipes.common.device import World
+from skel_recipes.methods import slim
 from skel_recipes.methods.slim import limbs
 
 
@@ -47,6 +48,13 @@ def test_one_body_is_centred(tiny):
         wanted = clips[row, ..., place] - clips[row, :, :1, [root], place]
         shown = [joint for joint in range(25) if row != 2 or joint != 5]
         torch.testing.assert_close(body[row, ..., 0][:, :, shown], wanted[:, :, shown])
+    other = make(tiny("slim", method__centre_joint="spine middle"))
+    body = other.one_body(clips, torch.tensor([0.9, 0.1, 0.1, 0.9]))
+    assert not body[:, :, 0, 1].any()
+    with pytest.raises(ValueError, match="centre_joint of method slim must be a joint of .* got 'spine'"):
+        make(tiny("slim", method__centre_joint="spine"))
+    with pytest.raises(ValueError, match="no effect without centre_clips"):
+        tiny("slim", method__centre_joint="neck", method__centre_clips=False)
     plain = make(tiny("slim", method__centre_clips=False))
     assert torch.equal(plain.one_body(clips, torch.zeros(4))[1, ..., 0], clips[1, ..., 1])
 
@@ -94,6 +102,31 @@ def test_prototypes_are_still_in_the_first_epoch(tiny):
     heads = list(method.projector)
     assert not any(head.direction.grad.any() or head.scale.grad.any() for head in heads)
     assert all(head.mlp[0].weight.grad.any() for head in heads)
+
+
+@pytest.mark.parametrize("clips", [40091, 63026, 54468])  # NTU-60 xsub, NTU-120 xsub and xset
+def test_published_length(clips):
+    train = load_recipe("paper/slim").train
+    steps = train.batches(clips)[1]
+    assert 187_500 <= train.length(clips) * steps < 187_500 + steps
+
+
+def test_warm_up_of_the_teacher_is_stretched_with_the_epochs(tiny, monkeypatch):
+    found = []
+
+    def assign(logits, *, temperature, **_):
+        found.append(temperature)
+        return logits.softmax(1)
+
+    monkeypatch.setattr(slim, "sinkhorn_knopp", assign)
+    settings = {"method__teacher_temperature": [0.04, 0.08], "method__teacher_warmup_epochs": 2}
+    method = make(tiny("slim", **settings))
+    progress = method.context.progress
+    progress.epochs, progress.steps_per_epoch, progress.step = 100, 1, 10
+    for progress.stretch in (1.0, 10.0):
+        losses(method, batch())
+    warming = 0.04 + 0.04 * 10 / 19  # the last of 20 steps has the end
+    assert found == pytest.approx([0.08, 0.08, warming, warming])
 
 
 def test_momentum_and_temperature_follow_the_training(tiny):

@@ -94,3 +94,19 @@ def test_gradients_are_clipped_tensor_by_tensor():
     clip_tensors(layer, 3.0)
     assert float(layer.weight.grad.norm()) == pytest.approx(3.0, rel=1e-5)
     assert layer.bias.grad.tolist() == pytest.approx([0.6, 0.8])
+
+
+def test_no_clip_is_its_own_neighbor(tiny, run):
+    """Where the second view shows a partner, the partner's own projection is left out."""
+    method = build_method(tiny("nnclr"), MethodContext(run.shape, "joint", 40))
+    context, seen = method.context, []
+    method._neighbor = lambda projection, ids, _: seen.append(ids) or projection
+    shape = run.shape
+    clips = torch.randn(4, shape.layout.channels, shape.frames, shape.layout.num_joints, shape.bodies)
+    context.batch.ids = torch.tensor([3, 5, 7, 9])
+    method(clips, epoch=0)
+    assert [ids.tolist() for ids in seen] == [[3, 5, 7, 9]] * 2
+    context.second.clips, context.second.ids = clips.flip(0), torch.tensor([9, 7, 5, 3])
+    method(clips, epoch=0)
+    assert [ids.tolist() for ids in seen[2:]] == [[9, 7, 5, 3], [3, 5, 7, 9]]
+    assert method.queue.ids[:8].tolist() == [3, 5, 7, 9] * 2

@@ -143,6 +143,10 @@ class OptimSettings:
     final_weight_decay: float = -1.0
     gamma: float = field(default=0.1, validator=[validators.gt(0), validators.le(1)])
 
+    def __attrs_post_init__(self) -> None:
+        if self.final_weight_decay > 0 and not self.weight_decay:
+            raise ValueError("final_weight_decay needs a weight_decay above 0 to begin with")
+
 
 @define(frozen=True)
 class TrainSettings:

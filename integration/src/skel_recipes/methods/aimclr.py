@@ -8,7 +8,7 @@ them. Later the nearest neighbours of all three in the queue count as positives 
 from typing import Any, Literal
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -53,8 +53,8 @@ class AimCLRSettings:
     positives: Literal["each", "sum"] = "each"
     keep: float = 0.7
     queue_size: int = 32768
-    temperature: float = 0.07
-    momentum: float = 0.999
+    temperature: float = field(default=0.07, validator=validators.gt(0))
+    momentum: float = field(default=0.999, validator=[validators.ge(0), validators.le(1)])
     projection_dim: int = 128
     batch_norm: bool = False
 

@@ -7,7 +7,7 @@ streams become pseudo labels, which every stream learns too (CSCL).
 from typing import Any, ClassVar, Literal
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -45,8 +45,8 @@ class CMCSSettings:
     neighbors: int = 2
     agree: int = 2
     positives: Literal["each", "sum"] = "each"
-    weight: float = 10.0
-    momentum: float = 0.996
+    weight: float = field(default=10.0, validator=validators.ge(0))
+    momentum: float = field(default=0.996, validator=[validators.ge(0), validators.le(1)])
     hidden_dim: int = 2048
     projection_dim: int = 512
     output_norm: bool = False

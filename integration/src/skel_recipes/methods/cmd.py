@@ -7,7 +7,7 @@ clips that are nearest in the other's queue at the distances at which the other'
 from typing import Any, ClassVar
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -36,12 +36,12 @@ class CMDSettings:
 
     view: View = preset("isc.view")
     neighbors: int = 8192
-    weight: float = 1.0
-    student_temperature: float = 0.1
-    teacher_temperature: float = 0.05
+    weight: float = field(default=1.0, validator=validators.ge(0))
+    student_temperature: float = field(default=0.1, validator=validators.gt(0))
+    teacher_temperature: float = field(default=0.05, validator=validators.gt(0))
     queue_size: int = 16384
-    temperature: float = 0.07
-    momentum: float = 0.999
+    temperature: float = field(default=0.07, validator=validators.gt(0))
+    momentum: float = field(default=0.999, validator=[validators.ge(0), validators.le(1)])
     projection_dim: int = 128
     batch_norm: bool = False
 

@@ -19,10 +19,12 @@ class SecondClips:
 
     Attributes:
         clips: (N, C, T, V, M), one for each clip of the batch; None: the batch itself.
+        ids: (N,) their numbers in the training set.
         used: Whether a second view was drawn of them.
     """
 
     clips: Tensor | None = None
+    ids: Tensor | None = None
     used: bool = False
 
 
@@ -46,11 +48,13 @@ class Progress:
         step: Steps done, over all epochs.
         steps_per_epoch: Steps of an epoch.
         epochs: Epochs of the training.
+        stretch: How many times those of the recipe they are, as ``train.min_steps`` may ask for more.
     """
 
     step: int = 0
     steps_per_epoch: int = 1
     epochs: int = 1
+    stretch: float = 1.0
 
 
 @define(frozen=True)
@@ -177,6 +181,13 @@ class MethodContext:
         drawn = torch.rand(size * n, count, generator=generator, device=source, dtype=torch.float32)
         dtype = torch.promote_types(clips.dtype, torch.float32)
         return (drawn if whole else drawn[rank * n : (rank + 1) * n]).to(clips.device, dtype)
+
+    def ids_by_view(self, views: int) -> list[Tensor | None]:
+        """For each of the views, the numbers (N,) of the clips that it shows; None where not known."""
+        ids = [self.batch.ids] * views
+        if self.second.clips is not None and views > 1:
+            ids[1] = self.second.ids
+        return ids
 
     def queue_size(self, wanted: int) -> int:
         """The wanted size of a queue; for 0, four fifths of the training set, as 32,768 is of NTU-60."""

@@ -7,7 +7,7 @@ finds nearest in the queue, and the streams' similarities to the queue are multi
 from typing import Any, ClassVar, Literal
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -47,8 +47,8 @@ class CrosSCLRSettings:
     positives: Literal["each", "sum"] = "each"
     context: bool = True
     queue_size: int = 32768
-    temperature: float = 0.07
-    momentum: float = 0.999
+    temperature: float = field(default=0.07, validator=validators.gt(0))
+    momentum: float = field(default=0.999, validator=[validators.ge(0), validators.le(1)])
     projection_dim: int = 128
     batch_norm: bool = False
     shared_heads: bool = False

@@ -39,8 +39,8 @@ class MotionContrastSettings:
     view: View = View(())
     views: Literal[1, 2] = 1
     queue_size: int = 64
-    temperature: float = 0.1
-    momentum: float = 0.999
+    temperature: float = field(default=0.1, validator=validators.gt(0))
+    momentum: float = field(default=0.999, validator=[validators.ge(0), validators.le(1)])
     projection_dim: int = 512
     key_projector: Literal["own", "average"] = "own"
     batch_norm: bool = False

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from attrs import define, field
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -35,8 +35,8 @@ class ISCSettings:
     partner: str = "agcn"
     partner_settings: Mapping[str, Any] = field(factory=dict)
     queue_size: int = 16384
-    temperature: float = 0.07
-    momentum: float = 0.999
+    temperature: float = field(default=0.07, validator=validators.gt(0))
+    momentum: float = field(default=0.999, validator=[validators.ge(0), validators.le(1)])
     projection_dim: int = 128
     batch_norm: bool = False
 

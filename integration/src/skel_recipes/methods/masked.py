@@ -66,12 +66,24 @@ class MaskedPredictionSettings:
         """The method around a fresh encoder.
 
         Raises:
-            ValueError: If the encoder does not let a method hide its tokens.
+            ValueError: If the encoder does not let a method hide its tokens, mask tubes finds no parts in
+                the layout, or clips are too short for the stride or the windows.
         """
         if not isinstance(encoder, Transformer):
             raise ValueError(
                 f"method masked needs encoder transformer, of joint-time tokens, got {type(encoder).__name__}"
             )
+        if self.mask == "tubes" and not encoder.layout.parts:
+            raise ValueError(f"layout {encoder.layout.name!r} has no parts, of which mask tubes hides some")
+        frames = -(-encoder.frames // encoder.tubelet) * encoder.tubelet
+        spans: dict[str, tuple[int, ...]] = {"stride": (self.stride,)} if self.target == "motion" else {}
+        if self.weighting == "energy":
+            spans["windows"] = self.windows
+        for name, values in spans.items():
+            if not values or not 1 <= min(values) <= max(values) < frames:
+                raise ValueError(
+                    f"{name} of method masked must be from 1 to {frames - 1} frames, got {values}"
+                )
         return MaskedPrediction(self, encoder, context)
 
 

@@ -36,7 +36,7 @@ class NNCLRSettings:
     views: Literal[1, 2] = 2
     queue_size: int = 32768
     neighbors: int = field(default=1, validator=validators.ge(1))
-    temperature: float = 0.07
+    temperature: float = field(default=0.07, validator=validators.gt(0))
     projection_dim: int = field(default=0, validator=validators.ge(0))
     hidden_dim: int = 4096
 
@@ -70,7 +70,7 @@ class NNCLR(nn.Module):
     ) -> dict[str, Tensor]:
         """Losses of a batch of clips (N, C, T, V, M); ``loss`` is the one to minimise."""
         del epoch
-        s, world, ids = self.settings, self.context.world, self.context.batch.ids
+        s, world, ids = self.settings, self.context.world, self.context.ids_by_view(self.settings.views)
         views = self.context.views(clips, [s.view] * s.views, generator)
         features = self.encoder(torch.cat(views)).chunk(s.views)
         projections = [self.projector(feature) for feature in features]
@@ -78,14 +78,16 @@ class NNCLR(nn.Module):
         losses = [
             nnclr(
                 prediction,
-                self._neighbor(projection, ids, generator),
+                self._neighbor(projection, own, generator),
                 temperature=s.temperature,
                 gather=world.gather,
                 rank=world.rank,
             )
-            for prediction, projection in zip(predictions, reversed(projections), strict=True)
+            for prediction, projection, own in zip(
+                predictions, reversed(projections), reversed(ids), strict=True
+            )
         ]
-        self.queue.push(projections[0], ids)
+        self.queue.push(projections[0], ids[0])
         return {"loss": torch.stack(losses).mean()}
 
     def _neighbor(self, projection: Tensor, ids: Tensor | None, generator: torch.Generator | None) -> Tensor:

@@ -42,10 +42,10 @@ class PCM3Settings(SkeletonCLRSettings):
     squeezed: float = 0.25
     blended: float = 0.25
     queue_size: int = 16384
-    weight: float = 1.0
-    student_temperature: float = 0.1
-    teacher_temperature: float = 0.05
-    prediction_weight: float = 40.0
+    weight: float = field(default=1.0, validator=validators.ge(0))
+    student_temperature: float = field(default=0.1, validator=validators.gt(0))
+    teacher_temperature: float = field(default=0.05, validator=validators.gt(0))
+    prediction_weight: float = field(default=40.0, validator=validators.ge(0))
     decoder_dim: int = field(default=512, validator=validators.ge(1))
 
     def __attrs_post_init__(self) -> None:

@@ -7,7 +7,7 @@ former and a view without the frames of most motion. No queue, no teacher.
 from typing import Any, cast
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import CentralSpatialMask, JointMap, View, preset
@@ -33,7 +33,7 @@ class PSTLSettings:
     view: View = preset("pstl.view")
     temporal: View = preset("pstl.temporal")
     hidden_joints: float = 0.32
-    off_diagonal: float = 2e-4
+    off_diagonal: float = field(default=2e-4, validator=validators.ge(0))
     projection_dim: int = 6144
     per_batch: bool = False
 

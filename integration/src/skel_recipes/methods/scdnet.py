@@ -7,7 +7,7 @@ domain look for the key of another: temporal and spatial ones for the instance's
 from typing import Any
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -31,8 +31,8 @@ class SCDNetSettings:
 
     view: View = preset("scd.view")
     queue_size: int = 8192
-    temperature: float = 0.2
-    momentum: float = 0.999
+    temperature: float = field(default=0.2, validator=validators.gt(0))
+    momentum: float = field(default=0.999, validator=[validators.ge(0), validators.le(1)])
     projection_dim: int = 128
     batch_norm: bool = False
 

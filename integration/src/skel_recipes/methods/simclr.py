@@ -6,7 +6,7 @@ No teacher, no queue: the simplest contrast, and the quickest on small sets.
 from typing import Any
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -26,7 +26,7 @@ class SimCLRSettings:
     """
 
     view: View = preset("compact.view")
-    temperature: float = 0.1
+    temperature: float = field(default=0.1, validator=validators.gt(0))
     hidden_dim: int = 512
     projection_dim: int = 128
 

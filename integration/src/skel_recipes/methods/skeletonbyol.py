@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -26,7 +26,7 @@ class SkeletonBYOLSettings:
     """
 
     view: View = preset("aimclr.normal")
-    momentum: float = 0.996
+    momentum: float = field(default=0.996, validator=[validators.ge(0), validators.le(1)])
     hidden_dim: int = 2048
     projection_dim: int = 512
     output_norm: bool = False

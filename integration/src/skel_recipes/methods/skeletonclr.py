@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -27,8 +27,8 @@ class SkeletonCLRSettings:
 
     view: View = preset("aimclr.normal")
     queue_size: int = 32768
-    temperature: float = 0.07
-    momentum: float = 0.999
+    temperature: float = field(default=0.07, validator=validators.gt(0))
+    momentum: float = field(default=0.999, validator=[validators.ge(0), validators.le(1)])
     projection_dim: int = 128
     batch_norm: bool = False
 

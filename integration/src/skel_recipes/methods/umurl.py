@@ -8,7 +8,7 @@ queue and no negatives.
 from typing import Any
 
 import torch
-from attrs import define
+from attrs import define, field, validators
 from torch import Tensor, nn
 
 from skel_augment import View, preset
@@ -30,9 +30,9 @@ class UmURLSettings:
     """
 
     view: View = preset("umurl.view")
-    consistency_weight: float = 5.0
-    variance_weight: float = 5.0
-    covariance_weight: float = 1.0
+    consistency_weight: float = field(default=5.0, validator=validators.ge(0))
+    variance_weight: float = field(default=5.0, validator=validators.ge(0))
+    covariance_weight: float = field(default=1.0, validator=validators.ge(0))
     projection_dim: int = 4096
 
     def build(self, encoder: Any, context: MethodContext) -> "UmURL":

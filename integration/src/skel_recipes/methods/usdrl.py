@@ -36,10 +36,10 @@ class USDRLSettings:
 
     view: View = preset("isc.view")
     views: int = field(default=4, validator=validators.ge(2))
-    similarity_weight: float = 5.0
-    variance_weight: float = 5.0
-    covariance_weight: float = 1.0
-    correlation_weight: float = 0.0
+    similarity_weight: float = field(default=5.0, validator=validators.ge(0))
+    variance_weight: float = field(default=5.0, validator=validators.ge(0))
+    covariance_weight: float = field(default=1.0, validator=validators.ge(0))
+    correlation_weight: float = field(default=0.0, validator=validators.ge(0))
     domain_weights: tuple[float, float, float] = (0.5, 0.5, 1.0)
     projection_dim: int = 2048
 

@@ -30,9 +30,9 @@ class VICRegSettings:
 
     view: View = preset("compact.view")
     views: int = field(default=2, validator=validators.ge(2))
-    invariance_weight: float = 10.0
-    variance_weight: float = 5.0
-    covariance_weight: float = 1.0
+    invariance_weight: float = field(default=10.0, validator=validators.ge(0))
+    variance_weight: float = field(default=5.0, validator=validators.ge(0))
+    covariance_weight: float = field(default=1.0, validator=validators.ge(0))
     projection_dim: int = 1024
 
     def build(self, encoder: Any, context: MethodContext) -> "VICReg":

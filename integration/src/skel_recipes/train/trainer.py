@@ -112,6 +112,7 @@ class Trainer:
         self.module = _averaging(self.method) if world.size > 1 else self.method
         self.context.progress.epochs = self.epochs
         self.context.progress.steps_per_epoch = steps
+        self.context.progress.stretch = self.epochs / settings.epochs
 
     def fit(self, *, progress: bool = False) -> Run:
         """Train to the last epoch; returns the finished run."""
@@ -248,10 +249,11 @@ class Trainer:
             return
         partner = self.partners.draw(self.run.recipe.train.seed, epoch)
         both = self.clips.batches(index for own in order for index in (own, partner[own]))
-        for batch, second in zip(both, both, strict=True):
+        for own, (batch, second) in zip(order, zip(both, both, strict=True), strict=True):
             self.context.second.clips = second
+            self.context.second.ids = torch.from_numpy(partner[own]).to(batch.device, non_blocking=True)
             yield batch
-        self.context.second.clips = None
+        self.context.second.clips = self.context.second.ids = None
 
     def _checkpoint(self, epochs: int) -> None:
         method, optimizer = self.method.state_dict(), self.optim.optimizer.state_dict()
