@@ -106,6 +106,18 @@ def test_energy_follows_what_moves():
     assert not energy[1].any()  # a body that stands still
 
 
+def test_energy_of_a_body_that_comes_and_goes():
+    """Its way from and to the zeros where it is not there is no motion."""
+    x = 5 + bodies(1, 16, 5).cumsum(2) / 100
+    whole = motion_energy(x, tubelet=4)
+    x[:, :, :4] = x[:, :, 12:] = 0
+    part = motion_energy(x, tubelet=4).view(4, 5)
+    assert part[0].eq(0).all()
+    assert part[3].eq(0).all()
+    assert part[1:3].min() > 0.1
+    assert part.max() < 4 * whole.max()
+
+
 def test_only_hidden_tokens_count_by_their_weight():
     prediction, target = bodies(2, 6, 4).flatten(2), bodies(2, 6, 4, seed=1).flatten(2)
     hidden = torch.tensor([[1, 0, 1], [0, 1, 0]], dtype=torch.bool)

@@ -67,7 +67,7 @@ class MaskedPredictionSettings:
 
         Raises:
             ValueError: If the encoder does not let a method hide its tokens, mask tubes finds no parts in
-                the layout, or clips are too short for the stride or the windows.
+                the layout, or clips are too short for the stride or all windows.
         """
         if not isinstance(encoder, Transformer):
             raise ValueError(
@@ -80,7 +80,7 @@ class MaskedPredictionSettings:
         if self.weighting == "energy":
             spans["windows"] = self.windows
         for name, values in spans.items():
-            if not values or not 1 <= min(values) <= max(values) < frames:
+            if not values or not 1 <= min(values) < frames:
                 raise ValueError(
                     f"{name} of method masked must be from 1 to {frames - 1} frames, got {values}"
                 )

@@ -64,8 +64,9 @@ def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 
     """Motion energy of each joint-time token, relative to the whole body, as a weight for `masked_mse`.
 
     The energy over a window of s frames is the mean square of x[t + s] - x[t] over the frames of the token.
-    It is divided by its mean over all tokens of the body, and then averaged over the windows. After AMR
-    (arXiv 2606.11450), whose windows are not public.
+    It is divided by its mean over all tokens of the body, and then averaged over the windows. A step from or
+    to a frame without the body, where all numbers are 0, is no motion. After AMR (arXiv 2606.11450), whose
+    windows are not public.
 
     Args:
         bodies: (B, C, T, V), coordinates; T a multiple of ``tubelet``.
@@ -83,9 +84,10 @@ def motion_energy(bodies: Tensor, *, tubelet: int, windows: Sequence[int] = (1, 
     if not windows or min(windows) < 1:
         raise ValueError(f"windows must be numbers of frames, one or more of at least 1, got {windows}")
     count, _, frames, joints = points.shape
+    there = points.ne(0).any(3, keepdim=True).any(1, keepdim=True).to(points.dtype)
     total = torch.zeros((), device=points.device)
     for window in windows:
-        squares = _step(points, window).square().sum(1)
+        squares = _step(points, window).masked_fill(_step(there, window).bool(), 0).square().sum(1)
         energy = squares.reshape(count, frames // tubelet, tubelet, joints).mean(2).flatten(1)
         total = total + energy / energy.mean(1, keepdim=True).clamp(min=_TINY)
     return total / len(windows)
