@@ -235,7 +235,6 @@ def alphapose(path):
 
 
 SOURCES = {
-    "recordings/": lambda path: dump(path / "a.json", [[marks()], []]),
     "nturgb+d_skeletons/": ntu,
     "raw_npy/": ntu_npy,
     "xsub/": agcn,
