@@ -122,6 +122,7 @@ def test_errors(across, store, target, tmp_path):
     for learn, name, users in (
         ("linear", "pretext_weight", "cubism or temporal or spatial"),
         ("source", "mmd_weight", "mmd"),
+        ("mmd", "dann_weight", "dann"),
         ("spatial", "segments", "cubism or temporal"),
     ):
         with pytest.raises(ValueError, match=f"{name} goes with learn {users}, got it with {learn}"):

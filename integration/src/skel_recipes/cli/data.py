@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from skel_data import SynthSettings
-from skel_recipes.cli.output import note, note_conversion, printable, say, say_json
+from skel_recipes.cli.output import note, note_conversion, printable, say, say_json, table
 from skel_recipes.common.progress import progress_bar
 from skel_recipes.common.words import count
 
@@ -148,10 +148,7 @@ def data_formats() -> None:
     rows += [
         (name, reader.suffix, reader.layout or "", READERS.summary(name)) for name, reader in READERS.items()
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        say("  ".join([*cells, row[3].replace("``", "")]))
+    say(table([[cell.replace("``", "") for cell in row] for row in rows], right=()))
 
 
 def data_validate(store: Annotated[Path, tyro.conf.Positional], /) -> None:

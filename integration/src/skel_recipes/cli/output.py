@@ -94,8 +94,6 @@ def note_conversion(source: "SkeletonLayout", target: "SkeletonLayout") -> None:
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] | None = None) -> str:
     """Rows as aligned columns.
 
-    Example: skel table run-a run-b --format latex
-
     Args:
         rows: Cells, of equal number.
         right: Columns that are right-aligned; all but the first if None.

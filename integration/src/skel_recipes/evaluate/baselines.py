@@ -1,14 +1,18 @@
 """Baselines of an evaluation: what a method has to beat before it has learned anything."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
 
 import numpy as np
 
-from skel_eval import HANDMADE, Metric, Outcome, Result, linear_probe
+from skel_eval import HANDMADE, UNTRAINED, Metric, Outcome, Result, linear_probe
 from skel_recipes.evaluate.handmade import LARGEST
-from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source
 
 
 def accuracy_of(inputs: EvaluationInputs, predictions: Ints) -> Metric:
@@ -26,6 +30,47 @@ def accuracy_of(inputs: EvaluationInputs, predictions: Ints) -> Metric:
         float(hits[:, kept].mean()) if kept.any() and copies.any() else None,
         float(rates.std(ddof=1)) if len(rates) > 1 else None,
     )
+
+
+def kept_baselines(
+    inputs: EvaluationInputs,
+    name: str,
+    protocol: Any,
+    measure: Callable[[Source], Outcome],
+    *,
+    handmade: bool = True,
+    **depends: Any,
+) -> tuple[Result, ...]:
+    """Results of the untrained encoders, then of hand-made features; those kept earlier are not measured.
+
+    Args:
+        inputs: Encoders, clips and split.
+        name: Name of the protocol.
+        protocol: The protocol, whose ``repr`` has every setting that a number depends on.
+        measure: Measures features of one source by the protocol.
+        handmade: Whether there are results of hand-made features.
+        depends: What else they depend on, as plain data; ``settings`` in place of the ``repr``.
+    """
+    what = {"protocol": name, "settings": repr(protocol), "code": _code(type(protocol)), **depends}
+    what["numbers"] = LARGEST
+    sources = {UNTRAINED: "untrained"} | ({one: one for one in HANDMADE} if handmade else {})
+
+    def result(model: str) -> Result:
+        outcome = measure(cast("Source", sources[model]))
+        return result_of(inputs, model, name, outcome, title=protocol.title)
+
+    return tuple(
+        inputs.kept({"model": model, **what}, partial(result, model), of_run=model == UNTRAINED)
+        for model in sources
+    )
+
+
+def _code(kind: type) -> str:
+    """Digest of the file of a class: what an edited protocol measured before is not its baseline any more."""
+    try:
+        return blake2b(Path(inspect.getfile(kind)).read_bytes(), digest_size=8).hexdigest()
+    except (OSError, TypeError):  # typed into an interpreter
+        return uuid4().hex
 
 
 def simple_classifiers(inputs: EvaluationInputs, subsets: Sequence[Ints] = ()) -> tuple[Result, ...]:

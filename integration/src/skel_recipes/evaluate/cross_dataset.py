@@ -1,5 +1,6 @@
 """Recognition across data sets: labels of a source set, test clips of a target set."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
@@ -12,7 +13,6 @@ from skel_data import Store, get_split, match_classes
 from skel_eval import (
     HANDMADE,
     KNN,
-    UNTRAINED,
     FeatureSet,
     LinearProbe,
     Metric,
@@ -27,10 +27,10 @@ from skel_eval import (
 )
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.adaptation import Adaptation
-from skel_recipes.evaluate.baselines import accuracy_of, result_of
+from skel_recipes.evaluate.baselines import accuracy_of, kept_baselines, result_of
 from skel_recipes.evaluate.finetune import FineTune, augmented, keep_tuned
 from skel_recipes.evaluate.handmade import LARGEST, handmade_features
-from skel_recipes.evaluate.inputs import EvaluationInputs, Ints
+from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source
 from skel_recipes.methods.context import MethodContext
 from skel_recipes.run.clips import Floats
 
@@ -42,6 +42,7 @@ _USERS = {
     "actions_of": ("cubism", "temporal", "spatial"),
     "segments": ("cubism", "temporal"),
     "mmd_weight": ("mmd",),
+    "dann_weight": ("dann",),
 }
 """What must be learned for a setting to do anything."""
 
@@ -145,36 +146,26 @@ class CrossDataset(FineTune):
         """
         self.check_keep()
         source = self._labelled(inputs)
-        frozen = self.learn in _FROZEN
-        what = {
-            "protocol": name,
-            "settings": repr(evolve(self, source=None, class_map="")),
-            "source": [source.inputs.store.hash, source.rows.tolist(), source.labels.tolist()],
-            "test": inputs.split.test.tolist(),
-        }
 
-        def untrained() -> Result:
-            measured = (
-                self._frozen(inputs, source, "untrained")
-                if frozen
-                else self._tuned(inputs, source, trained=False)
-            )
-            return result_of(inputs, UNTRAINED, name, measured, title=self.title)
+        def measure(of: Source) -> Outcome:
+            if self.learn in _FROZEN or of in HANDMADE:
+                return self._frozen(inputs, source, of)
+            return self._tuned(inputs, source, trained=of == "trained")
 
-        def simple(features: str) -> Result:
-            return result_of(inputs, features, name, self._frozen(inputs, source, features), title=self.title)
-
-        outcome = (
-            self._frozen(inputs, source, "trained") if frozen else self._tuned(inputs, source, trained=True)
+        outcome = measure("trained")
+        baselines = kept_baselines(
+            inputs,
+            name,
+            self,
+            measure,
+            settings=repr(evolve(self, source=None, class_map="")),  # what they give counts, not their names
+            source=[source.inputs.store.hash, source.rows.tolist(), source.labels.tolist()],
+            test=inputs.split.test.tolist(),
         )
-        baselines = [inputs.kept({"model": UNTRAINED, **what}, untrained, of_run=True)]
-        for features in HANDMADE:
-            depends = {"model": features, "numbers": LARGEST, **what}
-            baselines.append(inputs.kept(depends, partial(simple, features), of_run=False))
         most = np.full(len(inputs.split.test), np.bincount(source.labels).argmax())
         chance = Outcome(_metrics(inputs, most[None]), predictions=most)
-        baselines.append(result_of(inputs, "chance", "most frequent class", chance))
-        return self._told(inputs, source, outcome), tuple(baselines)
+        baselines += (result_of(inputs, "chance", "most frequent class", chance),)
+        return self._told(inputs, source, outcome), baselines
 
     def _check(self) -> None:
         if self.learn in _FROZEN:
@@ -252,9 +243,14 @@ class CrossDataset(FineTune):
         """The encoder trained, with as many seeds as there are repeats."""
         tasks = _TASKS.get(self.learn, (self.learn,))
         seeds = range(self.settings.seed, self.settings.seed + self.repeats)
-        logits = np.stack(
-            [[self._fit(inputs, source, task, seed, trained=trained) for task in tasks] for seed in seeds]
-        )  # (repeats, tasks, N, classes)
+        networks = self.repeats * len(tasks) * len(inputs.encoders)
+        with self._epochs(networks, trained=trained) as progress:
+            logits = np.stack(
+                [
+                    [self._fit(inputs, source, task, seed, progress, trained=trained) for task in tasks]
+                    for seed in seeds
+                ]
+            )  # (repeats, tasks, N, classes)
         fused = logits.sum(1)
         predictions = fused.argmax(2)
         alone = {}
@@ -267,7 +263,14 @@ class CrossDataset(FineTune):
         )
 
     def _fit(
-        self, inputs: EvaluationInputs, source: Labelled, task: str, seed: int, *, trained: bool
+        self,
+        inputs: EvaluationInputs,
+        source: Labelled,
+        task: str,
+        seed: int,
+        progress: Callable[[int], object],
+        *,
+        trained: bool,
     ) -> NDArray[Any]:
         """Fused logits of the test clips, of all encoders trained with a seed."""
         test, truth = inputs.split.test, inputs.store.labels[inputs.split.test]
@@ -297,6 +300,7 @@ class CrossDataset(FineTune):
                 parameter_groups=None if self.layer_decay == 1 else self._groups,
                 objective=objective,
                 device=inputs.device,
+                progress=progress,
             )
             found.append(result.logits)
             if self.keep is not None and trained and seed == self.settings.seed:

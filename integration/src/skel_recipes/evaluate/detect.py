@@ -1,17 +1,14 @@
 """Detection on untrimmed recordings: a classifier with a background class on windows of frozen features."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from itertools import product
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 from attrs import asdict, define, evolve, field, validators
 
 from skel_data import get_split
 from skel_eval import (
-    HANDMADE,
-    UNTRAINED,
     Extraction,
     Metric,
     Outcome,
@@ -29,7 +26,7 @@ from skel_eval import (
     stretch,
     window_probabilities,
 )
-from skel_recipes.evaluate.baselines import result_of
+from skel_recipes.evaluate.baselines import kept_baselines, result_of
 from skel_recipes.evaluate.inputs import EvaluationInputs, Ints, Source
 from skel_recipes.evaluate.windows import WIDEST, CentredWindows
 
@@ -93,25 +90,11 @@ class Detection:
     def __call__(self, inputs: EvaluationInputs, name: str) -> tuple[Outcome, tuple[Result, ...]]:
         """Metrics of encoders and baselines; the main one is the mAP over actions at overlap 0.5."""
         task = _Task.of(inputs, self)
-        what = {"protocol": name, "settings": repr(self), "widest": WIDEST}
-
-        def baseline(source: Source, model: str) -> Result:
-            return result_of(inputs, model, name, task.measure(source), title=self.title)
-
-        baselines = [
-            inputs.kept({"model": UNTRAINED, **what}, partial(baseline, "untrained", UNTRAINED), of_run=True)
-        ]
-        for simple in HANDMADE:
-            compute = partial(baseline, cast("Source", simple), simple)
-            baselines.append(inputs.kept({"model": simple, **what}, compute, of_run=False))
-        baselines += [
-            result_of(inputs, model, name, outcome, title=self.title)
-            for model, outcome in (
-                ("chance", task.most_frequent()),
-                ("annotation of a training recording", task.annotations()),
-            )
-        ]
-        return task.measure("trained"), tuple(baselines)
+        others = {"chance": task.most_frequent(), "annotation of a training recording": task.annotations()}
+        return task.measure("trained"), (
+            *kept_baselines(inputs, name, self, task.measure, widest=WIDEST),
+            *(result_of(inputs, model, name, one, title=self.title) for model, one in others.items()),
+        )
 
 
 @define(frozen=True, eq=False, kw_only=True)

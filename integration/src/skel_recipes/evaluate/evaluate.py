@@ -6,22 +6,18 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from functools import partial
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from attrs import asdict, has
 
 from skel_data import Store
 from skel_data.files import check_folder
-from skel_eval import HANDMADE, UNTRAINED, Outcome, Result, evaluate_features
+from skel_eval import HANDMADE, Outcome, Result, evaluate_features
 from skel_recipes.common.files import file_name
 from skel_recipes.config.library import check_numbers
-from skel_recipes.evaluate.baselines import most_frequent_class, result_of
-from skel_recipes.evaluate.handmade import LARGEST
-from skel_recipes.evaluate.inputs import EvaluationInputs, encoder_refs
+from skel_recipes.evaluate.baselines import kept_baselines, most_frequent_class, result_of
+from skel_recipes.evaluate.inputs import EvaluationInputs, Source, encoder_refs
 from skel_recipes.evaluate.protocols import PROTOCOLS
 from skel_recipes.run.run import Run
 
@@ -185,33 +181,18 @@ def results_of(run: Run) -> list[Result]:
 def _frozen(inputs: EvaluationInputs, name: str, protocol: Any) -> tuple[Outcome, tuple[Result, ...]]:
     """A protocol on frozen features, and on those of the baselines."""
     device = str(inputs.device)
-    outcome = evaluate_features(inputs.feature_sets(), protocol, weights=inputs.weights, device=device)
 
-    def untrained() -> Result:
-        sets = inputs.feature_sets(trained=False)
-        measured = evaluate_features(sets, protocol, weights=inputs.weights, device=device)
-        return result_of(inputs, UNTRAINED, name, measured, title=protocol.title)
+    def measure(source: Source) -> Outcome:
+        if source in HANDMADE:
+            return evaluate_features(inputs.embed(source), protocol, device=device)
+        sets = inputs.feature_sets(trained=source == "trained")
+        return evaluate_features(sets, protocol, weights=inputs.weights, device=device)
 
-    def simple(features: Any) -> Result:
-        measured = evaluate_features(inputs.embed(features), protocol, device=device)
-        return result_of(inputs, features, name, measured, title=protocol.title)
-
-    what = {"protocol": name, "settings": repr(protocol), "code": _code(type(protocol))}
-    baselines = [inputs.kept({"model": UNTRAINED, **what}, untrained, of_run=True)]
-    for features in HANDMADE:
-        depends = {"model": features, "numbers": LARGEST, **what}
-        baselines.append(inputs.kept(depends, partial(simple, features), of_run=False))
+    outcome = measure("trained")
+    baselines = kept_baselines(inputs, name, protocol, measure)
     if outcome.predictions is not None:
-        baselines.append(most_frequent_class(inputs))
-    return outcome, tuple(baselines)
-
-
-def _code(kind: type) -> str:
-    """Digest of the file of a class: what an edited protocol measured before is not its baseline any more."""
-    try:
-        return blake2b(Path(inspect.getfile(kind)).read_bytes(), digest_size=8).hexdigest()
-    except (OSError, TypeError):  # typed into an interpreter
-        return uuid4().hex
+        baselines += (most_frequent_class(inputs),)
+    return outcome, baselines
 
 
 def _question(result: Result) -> tuple[object, ...]:

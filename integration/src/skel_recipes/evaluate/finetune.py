@@ -1,7 +1,7 @@
 """Fine-tuning protocols: with all labels, with few, on other recordings."""
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import count as counter
 from pathlib import Path
@@ -18,10 +18,10 @@ from skel_augment import View, describe_view, preset
 from skel_data import labelled_subset
 from skel_data.files import write_file
 from skel_encoders import layer_groups
-from skel_eval import UNTRAINED, Finetune, FinetuneResult, Outcome, Result, finetune, fuse
+from skel_eval import Finetune, FinetuneResult, Outcome, Result, finetune, fuse
 from skel_recipes.common.progress import progress_bar
-from skel_recipes.evaluate.baselines import accuracy_of, result_of, simple_classifiers
-from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, Ints
+from skel_recipes.evaluate.baselines import accuracy_of, kept_baselines, simple_classifiers
+from skel_recipes.evaluate.inputs import EncoderRef, EvaluationInputs, Ints, Source
 from skel_recipes.methods.context import MethodContext
 from skel_recipes.run.folder import save_folder
 
@@ -89,12 +89,11 @@ class FineTune:
         seeds = range(self.settings.seed, self.settings.seed + self.repeats)
         subsets = [self.labelled(inputs, seed) for seed in seeds]
 
-        def measure(*, trained: bool) -> Outcome:
-            title = self.title if trained else f"{self.title}, untrained encoder"
-            epochs, total = counter(1), self.repeats * len(inputs.encoders) * self.settings.epochs
-            with progress_bar(title, "epoch", total) if self.progress else nullcontext(int) as advance:
+        def measure(source: Source) -> Outcome:
+            trained = source == "trained"
+            with self._epochs(self.repeats * len(inputs.encoders), trained=trained) as progress:
                 runs = [
-                    self._logits(inputs, rows, seed, lambda _: advance(next(epochs)), trained=trained)
+                    self._logits(inputs, rows, seed, progress, trained=trained)
                     for rows, seed in zip(subsets, seeds, strict=True)
                 ]
             predictions = np.stack([logits.argmax(1) for logits in runs])
@@ -108,14 +107,18 @@ class FineTune:
                 counts={"train": len(subsets[0])},
             )
 
-        def untrained() -> Result:
-            return result_of(inputs, UNTRAINED, name, measure(trained=False), title=self.title)
-
-        outcome = measure(trained=True)
-        what = {"model": UNTRAINED, "protocol": name, "settings": repr(self)}
+        outcome = measure("trained")
         few = [rows for rows in subsets if len(rows) < len(inputs.split.train)]
-        simple = simple_classifiers(inputs, few)
-        return outcome, (inputs.kept(what, untrained, of_run=True), *simple)
+        untrained = kept_baselines(inputs, name, self, measure, handmade=False)
+        return outcome, (*untrained, *simple_classifiers(inputs, few))
+
+    @contextmanager
+    def _epochs(self, networks: int, *, trained: bool) -> Iterator[Callable[[int], object]]:
+        """What is called after each epoch of each network, and moves the progress bar."""
+        title, epochs = self.title if trained else f"{self.title}, untrained encoder", counter(1)
+        total = networks * self.settings.epochs
+        with progress_bar(title, "epoch", total) if self.progress else nullcontext(int) as advance:
+            yield lambda _: advance(next(epochs))
 
     def check_keep(self) -> None:
         """Check that the folder to keep the encoder in is free.

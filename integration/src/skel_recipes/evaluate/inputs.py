@@ -29,7 +29,7 @@ from skel_recipes.evaluate.kept import features_key, kept_features, kept_result,
 from skel_recipes.run.clips import Floats, clips_of_store, masked_clips
 from skel_recipes.run.embedding import embed_array, embed_masked
 from skel_recipes.run.joints import in_joints_of, joints_of
-from skel_recipes.run.run import Run
+from skel_recipes.run.run import PACKAGES, Run
 
 Ints = NDArray[np.int64]
 Source = Literal["trained", "untrained", "coordinates", "distances"]
@@ -352,7 +352,7 @@ class EvaluationInputs:
             runs += map(list, self.handmade)
         # another release may compute other numbers
         depends = [
-            version("skel-eval"),
+            [version(name) for name in PACKAGES],
             self.store.hash,
             self.split.name,
             runs or pipeline_key(self.run),
