@@ -15,12 +15,10 @@ import numpy as np
 
 from skel_recipes import load_model
 
-KEYS = ("x", "y", "z", "visibility")
-
 
 def joint(mark: dict[str, float] | list[float]) -> list[float]:
-    """Numbers of a joint."""
-    return [mark[key] for key in KEYS] if isinstance(mark, dict) else mark
+    """Numbers of a joint; y of MediaPipe's world landmarks points down, and is turned up as by an import."""
+    return [mark["x"], -mark["y"], -mark["z"], mark["visibility"]] if isinstance(mark, dict) else mark
 
 
 def main(model: str) -> None:

@@ -14,6 +14,7 @@ from skel_data import (
     SynthSettings,
     convert,
     get_layout,
+    import_dataset,
     synth_clips,
     write_ntu_folder,
     write_store,
@@ -22,6 +23,7 @@ from skel_eval import Finetune, MlpProbe
 from skel_recipes import SkeletonClassifier, SkeletonFeatures, evaluate, fit, load_model, pretrain
 from skel_recipes.cli import main
 from skel_recipes.model.heads import HEADS
+from skel_recipes.model.sources import take
 
 QUICK = {"finetune": Finetune(epochs=2, milestones=()), "mlp": MlpProbe(epochs=3, width=16)}
 
@@ -152,8 +154,10 @@ def test_every_kind_of_source_gives_the_same(models, store, recordings, tmp_path
     }
     np.savez(tmp_path / "all.npz", **arrays)
     clips = [Clip(one, str(number)) for number, one in enumerate(recordings)]
-    for source in (recordings, clips, store.path, str(store.path), tmp_path / "all.npz"):
+    for source in (recordings, clips, store.path, str(store.path)):
         np.testing.assert_allclose(model.predict(source).probabilities, expected, atol=1e-6)
+    found = model.predict(tmp_path / "all.npz", zeros="missing")  # as they are in memory
+    np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
     for source in (recordings[3], recordings[3][:, 0], clips[3], tmp_path / "one.npy", tmp_path / "flat.npy"):
         np.testing.assert_allclose(model.predict(source).probabilities, expected[3:4], atol=1e-6)
     same = np.stack([recordings[3]] * 2)
@@ -188,6 +192,25 @@ def test_a_folder_of_files_some_of_them_bad(folder, store, tmp_path, capsys):
     assert status == 0, output.err
     assert [row["name"] for row in json.loads(output.out)] == [file.stem for file in files[1:]]
     assert f"left out {files[0].name}: " in output.err
+
+
+@pytest.mark.parametrize("options", [{}, {"up": "z"}, {"zeros": "there"}, {"fps": 20, "rate": 10}])
+def test_files_are_read_as_they_are_imported(tmp_path, options):
+    rng = np.random.default_rng(0)
+    marks = rng.normal(size=(8, 33, 3)).round(3)
+    marks[:, 0] = 0
+    frames = [[[dict(zip("xyz", mark, strict=True)) for mark in frame]] for frame in marks.tolist()]
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.json").write_text(json.dumps(frames))
+    store = import_dataset("mediapipe", tmp_path / "raw", tmp_path / "s", **options)
+    found = take(tmp_path / "raw", store.layout, file_format="mediapipe", **options)
+    np.testing.assert_array_equal(found.positions[0], store.clip(0))
+    np.testing.assert_array_equal(found.tracks[0], store.tracks(0))
+    assert found.names == ["a"]
+    if not options:  # rows of an image grow downwards, and the format says so
+        np.testing.assert_allclose(found.positions[0][:, 0, 1:, 1], -marks[:, 1:, 1], rtol=1e-6)
+    with pytest.raises(ValueError, match="up: these go with the files of a format"):
+        take(store.path, store.layout, up="z")
 
 
 def test_windows_are_clips_of_the_recording(models, recordings):
@@ -294,7 +317,7 @@ def test_parquet(models, store, tmp_path):
         (["predict", "MODEL", "STORE", "--step", "4"], "a step goes with a window"),
         (["predict", "MODEL", "STORE", "--top", "0"], "--top must be 1 or more"),
         (["predict", "MODEL", "RUN"], "name its format"),
-        (["predict", "MODEL", "RUN", "--format", "bvh"], "no recording for format bvh"),
+        (["predict", "MODEL", "RUN", "--format", "bvh"], "no .bvh file for format bvh"),
         (["fit", "RUN", "STORE", "--out", "MODEL"], "exists already"),
         (["fit", "RUN", "STORE", "--out", "no/model"], "there is no folder no"),
         (["fit", "RUN", "STORE", "--out", "new", "--split", "xsub"], 'goes with labels="train"'),

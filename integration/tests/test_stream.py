@@ -137,7 +137,7 @@ def test_the_script_prints_labels_of_mediapipe_frames(tiny, tmp_path, monkeypatc
     keys = ("x", "y", "z", "visibility")
     lines = {"landmarks": [], "numbers": []}
     for number, bodies in enumerate(recording.tolist()):
-        marks = [[dict(zip(keys, joint, strict=True)) for joint in body] for body in bodies]
+        marks = [[dict(zip(keys, (x, -y, -z, v), strict=True)) for x, y, z, v in body] for body in bodies]
         lines["landmarks"].append({"time": number / 30, "people": marks})
         lines["numbers"].append({"time": number / 30, "people": bodies})
     script = runpy.run_path(str(Path(__file__).parents[2] / "docs/examples/stream_labels.py"))

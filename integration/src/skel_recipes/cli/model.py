@@ -115,6 +115,10 @@ def predict(
     *,
     format: str | None = None,  # noqa: A002 (the flag's name)
     layout: str | None = None,
+    up: Literal["x", "y", "z", "-x", "-y", "-z", "auto"] | None = None,
+    zeros: Literal["missing", "there"] | None = None,
+    rate: float | None = None,
+    fps: float | None = None,
     window: int = 0,
     step: int = 0,
     top: int = 1,
@@ -135,6 +139,11 @@ def predict(
             (N, T, M, V, C).
         format: Format of the file or folder, as `skel data formats` lists them.
         layout: Name of a joint layout, or a TOML file, where the format does not fix the joints.
+        up: What points up in the files. Give up, zeros, rate and fps as you did when the labelled recordings
+            were imported.
+        zeros: Whether a joint at (0, 0, 0) is missing or there. Unless given, what the format says.
+        rate: Frames a second to which recordings are resampled.
+        fps: Frames per second of the recordings, if the files do not have it.
         window: Frames of a window that slides over each recording; 0 for whole recordings.
         step: Frames from one window to the next; half a window if 0.
         top: Also give this many of the most probable classes.
@@ -154,7 +163,7 @@ def predict(
         check_output(out, KINDS)
     opened = load_model(model, device=device)
     options: dict[str, Any] = {"file_format": format, "file_layout": layout, "convert_joints": convert}
-    found = take(source, opened.layout, **options)
+    found = take(source, opened.layout, **options, up=up, zeros=zeros, rate=rate, fps=fps)
     for bad in found.bad:
         note(f"left out {bad.name}: {bad.reason}")
     predictions = opened.predict_taken(found, window=window, step=step)

@@ -90,6 +90,7 @@ class Model:
         file_format: str | None = None,
         file_layout: SkeletonLayout | str | Path | None = None,
         convert: bool = False,
+        **imported: Any,
     ) -> ClassPredictions:
         """Class and probability of each recording, or of each window of it.
 
@@ -101,13 +102,15 @@ class Model:
             file_format: Format of a file or folder, as `skel_data.READERS` has them.
             file_layout: Joints of its files, where the format does not fix them.
             convert: Convert recordings with other joints to those of the model, by the names of the joints.
+            imported: Arguments of `skel_data.import_dataset` for files of a format: up, zeros, rate, fps.
 
         Raises:
             FileNotFoundError: If there is nothing at a path.
             ValueError: If nothing can be read, the joints differ, or window or step is out of range.
         """
         options: Any = {"file_format": file_format, "file_layout": file_layout, "convert_joints": convert}
-        return self.predict_taken(take(source, self.layout, **options), window=window, step=step)
+        found = take(source, self.layout, **options, **imported)
+        return self.predict_taken(found, window=window, step=step)
 
     def predict_taken(self, found: Taken, *, window: int = 0, step: int = 0) -> ClassPredictions:
         """`predict` of recordings that `skel_recipes.model.sources.take` gave."""

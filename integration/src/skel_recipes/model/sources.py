@@ -1,16 +1,29 @@
 """Recordings to predict: a store, a file or folder of any format, arrays or clips, in a model's joints."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from attrs import define, evolve, field
 from numpy.typing import NDArray
 
-from skel_data import READERS, BadFile, Clip, Reader, SkeletonLayout, Store, convert, get_layout
+from skel_data import (
+    READERS,
+    BadFile,
+    Clip,
+    Reader,
+    SkeletonLayout,
+    Store,
+    convert,
+    get_layout,
+    import_dataset,
+)
 from skel_data import Source as Files
 
+_LOGGER = logging.getLogger("skel_recipes")
 Floats = NDArray[np.float32]
 Recordings = Store | Clip | NDArray[Any] | str | Path | Sequence[Any]
 """What a model predicts: a store; a path of a store, a recording or a folder of recordings; an array
@@ -46,8 +59,12 @@ def take(
     file_format: str | Reader | None = None,
     file_layout: SkeletonLayout | str | Path | None = None,
     convert_joints: bool = False,
+    **imported: Any,
 ) -> Taken:
     """The recordings of a source, in the joints of a layout.
+
+    Files of a format are read as `skel_data.import_dataset` reads them: turned so that y points up, with
+    missing joints told from joints at the origin.
 
     Args:
         source: The recordings.
@@ -55,14 +72,17 @@ def take(
         file_format: The format of a file or folder, as `READERS` has them.
         file_layout: The joints of its files, where the format does not fix them.
         convert_joints: Bring recordings with other joints to those of the layout, by the names of the joints.
+        imported: Arguments of `import_dataset` for files of a format, such as up, zeros, rate and fps; None
+            for what the format says.
 
     Raises:
         FileNotFoundError: If there is nothing at a path.
         ValueError: If the format is not known or fits nothing there, or the joints differ.
     """
+    given = {name: value for name, value in imported.items() if value is not None}
     if isinstance(source, str | Path):
-        found = _at(Path(source), layout, file_format, file_layout)
-    elif file_format is not None or file_layout is not None:
+        found = _at(Path(source), layout, file_format, file_layout, given)
+    elif file_format is not None or file_layout is not None or given:
         raise ValueError(f"a format or a layout goes with a path, not with {type(source).__name__}")
     else:
         found = _in_memory(source, layout)
@@ -71,52 +91,53 @@ def take(
     return _in_joints(found, layout, convert_joints)
 
 
-def _at(path: Path, layout: SkeletonLayout, file_format: Any, file_layout: Any) -> Taken:
+def _at(
+    path: Path, layout: SkeletonLayout, file_format: Any, file_layout: Any, imported: dict[str, Any]
+) -> Taken:
     if not path.exists():
         raise FileNotFoundError(f"no store, file or folder at {path}")
-    if file_format is None:
-        if (path / "header.json").exists():
-            if file_layout is not None:
-                raise ValueError(f"{path} is a store, which names its joints: it takes no layout")
-            return _of_store(Store.open(path))
-        if path.suffix == ".npy":
-            try:
-                joints = layout if file_layout is None else get_layout(file_layout)
-                return _in_memory(np.load(path, allow_pickle=False), joints, path.stem)
-            except (OSError, ValueError, EOFError) as error:
-                raise ValueError(f"{path}: {error}") from error
-        if path.suffix != ".npz":
-            known = ", ".join(READERS)
-            raise ValueError(f"{path} is neither a store nor .npy: name its format, one of {known}")
-        file_format = "npz"
+    if file_format is not None or path.suffix == ".npz":
+        return _of_files(file_format or "npz", path, layout, file_layout, imported)
+    if imported:
+        raise ValueError(f"{' and '.join(imported)}: these go with the files of a format, named by --format")
+    if (path / "header.json").exists():
+        if file_layout is not None:
+            raise ValueError(f"{path} is a store, which names its joints: it takes no layout")
+        return _of_store(Store.open(path))
+    if path.suffix != ".npy":
+        known = ", ".join(READERS)
+        raise ValueError(f"{path} is neither a store nor .npy: name its format, one of {known}")
+    try:
+        joints = layout if file_layout is None else get_layout(file_layout)
+        return _in_memory(np.load(path, allow_pickle=False), joints, path.stem)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _of_files(
+    file_format: str | Reader, path: Path, layout: SkeletonLayout, file_layout: Any, imported: dict[str, Any]
+) -> Taken:
+    """Recordings as an import stores them."""
     reader = READERS.lookup(file_format) if isinstance(file_format, str) else file_format
-    return _read(reader, Files(path), layout, file_layout)
-
-
-def _read(reader: Reader, files: Files, layout: SkeletonLayout, file_layout: Any) -> Taken:
-    if isinstance(file_layout, str | Path):
-        file_layout = get_layout(file_layout)
     if file_layout is None and reader.layout is None:
         try:
-            info, work = reader.open(files, None)
+            reader.open(Files(path), None)
         except ValueError:  # the file does not name its joints: they are taken for the model's
-            info, work = reader.open(files, layout)
-    else:
-        info, work = reader.open(files, file_layout)
-    clips = (clip for one in work for clip in (one.clips() if not isinstance(one, BadFile) else (one,)))
-    found = _of_clips(clips, info.layout)
-    if not len(found):
-        first = "".join(f"; {bad.name}: {bad.reason}" for bad in found.bad[:1])
-        raise ValueError(f"{files.name}: no recording for format {reader.name}{first}")
-    return found
+            file_layout = layout
+    with TemporaryDirectory(prefix="skel-", ignore_cleanup_errors=True) as folder:
+        options: Any = {"layout": file_layout, "classes_from": "none", **imported}
+        store = import_dataset(reader, path, Path(folder) / "store", **options)
+        for note in store.notes:
+            _LOGGER.warning("%s: %s", path, note)
+        return evolve(_of_store(store, copy=True), bad=list(store.bad_files))
 
 
-def _of_store(store: Store) -> Taken:
+def _of_store(store: Store, *, copy: bool = False) -> Taken:
     rows = range(len(store))
     return Taken(
         store.names.tolist(),
-        [store.clip(row) for row in rows],
-        [store.tracks(row) for row in rows],
+        [np.array(store.clip(row)) if copy else store.clip(row) for row in rows],
+        [np.array(store.tracks(row)) if copy else store.tracks(row) for row in rows],
         store.layout,
     )
 
