@@ -35,28 +35,13 @@ def test_absent_bodies_change_no_loss(tiny):
         torch.testing.assert_close(ours[name], theirs[name], rtol=0, atol=0)
 
 
-def test_one_body_is_centred(tiny):
+def test_one_body_that_is_there(tiny):
     method = make(tiny("slim"))
     clips = batch(bodies=2)
     clips[0, ..., 1] = clips[1, ..., 0] = 0
-    clips[2, :, :, 5] = 0
     body = method.one_body(clips, torch.tensor([0.9, 0.1, 0.1, 0.9]))
-    root = method.context.layout.root
-    assert not body[:, :, 0, root].any()
-    assert not body[2, :, :, 5].any()
     for row, place in enumerate((0, 1, 0, 1)):
-        wanted = clips[row, ..., place] - clips[row, :, :1, [root], place]
-        shown = [joint for joint in range(25) if row != 2 or joint != 5]
-        torch.testing.assert_close(body[row, ..., 0][:, :, shown], wanted[:, :, shown])
-    other = make(tiny("slim", method__centre_joint="spine middle"))
-    body = other.one_body(clips, torch.tensor([0.9, 0.1, 0.1, 0.9]))
-    assert not body[:, :, 0, 1].any()
-    with pytest.raises(ValueError, match="centre_joint of method slim must be a joint of .* got 'spine'"):
-        make(tiny("slim", method__centre_joint="spine"))
-    with pytest.raises(ValueError, match="no effect without centre_clips"):
-        tiny("slim", method__centre_joint="neck", method__centre_clips=False)
-    plain = make(tiny("slim", method__centre_clips=False))
-    assert torch.equal(plain.one_body(clips, torch.zeros(4))[1, ..., 0], clips[1, ..., 1])
+        assert torch.equal(body[row, ..., 0], clips[row, ..., place])
 
 
 def test_local_views_lie_inside_their_global_one(tiny):
@@ -66,7 +51,6 @@ def test_local_views_lie_inside_their_global_one(tiny):
         "method__view": [crop | {"frames": 20}],
         "method__second_view": [crop | {"frames": 20}],
         "method__local_views": [[crop | {"frames": 8}], [crop | {"frames": 10}], [crop | {"frames": 8}]],
-        "method__centre_clips": False,
     }
     method = make(tiny("slim", **views), bodies=1)
     clips = torch.arange(1.0, 91).view(1, 1, 90, 1, 1).expand(6, 3, -1, 25, 1)

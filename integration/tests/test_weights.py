@@ -83,6 +83,18 @@ def test_a_converted_checkpoint_is_taken_wherever_a_run_is(folder, encoder, stor
     assert SkeletonFeatures(folder).fit([]).transform([store.clip(0)]).shape == (1, 16)
 
 
+def test_a_converted_checkpoint_has_the_clips_of_a_recipe(encoder, tmp_path, capsys):
+    torch.save(published(encoder), tmp_path / "weights.pt")
+    words = ["convert-checkpoint", "stgcn", tmp_path / "weights.pt", tmp_path / "made", *SIZES]
+    recipe = ["--recipe", "paper/slim-ntu60-xsub-joint"]
+    assert skel(capsys, *words, *recipe)[0] == 0
+    opened = Run.open(tmp_path / "made")
+    assert opened.recipe.data.pipeline.centre_bodies == "spine middle"
+    assert (opened.recipe.data.frames, opened.shape.frames) == (64, 64)
+    status, output = skel(capsys, *words, *recipe, "--frames", "16")
+    assert (status, "--recipe has pipeline and frames" in output.err) == (1, True)
+
+
 def test_a_tuned_encoder_is_kept(folder, store, tmp_path, capsys):
     kept, words = tmp_path / "tuned", ("--epochs", "2", "--json")
     status, output = skel(capsys, "eval", "finetune", folder, store.path, "--keep", kept, *words)

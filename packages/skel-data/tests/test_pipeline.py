@@ -45,6 +45,7 @@ def walk(layout, frames=20, seed=0, bodies=1):
             Default(frames=7, bodies=3),
             Default(bodies_by="file"),
             Default(bodies_by="track", ghosts=0.1),
+            Default(centre_bodies="root"),
         ),
         *(CrosSCLR50(), CrosSCLR50(frames=9), CrosSCLR50(bodies=1)),
         *(AGCN300(), AGCN300(frames=9, bodies=3), CTRGCN(), CTRGCN(frames=9, few=0)),
@@ -91,6 +92,27 @@ def test_default_keeps_the_way_and_starts_at_the_origin(ntu):
     clip = walk(ntu)
     out = apply_pipeline(Default(frames=20, scale=False, face=False), ntu, [clip])[0, ..., 0]
     np.testing.assert_allclose(out.transpose(1, 2, 0), clip[:, 0] - clip[0, 0, ntu.center], atol=1e-6)
+
+
+@pytest.mark.parametrize("pipeline", [Default(frames=16), AGCN300(frames=16)])
+def test_each_body_can_stand_at_the_origin(pipeline, ntu):
+    clip = walk(ntu, 16, seed=0, bodies=2)
+    clip[:3, 1] = clip[0, 0, 4] = 0
+    plain = apply_pipeline(pipeline, ntu, [clip])
+    for joint, index in (("root", ntu.root), ("neck", ntu.joints.index("neck"))):
+        out = apply_pipeline(evolve(pipeline, centre_bodies=joint), ntu, [clip])
+        for body in range(2):
+            seen = np.flatnonzero(plain[0, ..., body].any((0, 2)))
+            np.testing.assert_allclose(out[0, :, seen[0], index, body], 0, atol=1e-6)
+            there = out[0, ..., body].any(0)  # (T, V)
+            assert there.any(1).tolist() == plain[0, ..., body].any((0, 2)).tolist()
+            shift = (plain - out)[0, ..., body][:, there]
+            origin = plain[0, :, seen[0], index, body]
+            np.testing.assert_allclose(shift, np.repeat(origin[:, None], there.sum(), 1), atol=1e-5)
+    with pytest.raises(
+        ValueError, match="centre_bodies must be root or a joint of layout 'ntu-25', got 'nose'"
+    ):
+        apply_pipeline(evolve(pipeline, centre_bodies="nose"), ntu, [clip])
 
 
 def test_default_scales_bones_to_a_quarter(ntu):

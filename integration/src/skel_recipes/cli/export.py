@@ -72,6 +72,7 @@ def convert_checkpoint(
     stream: str = "joint",
     input_stream: str = "",
     pipeline: str = "default",
+    recipe: str = "",
     set: tuple[str, ...] = (),  # noqa: A002 (the flag's name)
 ) -> None:
     """Turn the checkpoint of a published program into an encoder folder, which commands take like a run.
@@ -79,7 +80,7 @@ def convert_checkpoint(
     Example: skel convert-checkpoint stgcn epoch300_model.pt aimclr-encoder --layout ntu-25
 
     Args:
-        encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru, transformer or slim.
+        encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru, transformer, slim, dste or umurl.
         source: The file, such as .pt or .pth.tar. Nothing in it is run.
         out: The folder.
         layout: Name of the joint layout, or a TOML file.
@@ -90,22 +91,31 @@ def convert_checkpoint(
         input_stream: The stream that the encoder takes, where the file has one encoder and that takes
             motion or bone.
         pipeline: The pipeline that makes its clips, as "skel list pipelines" lists them.
+        recipe: Take pipeline, frames and window from this recipe, such as paper/slim-ntu60-xsub-joint.
         set: Settings of the encoder, such as feature_dim=512.
     """
+    from attrs import evolve
+
     from skel_data import PIPELINES, STREAMS
     from skel_encoders import create_encoder, load_published
     from skel_recipes.config.library import parse_settings
-    from skel_recipes.config.recipe import DataSettings
+    from skel_recipes.config.recipe import DataSettings, load_recipe
     from skel_recipes.run.folder import save_folder
 
-    kind: Any = PIPELINES.lookup(pipeline)
-    made = kind(bodies=bodies, **({"frames": frames} if frames else {}))
-    frames = made.frames
-    data = DataSettings(pipeline=made, stream=input_stream or (stream if stream in STREAMS else "joint"))
+    taken = input_stream or (stream if stream in STREAMS else "joint")
+    if recipe:
+        if frames or pipeline != "default":
+            raise ValueError("--recipe has pipeline and frames: give it alone, or --pipeline and --frames")
+        data = evolve(load_recipe(recipe).data, stream=taken)
+        frames = data.frames or data.pipeline.frames
+    else:
+        kind: Any = PIPELINES.lookup(pipeline)
+        data = DataSettings(kind(bodies=bodies, **({"frames": frames} if frames else {})), taken)
+        frames = data.pipeline.frames
     loaded = create_encoder(encoder, layout=layout, frames=frames, bodies=bodies, **parse_settings(set))
     load_published(loaded, source, stream=stream)
     save_folder(loaded, out, data, name=out.name, bodies=bodies)
     say(
-        f"{out}: {type(loaded).__name__} from {source}; its clips: pipeline {pipeline}, "
+        f"{out}: {type(loaded).__name__} from {source}; its clips: pipeline {data.pipeline.name}, "
         f"{data.stream} stream, {frames} frames"
     )

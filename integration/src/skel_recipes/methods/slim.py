@@ -52,8 +52,6 @@ class SLiMSettings:
         frozen_epochs: First epochs in which prototypes are not trained.
         koleo_weight: Weight of the term that keeps the clips of a batch apart.
         patch_weight: Weight of the term of hidden tokens.
-        centre_clips: Take a joint of a body's first frame off its coordinates.
-        centre_joint: Which joint; the layout's root unless given.
     """
 
     view: View = preset("slim.global-1")
@@ -73,8 +71,6 @@ class SLiMSettings:
     frozen_epochs: int = field(default=1, validator=validators.ge(0))
     koleo_weight: float = field(default=0.1, validator=validators.ge(0))
     patch_weight: float = field(default=1.0, validator=validators.ge(0))
-    centre_clips: bool = True
-    centre_joint: str = ""
 
     def __attrs_post_init__(self) -> None:
         low, high = self.mask_ratios
@@ -84,8 +80,6 @@ class SLiMSettings:
             raise ValueError(f"teacher_temperature must be positive, got {self.teacher_temperature}")
         views = {"view": self.view, "second_view": self.second_view}
         views |= {f"local_views[{number}]": view for number, view in enumerate(self.local_views)}
-        if self.centre_joint and not self.centre_clips:
-            raise ValueError("centre_joint of method slim has no effect without centre_clips")
         for name, view in views.items():
             if not view.steps or not isinstance(view.steps[0], TemporalCropSample):
                 raise ValueError(f"{name} of method slim must begin with temporal_crop_sample")
@@ -100,11 +94,6 @@ class SLiMSettings:
             raise ValueError(f"method slim needs encoder slim, got {type(encoder).__name__}")
         if not context.layout.parts:
             raise ValueError(f"layout {context.layout.name!r} has no parts, of which method slim hides some")
-        if self.centre_joint and self.centre_joint not in context.layout.joints:
-            raise ValueError(
-                f"centre_joint of method slim must be a joint of layout {context.layout.name!r}, "
-                f"got {self.centre_joint!r}"
-            )
         return SLiM(self, encoder, context)
 
 
@@ -122,8 +111,6 @@ class SLiM(nn.Module):
             Centre(settings.prototypes) for _ in range(2 * (settings.assignment == "centre"))
         )
         self.groups = limbs(context.layout)
-        layout, joint = context.layout, settings.centre_joint
-        self.origin = layout.joints.index(joint) if joint else layout.root
 
     def forward(
         self, clips: Tensor, *, epoch: int, generator: torch.Generator | None = None
@@ -222,13 +209,7 @@ class SLiM(nn.Module):
         present = clips.ne(0).any(3).any(2).any(1)  # (N, M)
         wanted = (uniforms * present.sum(1)).long()
         chosen = ((present.cumsum(1) > wanted[:, None]) & present).int().argmax(1)
-        body = clips.gather(4, chosen.view(-1, 1, 1, 1, 1).expand(*clips.shape[:4], 1))
-        if not self.settings.centre_clips:
-            return body
-        dims = self.context.layout.dims
-        origin = body[:, :dims, :1, [self.origin]]
-        points = torch.where(body.ne(0).any(1, keepdim=True), body[:, :dims] - origin, 0)
-        return torch.cat([points, body[:, dims:]], 1)
+        return clips.gather(4, chosen.view(-1, 1, 1, 1, 1).expand(*clips.shape[:4], 1))
 
     def hidden(
         self, clips: Tensor, views: int, frames: int, share: float, generator: torch.Generator | None

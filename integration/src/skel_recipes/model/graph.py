@@ -40,6 +40,8 @@ class DefaultSteps(nn.Module):
             raise ValueError(f"the step bodies_by = {pipeline.bodies_by!r} cannot be exported")
         if pipeline.ghosts:
             raise ValueError(f"the step ghosts = {pipeline.ghosts} cannot be exported")
+        if pipeline.centre_bodies:
+            raise ValueError(f"the step centre_bodies = {pipeline.centre_bodies!r} cannot be exported")
         self.pipeline, self.layout, self.min_score = pipeline, layout, min_score
 
     def forward(self, x: Tensor) -> Tensor:

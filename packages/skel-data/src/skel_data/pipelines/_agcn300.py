@@ -37,6 +37,8 @@ class AGCN300:
         candidates: Bodies of the file that are looked at.
         repeat: Fill the frames behind a recording by repeating it, as published. False leaves them zero, for
             views that take their windows from the recording alone, as the published programs do.
+        centre_bodies: Joint that is put at the origin in the first frame of each body, for methods that see
+            one body at a time; root: the layout's. Empty: bodies keep their places, as published.
     """
 
     name: ClassVar[str] = "agcn300"
@@ -46,6 +48,7 @@ class AGCN300:
     bodies: int = field(default=2, validator=at_least(1))
     candidates: int = field(default=4, validator=at_least(1))
     repeat: bool = True
+    centre_bodies: str = ""
 
     def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
         """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, M), M at most `bodies`."""
@@ -70,6 +73,8 @@ class AGCN300:
             turn = (_turn_to(shoulders[..., 0], 0) @ upright).astype(np.float32)
             flat = x[..., :3].reshape(len(x), -1, 3) @ turn.transpose(0, 2, 1)
             x[..., :3] = flat.reshape(*x.shape[:-1], 3)
+        if self.centre_bodies:
+            x = steps.centre_each(x, mask, self.centre_bodies, layout)
         if not self.repeat:
             x *= (np.arange(self.frames) < lengths[:, None])[..., None, None, None]
         return x.transpose(0, 4, 1, 3, 2)

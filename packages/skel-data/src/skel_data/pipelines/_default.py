@@ -45,6 +45,8 @@ class Default:
         bodies_by: One of `BODIES_BY`.
         ghosts: Leave out bodies seen in less than this share of the frames of the one seen longest, or of
             less than this share of the size of the largest. 0: none.
+        centre_bodies: Joint that is put at the origin in the first frame of each body, for methods that see
+            one body at a time; root: the layout's. Empty: bodies keep their places.
     """
 
     name: ClassVar[str] = "default"
@@ -56,6 +58,7 @@ class Default:
     face: bool = True
     bodies_by: str = field(default="motion", validator=validators.in_(BODIES_BY))
     ghosts: float = field(default=0.0, validator=[validators.ge(0), validators.lt(1)])
+    centre_bodies: str = ""
 
     def process(self, x: Floats, lengths: Ints, tracks: Ints | None, layout: SkeletonLayout) -> Floats:
         """Process a padded batch (N, T, M, V, C) to clips (N, C, frames, V, M), M at most `bodies`."""
@@ -71,4 +74,6 @@ class Default:
         if self.scale and layout.bones:
             x[..., :dims] *= steps.scale_to(METRE, x, mask, layout.bones, dims)[:, None, None, None, None]
         x, mask = steps.resample(x, mask, lengths, self.frames)
+        if self.centre_bodies:
+            x = steps.centre_each(x, mask, self.centre_bodies, layout)
         return x.transpose(0, 4, 1, 3, 2)

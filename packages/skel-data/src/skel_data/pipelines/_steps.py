@@ -139,6 +139,31 @@ def centre(x: Floats, mask: Mask, joint: int, dims: int) -> Floats:
     return x * mask[..., None]
 
 
+def centre_each(x: Floats, mask: Mask, joint: str, layout: SkeletonLayout) -> Floats:
+    """Move each body so that a joint is at the origin in the first frame that has it.
+
+    Args:
+        x: The batch.
+        mask: Where it holds a joint.
+        joint: Name of the joint; root: the layout's.
+        layout: The joints.
+
+    Raises:
+        ValueError: If the layout has no such joint.
+    """
+    if joint not in ("root", *layout.joints):
+        raise ValueError(
+            f"centre_bodies must be root or a joint of layout {layout.name!r}, got {joint!r}; its joints are "
+            f"{', '.join(layout.joints)}"
+        )
+    index, dims = layout.joints.index(joint) if joint in layout.joints else layout.root, layout.dims
+    first = mask[..., index].argmax(1)[:, None, :, None, None]  # (N, 1, M, 1, 1)
+    origin = np.take_along_axis(x[..., index : index + 1, :dims], first, 1)
+    x = x.copy()
+    x[..., :dims] -= origin * mask[..., None]
+    return x
+
+
 def face(x: Floats, mask: Mask, pairs: tuple[tuple[int, int], ...]) -> Floats:
     """Turn each clip about the vertical axis y, once, so that the first body's right side lies towards +x.
 
