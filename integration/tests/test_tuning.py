@@ -51,6 +51,8 @@ def test_settings_of_the_user_win(run):
 
 def test_view_comes_too_where_recordings_keep_their_length():
     published = load_recipe("paper/mamp")
+    stars = load_recipe("paper/stars-ntu60-xsub-joint")
+    assert "method.view" not in tuned_settings(published, {}, frames=stars.data.frames)  # STARS has its own
     recipe = load_recipe("nnclr", tuned_settings(published, {}))
     assert recipe.method.view == published.method.view
     assert (recipe.data.frames, recipe.encoder.name) == (120, "transformer")

@@ -83,7 +83,7 @@ def pretrain(
         if begin is not None and getattr(settings.method, "tunes", False):
             from skel_recipes.run.init import tuned_settings
 
-            taken = tuned_settings(begin.recipe, overrides)
+            taken = tuned_settings(begin.recipe, overrides, frames=settings.data.frames)
             settings = load_recipe(recipe, {**taken, **overrides})
             note(f"taken from {begin.path}: {', '.join(taken)}")
         try:

@@ -94,15 +94,16 @@ def match_weights(
     return InitialWeights(path, digest, tuple(layers), weights, tuple(fresh), tuple(unused))
 
 
-def tuned_settings(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+def tuned_settings(recipe: Recipe, given: Mapping[str, Any], *, frames: int = 0) -> dict[str, Any]:
     """Settings that a recipe takes over from a run that it tunes: encoder, pipeline, stream, frames and crop.
 
-    Where recordings keep their own length, views bring them to what the encoder sees, so that the run's view
-    is taken over too.
+    Where recordings keep their own length, views bring them to what the encoder sees. So the run's view is
+    taken over too, unless those of the recipe end in as many frames.
 
     Args:
         recipe: That of the run.
         given: Settings by dotted key that the user gives; what they replace as a whole is left out.
+        frames: Frames in which the views of the tuning recipe end, which is its ``data.frames``.
 
     Returns:
         Settings by dotted key, for `load_recipe`; lay those of the user over them.
@@ -111,7 +112,7 @@ def tuned_settings(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     taken: dict[str, Any] = {"encoder": {"name": recipe.encoder.name, **recipe.encoder.settings}}
     taken |= {f"data.{key}": data[key] for key in ("pipeline", "stream", "frames", "crop") if key in data}
     view = getattr(recipe.method, "view", None)
-    if recipe.data.frames and isinstance(view, View):
+    if recipe.data.frames not in (0, frames) and isinstance(view, View):
         taken["method.view"] = describe_view(view)
     return {key: value for key, value in taken.items() if not {key, f"{key}.name"} & given.keys()}
 
