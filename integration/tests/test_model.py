@@ -119,6 +119,25 @@ def test_streams_are_fused_as_the_protocol_fuses_them(streams, store, tmp_path, 
     np.testing.assert_allclose(last.probabilities, found.probabilities[0], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("rates", "expected"), [((0, 0), 30.0), ((50, 50), 50.0), ((0, 25), 25.0), ((50, 100), 100.0)]
+)
+def test_the_frame_rate_is_that_of_the_clips_used(run, store, tmp_path, rates, expected):
+    """Clips without a known rate (0), and those without a label, do not count."""
+    clips = [
+        Clip(
+            store.clip(row),
+            str(row),
+            int(store.labels[row]) if row else -1,
+            rate=rates[row % 2] if row else 9,
+        )
+        for row in range(len(store))
+    ]
+    known = write_store(tmp_path / "a.store", clips, store.info, source="test")
+    assert fit(run, known, head="knn", device="cpu").fps == expected
+    assert fit(run, known, head="knn", fps=12, device="cpu").fps == 12
+
+
 def test_one_stream_alone(streams, store):
     model = fit(streams, store, stream="bone", device="cpu")
     assert model.embedder.streams == ("bone",)
