@@ -289,7 +289,8 @@ def setups_of(
     """The setup of each training clip, if each batch is of one.
 
     Raises:
-        ValueError: If the training clips of `store`, or those of a setup, do not fill a batch.
+        ValueError: If the training clips of `store`, or those of a setup, do not fill a batch, or there are
+            not two setups or more.
     """
     size, _ = recipe.train.batches(len(setups), processes)
     if recipe.data.batches_of == "any":
@@ -297,6 +298,12 @@ def setups_of(
             raise ValueError(f"data.balance {recipe.data.balance:g} goes with data.batches_of setup, got any")
         return None
     codes, counts = np.unique(setups, return_counts=True)
+    if len(codes) < 2 or codes[0] < 0:
+        unknown = f", unknown for {count((setups < 0).sum(), 'clip')}" if codes[0] < 0 else ""
+        raise ValueError(
+            f"data.batches_of is setup, which needs training clips of two known setups or more, but "
+            f"{store} has {count((codes >= 0).sum(), 'setup')}{unknown}"
+        )
     if counts.min() < size:
         raise ValueError(
             f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store} has "
