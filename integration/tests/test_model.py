@@ -266,6 +266,25 @@ def test_estimators_pickle_whole(run, store, recordings, tmp_path, monkeypatch):
         SkeletonClassifier(run.path, head="svm").fit(known, names[train])
 
 
+def test_arrays_of_recordings_of_one_body(models, run, store, tmp_path):
+    """A model takes an array (T, M, V, C) for one recording, scikit-learn has samples first."""
+    rows = np.arange(0, len(store), 3)
+    labels = store.labels[rows]
+    array = np.stack([store.clip(row)[:12, 0] for row in rows])
+    model = models["linear"]
+    np.save(tmp_path / "a.npy", array.swapaxes(0, 1))
+    for source in (array.swapaxes(0, 1), tmp_path / "a.npy"):
+        with pytest.raises(ValueError, match=r"one body as a list, or as \(N, T, 1, V, C\)"):
+            model.predict(source)
+    assert len(model.predict(array[:, :, None])) == len(model.predict(list(array))) == len(rows)
+    classifier = SkeletonClassifier(run.path, head="knn", device="cpu").fit(array, labels)
+    expected = SkeletonClassifier(run.path, head="knn", device="cpu").fit(list(array), labels)
+    np.testing.assert_array_equal(classifier.predict_proba(array), expected.predict_proba(list(array)))
+    assert SkeletonFeatures(run.path, device="cpu").transform(array).shape[0] == len(rows)
+    with pytest.raises(ValueError, match="got 1 recording and 12 classes"):
+        classifier.fit(array[0], labels[:12])
+
+
 def test_commands(run, store, tmp_path, capsys):
     model = tmp_path / "model"
     status, output = skel(capsys, "fit", run.path, store.path, "--out", model, "--labels", "train")
