@@ -60,8 +60,9 @@ class Partners:
         return (
             f"data.positives = {self.positives}: second views are drawn of {_WORDS[self.positives]}, with "
             f"probability {self.probability:g}, for {self.count} of {len(self.groups)} clips; {alone} have "
-            f"none and use themselves. Recordings are found by their names, and "
-            f"{_NAMES[self.names_contain_class]}. Results name these positives, and are not compared with those without."
+            "none and use themselves. Recordings are found by their names, and "
+            f"{_NAMES[self.names_contain_class]}. Results name these positives, and are not compared with "
+            "those without."
         )
 
     def draw(self, seed: int, epoch: int) -> Ints:
