@@ -128,8 +128,8 @@ class Trainer:
         if progress and writing:
             tqdm.write(self._plan(), file=sys.stderr)
         if writing and not first:
-            for line in too_short(run.recipe, self.epochs, self.optim.steps):
-                _LOGGER.warning("%s", line)
+            for short in too_short(run.recipe, self.epochs, self.optim.steps):
+                _LOGGER.warning("%s", short)
         said = time.monotonic()
         hidden = None if progress and writing else True  # None: shown on a terminal only
         with tqdm(
@@ -290,11 +290,12 @@ def too_short(recipe: Recipe, epochs: int, steps: int) -> list[str]:
             "or train longer"
         )
     last = recipe.train.epochs  # those of the method's settings, however many min_steps adds
-    begins = {one.name: getattr(recipe.method, one.name) for one in fields(type(recipe.method))}
+    kind: Any = type(recipe.method)
+    begins = {one.name: getattr(recipe.method, one.name) for one in fields(kind)}
     return told + [
         f"method.{name} is {epoch} and train.epochs {last}: what begins there never does"
         for name, epoch in begins.items()
-        if name.endswith("_epoch") and epoch >= last
+        if name.endswith("_epoch") and isinstance(epoch, int) and epoch >= last
     ]
 
 
