@@ -121,6 +121,25 @@ def test_streams_are_fused_as_the_protocol_fuses_them(streams, store, tmp_path, 
     np.testing.assert_allclose(last.probabilities, found.probabilities[0], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("rates", "expected"), [((0, 0), 30.0), ((50, 50), 50.0), ((0, 25), 25.0), ((50, 100), 100.0)]
+)
+def test_the_frame_rate_is_that_of_the_clips_used(run, store, tmp_path, rates, expected):
+    """Clips without a known rate (0), and those without a label, do not count."""
+    clips = [
+        Clip(
+            store.clip(row),
+            str(row),
+            int(store.labels[row]) if row else -1,
+            rate=rates[row % 2] if row else 9,
+        )
+        for row in range(len(store))
+    ]
+    known = write_store(tmp_path / "a.store", clips, store.info, source="test")
+    assert fit(run, known, head="knn", device="cpu").fps == expected
+    assert fit(run, known, head="knn", fps=12, device="cpu").fps == 12
+
+
 def test_one_stream_alone(streams, store):
     model = fit(streams, store, stream="bone", device="cpu")
     assert model.embedder.streams == ("bone",)
@@ -268,6 +287,25 @@ def test_estimators_pickle_whole(run, store, recordings, tmp_path, monkeypatch):
     assert set(expected[0]) <= set(store.classes)
     with pytest.raises(ValueError, match="no head 'svm'; there are linear"):
         SkeletonClassifier(run.path, head="svm").fit(known, names[train])
+
+
+def test_arrays_of_recordings_of_one_body(models, run, store, tmp_path):
+    """A model takes an array (T, M, V, C) for one recording, scikit-learn has samples first."""
+    rows = np.arange(0, len(store), 3)
+    labels = store.labels[rows]
+    array = np.stack([store.clip(row)[:12, 0] for row in rows])
+    model = models["linear"]
+    np.save(tmp_path / "a.npy", array.swapaxes(0, 1))
+    for source in (array.swapaxes(0, 1), tmp_path / "a.npy"):
+        with pytest.raises(ValueError, match=r"one body as a list, or as \(N, T, 1, V, C\)"):
+            model.predict(source)
+    assert len(model.predict(array[:, :, None])) == len(model.predict(list(array))) == len(rows)
+    classifier = SkeletonClassifier(run.path, head="knn", device="cpu").fit(array, labels)
+    expected = SkeletonClassifier(run.path, head="knn", device="cpu").fit(list(array), labels)
+    np.testing.assert_array_equal(classifier.predict_proba(array), expected.predict_proba(list(array)))
+    assert SkeletonFeatures(run.path, device="cpu").transform(array).shape[0] == len(rows)
+    with pytest.raises(ValueError, match="got 1 recording and 12 classes"):
+        classifier.fit(array[0], labels[:12])
 
 
 def test_commands(run, store, tmp_path, capsys):

@@ -5,12 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from skel_augment import View
-from skel_data import ClipShape, get_layout, get_split, stream
+from skel_data import ClipShape, get_layout, get_split, stream, write_store
+from skel_data.store._derive import clips_of
 from skel_eval import comparison_rows
 from skel_recipes import MethodContext, Run, evaluate, load_recipe, pretrain, resume
 from skel_recipes.evaluate.compare import compare_runs
@@ -98,7 +100,16 @@ def test_run_says_what_it_did(trained, store, tiny, tmp_path, capsys):
     said = " ".join(capsys.readouterr().err.split())
     assert "data.positives = performance" in said
     assert "for 24 of 24 clips; 0 have none and use themselves" in said
-    assert "names, which here contain the class" in said
+    assert "by their names, and these contain the class" in said
+
+
+def test_without_labels_it_is_not_known_whether_names_contain_the_class(store, tmp_path):
+    settings = load_recipe("vicreg", {"data.positives": "performance"}).data
+    clips = (evolve(clip, label=-1) for clip in clips_of(store))
+    bare = write_store(tmp_path / "bare.store", clips, store.info, source="made")
+    found = partners_of(bare, get_split(store, "xsub").train, settings)
+    assert found.info["names_contain_class"] is None
+    assert "it is not known whether names contain the class" in found.note
 
 
 def test_they_change_the_run_and_streamed_clips_do_not(trained, store, tiny, tmp_path):

@@ -60,6 +60,24 @@ def test_a_setup_that_fills_no_batch_is_refused_before_anything_is_made(sets, tm
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("setups", "message"),
+    [
+        ((-1, -1), "but .* has 0 setups, unknown for 8 clips"),
+        ((1, -1), "but .* has 1 setup, unknown for 4 clips"),
+        ((1, 1), "two known setups or more, but .* has 1 setup$"),
+    ],
+)
+def test_batches_of_setups_that_are_not_known_are_refused(sets, tmp_path, setups, message):
+    one = Store.open(sets[0])
+    clips = (evolve(clip, setup=setups[row % 2]) for row, clip in enumerate(clips_of(one)))
+    store = write_store(tmp_path / "s.store", clips, one.info, source="made")
+    recipe = load_recipe("compact", {"data.batches_of": "setup", "data.pipeline.frames": 16})
+    with pytest.raises(ValueError, match=message):
+        pretrain(recipe, store, tmp_path / "run", split="all")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_pool_that_fills_no_batch_is_not_written(sets, tmp_path, capsys):
     words = ["pretrain", "compact", *sets, "--split", "all", "--out", str(tmp_path / "run")]
     assert main([*words, "--train.batch_size", "9", "--data.pipeline.frames", "16"]) == 1

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from skel_data import get_split
 from skel_encoders import list_encoders
-from skel_recipes import Run, load_recipe, pretrain, resume
+from skel_recipes import Run, load_recipe, pretrain, recipe_names, resume
 from skel_recipes.cli import main
 from skel_recipes.train import trainer
 
@@ -259,3 +259,25 @@ def test_the_warm_up_has_at_least_so_many_steps(store, tiny, tmp_path):
     steps = run.recipe.train.batches(run.info["train_clips"])[1]
     last = [(epoch * steps + steps - 1) / 1000 for epoch in range(2)]
     assert [line["lr"] for line in run.metrics()] == pytest.approx(last)
+
+
+@pytest.mark.parametrize("clips", [100, 1000, 40_000])
+def test_recipes_are_long_enough_for_what_they_begin(clips):
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        steps = recipe.train.batches(clips)[1]
+        assert trainer.too_short(recipe, recipe.train.length(clips), steps) == [], name
+
+
+def test_a_training_too_short_for_its_settings_is_warned_of(store, tiny, tmp_path, caplog):
+    (mining,) = trainer.too_short(load_recipe("aimclr", {"train.epochs": 20}), 20, 10)
+    assert mining == "method.mining_epoch is 20 and train.epochs 20: what begins there never does"
+    assert not trainer.too_short(load_recipe("aimclr", {"train.epochs": 21}), 21, 10)
+    stretched = load_recipe("aimclr", {"train.epochs": 20, "train.min_steps": 1000})
+    assert trainer.too_short(stretched, 100, 10) == [mining]
+    pretrain(tiny("compact", train__epochs=2), store, tmp_path / "run")
+    (warning,) = caplog.messages
+    assert warning.startswith("the warm-up takes 1 of 2 steps: lower optim.warmup_epochs or")
+    caplog.clear()
+    pretrain(tiny("compact"), store, tmp_path / "long")
+    assert not caplog.messages

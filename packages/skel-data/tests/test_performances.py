@@ -109,9 +109,10 @@ def test_names_that_contain_the_class(filmed, named):
     assert names_contain_class(filmed)  # A01S001V01R01
     names = [f"{number:04}-{letter}_{cut}" for number in (2, 3) for letter in "LR" for cut in (1, 2)]
     labels = [0, 1, 0, 1, 2, 3, 2, 3]
-    assert not names_contain_class(named(names, [1, 1, 2, 2] * 2, labels=labels))
-    assert not names_contain_class(named(["a1", "b2", "c3"], [1, 1, 1], labels=[0, 1, 2]))  # all unlike
-    assert not names_contain_class(named(["a1", "a2"], [1, 2]))  # one class
+    assert names_contain_class(named(names, [1, 1, 2, 2] * 2, labels=labels)) is False
+    assert names_contain_class(named(["a1", "b2", "c3"], [1, 1, 1], labels=[0, 1, 2])) is False  # all unlike
+    assert names_contain_class(named(["a1", "a2"], [1, 2], labels=[0, 0])) is None  # one class
+    assert names_contain_class(named(["a1", "a2"], [1, 2], labels=[-1, -1])) is None  # none
 
 
 @given(st.permutations(range(8)))

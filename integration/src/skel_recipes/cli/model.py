@@ -26,7 +26,7 @@ def fit(
     weights: tuple[float, ...] = (),
     split: str | None = None,
     convert: bool = False,
-    fps: float = 30.0,
+    fps: float | None = None,
     layers: int = 1,
     bins: int = 1,
     device: str = "auto",
@@ -51,7 +51,8 @@ def fit(
         weights: A weight for each stream; equal by default.
         split: With --labels train: the split; by default the one that was pretrained on, or the store's own.
         convert: Convert recordings with other joints to those of the run, by the names of the joints.
-        fps: Frames per second of the recordings; streams with time stamps are resampled to it.
+        fps: Frames per second of the recordings; streams with time stamps are resampled to it. By default the
+            median of those in the store, or 30 where it has none.
         layers: Features of this many last layers of the encoder, concatenated.
         bins: Features of this many parts of the time, too, concatenated.
         device: Where to compute.

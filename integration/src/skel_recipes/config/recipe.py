@@ -80,7 +80,7 @@ class DataSettings:
             contain the class; results say so.
         partner_probability: How often it is drawn of another recording, where there is one.
         batches_of: any: batches of any clips. setup: all clips of a batch, and so its negatives, are of one
-            setup, such as one data set of a pool.
+            setup, such as one data set of a pool; every clip must have one.
         balance: For setup: 0 draws setups in proportion to their clips, 1 equally often.
     """
 

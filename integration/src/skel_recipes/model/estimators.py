@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from skel_data import ClipTable, check_min_score, holdout_groups
+from skel_data import ClipTable, SkeletonLayout, check_min_score, holdout_groups
 from skel_recipes.common.device import pick_device
 from skel_recipes.common.words import count
 from skel_recipes.evaluate.inputs import encoder_refs
@@ -19,10 +19,16 @@ from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.fit import fit_heads
 from skel_recipes.model.heads import FITS
 from skel_recipes.model.model import Model
-from skel_recipes.model.sources import take
+from skel_recipes.model.sources import Taken, take
 from skel_recipes.run.run import Run
 
-Recordings = Sequence[NDArray[Any]]
+Recordings = Sequence[NDArray[Any]] | NDArray[Any]
+
+
+def _take(recordings: Recordings, layout: SkeletonLayout) -> Taken:
+    """Recordings of scikit-learn, whose arrays have samples first: (N, T, V, C) are N of one body."""
+    four = isinstance(recordings, np.ndarray) and recordings.ndim == 4
+    return take(list(recordings) if four else recordings, layout)
 
 
 def _embedder(run: str | Path, stream: str | None, device: str, min_score: float) -> Embedder:
@@ -66,10 +72,15 @@ class SkeletonFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Recordings) -> NDArray[np.float32]:  # noqa: N803
-        """Features (N, D) of recordings (T, M, V, C) or (T, V, C), each of any length."""
+        """Features (N, D) of recordings.
+
+        Args:
+            X: Recordings (T, M, V, C) or (T, V, C), each of any length; or an array (N, T, M, V, C) or
+                (N, T, V, C).
+        """
         if not hasattr(self, "embedder_"):
             self.fit(X)
-        found = take(X, self.embedder_.layout)
+        found = _take(X, self.embedder_.layout)
         return self.embedder_.embed(found.positions, found.tracks)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -116,27 +127,29 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Fit the classifier.
 
         Args:
-            X: Recordings (T, M, V, C) or (T, V, C), each of any length.
+            X: Recordings (T, M, V, C) or (T, V, C), each of any length; or an array (N, T, M, V, C) or
+                (N, T, V, C).
             y: Class of each, numbers or names.
             groups: Group of each, numbers, such as its subject: what is chosen is chosen on groups that are
                 held out.
 
         Raises:
-            ValueError: If there is no finished run or no such head, or a recording does not fit its joints.
+            ValueError: If there is no finished run or no such head, a recording does not fit its joints, or
+                there are not as many classes as recordings.
         """
         if self.head not in FITS:
             raise ValueError(f"no head {self.head!r}; there are {', '.join(FITS)}")
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         labels = codes.astype(np.int64)
-        if len(X) != len(labels) or len(self.classes_) < 2:
+        embedder = _embedder(self.run, self.stream, self.device, self.min_score)
+        found = _take(X, embedder.layout)
+        if len(found) != len(labels) or len(self.classes_) < 2:
             raise ValueError(
                 "expected a class for each recording and two classes or more, got "
-                f"{count(len(X), 'recording')} and {count(len(labels), 'class')}, "
+                f"{count(len(found), 'recording')} and {count(len(labels), 'class')}, "
                 f"{len(self.classes_)} of them distinct"
             )
-        embedder = _embedder(self.run, self.stream, self.device, self.min_score)
-        found = take(X, embedder.layout)
         if groups is None:
             none, every = np.empty(0, np.int64), np.arange(len(labels))
             groups = holdout_groups(ClipTable("recordings", labels), every, none)
@@ -156,7 +169,7 @@ class SkeletonClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Recordings) -> NDArray[np.float64]:  # noqa: N803
         """Probabilities (N, classes), in the order of ``classes_``."""
         check_is_fitted(self)
-        return self.model_.predict(X).probabilities
+        return self.model_.predict_taken(_take(X, self.model_.layout)).probabilities
 
     def predict(self, X: Recordings) -> NDArray[Any]:  # noqa: N803
         """Most probable class of each recording, (N,)."""

@@ -38,7 +38,7 @@ def fit(
     weights: Sequence[float] | None = None,
     split: str | None = None,
     convert: bool = False,
-    fps: float = 30.0,
+    fps: float | None = None,
     settings: Any = None,
     device: str = "auto",
 ) -> Model:
@@ -59,7 +59,8 @@ def fit(
         weights: One for each stream; None for equal ones.
         split: With ``train``: the split; by default the one that was pretrained on, or the store's own.
         convert: Bring recordings with other joints to those of the run.
-        fps: Frames per second of the recordings, which the model keeps for streams with time stamps.
+        fps: Frames per second of the recordings, which the model keeps for streams with time stamps; the
+            median of those that the store has for the clips used, or 30 where it has none, if None.
         settings: Settings of the training: `skel_eval.LBFGS` (linear), `MlpProbe` (mlp), `Finetune`.
         device: Where to compute.
 
@@ -72,7 +73,7 @@ def fit(
             raise ValueError(f"no {what} {value!r}; there are {', '.join(known)}")
     if labels == "all" and split is not None:
         raise ValueError('a split goes with labels="train"; all labels are used otherwise')
-    if not 0 < fps < np.inf:
+    if fps is not None and not 0 < fps < np.inf:
         raise ValueError(f"fps must be above 0, got {fps}")
     if head == "finetune" and run.features:
         raise ValueError("head finetune trains the encoder: it takes no layers or bins")
@@ -96,7 +97,7 @@ def fit(
         inputs.store.classes,
         fitted.calibration,
         int(np.median(inputs.store.lengths[rows])),
-        float(fps),
+        _rate(inputs.store.rates[rows]) if fps is None else float(fps),
         _origin(inputs, store, labels),
     )
     return (
@@ -114,6 +115,12 @@ class Fitted:
     heads: tuple[Head, ...]
     calibration: Calibration
     test_logits: Tensor
+
+
+def _rate(rates: NDArray[np.float64]) -> float:
+    """Frames per second of clips, some of them unknown (0)."""
+    known = rates[rates > 0]
+    return float(np.median(known)) if len(known) else 30.0
 
 
 def _all_labelled(

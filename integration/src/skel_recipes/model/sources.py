@@ -25,6 +25,7 @@ from skel_data import Source as Files
 
 _LOGGER = logging.getLogger("skel_recipes")
 Floats = NDArray[np.float32]
+_MOST_BODIES = 10  # an array (T, M, V, C) of more is rather N recordings (T, V, C)
 Recordings = Store | Clip | NDArray[Any] | str | Path | Sequence[Any]
 """What a model predicts: a store; a path of a store, a recording or a folder of recordings; an array
 (T, V, C), (T, M, V, C) or (N, T, M, V, C); a clip; or a sequence of clips or of arrays."""
@@ -170,6 +171,11 @@ def _in_memory(source: Any, layout: SkeletonLayout, name: str = "") -> Taken:
     if isinstance(source, Clip):
         source = [source]
     if isinstance(source, np.ndarray):
+        if source.ndim == 4 and source.shape[1] > _MOST_BODIES:
+            raise ValueError(
+                f"an array {source.shape} is one recording (T, M, V, C) of {source.shape[1]} bodies, more "
+                f"than {_MOST_BODIES}: give recordings of one body as a list, or as (N, T, 1, V, C)"
+            )
         source = list(source) if source.ndim == 5 else [source]
     source = list(source)
     digits = len(str(len(source) - 1))

@@ -56,7 +56,7 @@ class Optimization:
             schedule=optim.schedule,
             milestones=optim.milestones,
             gamma=optim.gamma,
-            warmup_epochs=max(optim.warmup_epochs, optim.warmup_steps / steps),
+            warmup_epochs=warmup_of(optim, steps),
             minimum=optim.min_lr,
         )
         decays = optim.final_weight_decay >= 0
@@ -78,6 +78,11 @@ class Optimization:
         if self.settings.clip_norm:
             clip_grad_norm_(self.method.parameters(), self.settings.clip_norm)
         self.optimizer.step()
+
+
+def warmup_of(settings: OptimSettings, steps: int) -> float:
+    """Epochs of the warm-up, where an epoch has so many steps."""
+    return max(settings.warmup_epochs, settings.warmup_steps / steps)
 
 
 def check_layers(recipe: Recipe, shape: ClipShape) -> None:

@@ -15,6 +15,11 @@ _WORDS = {
     "performance": "another camera's recording of the same performance",
     "repetition": "another repetition by the same subject",
 }
+_NAMES = {
+    True: "these contain the class",
+    False: "these do not contain the class",
+    None: "it is not known whether names contain the class",
+}
 
 
 @define(frozen=True, eq=False)
@@ -25,13 +30,13 @@ class Partners:
         positives: performance or repetition, see `DataSettings`.
         groups: Group of each training clip (N,); those alone in a group have no partner.
         probability: How often a clip that has partners gives its place to one of them.
-        names_contain_class: Whether the names that tell the groups contain the class.
+        names_contain_class: Whether the names that tell the groups contain the class; None if unknown.
     """
 
     positives: str
     groups: Ints
     probability: float
-    names_contain_class: bool
+    names_contain_class: bool | None
 
     @property
     def count(self) -> int:
@@ -51,13 +56,13 @@ class Partners:
     @property
     def note(self) -> str:
         """What a user should know of them, in sentences."""
-        contain = "contain the class" if self.names_contain_class else "do not contain the class"
         alone = len(self.groups) - self.count
         return (
             f"data.positives = {self.positives}: second views are drawn of {_WORDS[self.positives]}, with "
             f"probability {self.probability:g}, for {self.count} of {len(self.groups)} clips; {alone} have "
-            f"none and use themselves. Recordings are found by their names, which here {contain}: results "
-            "say so, and are not compared with those without."
+            "none and use themselves. Recordings are found by their names, and "
+            f"{_NAMES[self.names_contain_class]}. Results name these positives, and are not compared with "
+            "those without."
         )
 
     def draw(self, seed: int, epoch: int) -> Ints:

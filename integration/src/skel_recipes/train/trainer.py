@@ -7,6 +7,7 @@ gradients, queues and the statistics of BatchNorm and of losses are those of the
 """
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from attrs import fields
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -42,11 +44,13 @@ from skel_recipes.methods.per_stream import PerStream
 from skel_recipes.run.run import Run, build_encoders
 from skel_recipes.train.checkpoint import PREVIOUS, good_checkpoint, load_checkpoint, save_checkpoint
 from skel_recipes.train.diagnostics import feature_diagnostics
-from skel_recipes.train.optim import Optimization
+from skel_recipes.train.optim import Optimization, warmup_of
 from skel_recipes.train.sync_norm import synchronise_norms
 
 if TYPE_CHECKING:
     from skel_recipes.train.partners import Partners
+
+_LOGGER = logging.getLogger("skel_recipes")
 
 
 def build_method(
@@ -123,6 +127,9 @@ class Trainer:
         events = summary_writer()(str(run.path / "tensorboard")) if logged else None
         if progress and writing:
             tqdm.write(self._plan(), file=sys.stderr)
+        if writing and not first:
+            for short in too_short(run.recipe, self.epochs, self.optim.steps):
+                _LOGGER.warning("%s", short)
         said = time.monotonic()
         hidden = None if progress and writing else True  # None: shown on a terminal only
         with tqdm(
@@ -274,6 +281,24 @@ class Trainer:
             _cut_metrics(self.run, self.first)
 
 
+def too_short(recipe: Recipe, epochs: int, steps: int) -> list[str]:
+    """What a training of so many epochs and steps an epoch is too short for, a sentence each."""
+    told, warmup, every = [], round(warmup_of(recipe.optim, steps) * steps), epochs * steps
+    if 2 * warmup >= every:
+        told.append(
+            f"the warm-up takes {warmup} of {every} steps: lower optim.warmup_epochs or optim.warmup_steps, "
+            "or train longer"
+        )
+    last = recipe.train.epochs  # those of the method's settings, however many min_steps adds
+    kind: Any = type(recipe.method)
+    begins = {one.name: getattr(recipe.method, one.name) for one in fields(kind)}
+    return told + [
+        f"method.{name} is {epoch} and train.epochs {last}: what begins there never does"
+        for name, epoch in begins.items()
+        if name.endswith("_epoch") and isinstance(epoch, int) and epoch >= last
+    ]
+
+
 def partners_of_recipe(recipe: Recipe, store: Store, train: NDArray[np.int64]) -> "Partners | None":
     """What second views are drawn of, if not of the clips themselves."""
     if recipe.data.positives == "clip":
@@ -289,7 +314,8 @@ def setups_of(
     """The setup of each training clip, if each batch is of one.
 
     Raises:
-        ValueError: If the training clips of `store`, or those of a setup, do not fill a batch.
+        ValueError: If the training clips of `store`, or those of a setup, do not fill a batch, or there are
+            not two setups or more.
     """
     size, _ = recipe.train.batches(len(setups), processes)
     if recipe.data.batches_of == "any":
@@ -297,6 +323,12 @@ def setups_of(
             raise ValueError(f"data.balance {recipe.data.balance:g} goes with data.batches_of setup, got any")
         return None
     codes, counts = np.unique(setups, return_counts=True)
+    if len(codes) < 2 or codes[0] < 0:
+        unknown = f", unknown for {count((setups < 0).sum(), 'clip')}" if codes[0] < 0 else ""
+        raise ValueError(
+            "data.batches_of is setup, which needs training clips of two known setups or more, but "
+            f"{store} has {count((codes >= 0).sum(), 'setup')}{unknown}"
+        )
     if counts.min() < size:
         raise ValueError(
             f"data.batches_of is setup, but setup {codes[counts.argmin()]} of {store} has "

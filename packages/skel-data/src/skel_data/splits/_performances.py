@@ -63,15 +63,16 @@ def performance_groups(store: Store, across: str = "camera") -> Ints:
     return groups
 
 
-def names_contain_class(store: Store) -> bool:
+def names_contain_class(store: Store) -> bool | None:
     """Whether a number or word in the names of recordings tells the class, as ``A001`` does in NTU RGB+D.
 
-    Clips without a label do not count. A word that most names have for themselves tells nothing.
+    Clips without a label do not count; None if the others are not of two classes, as it is not known then.
+    A word that most names have for themselves tells nothing.
     """
     labelled = np.flatnonzero(store.labels >= 0)
     labels = store.labels[labelled].tolist()
     if len(set(labels)) < 2:
-        return False
+        return None
     words = [_WORD.findall(str(name)) for name in store.names[labelled]]
     for place in _places(words):
         column = [each[place] for each in words]
