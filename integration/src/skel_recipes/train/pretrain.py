@@ -113,7 +113,8 @@ def _create(
         return create()
     new = build_encoders(recipe, shape)
     sources = {stream: init.encoder(stream) for stream in init.streams}
-    return create(start=match_weights(new, sources, init.path, layers))
+    origin = {key: init.info[key] for key in ("store", "split", "init") if key in init.info}
+    return create(start=match_weights(new, sources, init.path, layers, origin))
 
 
 def resume(path: str | Path, *, device: str = "auto", strict: bool = False, progress: bool = False) -> Run:
