@@ -220,6 +220,8 @@ def test_what_the_first_run_saw_counts_for_those_that_begin_with_its_weights(sto
     second = tuned("second", first)
     third = tuned("third", second)
     assert second.info["init"]["store"]["hash"] == store.hash
+    assert second.info["init"]["recipe"].items() >= {"name": "compact", "train.epochs": "1"}.items()
+    assert "train.seed" not in second.info["init"]["recipe"]
     number, test = seen(first)
     assert (number, seen(second), seen(third)) == (test, (test, test), (test, test))
     assert skel(capsys, "export", third.path, tmp_path / "exported")[0] == 0

@@ -24,8 +24,8 @@ class InitialWeights:
         weights: Tensors by name; the name begins with the stream and a dot.
         fresh: Names of weights of the new encoders that were not loaded.
         unused: Names of weights of the source that were not taken.
-        origin: Store and split that the source was trained on, and its own initial weights, as its ``run.json``
-            has them.
+        origin: Store and split that the source was trained on, its own initial weights, and its settings but
+            the seed, as ``run.json`` has them.
     """
 
     source: Path
