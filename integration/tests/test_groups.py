@@ -99,6 +99,26 @@ def test_runs_that_began_with_other_weights_are_no_seeds_of_those_without(make):
     assert [row.seeds for row in table_rows(groups)] == [(0,), (1,)]
 
 
+def test_runs_tuned_from_two_seeds_of_one_run_are_seeds_of_one_method(make):
+    cases = {
+        "a": {"path": "x"},
+        "b": {"path": "y"},
+        "other method": {"recipe": {"name": "skeletonclr"}},
+        "other layers": {"layers": ["blocks.0"]},
+        "other store": {"store": {"hash": "1"}},
+        "other split": {"split": "xview"},
+        "other beginning": {"init": {"loaded": [], "recipe": {"name": "mae"}}},
+        "none is told": {"store": {}, "recipe": {}},
+    }
+    told = {"loaded": ["joint.a"], "layers": [], "recipe": {"name": "compact"}, "store": {"hash": "0"}}
+    runs = [make(name, seed=seed) for seed, name in enumerate(cases)]
+    runs = [
+        evolve(run, info={**run.info, "init": told | case})
+        for run, case in zip(runs, cases.values(), strict=True)
+    ]
+    assert [len(group.runs) for group in group_by_seed(runs)] == [2, 1, 1, 1, 1, 1, 1]
+
+
 def test_the_same_run_twice_is_an_error(make):
     with pytest.raises(ValueError, match="same settings and the same seed"):
         group_by_seed([make("a"), make("b")])

@@ -1,12 +1,17 @@
 """Pretraining on a pool of data sets."""
 
+import threading
+import time
+
 import pytest
 from attrs import evolve
 
+import skel_data
 from skel_data import Store, SynthSettings, get_layout, pool_stores, synth_store, write_store
 from skel_data.store._derive import clips_of
 from skel_recipes import Run, evaluate, load_recipe, pretrain
 from skel_recipes.cli.app import main
+from skel_recipes.cli.pretrain import _pool
 from skel_recipes.train import trainer
 
 
@@ -83,6 +88,40 @@ def test_a_pool_that_fills_no_batch_is_not_written(sets, tmp_path, capsys):
     assert main([*words, "--train.batch_size", "9", "--data.pipeline.frames", "16"]) == 1
     assert "setup 1 of the pool has 8 training clips, fewer than the 9 of a batch" in capsys.readouterr().err
     assert not [path for path in tmp_path.iterdir() if path.name.startswith("run")]
+
+
+def test_a_pool_is_not_written_where_the_run_is_not_free(sets, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    words = ["pretrain", "compact", *sets, "--split", "all", "--out", str(tmp_path / "run"), *SMALL]
+    assert main(words) == 1
+    assert f"{tmp_path / 'run'} exists already" in capsys.readouterr().err
+    assert not (tmp_path / "run.store").exists()
+
+
+def test_of_several_processes_one_writes_the_pool(sets, tmp_path, monkeypatch):
+    stores, settings, out = [Store.open(path) for path in sets], load_recipe("compact"), tmp_path / "run"
+    settings = evolve(settings, train=evolve(settings.train, batch_size=4))
+    together, written, pools = threading.Barrier(2, timeout=60), [], []
+
+    def pooled(*args, **options):
+        written.append(1)
+        time.sleep(0.5)  # the other one comes meanwhile
+        return pool_stores(*args, **options)
+
+    def start():
+        together.wait()
+        pools.append(_pool(stores, out, settings, "all"))
+
+    monkeypatch.setattr(skel_data, "pool_stores", pooled)
+    threads = [threading.Thread(target=start) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert written == [1]
+    assert [len(pool) for pool in pools] == [16, 16]
+    assert not list(tmp_path.glob(".run*"))
 
 
 def test_clips_of_a_pool_in_other_units_count_as_seen(sets, tmp_path):

@@ -5,13 +5,25 @@ import json
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 
 from skel_data import convert_store, get_layout, write_store
 from skel_data.store._derive import clips_of
 from skel_encoders import STGCN, TCN, from_pretrained, save_pretrained
 from skel_eval import Finetune
-from skel_recipes import Run, SkeletonFeatures, embed, evaluate, fit, load_model, pretrain, resume
+from skel_recipes import (
+    EvaluationInputs,
+    Run,
+    SkeletonFeatures,
+    embed,
+    evaluate,
+    fit,
+    load_model,
+    pretrain,
+    resume,
+)
 from skel_recipes.cli import main
+from skel_recipes.evaluate.inputs import encoder_refs
 
 SIZES = ("--set", "base_channels=4", "feature_dim=16")
 
@@ -205,6 +217,51 @@ def test_weights_of_another_size_are_listed(run, store, tiny, tmp_path):
     assert set(kept["loaded"]).isdisjoint(kept["not_loaded"])
     encoder = Run.open(tmp_path / "wider").encoder().state_dict()
     assert {f"joint.{name}" for name in encoder} == {*kept["loaded"], *kept["not_loaded"]}
+
+
+def test_what_the_first_run_saw_counts_for_those_that_begin_with_its_weights(store, tiny, tmp_path, capsys):
+    def seen(run, where=store):
+        counts = evaluate(run, where, "knn", split="xsub", device="cpu").counts
+        return counts["seen_in_pretraining"], counts["test"]
+
+    def tuned(name, init):
+        return pretrain(short, store, tmp_path / name, split="xsub", init=init, device="cpu")
+
+    short = tiny("compact", train__epochs=1)
+    first = pretrain(short, store, tmp_path / "first", split="all", device="cpu")
+    second = tuned("second", first)
+    third = tuned("third", second)
+    assert second.info["init"]["store"]["hash"] == store.hash
+    assert second.info["init"]["recipe"].items() >= {"name": "compact", "train.epochs": "1"}.items()
+    assert "train.seed" not in second.info["init"]["recipe"]
+    number, test = seen(first)
+    assert (number, seen(second), seen(third)) == (test, (test, test), (test, test))
+    assert skel(capsys, "export", third.path, tmp_path / "exported")[0] == 0
+    exported = Run.open(tmp_path / "exported")
+    assert seen(exported) == seen(tuned("fourth", exported)) == (test, test)
+    # in another store they are known by their content
+    other = write_store(tmp_path / "other.store", list(clips_of(store))[::-1], store.info, source="b")
+    assert other.hash != store.hash
+    assert seen(second, other) == (test, test)
+    inputs = EvaluationInputs.of(encoder_refs([third]), store, split="xsub", device="cpu")
+    assert inputs.pretrained_on_classes(store.classes) == len(store)
+
+
+def test_what_weights_of_unknown_training_saw_is_unknown(run, folder, store, tiny, tmp_path):
+    kept, short = tmp_path / "kept", tiny("compact", train__epochs=1)
+    evaluate(run, store, "finetune", settings=_epochs(1), keep=kept, device="cpu")
+    tuned = pretrain(short, store, tmp_path / "run", init=Run.open(kept), device="cpu")
+    told = tuned.info["init"]
+    gone = {
+        **told,
+        "store": {**run.info["store"], "hash": "0", "path": str(tmp_path / "gone"), "relative": ""},
+    }
+    untold = {key: told[key] for key in ("path", "digest", "layers", "loaded")}  # by an earlier version
+    for init in (told, gone, untold):
+        one = evolve(tuned, info={**tuned.info, "init": init})
+        inputs = EvaluationInputs.of(encoder_refs([one]), store, device="cpu")
+        assert inputs.seen_in_pretraining is None
+        assert inputs.pretrained_on_classes(store.classes) is None
 
 
 def test_other_joints_are_converted_or_refused(run, store, tiny, tmp_path):

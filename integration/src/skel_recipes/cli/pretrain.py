@@ -106,23 +106,30 @@ def pretrain(
 
 
 def _pool(stores: Sequence["Store"], out: Path, settings: "Recipe", split: str | None) -> "Store":
-    """The pool of several stores, beside the run; that of an earlier call is taken up."""
+    """The pool of several stores, beside the run; that of an earlier call or another process is taken up."""
     import numpy as np
 
     from skel_data import Store, get_split, pool_source, pool_stores
+    from skel_data.files import hold
     from skel_recipes.common.device import launched_processes
+    from skel_recipes.run.run import check_new
     from skel_recipes.train.trainer import setups_of
 
+    check_new(out)
     path, split = out.with_name(f"{out.name}.store"), split or settings.data.split or None
     sizes = [len(get_split(store, split, needs_test=False).train) for store in stores]
     setups = np.arange(1, len(stores) + 1).repeat(sizes)
     setups_of(settings, setups, "the pool", launched_processes())  # before it is written
-    if path.exists():
-        pool = Store.open(path)
-        if pool.header["source"] != pool_source(stores, split):
-            raise FileExistsError(f"{path} exists already, and is not the pool of these stores")
-    else:
-        pool = pool_stores(stores, path, split=split)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with hold(
+            out.with_name(f".{out.name}.pool.lock"), path, wait=True
+        ):  # torchrun starts several at once
+            if not path.exists():
+                pool_stores(stores, path, split=split)
+    pool = Store.open(path)
+    if pool.header["source"] != pool_source(stores, split):
+        raise FileExistsError(f"{path} exists already, and is not the pool of these stores")
     note(f"pool of {len(pool)} training clips: {path}; {'; '.join(pool.notes)}")
     return pool
 

@@ -301,6 +301,16 @@ def flat_recipe(recipe: Recipe) -> dict[str, str]:
     return flat_values(tomllib.loads(dump_recipe(recipe)))
 
 
+def settings_but_seed(recipe: Recipe) -> dict[str, str]:
+    """All that a run of the recipe depends on but its seed, by dotted key."""
+    left_out = ("name", "summary", "evaluation", "train.seed")
+    return {
+        key: value
+        for key, value in flat_recipe(recipe).items()
+        if key not in left_out and not key.startswith("published")
+    }
+
+
 def dump_data(data: DataSettings) -> Any:
     """Pipeline and stream as plain data that `read_data` reads back."""
     return _converter().unstructure(data)

@@ -9,11 +9,10 @@ from attrs import define, evolve
 
 from skel_eval import Method
 from skel_recipes.config.library import recipe_names
-from skel_recipes.config.recipe import Recipe, flat_recipe, load_recipe
+from skel_recipes.config.recipe import Recipe, load_recipe, settings_but_seed
 from skel_recipes.evaluate.evaluate import results_of
 from skel_recipes.run.run import Run
 
-_NO_SETTINGS = ("name", "summary", "evaluation", "train.seed")
 _MOST_NAMED = 3  # settings in the name of a group
 
 
@@ -50,7 +49,7 @@ class RunGroup:
 
 
 def group_by_seed(runs: Iterable[Run]) -> list[RunGroup]:
-    """Runs of one recipe, settings, store, split and initial weights that were loaded (`--init`).
+    """Runs of one recipe, settings, store and split, that begin with the same layers of like runs (`--init`).
 
     Groups are in the order of their first appearance.
 
@@ -59,9 +58,8 @@ def group_by_seed(runs: Iterable[Run]) -> list[RunGroup]:
     """
     found: dict[tuple[Any, ...], dict[Path, Run]] = {}
     for run in runs:
-        begun = tuple(run.info.get("init", {}).get("loaded", ()))
         where = (run.info["store"]["hash"], run.info["split"])
-        key = (run.recipe.name, begun, *where, *settings_of(run).items())
+        key = (run.recipe.name, _begun(run.info.get("init")), *where, *settings_of(run).items())
         found.setdefault(key, {})[run.path.resolve()] = run
     groups = []
     for members in found.values():
@@ -81,15 +79,16 @@ def group_by_seed(runs: Iterable[Run]) -> list[RunGroup]:
 
 def settings_of(run: Run) -> dict[str, str]:
     """Everything a run depends on but its seed, by dotted key."""
-    return _settings(run.recipe) | {"store": run.info["store"]["dataset"], "split": run.info["split"]}
+    return settings_but_seed(run.recipe) | {"store": run.info["store"]["dataset"], "split": run.info["split"]}
 
 
-def _settings(recipe: Recipe) -> dict[str, str]:
-    return {
-        key: value
-        for key, value in flat_recipe(recipe).items()
-        if key not in _NO_SETTINGS and not key.startswith("published")
-    }
+def _begun(init: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """What initial weights depend on but the seed of the run that they are from."""
+    if not init:
+        return ()
+    weights = (tuple(init["loaded"]), tuple(init.get("layers", ())))
+    origin = (init.get("store", {}).get("hash"), init.get("split"), *init.get("recipe", {}).items())
+    return (*weights, *origin, _begun(init.get("init")))
 
 
 def _name(group: RunGroup, groups: Sequence[RunGroup]) -> str:
@@ -97,7 +96,7 @@ def _name(group: RunGroup, groups: Sequence[RunGroup]) -> str:
     same = [other.settings for other in groups if other.name == group.name]
     keys = dict.fromkeys(key for settings in same for key in settings)
     if group.name in recipe_names():
-        packaged = _settings(load_recipe(group.name))
+        packaged = settings_but_seed(load_recipe(group.name))
         keys |= dict.fromkeys(packaged)
         same = [{**packaged, "store": of["store"], "split": of["split"]} for of in same]
     differing = [key for key in keys if any(of.get(key) != group.settings.get(key) for of in same)]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -178,9 +179,10 @@ class EvaluationInputs:
     def seen_in_pretraining(self) -> int | None:
         """Number of test clips that a pretraining has seen, without their labels.
 
-        In another store than that of the pretraining they are known by their content. None if it is unknown:
-        the store of a pretraining is not in its place, or the recordings were brought to other joints, or
-        either store has untrimmed recordings, of which the other may have parts.
+        A pretraining has seen what those before it have whose weights it began with. In another store than
+        that of the pretraining clips are known by their content. None if it is unknown: the store of a
+        pretraining is not in its place or not told, or the recordings were brought to other joints, or either
+        store has untrimmed recordings, of which the other may have parts.
         """
         seen = self._pretrained_on
         return None if seen is None else int(seen[self.split.test].sum())
@@ -195,7 +197,8 @@ class EvaluationInputs:
     def _pretrained_on(self) -> NDArray[np.bool_] | None:
         """Which clips of the store a pretraining has seen, (N,)."""
         seen = np.zeros(len(self.store), dtype=bool)
-        for run in {encoder.run.path: encoder.run for encoder in self.encoders}.values():
+        runs = {encoder.run.path: encoder.run for encoder in self.encoders}.values()
+        for run in chain.from_iterable(map(_pretrainings, runs)):
             if run.info["store"]["hash"] == self.store.hash:
                 seen[get_split(self.store, run.info["split"]).train] = True
                 continue
@@ -361,6 +364,15 @@ class EvaluationInputs:
         folder = self.run.path / "baselines" if of_run else self.store.path / "cache" / "baselines"
         file = folder / f"{key_digest(depends, size=8)}.json"
         return evolve(kept_result(file, compute), **self.identity)  # another run may have kept it
+
+
+def _pretrainings(run: Run) -> list[Run]:
+    """A run, and what ``run.json`` tells of those before it whose weights it began with."""
+    found = [run]
+    while init := found[-1].info.get("init"):
+        untold = {"path": "", "hash": ""}  # by earlier versions
+        found.append(evolve(run, info={"store": untold, **init}))
+    return found
 
 
 def encoder_refs(

@@ -34,6 +34,7 @@ def save_folder(
     store: Mapping[str, Any] | None = None,
     split: str = "",
     classes: Sequence[str] = (),
+    init: Mapping[str, Any] | None = None,
 ) -> None:
     """Write an encoder with the settings of its clips, for `Run.open`, or `skel_encoders.from_pretrained`.
 
@@ -47,6 +48,7 @@ def save_folder(
             has seen.
         split: Whose training part that was.
         classes: Names of the classes that it was tuned to tell apart.
+        init: Its initial weights, as ``run.json`` describes them; None if it had none.
 
     Raises:
         FileExistsError: If the folder is that of a run.
@@ -65,6 +67,7 @@ def save_folder(
         "store": dict(store or {}),
         "split": split,
         "classes": list(classes),
+        "init": init,
     }
     write_atomically(folder / CLIPS, json.dumps(facts, indent=1))
 
@@ -115,6 +118,7 @@ def read_folder(folder: Path) -> tuple[Recipe, dict[str, Any]]:
         "versions": {},
         "classes": facts.get("classes", []),
         "described": bool(facts),
+        **({"init": facts["init"]} if facts.get("init") else {}),
     }
     return recipe, info
 

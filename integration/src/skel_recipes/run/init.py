@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 from torch import Tensor, nn
 
 from skel_augment import View, describe_view
@@ -24,6 +24,8 @@ class InitialWeights:
         weights: Tensors by name; the name begins with the stream and a dot.
         fresh: Names of weights of the new encoders that were not loaded.
         unused: Names of weights of the source that were not taken.
+        origin: Store and split that the source was trained on, its own initial weights, and its settings but
+            the seed, as ``run.json`` has them.
     """
 
     source: Path
@@ -32,6 +34,7 @@ class InitialWeights:
     weights: Mapping[str, Tensor]
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
+    origin: Mapping[str, Any] = field(factory=dict)
 
     def described(self) -> dict[str, Any]:
         """What ``run.json`` keeps."""
@@ -42,6 +45,7 @@ class InitialWeights:
             "loaded": sorted(self.weights),
             "not_loaded": list(self.fresh),
             "unused": list(self.unused),
+            **self.origin,
         }
 
 
@@ -50,6 +54,7 @@ def match_weights(
     sources: Mapping[str, nn.Module],
     path: Path,
     layers: Sequence[str] = (),
+    origin: Mapping[str, Any] | None = None,
 ) -> InitialWeights:
     """Weights of other encoders that fit new ones by stream, name and shape.
 
@@ -59,6 +64,7 @@ def match_weights(
         path: Where the others are from.
         layers: Patterns of names, such as ``blocks.0`` or ``blocks.*.temporal``; a layer brings all that is
             in it. Empty for all.
+        origin: What the others were trained on, see `InitialWeights`.
 
     Raises:
         ValueError: If an encoder is of another class, a stream is missing, a pattern matches no weight, or
@@ -91,7 +97,7 @@ def match_weights(
     if not weights:
         raise ValueError(f"no weight of {path} has the name and shape of one of the recipe's encoder")
     digest = {stream: state_digest(source.state_dict()) for stream, source in sources.items()}
-    return InitialWeights(path, digest, tuple(layers), weights, tuple(fresh), tuple(unused))
+    return InitialWeights(path, digest, tuple(layers), weights, tuple(fresh), tuple(unused), origin or {})
 
 
 def tuned_settings(recipe: Recipe, given: Mapping[str, Any], *, frames: int = 0) -> dict[str, Any]:

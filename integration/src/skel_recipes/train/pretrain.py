@@ -15,7 +15,7 @@ from skel_data import ClipShape, SkeletonLayout, Split, Store, get_layout, get_s
 from skel_data.files import Lock
 from skel_recipes.common.device import World, joined
 from skel_recipes.common.words import count
-from skel_recipes.config.recipe import Recipe
+from skel_recipes.config.recipe import Recipe, settings_but_seed
 from skel_recipes.methods import METHODS
 from skel_recipes.methods.context import MethodContext, views_of
 from skel_recipes.run.init import match_weights
@@ -115,7 +115,9 @@ def _create(
         return create()
     new = build_encoders(recipe, shape)
     sources = {stream: init.encoder(stream) for stream in init.streams}
-    return create(start=match_weights(new, sources, init.path, layers))
+    origin = {key: init.info[key] for key in ("store", "split", "init") if key in init.info}
+    origin["recipe"] = {"name": init.recipe.name, **settings_but_seed(init.recipe)}
+    return create(start=match_weights(new, sources, init.path, layers, origin))
 
 
 def resume(path: str | Path, *, device: str = "auto", strict: bool = False, progress: bool = False) -> Run:
