@@ -122,9 +122,8 @@ def _pool(stores: Sequence["Store"], out: Path, settings: "Recipe", split: str |
     setups_of(settings, setups, "the pool", launched_processes())  # before it is written
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with hold(
-            out.with_name(f".{out.name}.pool.lock"), path, wait=True
-        ):  # torchrun starts several at once
+        # torchrun starts several processes at once
+        with hold(out.with_name(f".{out.name}.pool.lock"), path, wait=True):
             if not path.exists():
                 pool_stores(stores, path, split=split)
     pool = Store.open(path)
