@@ -27,7 +27,7 @@ def export(
             run, a folder, which `skel_encoders.from_pretrained` opens and which every command takes
             instead of a run.
         stream: The stream of a run whose encoder it is; needed where there are several.
-        pipeline: For .onnx: put the pipeline into the file. With --no-pipeline it takes clips that skel_data
+        pipeline: For .onnx: whether the pipeline is in the file. A file without it takes clips that skel_data
             has prepared.
     """
     from attrs import evolve
@@ -79,7 +79,7 @@ def convert_checkpoint(
     Example: skel convert-checkpoint stgcn epoch300_model.pt aimclr-encoder --layout ntu-25
 
     Args:
-        encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru, transformer or slim.
+        encoder: What it is: stgcn, scd, agcn, ctrgcn, hcn, gru, dste, umurl, transformer or slim.
         source: The file, such as .pt or .pth.tar. Nothing in it is run.
         out: The folder.
         layout: Name of the joint layout, or a TOML file.
