@@ -27,7 +27,7 @@ def export(
             run, a folder, which `skel_encoders.from_pretrained` opens and which every command takes
             instead of a run.
         stream: The stream of a run whose encoder it is; needed where there are several.
-        pipeline: For .onnx: put the pipeline into the file. With --no-pipeline it takes clips that skel_data
+        pipeline: For .onnx: whether the pipeline is in the file. A file without it takes clips that skel_data
             has prepared.
     """
     from attrs import evolve

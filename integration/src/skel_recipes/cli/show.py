@@ -43,7 +43,7 @@ def show(
         view: View to show in place of the recipe's, such as aimclr.extreme; or a single augmentation, such as
             shear or your own as module:Name.
         frames: Figures in each strip.
-        fps: Frames of the recording per second.
+        fps: Frames of the recording per second, for the pace of animations; not read from the store.
         seed: Seed of the views.
     """
     if out.suffix.lower() not in FORMATS:

@@ -211,8 +211,8 @@ class SemiSupervised(FineTune):
     Attributes:
         repeats: How often to train, with other labelled clips; the result is the mean.
         fraction: Part of the training clips that have a label, such as 0.01, 0.05, 0.1.
-        balanced: Take the fraction of each class; otherwise of all clips, whatever their class, as CMD and
-            MAMP do.
+        balanced: Whether the fraction is taken of each class, or else of all clips, whatever their class, as
+            CMD and MAMP do.
     """
 
     repeats: int = field(default=5, validator=validators.ge(1))
