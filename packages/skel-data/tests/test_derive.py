@@ -78,6 +78,16 @@ def test_a_store_in_another_layout(make_store, make_clip, ntu, tmp_path):
     assert (flat.clip(0)[..., 2] == 1).all()
 
 
+def test_conversion_of_units(make_store, make_clip, tmp_path):
+    store = make_store([make_clip(0)], units="millimetres")
+    made = convert_store(store, tmp_path / "m.store", store.layout, units="metres")
+    np.testing.assert_allclose(made.clip(0), store.clip(0) / 1000, rtol=1e-6)
+    assert (made.units, made.layout, made.hash == store.hash) == ("metres", store.layout, False)
+    with pytest.raises(ValueError, match="is in millimetres, which cannot be converted to pixels"):
+        convert_store(store, tmp_path / "p.store", store.layout, units="pixels")
+    assert not (tmp_path / "p.store").exists()
+
+
 def test_labels_that_come_later(make_store, make_clip, tmp_path):
     unlabelled = [evolve(make_clip(0), label=-1), evolve(make_clip(1), label=-1)]
     store = make_store([*unlabelled, make_clip(1), BadFile("x", "bad")], classes=("a", "b"))

@@ -29,7 +29,7 @@ from skel_recipes.evaluate.handmade import LARGEST, handmade_features
 from skel_recipes.evaluate.kept import features_key, kept_features, kept_result, key_digest, pipeline_key
 from skel_recipes.run.clips import Floats, clips_of_store, masked_clips
 from skel_recipes.run.embedding import embed_array, embed_masked
-from skel_recipes.run.joints import in_joints_of, joints_of
+from skel_recipes.run.joints import in_joints_of, joints_of, units_of
 from skel_recipes.run.run import PACKAGES, Run
 
 Ints = NDArray[np.int64]
@@ -118,6 +118,9 @@ class EvaluationInputs:
             )
         if not re.fullmatch(r"[\w.+-]*", tag):
             raise ValueError(f"a tag has letters, digits and . + - _ only, got {tag!r}")
+        units = {units_of(encoder.run) for encoder in encoders} - {"unknown"}
+        if len(units) > 1:
+            raise ValueError(f"the runs were trained in {' and '.join(sorted(units))} and cannot be fused")
         first, given = encoders[0].run, store
         for encoder in encoders:
             if joints_of(encoder.run.layout) != joints_of(first.layout):
@@ -136,7 +139,7 @@ class EvaluationInputs:
                 f"and {count(len(test), 'labelled test clip')}; an evaluation needs some of both"
             )
         store.check()
-        converted, where = store is not given, pick_device(device)
+        converted, where = joints_of(store.layout) != joints_of(given.layout), pick_device(device)
         train = train if len(train) else chosen.train
         chosen = evolve(chosen, train=train, test=test if needs_labels else chosen.test)
         fused = tuple(handmade)

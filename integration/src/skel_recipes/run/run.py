@@ -111,6 +111,7 @@ class Run:
                 "relative": _relative(store.path, path),
                 "dataset": store.dataset,
                 "hash": store.hash,
+                "units": store.units,
             },
             "split": split,
             "train_clips": clips,

@@ -11,6 +11,7 @@ from skel_data._convert import MOST_PARENTS, conversion, convert
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.splits._official import PARTS_OF
 from skel_data.store._labels import Labels, read_labels
+from skel_data.store._pool import METRES, scaled_positions
 from skel_data.store._store import CODES, Store
 from skel_data.store._write import StoreWriter, new_store, write_store
 
@@ -95,6 +96,7 @@ def convert_store(
     drop_depth: bool = False,
     strict: bool = False,
     most_parents: float = MOST_PARENTS,
+    units: str | None = None,
     overwrite: bool = False,
 ) -> Store:
     """Write the clips of a store to a new one in another layout, by the rules of `conversion`.
@@ -108,26 +110,31 @@ def convert_store(
         drop_depth: Leave the third coordinate out, for a layout of two dimensions.
         strict: Make it an error if a joint has no namesake, synonym or midpoint in the store's layout.
         most_parents: Largest share of the layout's joints that may take their parents' places.
+        units: Units that are wanted; None: those of the store. Metres, centimetres and millimetres are
+            brought together.
         overwrite: Replace the store at `path`, if there is one.
 
     Raises:
         ValueError: If a joint cannot be had, too many fall onto their parents, or the layout has other
-            dimensions.
+            dimensions, or the units do not go together.
         FileExistsError: If `path` exists and may not be replaced.
     """
     wanted = get_layout(layout)
     # an error comes before any work
     conversion(store.layout, wanted, strict=strict, most_parents=most_parents)
+    units = units or store.units
+    if units != store.units and not {units, store.units} <= METRES.keys():
+        raise ValueError(f"{store.path} is in {store.units}, which cannot be converted to {units}")
 
     def clips() -> Iterator[Clip]:
         for clip in clips_of(store):
             positions = convert(clip.positions, store.layout, wanted, drop_depth=drop_depth, most_parents=1)
-            yield evolve(clip, positions=positions)
+            yield evolve(clip, positions=scaled_positions(positions, store, wanted.dims, units))
 
     return write_store(
         path,
         chain(store.bad_files, clips()),
-        evolve(store.info, layout=wanted),
+        evolve(store.info, layout=wanted, units=units),
         source=str(store.header["source"]),
         overwrite=overwrite,
     )

@@ -14,7 +14,7 @@ from skel_data.store._store import Store, clip_digest
 from skel_data.store._write import write_store
 
 METRES = {"metres": 1.0, "centimetres": 0.01, "millimetres": 0.001}
-"""Units that are brought together."""
+"""Units that are brought together, each in metres."""
 
 
 def pool_stores(
@@ -61,7 +61,7 @@ def pool_stores(
             for index in get_split(store, split, needs_test=False).train:
                 positions = convert(store.clip(index), store.layout, layout)
                 yield Clip(
-                    _scaled(positions, store, layout.dims, units),
+                    scaled_positions(positions, store, layout.dims, units),
                     f"{store.dataset}/{store.names[index]}",
                     setup=number,
                     split=1,
@@ -84,7 +84,8 @@ def pool_digests(store: Store, units: str) -> NDArray[np.str_]:
     """Hash of each clip's coordinates (N,), as a pool in these units has them."""
     if store.units == units or not _known(store, units):
         return store.digests
-    clips = (_scaled(store.clip(index), store, store.layout.dims, units) for index in range(len(store)))
+    dims = store.layout.dims
+    clips = (scaled_positions(store.clip(index), store, dims, units) for index in range(len(store)))
     return np.array([clip_digest(clip) for clip in clips])
 
 
@@ -92,7 +93,9 @@ def _known(store: Store, units: str) -> bool:
     return store.units in METRES and units in METRES
 
 
-def _scaled(positions: NDArray[np.float32], store: Store, dims: int, units: str) -> NDArray[np.float32]:
+def scaled_positions(
+    positions: NDArray[np.float32], store: Store, dims: int, units: str
+) -> NDArray[np.float32]:
     """Coordinates of a clip of a store (T, M, V, C) in other units."""
     scaled = np.array(positions)
     if units != store.units:
