@@ -6,7 +6,7 @@ from attrs import evolve
 
 from skel_data import write_store
 from skel_data.store._derive import clips_of
-from skel_recipes import evaluate, pretrain
+from skel_recipes import evaluate, fit, pretrain
 from skel_recipes.run.joints import in_joints_of
 
 
@@ -42,6 +42,14 @@ def test_recordings_are_scaled_to_the_units_of_the_run(kept_scale, store, in_uni
     np.testing.assert_allclose(taken.clip(0), store.clip(0), rtol=1e-5)
     assert in_joints_of(kept_scale, taken) is taken
     assert in_joints_of(kept_scale, other).path == taken.path  # the one that was kept
+
+
+def test_a_model_scales_recordings_of_a_store(kept_scale, store, in_units, caplog):
+    model, other = fit(kept_scale, store, head="knn", device="cpu"), in_units("millimetres", 1000)
+    expected = model.predict(store).probabilities
+    np.testing.assert_allclose(model.predict(other).probabilities, expected, atol=1e-5)
+    assert "recordings are in millimetres, the model takes metres: they are scaled" in caplog.messages
+    np.testing.assert_allclose(model.embed(other), model.embed(store), rtol=1e-4, atol=1e-5)
 
 
 def test_units_that_cannot_be_compared_are_refused(kept_scale, in_units):

@@ -164,7 +164,7 @@ def predict(
         check_output(out, KINDS)
     opened = load_model(model, device=device)
     options: dict[str, Any] = {"file_format": format, "file_layout": layout, "convert_joints": convert}
-    found = take(source, opened.layout, **options, up=up, zeros=zeros, rate=rate, fps=fps)
+    found = take(source, opened.layout, units=opened.units, **options, up=up, zeros=zeros, rate=rate, fps=fps)
     for bad in found.bad:
         note(f"left out {bad.name}: {bad.reason}")
     predictions = opened.predict_taken(found, window=window, step=step)

@@ -73,6 +73,11 @@ class Model:
         return self.embedder.layout
 
     @property
+    def units(self) -> str:
+        """Units of the labelled recordings, where their store told them."""
+        return str(self.origin.get("store", {}).get("units", "unknown"))
+
+    @property
     def threshold(self) -> float:
         """Probability of the most probable class below which a clip is "none of these"."""
         return self.calibration.threshold
@@ -109,7 +114,7 @@ class Model:
             ValueError: If nothing can be read, the joints differ, or window or step is out of range.
         """
         options: Any = {"file_format": file_format, "file_layout": file_layout, "convert_joints": convert}
-        found = take(source, self.layout, **options, **imported)
+        found = take(source, self.layout, units=self.units, **options, **imported)
         return self.predict_taken(found, window=window, step=step)
 
     def predict_taken(self, found: Taken, *, window: int = 0, step: int = 0) -> ClassPredictions:
@@ -154,7 +159,7 @@ class Model:
 
     def embed(self, source: Recordings, *, convert: bool = False) -> Floats:
         """Features (N, D) of recordings, those of all encoders side by side; see `predict` for them."""
-        found = take(source, self.layout, convert_joints=convert)
+        found = take(source, self.layout, units=self.units, convert_joints=convert)
         return self.embedder.embed(found.positions, found.tracks)
 
     def _probabilities(self, found: Taken, spans: list[tuple[int, int, int]]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from attrs import define, evolve, field
 from numpy.typing import NDArray
 
 from skel_data import (
+    METRES,
     READERS,
     BadFile,
     Clip,
@@ -41,6 +42,7 @@ class Taken:
         tracks: Body ids (T, M) of each.
         layout: Their joints.
         bad: What could not be read.
+        units: Units of the coordinates, where a store tells them.
     """
 
     names: list[str]
@@ -48,6 +50,7 @@ class Taken:
     tracks: list[NDArray[np.int64]]
     layout: SkeletonLayout
     bad: list[BadFile] = field(factory=list)
+    units: str = "unknown"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -60,6 +63,7 @@ def take(
     file_format: str | Reader | None = None,
     file_layout: SkeletonLayout | str | Path | None = None,
     convert_joints: bool = False,
+    units: str = "unknown",
     **imported: Any,
 ) -> Taken:
     """The recordings of a source, in the joints of a layout.
@@ -73,6 +77,7 @@ def take(
         file_format: The format of a file or folder, as `READERS` has them.
         file_layout: The joints of its files, where the format does not fix them.
         convert_joints: Bring recordings with other joints to those of the layout, by the names of the joints.
+        units: The units that are wanted; recordings of a store are scaled to them where both are metric.
         imported: Arguments of `import_dataset` for files of a format, such as up, zeros, rate and fps; None
             for what the format says.
 
@@ -89,7 +94,7 @@ def take(
         found = _in_memory(source, layout)
     if not len(found):
         raise ValueError(f"no recording in {source}" if isinstance(source, str | Path) else "no recording")
-    return _in_joints(found, layout, convert_joints)
+    return _in_units(_in_joints(found, layout, convert_joints), units)
 
 
 def _at(
@@ -140,6 +145,7 @@ def _of_store(store: Store, *, copy: bool = False) -> Taken:
         [np.array(store.clip(row)) if copy else store.clip(row) for row in rows],
         [np.array(store.tracks(row)) if copy else store.tracks(row) for row in rows],
         store.layout,
+        units=store.units,
     )
 
 
@@ -211,6 +217,15 @@ def _in_joints(found: Taken, layout: SkeletonLayout, allowed: bool) -> Taken:
     depth = ours.dims < theirs.dims
     made = [convert(one, theirs, ours, drop_depth=depth) for one in found.positions]
     return evolve(found, positions=made, layout=layout)
+
+
+def _in_units(found: Taken, units: str) -> Taken:
+    if found.units == units or not {found.units, units} <= METRES.keys():
+        return found
+    _LOGGER.warning("recordings are in %s, the model takes %s: they are scaled", found.units, units)
+    factor = np.ones(found.layout.channels, np.float32)
+    factor[: found.layout.dims] = METRES[found.units] / METRES[units]
+    return evolve(found, positions=[one * factor for one in found.positions], units=units)
 
 
 def windows_of(found: Taken, length: int, step: int) -> Iterator[tuple[int, int, int]]:
