@@ -282,7 +282,7 @@ class Trainer:
 
 
 def too_short(recipe: Recipe, epochs: int, steps: int) -> list[str]:
-    """What a training of so many epochs and steps an epoch is too short for, a sentence each."""
+    """What a training of these epochs, and steps in each, is too short for, a sentence each."""
     told, warmup, every = [], round(warmup_of(recipe.optim, steps) * steps), epochs * steps
     if 2 * warmup >= every:
         told.append(
