@@ -284,7 +284,7 @@ def test_weights_that_do_not_fit(run, store, tiny, tmp_path):
         pretrain(tiny("compact", data__stream="joint+motion"), store, tmp_path / "run", init=run)
     with pytest.raises(ValueError, match="give that too"):
         pretrain(tiny("compact"), store, tmp_path / "run", init_layers=["blocks"])
-    with pytest.raises(ValueError, match="convert brings recordings to the joints of init: give that too"):
+    with pytest.raises(ValueError, match="convert brings recordings to the joints of init: give init too"):
         pretrain(tiny("compact"), store, tmp_path / "run", convert=True)
     assert not (tmp_path / "run").exists()
 

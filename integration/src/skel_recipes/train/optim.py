@@ -81,7 +81,7 @@ class Optimization:
 
 
 def warmup_of(settings: OptimSettings, steps: int) -> float:
-    """Epochs of the warm-up, for a number of steps in an epoch."""
+    """Epochs of the warm-up, where an epoch has this number of steps."""
     return max(settings.warmup_epochs, settings.warmup_steps / steps)
 
 

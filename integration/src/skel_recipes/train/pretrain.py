@@ -67,7 +67,7 @@ def pretrain(
     if init_layers and init is None:
         raise ValueError("init_layers chooses among the layers of init: give that too")
     if convert and init is None:
-        raise ValueError("convert brings recordings to the joints of init: give that too")
+        raise ValueError("convert brings recordings to the joints of init: give init too, or drop convert")
     if init is None and getattr(recipe.method, "needs_init", False):
         name = METHODS.name_of(type(recipe.method))
         raise ValueError(f"method {name} learns from the encoder of a finished run: give one with --init RUN")
