@@ -55,7 +55,8 @@ def export(
     encoder = opened.encoder(stream)
     name, info = stream or opened.streams[0], opened.info
     data = evolve(opened.recipe.data, stream=name)
-    told = {key: info.get(key) for key in ("store", "split", "init")} | {"classes": info.get("classes", ())}
+    told: dict[str, Any] = {"store": info["store"], "split": info["split"], "init": info.get("init")}
+    told["classes"] = info.get("classes", ())
     save_folder(encoder, out, data, name=opened.recipe.name, bodies=opened.shape.bodies, **told)
     say(f"{out}: {type(encoder).__name__} of {source}")
 
