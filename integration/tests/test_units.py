@@ -50,6 +50,9 @@ def test_a_model_scales_recordings_of_a_store(kept_scale, store, in_units, caplo
     np.testing.assert_allclose(model.predict(other).probabilities, expected, atol=1e-5)
     assert "recordings are in millimetres, the model takes metres: they are scaled" in caplog.messages
     np.testing.assert_allclose(model.embed(other), model.embed(store), rtol=1e-4, atol=1e-5)
+    scaled = fit(kept_scale, other, head="knn", device="cpu")  # fitted to recordings that were scaled
+    assert scaled.units == "metres"
+    np.testing.assert_allclose(scaled.predict(store).probabilities, expected, atol=1e-4)
 
 
 def test_units_that_cannot_be_compared_are_refused(kept_scale, in_units):

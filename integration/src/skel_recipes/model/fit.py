@@ -242,7 +242,12 @@ def _origin(inputs: EvaluationInputs, store: Store, labels: str) -> dict[str, An
         "recipe": recipe,
         "pretraining": {"store": run.info["store"]["dataset"], "hash": run.info["store"]["hash"]},
         "epochs": len(run.metrics()),
-        "store": {"dataset": store.dataset, "hash": store.hash, "clips": len(store), "units": store.units},
+        "store": {
+            "dataset": store.dataset,
+            "hash": store.hash,
+            "clips": len(store),
+            "units": inputs.store.units,  # of the recordings as the encoders take them
+        },
         "labels": {
             "which": labels,
             "used": len(used),

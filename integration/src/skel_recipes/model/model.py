@@ -20,6 +20,7 @@ from skel_recipes.model.embedder import Embedder
 from skel_recipes.model.heads import Head
 from skel_recipes.model.predictions import ClassPredictions
 from skel_recipes.model.sources import Recordings, Taken, take, windows_of
+from skel_recipes.run.joints import scales
 
 if TYPE_CHECKING:
     from skel_recipes.model.stream import Stream
@@ -74,8 +75,9 @@ class Model:
 
     @property
     def units(self) -> str:
-        """Units of the labelled recordings, where their store told them."""
-        return str(self.origin.get("store", {}).get("units", "unknown"))
+        """Units of the recordings that it takes; "unknown" too if its pipeline brings bodies to one size."""
+        known = self.origin.get("store", {}).get("units", "unknown")
+        return "unknown" if scales(self.embedder.pipeline, self.layout) else str(known)
 
     @property
     def threshold(self) -> float:

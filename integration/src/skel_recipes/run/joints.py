@@ -4,7 +4,7 @@ import json
 import logging
 from hashlib import blake2b
 
-from skel_data import METRES, Default, SkeletonLayout, Store, conversion, convert_store
+from skel_data import METRES, Default, Pipeline, SkeletonLayout, Store, conversion, convert_store
 from skel_data.files import hold
 from skel_recipes.common.files import file_name
 from skel_recipes.run.run import Run
@@ -52,9 +52,13 @@ def in_joints_of(run: Run, store: Store, *, convert: bool = False) -> Store:
 
 def units_of(run: Run) -> str:
     """The units of the recordings that a run was trained on; "unknown" too where its clips have no scale."""
-    if isinstance(run.pipeline, Default) and run.pipeline.scale and run.layout.bones:
-        return _UNKNOWN
-    return str(run.info["store"].get("units", _UNKNOWN))
+    known = run.info["store"].get("units", _UNKNOWN)
+    return _UNKNOWN if scales(run.pipeline, run.layout) else str(known)
+
+
+def scales(pipeline: Pipeline, layout: SkeletonLayout) -> bool:
+    """Whether a pipeline brings bodies to one size, so that units do not matter."""
+    return isinstance(pipeline, Default) and pipeline.scale and bool(layout.bones)
 
 
 def joints_of(layout: SkeletonLayout) -> tuple[object, ...]:
