@@ -108,7 +108,7 @@ def test_runs_tuned_from_two_seeds_of_one_run_are_seeds_of_one_method(make):
         "other store": {"store": {"hash": "1"}},
         "other split": {"split": "xview"},
         "other beginning": {"init": {"loaded": [], "recipe": {"name": "mae"}}},
-        "none is told": {"store": {}, "recipe": {}},
+        "an older run.json": {"store": {}, "recipe": {}},
     }
     told = {"loaded": ["joint.a"], "layers": [], "recipe": {"name": "compact"}, "store": {"hash": "0"}}
     runs = [make(name, seed=seed) for seed, name in enumerate(cases)]

@@ -390,8 +390,9 @@ def test_what_does_not_fit_is_refused(models, run, store, tmp_path):
         model.predict(np.zeros((10, 17, 3)))
     with pytest.raises(ValueError, match="no recording"):
         model.predict([])
-    with pytest.raises(ValueError, match="a format or a layout goes with a path"):
-        model.predict(store, file_format="npz")
+    for options in ({"file_format": "npz"}, {"up": "z"}):
+        with pytest.raises(ValueError, match="settings of an import go with a path, not with Store"):
+            model.predict(store, **options)
     layout = get_layout("coco-17")
     other = write_store(
         tmp_path / "coco.store",

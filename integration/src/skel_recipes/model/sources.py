@@ -89,7 +89,9 @@ def take(
     if isinstance(source, str | Path):
         found = _at(Path(source), layout, file_format, file_layout, given)
     elif file_format is not None or file_layout is not None or given:
-        raise ValueError(f"a format or a layout goes with a path, not with {type(source).__name__}")
+        raise ValueError(
+            f"format, layout and settings of an import go with a path, not with {type(source).__name__}"
+        )
     else:
         found = _in_memory(source, layout)
     if not len(found):
