@@ -21,6 +21,7 @@ from skel_data import (
     convert,
     get_layout,
     import_dataset,
+    in_units,
 )
 from skel_data import Source as Files
 
@@ -225,9 +226,10 @@ def _in_units(found: Taken, units: str) -> Taken:
     if found.units == units or not {found.units, units} <= METRES.keys():
         return found
     _LOGGER.warning("recordings are in %s, the model takes %s: they are scaled", found.units, units)
-    factor = np.ones(found.layout.channels, np.float32)
-    factor[: found.layout.dims] = METRES[found.units] / METRES[units]
-    return evolve(found, positions=[one * factor for one in found.positions], units=units)
+    dims = found.layout.dims
+    return evolve(
+        found, positions=[in_units(one, dims, found.units, units) for one in found.positions], units=units
+    )
 
 
 def windows_of(found: Taken, length: int, step: int) -> Iterator[tuple[int, int, int]]:

@@ -45,6 +45,7 @@ from .store._join import join_clips as join_clips
 from .store._layout_of import layout_of as layout_of, layout_toml as layout_toml
 from .store._pool import (
     METRES as METRES,
+    in_units as in_units,
     pool_digests as pool_digests,
     pool_source as pool_source,
     pool_stores as pool_stores,

@@ -11,7 +11,7 @@ from skel_data._convert import MOST_PARENTS, conversion, convert
 from skel_data._layout import SkeletonLayout, get_layout
 from skel_data.splits._official import PARTS_OF
 from skel_data.store._labels import Labels, read_labels
-from skel_data.store._pool import METRES, scaled_positions
+from skel_data.store._pool import METRES, in_units
 from skel_data.store._store import CODES, Store
 from skel_data.store._write import StoreWriter, new_store, write_store
 
@@ -129,7 +129,7 @@ def convert_store(
     def clips() -> Iterator[Clip]:
         for clip in clips_of(store):
             positions = convert(clip.positions, store.layout, wanted, drop_depth=drop_depth, most_parents=1)
-            yield evolve(clip, positions=scaled_positions(positions, store, wanted.dims, units))
+            yield evolve(clip, positions=in_units(positions, wanted.dims, store.units, units))
 
     return write_store(
         path,

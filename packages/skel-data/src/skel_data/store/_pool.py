@@ -61,7 +61,7 @@ def pool_stores(
             for index in get_split(store, split, needs_test=False).train:
                 positions = convert(store.clip(index), store.layout, layout)
                 yield Clip(
-                    scaled_positions(positions, store, layout.dims, units),
+                    in_units(positions, layout.dims, store.units, units),
                     f"{store.dataset}/{store.names[index]}",
                     setup=number,
                     split=1,
@@ -85,7 +85,7 @@ def pool_digests(store: Store, units: str) -> NDArray[np.str_]:
     if store.units == units or not _known(store, units):
         return store.digests
     dims = store.layout.dims
-    clips = (scaled_positions(store.clip(index), store, dims, units) for index in range(len(store)))
+    clips = (in_units(store.clip(index), dims, store.units, units) for index in range(len(store)))
     return np.array([clip_digest(clip) for clip in clips])
 
 
@@ -93,11 +93,16 @@ def _known(store: Store, units: str) -> bool:
     return store.units in METRES and units in METRES
 
 
-def scaled_positions(
-    positions: NDArray[np.float32], store: Store, dims: int, units: str
-) -> NDArray[np.float32]:
-    """Coordinates of a clip of a store (T, M, V, C) in other units."""
+def in_units(positions: NDArray[np.float32], dims: int, units: str, wanted: str) -> NDArray[np.float32]:
+    """Coordinates of recordings in other units, both in `METRES` or the same; a confidence stays as it is.
+
+    Args:
+        positions: (..., C).
+        dims: How many of the C channels are coordinates.
+        units: Their units.
+        wanted: The units that are wanted.
+    """
     scaled = np.array(positions)
-    if units != store.units:
-        scaled[..., :dims] *= METRES[store.units] / METRES[units]
+    if units != wanted:
+        scaled[..., :dims] *= METRES[units] / METRES[wanted]
     return scaled
