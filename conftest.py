@@ -45,7 +45,7 @@ def vectors(beside: Path) -> Iterator[Vector]:
     given = os.environ.get("SKEL_VECTORS")
     folder = Path(given or beside.parent / "vectors")
     if not given and not folder.exists():
-        return None
+        return iter(())
     paths = sorted(folder.glob("*.npz"))
     if not paths:
         raise pytest.UsageError(f"no golden vectors (*.npz) in {folder}")
@@ -58,7 +58,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None or "vector" not in metafunc.fixturenames:
         return
     cases = [case for case in vectors(metafunc.definition.path) if case.config["kind"] in marker.args]
-    metafunc.parametrize("vector", cases, ids=lambda case: case.name)
+    if cases:
+        metafunc.parametrize("vector", cases, ids=lambda case: case.name)
+        return
+    reason = f"no golden vectors of {', '.join(marker.args)}; SKEL_VECTORS names their folder"
+    metafunc.parametrize("vector", [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["none"])
 
 
 if find_spec("sybil") is not None:  # the docs session: every Python block in Markdown runs

@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +37,15 @@ def test_kinds_of_this_project_are_tested():
 def test_kind_is_covered(kind):
     if kind not in set(kinds_tested()):
         pytest.skip(f"golden vectors not covered yet: {kind}")
+
+
+@pytest.mark.slow
+def test_without_golden_vectors_tests_are_skipped():
+    """As for a user who has no folder of them, also where none lies beside the test."""
+    environment = {key: value for key, value in os.environ.items() if key != "SKEL_VECTORS"}
+    words = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-k", "none"]
+    done = subprocess.run(
+        [*words, "integration/tests/test_crrl.py"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert "no golden vectors of crrl.moco; SKEL_VECTORS names their folder" in done.stdout
